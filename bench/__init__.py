@@ -1,0 +1,1 @@
+"""The harness: matrix file in, tidy rows and Markdown pages out."""

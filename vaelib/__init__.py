@@ -1,0 +1,12 @@
+"""The science of the suite: tensors in, numbers out.
+
+Letters used in every docstring of this package:
+
+* ``N`` encoded inputs, the components of the aggregate posterior
+* ``M`` evaluation points
+* ``D`` latent dimensions
+* ``S`` seeds (replicates)
+* ``B`` draws of a null distribution, or the batch size where training is meant
+
+All information quantities are in nats.
+"""

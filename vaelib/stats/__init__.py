@@ -1,0 +1,1 @@
+"""Estimators and tests: pure functions of tensors."""
