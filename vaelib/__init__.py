@@ -10,3 +10,8 @@ Letters used in every docstring of this package:
 
 All information quantities are in nats.
 """
+
+from vaelib.audit import audit
+from vaelib.posterior import AggregatePosterior
+
+__all__ = ["AggregatePosterior", "audit"]

@@ -1,0 +1,78 @@
+"""VAE = encoder + prior + decoder + likelihood."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from vaelib.likelihoods import Likelihood
+from vaelib.priors import Prior
+
+__all__ = ["VAE"]
+
+
+class VAE(nn.Module):
+    """A variational autoencoder with diagonal Gaussian posteriors.
+
+    Any ``nn.Module`` of the right shapes serves as encoder and decoder. All methods also take
+    inputs with a leading replicate axis when the parameters carry one.
+
+    Args:
+        encoder: maps (..., *data_shape) to (..., 2 D): posterior mean and log scale.
+        prior: p(z).
+        decoder: maps (..., D) to (..., *data_shape).
+        likelihood: p(x|z).
+
+    References:
+        Kingma and Welling, Auto-encoding variational Bayes, 2014.
+    """
+
+    stackable = True
+
+    def __init__(
+        self, encoder: nn.Module, prior: Prior, decoder: nn.Module, likelihood: Likelihood
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.prior = prior
+        self.decoder = decoder
+        self.likelihood = likelihood
+
+    @property
+    def latent_dim(self) -> int:
+        """D."""
+        return self.prior.latent_dim
+
+    def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Posterior of each data point.
+
+        Args:
+            x: data, shape (..., *data_shape).
+
+        Returns:
+            Mean and scale, each of shape (..., D).
+        """
+        mean, log_scale = self.encoder(x).chunk(2, -1)
+        return mean, log_scale.exp()
+
+    def decode(self, z: Tensor) -> Tensor:
+        """E[x|z] of shape (..., *data_shape) for latents of shape (..., D)."""
+        return self.likelihood.mean(self.decoder(z))
+
+    def log_likelihood(self, x: Tensor, z: Tensor) -> Tensor:
+        """log p(x|z) of shape (...), in nats."""
+        return self.likelihood.log_prob(self.decoder(z), x)
+
+    @torch.no_grad()
+    def posterior(self, x: Tensor, batch_size: int = 4096) -> tuple[Tensor, Tensor]:
+        """Posterior of many data points, in batches, without gradients.
+
+        Args:
+            x: data, shape (n, *data_shape).
+            batch_size: data points encoded at once.
+
+        Returns:
+            Mean and scale, each of shape (n, D).
+        """
+        parts: Sequence[tuple[Tensor, Tensor]] = [self.encode(b) for b in x.split(batch_size)]
+        return torch.cat([m for m, _ in parts]), torch.cat([s for _, s in parts])

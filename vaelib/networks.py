@@ -1,0 +1,249 @@
+"""Encoder and decoder networks.
+
+An encoder maps data of shape (..., *data_shape) to the ``outputs`` numbers that parametrise a
+posterior; a decoder maps latents (..., D) to the parameters of the likelihood, of shape
+(..., *data_shape). Keyword-only arguments are the options that a matrix may set.
+
+Networks marked ``stackable`` also run with parameters that carry a leading replicate axis, on
+inputs that carry the same axis; others train through ``torch.func.vmap``.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+__all__ = [
+    "ACTIVATIONS",
+    "DECODERS",
+    "ENCODERS",
+    "ConvDecoder",
+    "ConvEncoder",
+    "Linear",
+    "MLPDecoder",
+    "MLPEncoder",
+    "stackable",
+]
+
+ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "elu": nn.ELU,
+    "gelu": nn.GELU,
+    "leaky_relu": nn.LeakyReLU,
+    "relu": nn.ReLU,
+    "silu": nn.SiLU,
+    "tanh": nn.Tanh,
+}
+
+
+class Linear(nn.Linear):
+    """``nn.Linear`` that also takes stacked parameters.
+
+    With weight (S, out, in) and bias (S, out) it maps (S, n, in) to (S, n, out), one batched
+    matrix product for all replicates.
+    """
+
+    stackable = True
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Apply the map to the last axis of ``input``."""
+        if self.weight.dim() == 2:
+            return F.linear(input, self.weight, self.bias)
+        return torch.baddbmm(self.bias.unsqueeze(1), input, self.weight.mT)
+
+
+def stackable(module: nn.Module) -> bool:
+    """Whether every part of ``module`` runs with stacked parameters."""
+    plain = (nn.Sequential, *ACTIVATIONS.values())
+    return all(getattr(part, "stackable", type(part) in plain) for part in module.modules())
+
+
+def _activation(name: str) -> type[nn.Module]:
+    if name not in ACTIVATIONS:
+        raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {name!r}")
+    return ACTIVATIONS[name]
+
+
+def _check_positive(name: str, sizes: Sequence[int]) -> None:
+    if any(size < 1 for size in sizes):
+        raise ValueError(f"{name} must be a list of positive sizes, got {list(sizes)}")
+
+
+def _mlp(sizes: Sequence[int], activation: str) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for inputs, outputs in zip(sizes, sizes[1:], strict=False):
+        layers += [Linear(inputs, outputs), _activation(activation)()]
+    return nn.Sequential(*layers[:-1])
+
+
+class MLPEncoder(nn.Module):
+    """Fully connected encoder; with no hidden layer it is affine.
+
+    Args:
+        data_shape: shape of one data point.
+        outputs: numbers per data point to return.
+        hidden: sizes of the hidden layers.
+        activation: a name of ``ACTIVATIONS``.
+
+    Raises:
+        ValueError: for a hidden size below 1 or an unknown activation.
+    """
+
+    stackable = True
+
+    def __init__(
+        self,
+        data_shape: Sequence[int],
+        outputs: int,
+        *,
+        hidden: Sequence[int] = (200, 200),
+        activation: str = "relu",
+    ) -> None:
+        super().__init__()
+        _check_positive("hidden", hidden)
+        self.axes = len(data_shape)
+        self.layers = _mlp([math.prod(data_shape), *hidden, outputs], activation)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map x of shape (..., *data_shape) to (..., outputs)."""
+        out: Tensor = self.layers(x.flatten(-self.axes))
+        return out
+
+
+class MLPDecoder(nn.Module):
+    """Fully connected decoder; with no hidden layer it is affine.
+
+    Args:
+        latent_dim: D.
+        data_shape: shape of one data point.
+        hidden: sizes of the hidden layers, from the latent to the data.
+        activation: a name of ``ACTIVATIONS``.
+
+    Raises:
+        ValueError: for a hidden size below 1 or an unknown activation.
+    """
+
+    stackable = True
+
+    def __init__(
+        self,
+        latent_dim: int,
+        data_shape: Sequence[int],
+        *,
+        hidden: Sequence[int] = (200, 200),
+        activation: str = "relu",
+    ) -> None:
+        super().__init__()
+        _check_positive("hidden", hidden)
+        self.data_shape = tuple(data_shape)
+        self.layers = _mlp([latent_dim, *hidden, math.prod(data_shape)], activation)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Map z of shape (..., D) to (..., *data_shape)."""
+        out: Tensor = self.layers(z)
+        return out.unflatten(-1, self.data_shape)
+
+
+def _check_image(data_shape: Sequence[int], halvings: int) -> tuple[int, int, int]:
+    if len(data_shape) != 3:
+        raise ValueError(
+            f"a convolutional network expects images (channels, height, width), "
+            f"got data of shape {tuple(data_shape)}; use an mlp"
+        )
+    channels, height, width = data_shape
+    if height % 2**halvings or width % 2**halvings:
+        raise ValueError(
+            f"{halvings} convolutions of stride 2 expect height and width divisible by "
+            f"{2**halvings}, got {height} x {width}; give fewer channels"
+        )
+    return channels, height, width
+
+
+class ConvEncoder(nn.Module):
+    """Convolutions of stride 2, then one hidden layer.
+
+    Args:
+        data_shape: (channels, height, width) of one image.
+        outputs: numbers per image to return.
+        channels: output channels of each convolution; each halves the image.
+        hidden: size of the fully connected layer.
+        activation: a name of ``ACTIVATIONS``.
+
+    Raises:
+        ValueError: for data that are no images or cannot be halved that often.
+    """
+
+    def __init__(
+        self,
+        data_shape: Sequence[int],
+        outputs: int,
+        *,
+        channels: Sequence[int] = (32, 64),
+        hidden: int = 256,
+        activation: str = "relu",
+    ) -> None:
+        super().__init__()
+        _check_positive("channels", channels)
+        _check_positive("hidden", [hidden])
+        inputs, height, width = _check_image(data_shape, len(channels))
+        layers: list[nn.Module] = []
+        for before, after in zip([inputs, *channels], channels, strict=False):
+            layers += [nn.Conv2d(before, after, 4, 2, 1), _activation(activation)()]
+        pixels = (height >> len(channels)) * (width >> len(channels))
+        features = ([inputs, *channels][-1]) * pixels
+        layers += [nn.Flatten(), nn.Linear(features, hidden), _activation(activation)()]
+        self.layers = nn.Sequential(*layers, nn.Linear(hidden, outputs))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map x of shape (n, channels, height, width) to (n, outputs)."""
+        out: Tensor = self.layers(x)
+        return out
+
+
+class ConvDecoder(nn.Module):
+    """One hidden layer, then transposed convolutions of stride 2.
+
+    Args:
+        latent_dim: D.
+        data_shape: (channels, height, width) of one image.
+        channels: input channels of each transposed convolution; each doubles the image.
+        hidden: size of the fully connected layer.
+        activation: a name of ``ACTIVATIONS``.
+
+    Raises:
+        ValueError: for data that are no images or cannot be halved that often.
+    """
+
+    def __init__(
+        self,
+        latent_dim: int,
+        data_shape: Sequence[int],
+        *,
+        channels: Sequence[int] = (64, 32),
+        hidden: int = 256,
+        activation: str = "relu",
+    ) -> None:
+        super().__init__()
+        _check_positive("channels", channels)
+        _check_positive("hidden", [hidden])
+        outputs, height, width = _check_image(data_shape, len(channels))
+        small = (height >> len(channels), width >> len(channels))
+        stack = [*channels, outputs]
+        layers: list[nn.Module] = [nn.Linear(latent_dim, hidden), _activation(activation)()]
+        layers += [
+            nn.Linear(hidden, stack[0] * math.prod(small)),
+            nn.Unflatten(1, (stack[0], *small)),
+        ]
+        for before, after in zip(stack, stack[1:], strict=False):
+            layers += [_activation(activation)(), nn.ConvTranspose2d(before, after, 4, 2, 1)]
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Map z of shape (n, D) to (n, channels, height, width)."""
+        out: Tensor = self.layers(z)
+        return out
+
+
+ENCODERS: dict[str, type[nn.Module]] = {"mlp": MLPEncoder, "conv": ConvEncoder}
+DECODERS: dict[str, type[nn.Module]] = {"mlp": MLPDecoder, "conv": ConvDecoder}

@@ -1,0 +1,169 @@
+"""The aggregate posterior of N encoded inputs: a finite mixture whose density is known exactly."""
+
+import math
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+__all__ = ["AggregatePosterior"]
+
+_TILE = 1 << 19  # numbers of the (points, components) matrix held at once
+_LOWEST = -80.0  # exp of less is subnormal or zero next to 1, and subnormal exp is slow
+
+
+class AggregatePosterior:
+    """q_N(z) = 1/N sum_n N(z; mean_n, diag scale_n^2), in float64.
+
+    Args:
+        mean: posterior means, shape (N, D).
+        scale: posterior standard deviations, shape (N, D).
+
+    Raises:
+        ValueError: for shapes that differ or are not (N, D) with N, D >= 1, for dtypes below
+            float32, and for values that are not finite or scales that are not positive.
+
+    Example:
+        >>> q = AggregatePosterior(torch.zeros(1, 2), torch.ones(1, 2))
+        >>> round(float(q.log_prob(torch.zeros(1, 2))), 4)
+        -1.8379
+    """
+
+    def __init__(self, mean: Tensor, scale: Tensor) -> None:
+        if mean.dim() != 2 or mean.shape != scale.shape or 0 in mean.shape:
+            raise ValueError(
+                "mean and scale must have the same shape (N, D) with N and D at least 1, "
+                f"got {tuple(mean.shape)} and {tuple(scale.shape)}"
+            )
+        for name, values in (("mean", mean), ("scale", scale)):
+            if values.dtype not in (torch.float32, torch.float64):
+                raise ValueError(f"{name} must be float32 or float64, got {values.dtype}")
+            bad = int((~values.isfinite()).sum())
+            if bad:
+                raise ValueError(f"{name} must be finite, got {bad} values that are not")
+        if not scale.min() > 0:
+            raise ValueError(f"scale must be positive, got min {float(scale.min()):.3g}")
+        self.mean = mean.detach().double()
+        self.scale = scale.detach().double()
+
+    @property
+    def components(self) -> int:
+        """N."""
+        return self.mean.shape[0]
+
+    @property
+    def latent_dim(self) -> int:
+        """D."""
+        return self.mean.shape[1]
+
+    def sample(self, generator: torch.Generator, draws: int = 1) -> Tensor:
+        """Fresh z, stratified: as many from each component.
+
+        Args:
+            generator: random stream, on the CPU.
+            draws: draws per component.
+
+        Returns:
+            Points of shape (draws, N, D).
+        """
+        shape = (draws, self.components, self.latent_dim)
+        noise = torch.randn(shape, generator=generator, dtype=torch.float64)
+        return self.mean + self.scale * noise.to(self.mean.device)
+
+    def component_log_prob(self, z: Tensor) -> Tensor:
+        """log q_n(z_n): each point under its own component.
+
+        Args:
+            z: points of shape (..., N, D), point n belonging to component n.
+
+        Returns:
+            Log densities of shape (..., N), in nats.
+        """
+        standard = (z - self.mean) / self.scale
+        constant = 0.5 * self.latent_dim * math.log(2 * math.pi)
+        return -0.5 * standard.square().sum(-1) - self.scale.log().sum(-1) - constant
+
+    def log_prob(self, z: Tensor, *, leave_one_out: bool = False) -> Tensor:
+        """Exact log q_N(z).
+
+        One matrix product of [z^2, z, 1] with the expanded quadratic per tile, centred on the mean
+        of the means, in float64; memory is bounded by the tile whatever N and M.
+
+        Args:
+            z: points of shape (M, D).
+            leave_one_out: leave component m out of the mixture at point m; needs M = N >= 2.
+
+        Returns:
+            Log densities of shape (M,), in nats.
+
+        Raises:
+            ValueError: for points of another dimension, or a leave-one-out that does not fit.
+        """
+        if z.dim() != 2 or z.shape[1] != self.latent_dim:
+            raise ValueError(f"z must have shape (M, {self.latent_dim}), got {tuple(z.shape)}")
+        if leave_one_out and not len(z) == self.components >= 2:
+            raise ValueError(
+                "leave_one_out needs one point per component and at least 2 components, "
+                f"got {len(z)} points and {self.components} components"
+            )
+        quadratic = _quadratic(self.mean, self.scale)
+        features = _features(z.double() - self.mean.mean(0))
+        out = torch.empty(len(z), dtype=torch.float64, device=self.mean.device)
+        for rows, columns in _tiles(len(z), self.components):
+            out[rows] = _log_sum_exp(features[rows], quadratic, columns, rows, leave_one_out)
+        return out - math.log(self.components - leave_one_out)
+
+    def marginal(self, dimension: int) -> "AggregatePosterior":
+        """The mixture of one latent dimension, with D = 1."""
+        column = slice(dimension, dimension + 1)
+        return AggregatePosterior(self.mean[:, column], self.scale[:, column])
+
+    def moments(self) -> tuple[Tensor, Tensor]:
+        """Exact mean of shape (D,) and covariance of shape (D, D)."""
+        centre = self.mean.mean(0)
+        offset = self.mean - centre
+        covariance = offset.T @ offset / self.components
+        return centre, covariance + torch.diag(self.scale.square().mean(0))
+
+
+def _quadratic(mean: Tensor, scale: Tensor) -> Tensor:
+    """Coefficients of log q_n as a function of [z^2, z, 1], shape (N, 2 D + 1)."""
+    mean = mean - mean.mean(0)
+    precision = scale.square().reciprocal()
+    linear = mean * precision
+    constant = -0.5 * (linear * mean).sum(1) - scale.log().sum(1)
+    constant = constant - 0.5 * mean.shape[1] * math.log(2 * math.pi)
+    return torch.cat([-0.5 * precision, linear, constant.unsqueeze(1)], 1)
+
+
+def _features(z: Tensor) -> Tensor:
+    return torch.cat([z.square(), z, torch.ones_like(z[:, :1])], 1)
+
+
+def _tiles(points: int, components: int) -> Iterator[tuple[slice, list[slice]]]:
+    """Blocks of rows, each with its blocks of columns."""
+    width = min(components, 4096)
+    height = max(1, _TILE // width)
+    columns = [slice(start, start + width) for start in range(0, components, width)]
+    for start in range(0, points, height):
+        yield slice(start, min(start + height, points)), columns
+
+
+def _log_sum_exp(
+    features: Tensor, quadratic: Tensor, columns: list[slice], rows: slice, leave_one_out: bool
+) -> Tensor:
+    """log sum_n q_n over all column blocks, with a running maximum, shape (rows,)."""
+    highest = torch.full_like(features[:, 0], -math.inf)
+    total = torch.zeros_like(highest)
+    for block in columns:
+        logs = features @ quadratic[block].T
+        if leave_one_out:
+            own = torch.arange(rows.start, rows.stop, device=logs.device) - block.start
+            inside = (own >= 0) & (own < logs.shape[1])
+            logs[inside.nonzero()[:, 0], own[inside]] = -math.inf
+        peak = torch.maximum(highest, logs.amax(1))
+        base = peak.clamp_min(torch.finfo(peak.dtype).min)
+        total *= (highest - base).clamp_(min=_LOWEST).exp_() * highest.isfinite()
+        total += logs.sub_(base.unsqueeze(1)).clamp_(min=_LOWEST).exp_().sum(1)
+        highest = peak
+    return highest + total.log()

@@ -1,0 +1,251 @@
+"""How far the aggregate posterior is from the prior: KL, its floor, its null and its excess.
+
+``rate = mutual_information + marginal_kl`` (Hoffman and Johnson 2016), and since the mutual
+information of N inputs cannot exceed log N, ``marginal_kl >= rate - log N`` for any encoder: over a
+finite mixture the raw KL is mostly an artefact of N. The excess subtracts what the same mixture
+would show if its population were the prior.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from vaelib.posterior import AggregatePosterior
+from vaelib.priors import Normal, Prior
+
+__all__ = [
+    "Decomposition",
+    "Null",
+    "active_units",
+    "decompose",
+    "draw_null",
+    "is_saturated",
+    "marginal_kl_floor",
+    "marginal_kl_null",
+    "moment_kl",
+    "second_moment",
+    "variance_law",
+]
+
+
+@dataclass(frozen=True)
+class Decomposition:
+    """The rate and its two parts, in nats.
+
+    Attributes:
+        rate: mean KL of the posteriors to the prior.
+        mutual_information: I(n; z) between the index of the input and its latent.
+        marginal_kl: KL(q_N || p), rate minus mutual information.
+        standard_error: Monte Carlo standard error of the last two.
+    """
+
+    rate: float
+    mutual_information: float
+    marginal_kl: float
+    standard_error: float
+
+
+def decompose(
+    posterior: AggregatePosterior, prior: Prior, generator: torch.Generator, draws: int = 1
+) -> Decomposition:
+    """Split the rate into mutual information and marginal KL.
+
+    ``marginal_kl = rate - mean[log q_n(z_n) - log q_N(z_n)]`` with z stratified over the components.
+    Two quantities whose mean given n is known, log q_n(z_n) and |z_n|^2, serve as control variates.
+    Their coefficients for the even components are fitted on the odd ones and the reverse, so the
+    estimate is unbiased for q_N; at coefficients 0 it is the form above, at others it includes the
+    direct form, and the noise is that of the better of the two or less.
+
+    Args:
+        posterior: the aggregate posterior.
+        prior: p(z), with a closed-form KL.
+        generator: random stream.
+        draws: draws per component.
+
+    Returns:
+        The parts in nats. The standard error is the stratified one for two draws or more; with
+        one it ignores the stratification and errs on the large side.
+
+    References:
+        Hoffman and Johnson, ELBO surgery, 2016.
+    """
+    rate = float(prior.kl(posterior.mean, posterior.scale).mean())
+    z = posterior.sample(generator, draws)
+    own = posterior.component_log_prob(z)
+    information = own - posterior.log_prob(z.flatten(0, 1)).view_as(own)
+    surprise = 0.5 * (
+        posterior.latent_dim - ((z - posterior.mean) / posterior.scale).square().sum(-1)
+    )
+    second = posterior.mean.square() + posterior.scale.square()
+    norm = (z.square() - second).sum(-1)
+    reduced = _control(information, torch.stack([surprise, norm], -1))
+    value = float(reduced.mean())
+    spread = reduced.var(0).mean() if draws > 1 else reduced.flatten().var(correction=0)
+    error = math.sqrt(float(spread) / reduced.numel())
+    return Decomposition(rate, value, rate - value, error)
+
+
+def _control(values: Tensor, variates: Tensor) -> Tensor:
+    """Values (draws, N) minus their regression on variates (draws, N, 2) of mean 0, cross-fitted."""
+    halves = [slice(0, None, 2), slice(1, None, 2)]
+    if values.shape[1] < 8:
+        return values
+    reduced = torch.empty_like(values)
+    for half, other in (halves, halves[::-1]):
+        x = variates[:, other].flatten(0, 1)
+        y = values[:, other].flatten()
+        slope = torch.linalg.pinv(x - x.mean(0)) @ (y - y.mean())
+        reduced[:, half] = values[:, half] - variates[:, half] @ slope
+    return reduced
+
+
+def marginal_kl_floor(rate: float, components: int) -> float:
+    """The least marginal KL that N components of this rate can have, max(0, rate - log N), nats."""
+    return max(0.0, rate - math.log(components))
+
+
+def is_saturated(rate: float, components: int) -> bool:
+    """Whether rate > log N - 1: the floor decides the KL, and N inputs cannot tell the match."""
+    return rate > math.log(components) - 1
+
+
+@dataclass(frozen=True)
+class Null:
+    """What the marginal KL would be if the population matched the prior.
+
+    Attributes:
+        values: marginal KL of each null draw, shape (B,), in nats.
+        exact: whether every scale is at most 1; otherwise the null is an approximation.
+    """
+
+    values: Tensor
+    exact: bool
+
+    @property
+    def mean(self) -> float:
+        """Mean over the draws, in nats."""
+        return float(self.values.mean())
+
+    @property
+    def standard_error(self) -> float:
+        """Monte Carlo standard error of the mean, in nats."""
+        return float(self.values.std()) / math.sqrt(len(self.values))
+
+    def excess(self, observed: Decomposition) -> tuple[float, float]:
+        """Observed marginal KL minus the null mean, and its standard error, in nats."""
+        error = math.hypot(self.standard_error, observed.standard_error)
+        return observed.marginal_kl - self.mean, error
+
+    def p_value(self, observed: Decomposition) -> float:
+        """(1 + #{null >= observed}) / (1 + B), never 0.
+
+        Exact for an ``observed`` of one z per component, as the null draws are.
+        """
+        count = int((self.values >= observed.marginal_kl).sum())
+        return (1 + count) / (1 + len(self.values))
+
+
+def draw_null(posterior: AggregatePosterior, generator: torch.Generator) -> AggregatePosterior:
+    """One mixture with the same scales whose population is N(0, I).
+
+    Means are redrawn as N(0, 1 - scale_n^2), clipped at 0: given its scale each component then
+    has marginal exactly N(0, I), as long as no scale exceeds 1.
+
+    Args:
+        posterior: the aggregate posterior whose N, D and scales are kept.
+        generator: random stream.
+
+    Returns:
+        A mixture of the same N, D and scales.
+    """
+    spread = (1 - posterior.scale.square()).clamp_min(0).sqrt()
+    noise = torch.randn(spread.shape, generator=generator, dtype=torch.float64)
+    return AggregatePosterior(spread * noise.to(spread.device), posterior.scale)
+
+
+def marginal_kl_null(
+    posterior: AggregatePosterior, generator: torch.Generator, draws: int = 99
+) -> Null:
+    """Simulate the finite-N null of the marginal KL against the standard normal prior.
+
+    Each draw is evaluated exactly as the observed mixture is, one z per component, so the p-value
+    is that of an exchangeable draw.
+
+    Args:
+        posterior: the aggregate posterior whose N, D and scales are kept.
+        generator: random stream.
+        draws: B.
+
+    Returns:
+        The null draws.
+
+    Raises:
+        ValueError: for fewer than 2 draws.
+    """
+    if draws < 2:
+        raise ValueError(f"draws must be at least 2, got {draws}")
+    prior = Normal(posterior.latent_dim)
+    values = [
+        decompose(draw_null(posterior, generator), prior, generator).marginal_kl
+        for _ in range(draws)
+    ]
+    return Null(torch.tensor(values, dtype=torch.float64), bool((posterior.scale <= 1).all()))
+
+
+def moment_kl(posterior: AggregatePosterior) -> float:
+    """KL to N(0, I) of the Gaussian with the mixture's mean and covariance, in nats.
+
+    With mean m and covariance S: (tr S + |m|^2 - D - log det S) / 2. What is left of the marginal
+    KL is the negentropy, the part that only the shape explains.
+
+    Args:
+        posterior: the aggregate posterior.
+
+    Returns:
+        The moment part of the marginal KL, in nats, at least 0.
+    """
+    centre, covariance = posterior.moments()
+    trace = covariance.diagonal().sum() + centre.square().sum()
+    return float(0.5 * (trace - posterior.latent_dim - torch.logdet(covariance)))
+
+
+def second_moment(posterior: AggregatePosterior) -> float:
+    """E|z|^2 / D under the mixture; 1 for N(0, I)."""
+    squares = posterior.mean.square() + posterior.scale.square()
+    return float(squares.mean())
+
+
+def variance_law(posterior: AggregatePosterior) -> float:
+    """Largest |E z_j^2 - 1| or |E z_j| over the dimensions: 0 at a stationary point.
+
+    Rescaling and shifting each latent dimension is free for affine heads, so at any stationary
+    point E scale_j^2 + E mean_j^2 = 1 and E mean_j = 0, for every beta: a departure is
+    optimisation error on the training inputs.
+
+    Args:
+        posterior: the aggregate posterior of the training inputs.
+
+    Returns:
+        The largest departure, dimensionless.
+    """
+    squares = (posterior.mean.square() + posterior.scale.square()).mean(0)
+    departures = torch.cat([(squares - 1).abs(), posterior.mean.mean(0).abs()])
+    return float(departures.max())
+
+
+def active_units(posterior: AggregatePosterior, threshold: float = 0.01) -> int:
+    """Latent dimensions whose posterior means vary over the inputs by more than the threshold.
+
+    Args:
+        posterior: the aggregate posterior.
+        threshold: least variance of the means of an active dimension.
+
+    Returns:
+        Count between 0 and D.
+
+    References:
+        Burda et al., Importance weighted autoencoders, 2016.
+    """
+    return int((posterior.mean.var(0, correction=0) > threshold).sum())

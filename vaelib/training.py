@@ -1,0 +1,170 @@
+"""Training the replicates of one configuration together, as one batched computation.
+
+The parameters of the S models are stacked along a leading axis. A model whose every part is
+stackable (see ``vaelib.networks``) runs on them directly, with one batched matrix product per
+layer; any other model, a user's plain ``nn.Module`` included, runs through ``torch.func.vmap``.
+The losses are summed, so the gradient of each replicate is its own and one that diverges does not
+touch its neighbours.
+"""
+
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from vaelib.models import VAE
+from vaelib.networks import stackable
+from vaelib.seeding import stream
+
+__all__ = ["Outcome", "Training", "train"]
+
+Objective = Callable[[VAE, Tensor, Tensor], Tensor]
+
+_NOISE_STEPS = 32  # steps whose noise is drawn at once
+
+
+@dataclass(frozen=True)
+class Training:
+    """Options of the training loop.
+
+    Attributes:
+        steps: parameter updates.
+        batch_size: data points per update; at most the training set is used.
+        learning_rate: of Adam.
+
+    Raises:
+        ValueError: for values that are not positive.
+    """
+
+    steps: int = 2000
+    batch_size: int = 128
+    learning_rate: float = 1e-3
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch_size", "learning_rate"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What training did to one replicate.
+
+    Attributes:
+        losses: the loss of every step, shape (steps,), in nats per data point.
+        diverged_at: the first step whose loss was not finite, else None.
+    """
+
+    losses: Tensor
+    diverged_at: int | None
+
+
+class _Loss(nn.Module):
+    def __init__(self, model: VAE, objective: Objective) -> None:
+        super().__init__()
+        self.model = model
+        self.objective = objective
+
+    def forward(self, x: Tensor, noise: Tensor) -> Tensor:
+        return self.objective(self.model, x, noise)
+
+
+def _batches(index: Tensor, batch_size: int, seeds: Sequence[int]) -> Iterator[Tensor]:
+    """Endless batches of indices, shape (S, batch_size): whole epochs without replacement."""
+    generators = [stream("batches", seed) for seed in seeds]
+    points = index.shape[1]
+    size = min(batch_size, points)
+    while True:
+        order = torch.stack([torch.randperm(points, generator=g) for g in generators])
+        shuffled = index.gather(1, order)
+        for start in range(0, points - size + 1, size):
+            yield shuffled[:, start : start + size]
+
+
+def _noise(shape: tuple[int, ...], seeds: Sequence[int]) -> Iterator[Tensor]:
+    """Endless standard normal draws, shape (S, *shape)."""
+    generators = [stream("noise", seed) for seed in seeds]
+    while True:
+        draws = [torch.randn(_NOISE_STEPS, *shape, generator=g) for g in generators]
+        yield from torch.stack(draws, 1)
+
+
+def train(
+    models: Sequence[VAE],
+    x: Tensor,
+    index: Tensor,
+    objective: Objective,
+    training: Training,
+    seeds: Sequence[int],
+) -> list[Outcome]:
+    """Train S models of one configuration together, in place.
+
+    Batch order and noise come from the streams ``"batches"`` and ``"noise"`` of each seed. For a
+    given block of seeds the result is the same to the bit; a replicate trained in another block
+    differs by rounding.
+
+    Args:
+        models: S models of the same architecture, each initialised from its own seed.
+        x: the data set, shape (n, *data_shape), on the device to train on.
+        index: training points of each replicate, shape (S, N).
+        objective: ``objective(model, batch, noise)`` gives the loss of shape (...).
+        training: options.
+        seeds: the S training seeds.
+
+    Returns:
+        One outcome per model.
+
+    Raises:
+        ValueError: if models, index and seeds do not have the same length S.
+    """
+    if not len(models) == len(index) == len(seeds) >= 1:
+        raise ValueError(
+            "models, index and seeds must have the same length of at least 1, "
+            f"got {len(models)}, {len(index)}, {len(seeds)}"
+        )
+    models = [model.to(x.device).train() for model in models]
+    parameters, buffers = torch.func.stack_module_state([_Loss(m, objective) for m in models])
+    stacked = {k: v.detach().requires_grad_(v.requires_grad) for k, v in parameters.items()}
+    template = _Loss(copy.deepcopy(models[0]), objective)
+
+    def loss_of(state: dict[str, Tensor], batch: Tensor, noise: Tensor) -> Tensor:
+        out: Tensor = torch.func.functional_call(template, state, (batch, noise))
+        return out
+
+    losses_of = loss_of
+    if buffers or not stackable(models[0]):
+        losses_of = torch.func.vmap(loss_of, randomness="different")
+
+    optimizer = torch.optim.Adam(stacked.values(), lr=training.learning_rate, fused=True)
+    batches = _batches(index, training.batch_size, seeds)
+    size = min(training.batch_size, index.shape[1])
+    noises = _noise((size, models[0].latent_dim), seeds)
+    losses = torch.empty(training.steps, len(models), device=x.device)
+    shape = (len(models), size, *x.shape[1:])
+    for step in range(training.steps):
+        batch = x.index_select(0, next(batches).flatten().to(x.device)).view(shape)
+        optimizer.zero_grad()
+        loss = losses_of({**stacked, **buffers}, batch, next(noises).to(x.device))
+        loss.sum().backward()
+        optimizer.step()
+        losses[step] = loss.detach()
+    _unstack({**stacked, **buffers}, models)
+    return [_outcome(column, model) for column, model in zip(losses.cpu().T, models, strict=True)]
+
+
+@torch.no_grad()
+def _unstack(state: dict[str, Tensor], models: Sequence[VAE]) -> None:
+    for position, model in enumerate(models):
+        own = {name.removeprefix("model."): v[position] for name, v in state.items()}
+        model.load_state_dict(own, strict=False)
+        model.eval()
+
+
+def _outcome(losses: Tensor, model: VAE) -> Outcome:
+    bad = (~losses.isfinite()).nonzero()
+    if len(bad):
+        return Outcome(losses, int(bad[0]))
+    broken = any(not p.isfinite().all() for p in model.parameters())
+    return Outcome(losses, len(losses) if broken else None)
