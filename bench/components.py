@@ -1,0 +1,291 @@
+"""Names and options: what a matrix file may say about one component.
+
+A component is named by an entry of a table of vaelib (``"normal"``) or by an import path
+(``"mypackage.module:MyPrior"``). Its keyword-only parameters are its options: their names,
+annotations and defaults are the schema.
+"""
+
+import difflib
+import importlib
+import inspect
+import json
+import operator
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, ConfigDict, TypeAdapter, ValidationError
+
+from vaelib.datasets import DATASETS
+from vaelib.likelihoods import LIKELIHOODS
+from vaelib.networks import DECODERS, ENCODERS
+from vaelib.objectives import OBJECTIVES
+from vaelib.priors import PRIORS
+from vaelib.training import Training
+
+__all__ = [
+    "FAMILIES",
+    "MatrixError",
+    "Name",
+    "Option",
+    "Text",
+    "arguments",
+    "component",
+    "fitting",
+    "resolve",
+    "schema",
+    "shown",
+    "unknown",
+]
+
+_LONGEST = 60  # characters of a wrong value that an error shows
+
+
+class MatrixError(ValueError):
+    """A mistake in a matrix file or an override, in one line."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("".join(c if c.isprintable() else " " for c in message))
+
+
+def _name(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", text):
+        raise ValueError("should be 1 to 64 letters, digits, - and _")
+    return text
+
+
+def _text(text: str) -> str:
+    if not text.strip() or not text.isprintable():
+        raise ValueError("should be one line of printable text")
+    return text
+
+
+Name = Annotated[str, AfterValidator(_name)]  # becomes a file name
+Text = Annotated[str, AfterValidator(_text)]  # people read it
+
+
+@dataclass(frozen=True)
+class Option:
+    """One keyword of a component.
+
+    Attributes:
+        adapter: validates and normalises its values.
+        default: its default, ``inspect.Parameter.empty`` where it must be given.
+    """
+
+    adapter: TypeAdapter[Any]
+    default: Any
+
+    @property
+    def required(self) -> bool:
+        """Whether it has no default."""
+        return self.default is inspect.Parameter.empty
+
+
+def shown(value: object) -> str:
+    """Returns a wrong value as an error shows it: close to TOML, one line, never long."""
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+
+
+def unknown(key: str, what: str, got: str, names: Iterable[str], also: str = "") -> str:
+    """Words the error for a name that is not among the known ones.
+
+    Args:
+        key: the dotted key it concerns.
+        what: what is unknown, such as ``"key"``.
+        got: the unknown name.
+        names: the known names.
+        also: what else may stand there.
+
+    Returns:
+        The sentence, which suggests the closest known name and lists them all.
+    """
+    names = sorted(names)
+    close = difflib.get_close_matches(got[:_LONGEST], names, n=1)
+    hint = f', did you mean "{close[0]}"?' if close else "."
+    known = f"Known: {', '.join(names)}{also}" if names else "There are none here"
+    return f"{key}: unknown {what}{hint} {known}"
+
+
+def component(family: str, name: object, at: str = "") -> Callable[..., Any]:
+    """The class or function that a component name stands for.
+
+    Args:
+        family: a key of ``FAMILIES``.
+        name: an entry of that table or an import path ``"package.module:Attribute"``.
+        at: where the name stands, for the error.
+
+    Returns:
+        The class or function.
+
+    Raises:
+        MatrixError: for an unknown name, or a path that cannot be imported.
+    """
+    key = f"{at}{family}.name"
+    if not isinstance(name, str):
+        raise MatrixError(f"{key}: expected text, got {shown(name)}")
+    if name in FAMILIES[family]:
+        return FAMILIES[family][name]
+    module, separator, attribute = name.partition(":")
+    if not separator:
+        also = '; or an import path "package.module:Attribute"'
+        raise MatrixError(unknown(key, f"{family} {shown(name)}", name, FAMILIES[family], also))
+    try:
+        found = operator.attrgetter(attribute)(importlib.import_module(module))
+    except (Exception, SystemExit) as error:  # a module may raise anything while it is imported
+        reason = f"{type(error).__name__}: {error}"
+        raise MatrixError(f"{key}: cannot import {shown(name)} ({reason})") from error
+    if not (inspect.isclass(found) or inspect.isroutine(found)):
+        raise MatrixError(
+            f"{key}: expected a class or a function at {shown(name)}, got {type(found).__name__}"
+        )
+    return found
+
+
+@cache
+def schema(target: Callable[..., Any], *, every: bool = False) -> dict[str, Option]:
+    """The options of a component, by name.
+
+    Args:
+        target: the component.
+        every: whether all its parameters are options, not the keyword-only ones alone.
+
+    Returns:
+        The options in the order of the signature; defaults as plain JSON values.
+
+    Raises:
+        MatrixError: for a signature that cannot be read or an annotation that TOML cannot fill.
+    """
+    kinds = [inspect.Parameter.KEYWORD_ONLY, *[inspect.Parameter.POSITIONAL_OR_KEYWORD] * every]
+    options: dict[str, Option] = {}
+    option = "its options"
+    try:
+        for option, parameter in inspect.signature(target, eval_str=True).parameters.items():
+            if parameter.kind in kinds:
+                empty = parameter.empty
+                hint = Any if parameter.annotation is empty else parameter.annotation
+                adapter = TypeAdapter(hint, config=ConfigDict(strict=True, allow_inf_nan=False))
+                default = parameter.default
+                options[option] = Option(
+                    adapter, empty if default is empty else _typed(adapter, default)
+                )
+    except Exception as error:  # the annotations and defaults may be anybody's
+        name = getattr(target, "__qualname__", target)
+        reason = _reason(error) if isinstance(error, ValidationError) else str(error)
+        reason = reason.split("\n")[0]
+        raise MatrixError(f"{name}: a matrix cannot set {option} ({reason})") from error
+    return options
+
+
+def _typed(adapter: TypeAdapter[Any], value: object) -> object:
+    """Returns the value as its annotation wants it, in plain JSON: 1.0 for 1, lists for tuples."""
+    typed: object = adapter.dump_python(adapter.validate_json(json.dumps(value)), mode="json")
+    return typed
+
+
+def _reason(error: ValidationError) -> str:
+    texts = dict.fromkeys(e["msg"].removeprefix("Input ") for e in error.errors())
+    return " or ".join(text.removeprefix("Value error, ") for text in texts)
+
+
+def arguments(
+    at: str, given: object, target: Callable[..., Any], *, named: bool = False
+) -> dict[str, Any]:
+    """Validate a table against a signature and fill its defaults in.
+
+    Args:
+        at: where the table stands, as the beginning of a dotted key, such as ``"base.prior."``.
+        given: the table.
+        target: the component or dataclass whose options it sets.
+        named: whether the table is a component's: it may also hold a name, which is left out, and
+            only keyword-only parameters count.
+
+    Returns:
+        Every option, typed, in the order of the signature; plain JSON values.
+
+    Raises:
+        MatrixError: for unknown, missing or ill-typed options.
+    """
+    options = schema(target, every=not named)
+    if not isinstance(given, Mapping):
+        raise MatrixError(f"{at[:-1]}: expected a table {{ … }}, got {shown(given)}")
+    for key in given:
+        if key not in options and not (named and key == "name"):
+            raise MatrixError(
+                unknown(at + key[:_LONGEST], "key", key, [*options, *["name"] * named])
+            )
+    values = {}
+    for key, option in options.items():
+        if key in given:
+            try:
+                values[key] = _typed(option.adapter, given[key])
+            except ValidationError as error:
+                got = shown(given[key])
+                raise MatrixError(f"{at}{key}: {_reason(error)}, got {got}") from error
+        elif option.required:
+            raise MatrixError(f"{at}{key}: missing, and it has no default")
+        else:
+            values[key] = option.default
+    return values
+
+
+def resolve(family: str, table: object, at: str = "") -> dict[str, Any]:
+    """A component's table with its name, every option typed and every default filled in.
+
+    Args:
+        family: a key of ``FAMILIES``, or ``"training"``.
+        table: what the matrix says; without a name the family's first component is meant.
+        at: where the table stands, for errors.
+
+    Returns:
+        ``{"name": …, option: value, …}``, plain JSON values; training has no name.
+
+    Raises:
+        MatrixError: for every mistake in it.
+    """
+    inside = f"{at}{family}."
+    if family == "training":
+        values = arguments(inside, table, Training)
+        try:
+            Training(**values)
+        except ValueError as error:
+            raise MatrixError(f"{inside[:-1]}: {error}") from error
+        return values
+    if not isinstance(table, Mapping):
+        example = f'{{ name = "{next(iter(FAMILIES[family]))}" }}'
+        raise MatrixError(f"{inside[:-1]}: expected a table such as {example}, got {shown(table)}")
+    name = table.get("name", next(iter(FAMILIES[family])))
+    return {"name": name, **arguments(inside, table, component(family, name, at), named=True)}
+
+
+def fitting(table: Mapping[str, Any], target: Callable[..., Any]) -> dict[str, Any]:
+    """The options in one component's table that another component also takes.
+
+    Args:
+        table: what the matrix says of the one.
+        target: the other.
+
+    Returns:
+        The entries of ``table`` that are options of ``target`` with values it accepts.
+    """
+    kept = {}
+    for key, option in schema(target).items():
+        if key in table:
+            try:
+                kept[key] = _typed(option.adapter, table[key])
+            except ValidationError:
+                continue
+    return kept
+
+
+FAMILIES: dict[str, Mapping[str, Callable[..., Any]]] = {
+    "dataset": DATASETS,
+    "encoder": ENCODERS,
+    "decoder": DECODERS,
+    "prior": PRIORS,
+    "likelihood": LIKELIHOODS,
+    "objective": OBJECTIVES,
+}

@@ -1,0 +1,307 @@
+"""The matrix language: a TOML file becomes validated configurations and cells.
+
+A matrix has a base configuration, studies that vary one or more of its keys, and claims about
+them. Everything is checked before anything runs; every mistake is a ``MatrixError`` of one line.
+
+Example:
+    >>> matrix = load("digits", overrides=["training.steps=10"], seeds=2)
+    >>> matrix.studies[0].configurations
+    ('base', 'latent_dim-4', 'latent_dim-8', 'latent_dim-16')
+    >>> matrix.base["training"]["steps"]
+    10
+"""
+
+import importlib.resources
+import itertools
+import math
+import os
+import tomllib
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from bench.components import MatrixError, Name, Text, arguments, shown, unknown
+from bench.configurations import (
+    DEFAULTS,
+    Configuration,
+    Study,
+    alter,
+    canonical,
+    digest,
+    expand,
+    resolve_all,
+)
+
+__all__ = ["Cell", "Claim", "Configuration", "Matrix", "MatrixError", "Study", "load", "shipped"]
+
+_SECTIONS = ("matrix", "base", "study", "claim")
+_MOST = 1_000_000  # cells of a matrix
+_DEEPEST = 16  # levels of a TOML document
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """A hypothesis about one metric over one study, fixed before the run.
+
+    Attributes:
+        id: short name, unique in the matrix.
+        says: the claim in words.
+        study: name of the study that decides it.
+        metric: name of the metric.
+        split: the part of the data.
+        expect: what should come out.
+        margin: the smallest difference that matters, in the metric's unit.
+    """
+
+    id: Name
+    says: Text
+    study: Text
+    metric: Text
+    split: Literal["train", "test"] = "test"
+    expect: Literal["increasing", "decreasing", "equivalent", "greater", "less"]
+    margin: Annotated[float, Field(ge=0)] = 0.0
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One configuration and one training seed.
+
+    Attributes:
+        id: hash of everything that decides the result, 16 hexadecimal digits.
+        configuration: what is trained.
+        seed: the training seed.
+    """
+
+    id: str
+    configuration: Configuration
+    seed: int
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """A matrix file, validated.
+
+    Attributes:
+        name: what its results are filed under.
+        comment: the leading comment of the file: its question, cost and last result.
+        seeds: replicates per configuration, seeds 0 to seeds - 1.
+        block: replicates that train together; part of a cell's identity.
+        timeout: limit for one job, in seconds.
+        base: the values of the base configuration.
+        studies: in the order of the file.
+        claims: in the order of the file.
+        configurations: the base, then those of the studies, each once.
+    """
+
+    name: str
+    comment: str
+    seeds: int
+    block: int
+    timeout: float
+    base: dict[str, Any]
+    studies: tuple[Study, ...]
+    claims: tuple[Claim, ...]
+    configurations: tuple[Configuration, ...]
+
+    def cells(self, fingerprint: Callable[[dict[str, Any]], str]) -> list[Cell]:
+        """Every configuration with every seed.
+
+        Args:
+            fingerprint: hash of the data behind a dataset table; called once per distinct table.
+
+        Returns:
+            The cells, by configuration, then seed. A cell's id hashes the canonical JSON of
+            ``{values, block, data, seed}``.
+        """
+        prints: dict[str, str] = {}
+        planned = []
+        for configuration in self.configurations:
+            values = configuration.values
+            dataset = canonical(values["dataset"])
+            if dataset not in prints:
+                prints[dataset] = fingerprint(values["dataset"])
+            head = f'{{"block":{self.block},"data":{canonical(prints[dataset])},"seed":'
+            tail = f',"values":{canonical(values)}}}'
+            for seed in range(self.seeds):
+                planned.append(Cell(digest(f"{head}{seed}{tail}")[:16], configuration, seed))
+        return planned
+
+
+@dataclass(frozen=True)
+class _Header:
+    name: Name
+    seeds: Annotated[int, Field(ge=1, le=10_000)] = 10
+    block: Annotated[int, Field(ge=1, le=10_000)] = 5
+    timeout: Annotated[float, Field(gt=0, le=1e7)] = 3600.0
+
+
+def shipped() -> dict[str, Path]:
+    """Returns the paths of the matrices that come with the suite, by name."""
+    folder = Path(str(importlib.resources.files("bench") / "matrices"))
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def load(
+    matrix: str | Path,
+    *,
+    overrides: Sequence[str] = (),
+    seeds: int | None = None,
+    metrics: Collection[str] | None = None,
+) -> Matrix:
+    """Read, validate and expand a matrix.
+
+    Args:
+        matrix: name of a shipped matrix, or the path of a TOML file.
+        overrides: ``"KEY=VALUE"`` texts, VALUE in TOML; they change ``[base]``, or ``[matrix]``
+            where KEY begins with ``"matrix."``. Where a study varies the same key, the study
+            wins. A new ``prior.name`` keeps those options of the base that the new prior takes.
+        seeds: instead of the matrix's own number of seeds.
+        metrics: the known metrics, which claims are checked against; None accepts any name.
+
+    Returns:
+        The matrix.
+
+    Raises:
+        MatrixError: for every mistake in the file or the overrides.
+    """
+    text = _read(matrix)
+    document = _parse(text, str(matrix))
+    for key in document:
+        if key not in _SECTIONS:
+            raise MatrixError(unknown(key, "key", key, _SECTIONS))
+    header, changes = _overrides(overrides)
+    header = _table(document, "matrix") | header
+    if seeds is not None:
+        header["seeds"] = seeds
+    settings = arguments("matrix.", header, _Header)
+
+    given = _table(document, "base")
+    tables = DEFAULTS | alter(DEFAULTS, given, "base.")
+    base = resolve_all(tables, "base.")
+    altered = alter(tables, changes, "--set ")
+    base |= resolve_all(altered, "--set ")
+    studies, configurations = expand(tables | altered, base, _blocks(document, "study"))
+    total = len(configurations) * settings["seeds"]
+    if total > _MOST:
+        raise MatrixError(f"matrix.seeds: expected at most {_MOST} cells in all, got {total}")
+    comment = itertools.takewhile(lambda line: line.startswith("#"), text.splitlines())
+    return Matrix(
+        **settings,
+        comment="\n".join(line.removeprefix("#").removeprefix(" ") for line in comment),
+        base=base,
+        studies=studies,
+        claims=tuple(_claims(_blocks(document, "claim"), studies, metrics)),
+        configurations=configurations,
+    )
+
+
+def _read(matrix: str | Path) -> str:
+    known = shipped()
+    path = known.get(str(matrix), Path(matrix))
+    if not os.path.exists(path) and len(path.parts) < 2 and not path.suffix:
+        also = "; or the path of a TOML file"
+        raise MatrixError(unknown(str(matrix), "matrix", str(matrix), known, also))
+    if os.path.exists(path) and not os.path.isfile(path):
+        kind = "a directory" if path.is_dir() else "something else"
+        raise MatrixError(f"{path}: expected a TOML file, got {kind}")
+    try:
+        return path.read_text("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise MatrixError(
+            f"{path}: expected a TOML file in UTF-8, got other bytes at {error.start}"
+        ) from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise MatrixError(
+            f"{path}: expected a TOML file that can be read, got: {reason}"
+        ) from error
+
+
+def _parse(text: str, at: str) -> dict[str, Any]:
+    try:
+        document = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise MatrixError(f"{at}: expected TOML, got: {error}") from error
+    return {key: _plain(value, (key,)) for key, value in document.items()}
+
+
+def _plain(value: object, path: tuple[str, ...]) -> object:
+    at = ".".join(path)
+    if len(path) > _DEEPEST:
+        raise MatrixError(f"{at}: expected at most {_DEEPEST} nested levels, got more")
+    if isinstance(value, dict):
+        return {key: _plain(inner, (*path, key)) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_plain(inner, (*path, str(place))) for place, inner in enumerate(value)]
+    if isinstance(value, float) and math.isfinite(value):
+        return value + 0.0  # -0.0 becomes 0.0
+    if isinstance(value, str | bool) or (isinstance(value, int) and abs(value) < 2**63):
+        return value
+    got = "an integer beyond 64 bits" if isinstance(value, int) else str(value)
+    raise MatrixError(f"{at}: expected text, a boolean or a finite number, got {got}")
+
+
+def _overrides(texts: Iterable[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    # what --set changes in [matrix] and in [base]
+    header: dict[str, Any] = {}
+    changes: dict[str, Any] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        key = key.strip()
+        if not equals or not key:
+            raise MatrixError(f"--set: expected KEY=VALUE, got {shown(text)}")
+        try:
+            parsed = tomllib.loads(f"value = {value}")
+        except (ValueError, RecursionError):
+            parsed = {}
+        if list(parsed) != ["value"]:
+            raise MatrixError(
+                f"--set {key}: expected a TOML value such as 3, 1e-3, [200, 200] or "
+                f'"text" with its quotes, got {shown(value)}'
+            )
+        changed = header if key.startswith("matrix.") else changes
+        changed[key.removeprefix("matrix.")] = _plain(parsed["value"], (f"--set {key}",))
+    return header, changes
+
+
+def _table(document: dict[str, Any], key: str) -> dict[str, Any]:
+    table = document.get(key, {})
+    if not isinstance(table, dict):
+        raise MatrixError(f"{key}: expected a table [{key}], got {shown(table)}")
+    return table
+
+
+def _blocks(document: dict[str, Any], key: str) -> list[object]:
+    blocks = document.get(key, [])
+    if not isinstance(blocks, list):
+        raise MatrixError(f"{key}: expected tables [[{key}]], got {shown(blocks)}")
+    return blocks
+
+
+def _claims(
+    blocks: Iterable[object], studies: Iterable[Study], metrics: Collection[str] | None
+) -> Iterator[Claim]:
+    sizes = {study.name: len(study.configurations) for study in studies}
+    taken = set()
+    for number, block in enumerate(blocks, 1):
+        claim = Claim(**arguments(f"claim {number}.", block, Claim))
+        at = f"claim {claim.id}"
+        if claim.id in taken:
+            raise MatrixError(f'claim {number}.id: "{claim.id}" is taken by an earlier claim')
+        taken.add(claim.id)
+        if claim.study not in sizes:
+            raise MatrixError(
+                unknown(f"{at}.study", f"study {shown(claim.study)}", claim.study, sizes)
+            )
+        if metrics is not None and claim.metric not in metrics:
+            raise MatrixError(
+                unknown(f"{at}.metric", f"metric {shown(claim.metric)}", claim.metric, metrics)
+            )
+        if sizes[claim.study] < 2:
+            raise MatrixError(f"{at}.study: expected two or more configurations, got 1")
+        if claim.expect == "equivalent" and claim.margin == 0:
+            raise MatrixError(f"{at}.margin: expected more than 0 to show equivalence, got 0.0")
+        yield claim
