@@ -1,0 +1,99 @@
+"""A made-up, deterministic frame of rows, shaped as the store writes it."""
+
+import math
+
+import numpy as np
+import pandas as pd
+
+from bench.metrics import METRICS
+from bench.rows import COLUMNS
+
+SIZES = [2, 3, 4, 6, 8, 16, 32]
+LAYERS = ["50", "200", "200-200", "200-200-200", "1000", "500-500"]
+BASE = (2, "200-200")
+INPUTS = {"train": 1078, "test": 360}
+SATURATED = {"latent_dim-16", "latent_dim-32"}
+ROW = dict.fromkeys(COLUMNS, "")
+
+
+def configurations() -> list[tuple[str, str, int, str]]:
+    """Name, studies, latent_dim, encoder.hidden; the base stands in both studies."""
+    listed = [("base", "latent size; encoder depth", *BASE)]
+    listed += [(f"latent_dim-{d}", "latent size", d, BASE[1]) for d in SIZES if d != 2]
+    return listed + [(f"encoder_hidden-{h}", "encoder depth", 2, h) for h in LAYERS if h != BASE[1]]
+
+
+def measurements(rng, seed_effect: float, d: int, hidden: str, split: str) -> list[tuple]:
+    """(source, metric, value, p-value) of one cell on one split."""
+    n = INPUTS[split]
+    layers = hidden.count("-") + 1
+    noise = rng.normal(0, 0.02, 8)
+    rate = 2.4 + 1.6 * math.log(d) + 0.1 * seed_effect + noise[0]
+    saturated = rate > math.log(n) - 1
+    excess = 0.05 * d if saturated else 0.45 - 0.09 * layers + 0.02 * math.log(d)
+    excess = excess + 0.05 * seed_effect + noise[1] + (0.04 if split == "test" else 0)
+    floor = rate - math.log(n)
+    null = max(floor, 0) + 0.25 + 0.1 * d + noise[2] / 4
+    reconstruction = -95 + 9 * math.log(d) + 2 * layers + seed_effect + noise[3]
+    reconstruction -= 4.0 if split == "test" else 0.0
+    found = [
+        ("rate", rate, np.nan),
+        ("mutual_information", rate - null - excess, np.nan),
+        ("marginal_kl", null + excess, np.nan),
+        ("marginal_kl_floor", floor, np.nan),
+        ("saturated", float(saturated), np.nan),
+        ("marginal_kl_null", null, np.nan),
+        ("marginal_kl_excess", excess, np.nan),
+        ("moment_kl", 0.02 + abs(noise[4]), np.nan),
+        ("second_moment", 1 + noise[5], np.nan),
+        ("variance_law", abs(noise[6]), np.nan),
+        ("active_units", float(min(d, 12)), np.nan),
+        ("mmd_squared", 2e-4 + abs(noise[7]) / 100, np.nan),
+        ("c2st_auc", 0.53 + noise[4], np.nan),
+        ("mmd_test", 3.0, float(rng.choice([0.01, 0.2]))),
+        ("marginal_kl_null_test", null + excess, 0.01 if not saturated else 0.4),
+        ("elbo", reconstruction - rate, np.nan),
+        ("reconstruction", reconstruction, np.nan),
+    ]
+    rows = [("", *one) for one in found]
+    if split == "test":
+        for source, cost in (("prior", 0.1), ("gmm", 0.06), ("aggregate", 0.04)):
+            rows.append((source, "frechet", 0.2 + cost + excess / 10 + noise[2], np.nan))
+            rows.append((source, "coverage", 0.8 - cost + noise[3], np.nan))
+    return rows
+
+
+def synthetic_rows(seeds: int = 10) -> pd.DataFrame:
+    """12 configurations × seeds, two studies, one failed and one diverged cell."""
+    lost = {
+        ("latent_dim-6", 3): ("failed", "RuntimeError: expected a | b\nbut got c"),
+        ("encoder_hidden-1000", 7): ("diverged", "the loss was not finite at step 812"),
+    }
+    effects = np.random.default_rng(1).normal(0, 1, seeds)
+    table = []
+    for place, (config, study, d, hidden) in enumerate(configurations()):
+        for seed in range(seeds):
+            status, message = lost.get((config, seed), ("ok", ""))
+            known = ROW | {
+                "matrix": "synthetic",
+                "study": study,
+                "config": config,
+                "cell": f"{place:02}{seed:02}",
+                "dataset": "digits",
+                "seed": seed,
+                "status": status,
+                "message": message,
+                "seconds": 1.5,
+                "latent_dim": d,
+                "encoder.hidden": hidden,
+            }
+            known |= dict.fromkeys(["value", "standard_error", "p_value"], np.nan)
+            if status != "ok":
+                table.append(known)
+                continue
+            rng = np.random.default_rng([place, seed])
+            for split in INPUTS:
+                for source, metric, value, p in measurements(rng, effects[seed], d, hidden, split):
+                    found = {"split": split, "source": source, "metric": metric, "value": value}
+                    table.append(known | found | {"p_value": p, "unit": METRICS[metric].unit})
+    return pd.DataFrame(table, columns=[*COLUMNS, "latent_dim", "encoder.hidden"])
