@@ -6,7 +6,6 @@ The harness and a user's own model go through the same function.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from vaelib.posterior import AggregatePosterior

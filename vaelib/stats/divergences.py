@@ -29,6 +29,8 @@ __all__ = [
     "variance_law",
 ]
 
+_LEAST_FIT = 100  # values from which the coefficients of the control variates are worth fitting
+
 
 @dataclass(frozen=True)
 class Decomposition:
@@ -52,8 +54,8 @@ def decompose(
 ) -> Decomposition:
     """Split the rate into mutual information and marginal KL.
 
-    ``marginal_kl = rate - mean[log q_n(z_n) - log q_N(z_n)]`` with z stratified over the components.
-    Two quantities whose mean given n is known, log q_n(z_n) and |z_n|^2, serve as control variates.
+    ``marginal_kl = rate - mean[log q_n(z_n) - log q_N(z_n)]``, z stratified over the components.
+    Two quantities with a known mean given n, log q_n(z_n) and |z_n|^2, serve as control variates.
     Their coefficients for the even components are fitted on the odd ones and the reverse, so the
     estimate is unbiased for q_N; at coefficients 0 it is the form above, at others it includes the
     direct form, and the noise is that of the better of the two or less.
@@ -88,9 +90,9 @@ def decompose(
 
 
 def _control(values: Tensor, variates: Tensor) -> Tensor:
-    """Values (draws, N) minus their regression on variates (draws, N, 2) of mean 0, cross-fitted."""
+    """Values (draws, N) minus their cross-fitted regression on variates (draws, N, 2)."""
     halves = [slice(0, None, 2), slice(1, None, 2)]
-    if values.shape[1] < 8:
+    if values.numel() < 2 * _LEAST_FIT or values.shape[1] < 2:
         return values
     reduced = torch.empty_like(values)
     for half, other in (halves, halves[::-1]):
@@ -141,7 +143,12 @@ class Null:
     def p_value(self, observed: Decomposition) -> float:
         """(1 + #{null >= observed}) / (1 + B), never 0.
 
-        Exact for an ``observed`` of one z per component, as the null draws are.
+        Args:
+            observed: the mixture's own decomposition, of one z per component as the null draws
+                are: only then is the p-value that of an exchangeable draw.
+
+        Returns:
+            A number in (0, 1].
         """
         count = int((self.values >= observed.marginal_kl).sum())
         return (1 + count) / (1 + len(self.values))

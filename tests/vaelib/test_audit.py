@@ -1,0 +1,87 @@
+import pytest
+import torch
+
+from vaelib import audit
+from vaelib.priors import Normal, Prior
+from vaelib.seeding import stream
+
+GENERATOR = stream("encoder", 0)
+MEAN = 0.8 * torch.randn(300, 2, generator=GENERATOR)
+SCALE = torch.full_like(MEAN, 0.6)
+
+
+def values(rows, split="train"):
+    return {row.metric: row for row in rows if row.split == split}
+
+
+def test_a_matching_encoder_has_no_excess_and_a_wide_one_has():
+    good = values(audit(MEAN, SCALE))
+    wide = values(audit(2 * MEAN, 2 * SCALE))
+    assert abs(good["marginal_kl_excess"].value) < 0.05
+    assert good["marginal_kl_null_test"].p_value > 0.01
+    assert wide["marginal_kl_excess"].value > 0.5
+    assert wide["marginal_kl_null_test"].p_value == pytest.approx(0.01)
+    assert wide["marginal_kl_excess"].message == "some scales exceed 1: the null is approximate"
+    assert wide["second_moment"].value == pytest.approx(4, rel=0.15)
+
+
+def test_the_identity_holds_between_rows():
+    rows = values(audit(MEAN, SCALE))
+    total = rows["mutual_information"].value + rows["marginal_kl"].value
+    assert rows["rate"].value == pytest.approx(total, abs=1e-12)
+    parts = rows["moment_kl"].value + rows["negentropy"].value
+    assert rows["marginal_kl"].value == pytest.approx(parts, abs=1e-12)
+
+
+def test_many_narrow_dimensions_are_called_saturated():
+    mean = torch.randn(300, 16, generator=stream("encoder", 1))
+    rows = values(audit(mean, torch.full_like(mean, 0.1)))
+    assert rows["saturated"].value == 1
+    assert rows["marginal_kl"].value == pytest.approx(rows["marginal_kl_floor"].value, rel=0.01)
+    assert values(audit(MEAN, SCALE))["saturated"].value == 0
+
+
+def test_heldout_inputs_are_the_test_split():
+    rows = audit(MEAN, SCALE, heldout=(MEAN[:100] + 3, SCALE[:100]))
+    train, test = values(rows), values(rows, "test")
+    assert train.keys() == test.keys()
+    assert test["marginal_kl_excess"].value > train["marginal_kl_excess"].value + 1
+
+
+def test_the_same_seed_gives_the_same_rows():
+    assert audit(MEAN, SCALE, seed=3) == audit(MEAN, SCALE, seed=3)
+    assert audit(MEAN, SCALE, seed=3) != audit(MEAN, SCALE, seed=4)
+
+
+class Laplace(Prior):
+    """A prior without an exact finite-N null."""
+
+    def kl(self, mean, scale):
+        return (mean.abs() + scale).sum(-1)
+
+
+def test_the_excess_is_not_defined_for_other_priors_and_says_so():
+    rows = values(audit(MEAN, SCALE, Laplace(2)))
+    assert rows["marginal_kl_excess"].value is None
+    assert "standard normal prior only" in rows["marginal_kl_excess"].message
+    assert "marginal_kl_null_test" not in rows
+
+
+def test_inputs_are_left_as_they_were():
+    mean, scale = MEAN.clone(), SCALE.clone()
+    audit(mean, scale, Normal(2))
+    assert torch.equal(mean, MEAN)
+    assert torch.equal(scale, SCALE)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"prior": "norml"}, "prior must be one of normal"),
+        ({"prior": Normal(3)}, "prior must have the 2 dimensions of mean, got 3"),
+        ({"heldout": (torch.ones(5, 3), torch.ones(5, 3))}, "heldout must have 2 dimensions"),
+    ],
+)
+def test_bad_arguments_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        audit(MEAN, SCALE, **options)
