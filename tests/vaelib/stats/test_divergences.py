@@ -87,7 +87,7 @@ def test_the_estimate_is_unbiased_and_its_error_honest(components, dimensions, d
     assert abs(float(values.mean()) - expected) < 4 * math.hypot(
         error, float(values.std()) / 300**0.5
     )
-    claimed = sum(m.standard_error for m in many) / len(many)
+    claimed = (sum(m.standard_error**2 for m in many) / len(many)) ** 0.5
     actual = float(values.std())
     assert 0.85 * actual < claimed  # never optimistic beyond the noise of 300 repetitions (4 %)
     if draws > 1:
