@@ -1,0 +1,284 @@
+"""Where jobs run: the `Executor` seam, the local process pool, and what a worker does with a job.
+
+A job is a plain dictionary::
+
+    {
+        "function": "bench.cell:run_block",  # import path: job -> one outcome per wanted cell
+        "name": "latent_dim-4",              # of the configuration
+        "configuration": {...},              # its values
+        "block": [0, 1, 2, 3, 4],            # seeds that train together
+        "cells": {cell_id: seed},            # the wanted ones
+        "device": "cpu",
+        "results": "results/digits",         # folder of the store and of the logs
+        "timeout": 600.0,                    # seconds
+        "cost": 28.0,                        # estimate; only its order matters; optional
+    }
+
+`execute` runs it in a worker, writes the records there, and returns them.
+"""
+
+import ctypes
+import faulthandler
+import importlib
+import math
+import multiprocessing
+import multiprocessing.connection
+import multiprocessing.forkserver
+import os
+import platform
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import BrokenExecutor, Future
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import Thread
+from typing import Any, BinaryIO, Protocol, TextIO
+
+from pebble import ProcessExpired, ProcessPool
+
+from bench.store import Store, one_line
+
+__all__ = [
+    "Executor",
+    "Job",
+    "LocalExecutor",
+    "Records",
+    "cause",
+    "execute",
+    "log_path",
+    "one_line",
+]
+
+Job = Mapping[str, Any]
+Records = list[dict[str, Any]]
+
+_ONE_THREAD = dict.fromkeys(
+    (
+        "OMP_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "NUMEXPR_NUM_THREADS",
+        "VECLIB_MAXIMUM_THREADS",
+    ),
+    "1",
+)
+
+
+class Executor(Protocol):
+    """Runs functions somewhere else; the runner knows no more than this."""
+
+    def submit(self, job: Job, code: str) -> "Future[Records]":
+        """Starts ``execute(job, code)``, in the order of submission; never raises itself.
+
+        The future raises `TimeoutError` where the job took longer than its timeout, and
+        `BrokenExecutor` where the executor failed; then it must be stopped before more is
+        submitted. `cause` says what any other exception means.
+        """
+
+    def stop(self) -> None:
+        """Ends everything that still runs, at once; returns when nothing does."""
+
+
+class LocalExecutor:
+    """Worker processes of this machine, one thread each.
+
+    Workers are forked by a clean server process that has imported torch and never computed. They
+    die with this process, even by SIGKILL.
+
+    Args:
+        workers: how many run at once.
+        preload: modules that the server imports, so that a worker starts fast.
+
+    Raises:
+        ValueError: if there is to be no worker.
+    """
+
+    def __init__(self, workers: int, preload: Sequence[str] = ("torch", "bench.cell")) -> None:
+        if workers < 1:
+            raise ValueError(f"workers must be at least 1, got {workers}")
+        self.workers = workers
+        self._preload = list(preload)
+        self._pool: ProcessPool | None = None
+
+    def submit(self, job: Job, code: str) -> "Future[Records]":
+        """Starts a job on the next free worker; the first call starts the workers."""
+        future: Future[Records] = Future()
+        try:
+            if self._pool is None:
+                self._pool = self._start()
+            future = self._pool.schedule(execute, args=(job, code), timeout=job["timeout"])
+        except (BrokenExecutor, RuntimeError) as error:  # pebble's word for a pool that broke
+            future.set_exception(BrokenExecutor(f"the workers could not be started: {error}"))
+        return future
+
+    def stop(self) -> None:
+        """Ends all workers."""
+        if self._pool is not None:
+            self._pool.stop()  # type: ignore[no-untyped-call]
+            self._pool.join()
+            self._pool = None
+
+    def _start(self) -> ProcessPool:
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(self._preload)
+        before = dict(os.environ)
+        os.environ.update(_ONE_THREAD)  # the server inherits it; read when torch is imported
+        try:
+            multiprocessing.forkserver.ensure_running()
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+        return ProcessPool(self.workers, initializer=_prepare, context=context)
+
+
+def _prepare() -> None:
+    """Prepares a worker: dies at once when told to or when orphaned, one thread, kept memory."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    Thread(target=_die_with_parent, daemon=True).start()
+    faulthandler.enable()
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    os.environ.update(_ONE_THREAD)
+    _keep_memory()
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def _die_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
+
+
+def _keep_memory() -> None:
+    """Makes malloc keep freed memory: fresh pages cost more than the arithmetic on them.
+
+    By default glibc returns every large tensor to the system and asks for it again.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return
+    mallopt = ctypes.CDLL(None).mallopt
+    mmap_threshold, trim_threshold, top_pad = -3, -1, -2  # names of malloc.h
+    mallopt(mmap_threshold, 1 << 30) or mallopt(mmap_threshold, 1 << 25)  # old glibc: 32 MiB
+    mallopt(trim_threshold, 2**31 - 1)
+    mallopt(top_pad, 64 << 20)
+
+
+def execute(job: Job, code: str) -> Records:
+    """Runs one job and writes its records; its own failure is a record too.
+
+    Everything that the job prints, and its traceback, goes to its log.
+
+    Args:
+        job: see above.
+        code: hash of the code, for the records.
+
+    Returns:
+        One record per wanted cell, as plain data.
+    """
+    store = Store(job["results"], code)
+    start = time.perf_counter()
+    with _captured(log_path(job), job["timeout"]):
+        try:
+            outcomes = _outcomes(job)
+        except (Exception, SystemExit) as error:
+            _print(error)
+            seconds = (time.perf_counter() - start) / len(job["block"])
+            outcomes = [_failure(cell, error, seconds) for cell in job["cells"]]
+        return [_written(store, outcome) for outcome in outcomes]
+
+
+def _outcomes(job: Job) -> Records:
+    module, _, name = job["function"].partition(":")
+    outcomes: Records = getattr(importlib.import_module(module), name)(job)
+    cells = [outcome["cell"] for outcome in outcomes]
+    if sorted(cells) != sorted(job["cells"]):
+        expected, got = ", ".join(job["cells"]), ", ".join(cells)
+        raise ValueError(f"{job['function']} must return the cells {expected}, got {got or 'none'}")
+    return outcomes
+
+
+def _written(store: Store, outcome: dict[str, Any]) -> dict[str, Any]:
+    try:
+        if outcome["status"] == "ok" and not outcome["measurements"]:
+            raise ValueError("nothing was measured")
+        return store.write(outcome).model_dump()
+    except Exception as error:
+        _print(error)
+        failure = _failure(outcome["cell"], error, outcome.get("seconds", math.nan))
+        with suppress(OSError):
+            store.write(failure)
+        return failure
+
+
+def _failure(cell: str, error: BaseException, seconds: float) -> dict[str, Any]:
+    return {"cell": cell, "status": "failed", "message": one_line(error), "seconds": seconds}
+
+
+def _print(error: BaseException) -> None:
+    with suppress(OSError):  # the disk may be full
+        traceback.print_exception(error)
+
+
+@contextmanager
+def _captured(log: Path, timeout: float) -> Iterator[None]:
+    """Sends the output of Python and C code to the log; shows there where a hang hangs."""
+    with _opened(log) as file, _redirected(sys.stdout, 1, file), _redirected(sys.stderr, 2, file):
+        faulthandler.dump_traceback_later(max(0.9 * timeout, timeout - 1), file=file)
+        try:
+            yield
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+    with suppress(OSError):
+        if log.stat().st_size == 0:
+            log.unlink()
+
+
+@contextmanager
+def _redirected(stream: TextIO, descriptor: int, file: BinaryIO) -> Iterator[None]:
+    saved = os.dup(descriptor)
+    os.dup2(file.fileno(), descriptor)
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            stream.flush()
+        os.dup2(saved, descriptor)
+        os.close(saved)
+
+
+def _opened(log: Path) -> BinaryIO:
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        return open(log, "wb", buffering=0)
+    except OSError:
+        return open(os.devnull, "wb", buffering=0)
+
+
+def log_path(job: Job) -> Path:
+    """Where a job's output goes: ``<results>/logs/<name>-<first seed>.log``."""
+    return Path(job["results"]) / "logs" / f"{job['name']}-{min(job['block'])}.log"
+
+
+def cause(error: BaseException) -> tuple[str, str]:
+    """What became of a job whose future raised.
+
+    Args:
+        error: what it raised.
+
+    Returns:
+        Status and message of its records.
+    """
+    if isinstance(error, TimeoutError):
+        return "timeout", "ran longer than its timeout; the log shows where"
+    if not isinstance(error, ProcessExpired):
+        return "failed", one_line(error)
+    if error.exitcode >= 0:
+        return "died", f"exited with code {error.exitcode}"
+    number = -error.exitcode
+    memory = "; out of memory?" if number == signal.SIGKILL else ""
+    return "died", f"killed by signal {number} ({signal.strsignal(number)}){memory}"

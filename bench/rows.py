@@ -1,0 +1,88 @@
+"""Tidy rows: the table that every page, figure and verdict is made from."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from bench.matrix import Cell
+from bench.store import Measurement, Store, write_atomically
+
+__all__ = ["COLUMNS", "rows", "write_rows"]
+
+COLUMNS = (
+    *("matrix", "study", "config", "cell", "dataset", "seed", "split", "source", "metric"),
+    *("value", "standard_error", "p_value", "unit", "status", "message", "seconds"),
+)
+"""The columns of every table of rows; one per varied key follows."""
+
+_TYPES = {"seed": int, **dict.fromkeys(("value", "standard_error", "p_value", "seconds"), float)}
+_NOTHING = Measurement(split="", metric="", value=None)
+
+
+def rows(
+    matrix: str, cells: Iterable[Cell], store: Store, units: Mapping[str, str]
+) -> pd.DataFrame:
+    """Makes the table: one row per cell, split, source and metric.
+
+    A cell without measurements (failed, timeout, died, missing) is one row without a metric.
+
+    Args:
+        matrix: its name.
+        cells: all cells of the matrix; configurations keep the order of their first cell.
+        store: where the records are.
+        units: unit of each metric.
+
+    Returns:
+        A table with the `COLUMNS` and one column per varied key; missing numbers are nan.
+    """
+    cells = list(cells)
+    place = {name: i for i, name in enumerate(dict.fromkeys(c.configuration.name for c in cells))}
+    cells.sort(key=lambda cell: (place[cell.configuration.name], cell.seed))
+    table = [row for cell in cells for row in _rows_of(matrix, cell, store, units)]
+    keys = dict.fromkeys(key for cell in cells for key in cell.configuration.varied)
+    columns = [*COLUMNS, *(key for key in keys if key not in COLUMNS)]
+    return pd.DataFrame(table, columns=columns).astype(_TYPES)
+
+
+def _rows_of(
+    matrix: str, cell: Cell, store: Store, units: Mapping[str, str]
+) -> Iterable[dict[str, Any]]:
+    configuration = cell.configuration
+    record = store.read(cell.id)
+    for measured in (record and record.measurements) or [_NOTHING]:
+        yield {
+            **{key: _shown(value) for key, value in configuration.varied.items()},
+            "matrix": matrix,
+            "study": "; ".join(configuration.studies),
+            "config": configuration.name,
+            "cell": cell.id,
+            "dataset": configuration.values["dataset"]["name"],
+            "seed": cell.seed,
+            **dict(measured),
+            "unit": units.get(measured.metric, ""),
+            "status": record.status if record else "missing",
+            "message": (record.message if record else "has not run") or measured.message,
+            "seconds": record.seconds if record else None,
+        }
+
+
+def _shown(value: Any) -> Any:  # noqa: ANN401
+    """One cell of a table: lists as 200-200, components as their name and options."""
+    if isinstance(value, list | tuple):
+        return "-".join(str(_shown(item)) for item in value)
+    if isinstance(value, Mapping):
+        options = (f"{key}={_shown(item)}" for key, item in value.items() if key != "name")
+        return " ".join([value.get("name", ""), *options]).strip()
+    return "" if value is None else value
+
+
+def write_rows(path: Path, frame: pd.DataFrame) -> None:
+    """Writes a table of rows; equal tables give equal bytes, and floats come back exactly.
+
+    Args:
+        path: the CSV file.
+        frame: what `rows` returned.
+    """
+    write_atomically(path, frame.to_csv(index=False, lineterminator="\n").encode())

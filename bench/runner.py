@@ -1,0 +1,271 @@
+"""Runs the jobs of a matrix: order, progress, failures become records, one summary.
+
+Nothing a job does stops the others, and nothing that stops this process loses a finished job:
+workers write the records, the runner only those of workers that did not live to.
+"""
+
+import math
+import signal
+import threading
+import time
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import BrokenExecutor, Future
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from bench.executors import Executor, Job, Records, cause, log_path
+from bench.progress import Progress, duration, seeds_text
+from bench.store import DONE, Record, Store
+
+__all__ = ["Failure", "Summary", "ordered", "run"]
+
+_BREAKS = 3  # of the executor, without a finished job between: then give up
+_STATUSES = ("ok", "diverged", "failed", "timeout", "died", "missing")
+
+Outcome = tuple[str, str]  # status and message
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Cells of one job that gave no result for one cause."""
+
+    name: str
+    seeds: tuple[int, ...]
+    status: str
+    message: str
+    log: Path
+
+
+@dataclass
+class Summary:
+    """What became of every cell.
+
+    Attributes:
+        statuses: cell id -> ok, diverged, failed, timeout, died or missing (has not run).
+        cached: cells that did not need to run.
+        stale: those of them that other code computed.
+        failures: what a reader must look at, in the order of the jobs.
+        seconds: wall time.
+        interrupted: whether a signal ended the run early.
+    """
+
+    statuses: dict[str, str] = field(default_factory=dict)
+    cached: set[str] = field(default_factory=set)
+    stale: set[str] = field(default_factory=set)
+    failures: list[Failure] = field(default_factory=list)
+    seconds: float = 0.0
+    interrupted: bool = False
+
+    @property
+    def exit_code(self) -> int:
+        """0 where every cell is ok; 2 where one is not, or where there is none."""
+        return 0 if set(self.statuses.values()) == {"ok"} else 2
+
+    def line(self, page: str | Path | None = None) -> str:
+        """One line: ``118 ok, 1 failed, 40 cached (0 stale) in 3m12s -> results/digits.md``.
+
+        Args:
+            page: what to read next.
+
+        Returns:
+            The line.
+        """
+        ran = Counter(status for cell, status in self.statuses.items() if cell not in self.cached)
+        parts = [f"{ran[status]} {status}" for status in _STATUSES if ran[status]]
+        if self.cached:
+            diverged = sum(self.statuses[cell] == "diverged" for cell in self.cached)
+            also = f", {diverged} diverged" if diverged else ""
+            parts.append(f"{len(self.cached)} cached ({len(self.stale)} stale{also})")
+        text = f"{', '.join(parts) or 'nothing to run'} in {duration(self.seconds)}"
+        text = f"interrupted: {text}" if self.interrupted else text
+        return f"{text} -> {page}" if page else text
+
+    def text(self, page: str | Path | None = None, rerun: str = "") -> str:
+        """The failures with their causes and logs, then the line.
+
+        Args:
+            page: what to read next.
+            rerun: the command that runs a configuration again; ``{name}`` in it is filled in.
+
+        Returns:
+            Lines to print.
+        """
+        lines = []
+        for failure in self.failures:
+            lines.append(f"{failure.status} {failure.name} {seeds_text(failure.seeds)}")
+            lines.append(f"  cause: {failure.message}")
+            if failure.log.exists() and failure.log.stat().st_size:
+                lines.append(f"  log:   {failure.log}")
+            if rerun and failure.status not in DONE:
+                lines.append(f"  again: {rerun.format(name=failure.name)}")
+        return "\n".join([*lines, self.line(page)])
+
+
+def ordered(jobs: Iterable[Job]) -> list[Job]:
+    """Longest first, seed blocks interleaved: the first block of every configuration, and so on.
+
+    Args:
+        jobs: in any order.
+
+    Returns:
+        The order to run them in; a run that is cut short is balanced over configurations.
+    """
+    jobs = list(jobs)
+    blocks: dict[str, list[Sequence[int]]] = defaultdict(list)
+    for job in sorted(jobs, key=lambda job: min(job["block"])):
+        blocks[job["name"]].append(job["block"])
+
+    def place(job: Job) -> tuple[int, float]:
+        return blocks[job["name"]].index(job["block"]), -job.get("cost", 0.0)
+
+    return sorted(jobs, key=place)
+
+
+def run(
+    jobs: Iterable[Job],
+    store: Store,
+    executor: Executor,
+    progress: Progress,
+    *,
+    keep_stale: bool = False,
+) -> Summary:
+    """Runs what is not done yet; SIGINT and SIGTERM end the run early, not the process.
+
+    Args:
+        jobs: all jobs of the matrix with all their cells, as `bench.executors` describes them.
+        store: where the records are; locked meanwhile.
+        executor: where to run; stopped at the end.
+        progress: told what happens.
+        keep_stale: take the results of other code as they are.
+
+    Returns:
+        What became of every cell of the jobs.
+    """
+    start = time.monotonic()
+    jobs = ordered(jobs)
+    with store.lock():
+        before = _done(jobs, store, keep_stale)
+        todo = [{**job, "cells": wanted} for job in jobs if (wanted := _wanted(job, before))]
+        progress.start(todo, len(before))
+        try:
+            new, interrupted = _drive(todo, store, executor, progress)
+        finally:
+            progress.stop()
+        done = _done(jobs, store, keep_stale)  # more than was heard of, after an interruption
+    outcomes = {cell: (record.status, record.message) for cell, record in done.items()} | new
+    return Summary(
+        statuses={
+            cell: outcomes[cell][0] if cell in outcomes else "missing"
+            for job in jobs
+            for cell in job["cells"]
+        },
+        cached=set(before),
+        stale={cell for cell, record in before.items() if record.code != store.code},
+        failures=_failures(jobs, outcomes),
+        seconds=time.monotonic() - start,
+        interrupted=interrupted,
+    )
+
+
+def _done(jobs: Iterable[Job], store: Store, keep_stale: bool) -> dict[str, Record]:
+    """The records that need no second run."""
+    records = [store.read(cell) for job in jobs for cell in job["cells"]]
+    return {
+        record.cell: record
+        for record in records
+        if record and record.status in DONE and (keep_stale or record.code == store.code)
+    }
+
+
+def _wanted(job: Job, done: Collection[str]) -> dict[str, int]:
+    return {cell: seed for cell, seed in job["cells"].items() if cell not in done}
+
+
+def _drive(
+    todo: Sequence[Job], store: Store, executor: Executor, progress: Progress
+) -> tuple[dict[str, Outcome], bool]:
+    """Runs the jobs to the end or to a signal; says what became of their cells, and which."""
+    outcomes: dict[str, Outcome] = {}
+    running: dict[Future[Records], Job] = {}
+    finished: SimpleQueue[Future[Records] | None] = SimpleQueue()
+    breaks = 0
+
+    def submit(jobs: Iterable[Job]) -> None:
+        for job in jobs:
+            future = executor.submit(job, store.code)
+            running[future] = job
+            future.add_done_callback(finished.put)
+
+    with _stopped(executor, finished):
+        submit(todo)
+        while running:
+            progress.show(job["name"] for future, job in running.items() if future.running())
+            with suppress(Empty):
+                future = finished.get(timeout=1.0)
+                if future is None:
+                    return outcomes, True
+                if future not in running:  # it belonged to an executor that broke
+                    continue
+                ended, error = [running.pop(future)], future.exception()
+                breaks = breaks + 1 if isinstance(error, BrokenExecutor) else 0
+                if breaks:  # nothing that was submitted can be relied on
+                    ended += running.values()
+                    running.clear()
+                    executor.stop()
+                    if breaks < _BREAKS:
+                        submit(ended)
+                        continue
+                for job in ended:
+                    records = _lost(job, store, error) if error else future.result()
+                    outcomes |= {r["cell"]: (r["status"], r["message"]) for r in records}
+                    statuses = [record["status"] for record in records]
+                    progress.finish(job, statuses, sum(record["seconds"] for record in records))
+    return outcomes, False
+
+
+def _lost(job: Job, store: Store, error: BaseException) -> Records:
+    """Writes the records that a worker could not; what it had finished stays."""
+    status, message = cause(error)
+    seconds = job["timeout"] / len(job["block"]) if status == "timeout" else math.nan
+    written = _done([job], store, keep_stale=False)
+    records = [record.model_dump() for record in written.values()]
+    for cell in _wanted(job, written):
+        failure = {"cell": cell, "status": status, "message": message, "seconds": seconds}
+        with suppress(OSError):
+            store.write(failure)
+        records.append(failure)
+    return records
+
+
+@contextmanager
+def _stopped(executor: Executor, finished: "SimpleQueue[Any]") -> Iterator[None]:
+    """Stops the executor at the end; until then SIGINT and SIGTERM put None into the queue."""
+    main = threading.current_thread() is threading.main_thread()
+    previous = {
+        number: signal.signal(number, lambda *_: finished.put(None))
+        for number in ((signal.SIGINT, signal.SIGTERM) if main else ())
+    }
+    try:
+        yield
+    finally:
+        executor.stop()
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _failures(jobs: Iterable[Job], outcomes: Mapping[str, Outcome]) -> list[Failure]:
+    failures = []
+    for job in jobs:
+        seeds = defaultdict(list)
+        for cell, seed in job["cells"].items():
+            if cell in outcomes and outcomes[cell][0] != "ok":
+                seeds[outcomes[cell]].append(seed)
+        failures += [
+            Failure(job["name"], tuple(found), status, message, log_path(job))
+            for (status, message), found in seeds.items()
+        ]
+    return failures

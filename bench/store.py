@@ -1,0 +1,341 @@
+"""One atomic record per cell; what is done, stale or corrupt.
+
+A record is the JSON file ``<folder>/cells/<cell id>.json``; its arrays lie beside it in
+``<cell id>.npz``. Every file is written to a temporary one in the same folder, synced, and renamed,
+so that a crash at any time leaves the old file or the new one.
+"""
+
+import fcntl
+import functools
+import hashlib
+import io
+import json
+import os
+import platform
+import re
+import shlex
+import sys
+import warnings
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+import bench
+import vaelib
+
+__all__ = [
+    "DONE",
+    "CorruptRecord",
+    "LockedError",
+    "Measurement",
+    "Record",
+    "State",
+    "Store",
+    "StoreError",
+    "code_hash",
+    "one_line",
+    "write_atomically",
+]
+
+DONE = frozenset({"ok", "diverged"})
+"""The statuses that need no second run; failures, timeouts and deaths do."""
+
+_LONGEST = 300  # characters of a message
+
+State = Literal["missing", "corrupt", "failed", "stale", "cached"]
+
+
+class StoreError(RuntimeError):
+    """The results folder cannot be used."""
+
+
+class LockedError(StoreError):
+    """Another run holds the results folder."""
+
+
+class CorruptRecord(UserWarning):
+    """A record could not be read and was set aside."""
+
+
+class Measurement(BaseModel):
+    """One number: a metric on one split and, for sample quality, one latent source.
+
+    Attributes:
+        value: None where the metric is not defined.
+        message: what a reader must know about this number.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
+
+    split: str
+    source: str = ""
+    metric: str
+    value: float | None
+    standard_error: float | None = None
+    p_value: float | None = None
+    message: str = ""
+
+
+class Record(BaseModel):
+    """What is known of one cell; non-finite numbers are strings in its JSON.
+
+    Attributes:
+        cell: the id of the cell.
+        code: the `code_hash` under which it was computed.
+        status: ok, diverged, failed, timeout or died.
+        message: one line of cause where the status is not ok.
+        seconds: time it took; nan where unknown.
+        measurements: in the order in which they are shown.
+        arrays: names of the arrays beside the record.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
+
+    cell: str
+    code: str
+    status: Literal["ok", "diverged", "failed", "timeout", "died"]
+    message: str
+    seconds: float
+    measurements: list[Measurement] = []
+    arrays: list[str] = []
+
+
+class Store:
+    """The records of one matrix.
+
+    Args:
+        folder: the results folder of the matrix.
+        code: the hash of the code that writes; a record under another one is stale.
+            `code_hash` of this process by default.
+    """
+
+    def __init__(self, folder: str | Path, code: str | None = None) -> None:
+        self.folder = Path(folder)
+        self.cells = self.folder / "cells"
+        self.code = code_hash() if code is None else code
+        self._lock: IO[str] | None = None
+
+    def write(self, outcome: Mapping[str, Any]) -> Record:
+        """Writes one cell, its arrays first.
+
+        Args:
+            outcome: the fields of a `Record` without ``code``; ``arrays`` maps names to arrays.
+
+        Returns:
+            The record as it stands on the disk.
+
+        Raises:
+            TypeError: an array holds Python objects.
+        """
+        arrays: dict[str, Any] = {
+            name: np.asarray(array) for name, array in outcome.get("arrays", {}).items()
+        }
+        record = Record(**{**outcome, "arrays": sorted(arrays)}, code=self.code)
+        if any(array.dtype.hasobject for array in arrays.values()):
+            raise TypeError("arrays must hold numbers or text, got Python objects")
+        if arrays:
+            buffer = io.BytesIO()
+            np.savez_compressed(buffer, **arrays)
+            write_atomically(self._path(record.cell, "npz"), buffer.getvalue())
+        text = record.model_dump_json(indent=1) + "\n"
+        write_atomically(self._path(record.cell, "json"), text.encode())
+        return record
+
+    def read(self, cell: str) -> Record | None:
+        """Reads one record; one that cannot be trusted is set aside with a `CorruptRecord` warning.
+
+        Args:
+            cell: its id.
+
+        Returns:
+            The record, or None where there is none (any more).
+        """
+        try:
+            record = Record.model_validate_json(self._path(cell, "json").read_bytes())
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            self._set_aside(cell, error)
+            return None
+        if record.cell != cell:
+            self._set_aside(cell, f"it belongs to cell {record.cell}")
+            return None
+        if record.arrays and not zipfile.is_zipfile(self._path(cell, "npz")):
+            self._set_aside(cell, "its arrays are missing or truncated")
+            return None
+        return record
+
+    def arrays(self, cell: str) -> dict[str, np.ndarray]:
+        """Reads the arrays of one cell.
+
+        Args:
+            cell: its id.
+
+        Returns:
+            The arrays by name; none where the record has none.
+        """
+        record = self.read(cell)
+        if record is None or not record.arrays:
+            return {}
+        try:
+            with np.load(self._path(cell, "npz"), allow_pickle=False) as file:
+                return {name: file[name] for name in record.arrays}
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            self._set_aside(cell, error)
+            return {}
+
+    def state(self, cell: str) -> State:
+        """Says whether a cell needs to run: all but ``cached`` do, ``stale`` by default.
+
+        Args:
+            cell: its id.
+
+        Returns:
+            ``corrupt`` once, when a bad record has just been set aside; ``missing`` afterwards.
+        """
+        existed = os.path.lexists(self._path(cell, "json"))
+        record = self.read(cell)
+        if record is None:
+            return "corrupt" if existed else "missing"
+        if record.status not in DONE:
+            return "failed"
+        return "cached" if record.code == self.code else "stale"
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keeps the folder for this process; nests within one store; a dead holder is no obstacle.
+
+        Yields:
+            None, while the folder is held.
+
+        Raises:
+            LockedError: another run holds it.
+            StoreError: the folder cannot be written.
+        """
+        if self._lock is not None:
+            yield
+            return
+        try:
+            self.cells.mkdir(parents=True, exist_ok=True)
+            file = open(self.folder / ".lock", "a+", encoding="utf-8")  # noqa: SIM115
+        except OSError as error:
+            raise StoreError(self._unusable(error)) from error
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self._sign(file)
+            except BlockingIOError:
+                raise LockedError(f"{self.folder} is in use{_holder(file)}") from None
+            except OSError as error:
+                raise StoreError(self._unusable(error)) from error
+            self._lock = file
+            try:
+                yield
+            finally:
+                self._lock = None
+
+    def _sign(self, file: IO[str]) -> None:
+        """Names the holder in the lock file and clears what a killed run left half written."""
+        holder = {
+            "pid": os.getpid(),
+            "host": platform.node(),
+            "start": datetime.now(UTC).isoformat(timespec="seconds"),
+            "command": shlex.join(sys.argv),
+        }
+        file.truncate(0)
+        file.write(json.dumps(holder))
+        file.flush()
+        for leftover in self.cells.glob(".*.tmp"):
+            leftover.unlink(missing_ok=True)
+
+    def _unusable(self, error: OSError) -> str:
+        return f"cannot write to {self.folder}: {error.strerror}; choose another folder"
+
+    def _path(self, cell: str, suffix: str) -> Path:
+        return self.cells / f"{cell}.{suffix}"
+
+    def _set_aside(self, cell: str, reason: str | Exception) -> None:
+        reason = one_line(reason) if isinstance(reason, Exception) else reason
+        for suffix in ("json", "npz"):
+            path = self._path(cell, suffix)
+            with suppress(OSError):
+                path.rename(path.with_name(f"{path.name}.corrupt"))
+        text = f"record of cell {cell} set aside as {cell}.json.corrupt: {reason}"
+        warnings.warn(text, CorruptRecord, stacklevel=3)
+
+
+def _holder(file: IO[str]) -> str:
+    """The rest of the sentence that says who holds a lock."""
+    file.seek(0)
+    try:
+        who = json.load(file)
+        text = "{pid} on {host} since {start} ({command})".format_map(who)
+    except (ValueError, TypeError, KeyError, OSError):  # taken a moment ago, not signed yet
+        return " by another run; wait for it to end"
+    return f" by process {text}; wait for it to end, or stop it"
+
+
+def one_line(error: BaseException) -> str:
+    """Writes an exception as one line of a table, the same in every run.
+
+    Args:
+        error: any.
+
+    Returns:
+        Its type and text, without addresses in memory.
+    """
+    text = str(error)
+    if isinstance(error, ValidationError):
+        text = "; ".join(f"{'.'.join(map(str, e['loc']))} {e['msg']}" for e in error.errors())
+    text = re.sub(r" at 0x[0-9a-f]+", "", " ".join(f"{type(error).__name__}: {text}".split()))
+    text = text.removesuffix(":")
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Replaces a file as a whole, whatever happens meanwhile; its folder is made if need be.
+
+    Args:
+        path: where to.
+        data: all of its bytes.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)  # makes the rename itself durable
+    finally:
+        os.close(folder)
+
+
+@functools.cache
+def code_hash() -> str:
+    """Hashes the sources of vaelib and bench.
+
+    Returns:
+        sha256 over their names and bytes, in hexadecimal digits.
+    """
+    digest = hashlib.sha256()
+    for package in (vaelib, bench):
+        root = Path(str(package.__file__)).parent
+        for path in sorted(root.rglob("*.py")):
+            source = path.read_bytes()
+            name = path.relative_to(root.parent).as_posix()
+            digest.update(f"{name} {len(source)}\n".encode() + source)
+    return digest.hexdigest()

@@ -1,0 +1,202 @@
+"""Jobs of one millisecond that end in every way a real one can, and an executor in this process."""
+
+import importlib
+import os
+import signal
+import time
+from concurrent.futures import Future
+from pathlib import Path
+
+import numpy as np
+
+from bench.configurations import Configuration
+from bench.executors import execute
+from bench.matrix import Cell
+
+
+def configuration(name, **values):
+    values = {"dataset": {"name": "digits"}, "latent_dim": 2} | values
+    return Configuration(name, values, ("sizes", "all"), {"latent_dim": values["latent_dim"]})
+
+
+def cells_of(names, seeds):
+    """Cells of made-up configurations, a size each."""
+    found = [configuration(name, latent_dim=2 + i) for i, name in enumerate(names)]
+    return [Cell(f"{c.name}-{seed}", c, seed) for c in found for seed in range(seeds)]
+
+
+def job(name="a", folder="results", *, does="fine", seeds=2, first=0, **changes):
+    """A job of one block of seeds, all of them wanted."""
+    block = list(range(first, first + seeds))
+    return {
+        "function": f"tests.bench.fakes:{does}",
+        "name": name,
+        "configuration": {"latent_dim": 2},
+        "block": block,
+        "cells": {f"{name}-{seed}": seed for seed in block},
+        "device": "cpu",
+        "results": str(folder),
+        "timeout": 60.0,
+        **changes,
+    }
+
+
+def outcome(cell, value, **changes):
+    exact = {"split": "test", "source": "", "metric": "rate", "value": value}
+    tested = {"metric": "mmd_test", "standard_error": value / 7, "p_value": 0.25}
+    return {
+        "cell": cell,
+        "status": "ok",
+        "message": "",
+        "seconds": time.perf_counter() % 1,
+        "measurements": [exact, exact | tested],
+        **changes,
+    }
+
+
+def number(seed):
+    return float(np.random.default_rng(seed).normal())
+
+
+def fine(job):
+    time.sleep(0.001)
+    return [outcome(cell, number(seed)) for cell, seed in job["cells"].items()]
+
+
+def slow(job):
+    time.sleep(0.05)
+    return fine(job)
+
+
+def with_arrays(job):
+    arrays = {"mean": np.arange(6.0).reshape(2, 3), "names": np.array(["a", "b"])}
+    return [outcome(cell, 1.0, arrays=arrays) for cell in job["cells"]]
+
+
+def diverges(job):
+    lost = {"status": "diverged", "message": "the loss was not finite at step 3"}
+    return [
+        outcome(cell, number(seed)) if seed else outcome(cell, 0, measurements=[], **lost)
+        for cell, seed in job["cells"].items()
+    ]
+
+
+def infinite(job):
+    return [outcome(cell, float("nan") if seed else -float("inf"))
+            for cell, seed in job["cells"].items()]
+
+
+def raises(job):
+    print("on the way")
+    raise ValueError("scale must be positive,\n  got min -0.3")
+
+
+def raises_memory_error(job):
+    raise MemoryError
+
+
+def raises_what_cannot_be_pickled(job):
+    class Local(Exception):
+        pass
+
+    raise Local(lambda: None)
+
+
+def exits(job):
+    raise SystemExit("no more")
+
+
+def dies(job):
+    print("last words")
+    os._exit(3)
+
+
+def kills_itself(job):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def segfaults(job):
+    import ctypes
+
+    ctypes.string_at(0)
+
+
+def hangs(job):
+    time.sleep(3600)
+
+
+def hangs_in_c(job):
+    """Holds the interpreter lock, so that no Python signal handler or thread can run."""
+    import ctypes
+
+    ctypes.PyDLL(None).sleep(3600)
+
+
+def says_who(job):
+    """Leaves its process id where a test finds it, then hangs."""
+    path = Path(job["results"]) / f"pid-{job['name']}"
+    path.with_suffix(".tmp").write_text(str(os.getpid()))
+    path.with_suffix(".tmp").rename(path)
+    hangs(job)
+
+
+def prints(job):
+    for i in range(20_000):
+        print("a line of no interest", i)
+    os.write(2, b"from C\n")
+    return fine(job)
+
+
+def measures_nothing(job):
+    return [outcome(cell, 1.0, measurements=[]) for cell in job["cells"]]
+
+
+def forgets_a_cell(job):
+    return fine(job)[1:]
+
+
+def misspells(job):
+    return [outcome(cell, 1.0, status="fine") for cell in job["cells"]]
+
+
+def returns_objects(job):
+    return [outcome(cell, 1.0, arrays={"x": np.array([object()])}) for cell in job["cells"]]
+
+
+def writes_then_dies(job):
+    """Writes its first cell, as `execute` would, and dies before the second."""
+    from bench.store import Store
+
+    Store(job["results"], "code").write(fine(job)[0])
+    os._exit(4)
+
+
+def describes_itself(job):
+    """What the worker's settings are, as numbers."""
+    import torch
+
+    environment = float(os.environ["OMP_NUM_THREADS"])
+    default = signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    found = {"torch": torch.get_num_threads(), "OMP": environment, "terminates": float(default)}
+    measurements = [{"split": "", "metric": key, "value": value} for key, value in found.items()]
+    return [outcome(cell, 1.0, measurements=measurements) for cell in job["cells"]]
+
+
+class InlineExecutor:
+    """Runs each job at once, in this process."""
+
+    def __init__(self):
+        self.submitted = []
+        self.stops = 0
+
+    def submit(self, job, code):
+        self.submitted.append(job)
+        future = Future()
+        try:
+            future.set_result(execute(job, code))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+    def stop(self):
+        self.stops += 1
