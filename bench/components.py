@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, ConfigDict, TypeAdapter, ValidationError
+from pydantic import AfterValidator, ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 
 from vaelib.datasets import DATASETS
 from vaelib.likelihoods import LIKELIHOODS
@@ -175,7 +175,8 @@ def schema(target: Callable[..., Any], *, every: bool = False) -> dict[str, Opti
     except Exception as error:  # the annotations and defaults may be anybody's
         name = getattr(target, "__qualname__", target)
         reason = _reason(error) if isinstance(error, ValidationError) else str(error)
-        reason = reason.split("\n")[0]
+        if isinstance(error, PydanticUserError):
+            reason = f"TOML holds no {inspect.formatannotation(parameter.annotation)}"
         raise MatrixError(f"{name}: a matrix cannot set {option} ({reason})") from error
     return options
 
@@ -188,7 +189,8 @@ def _typed(adapter: TypeAdapter[Any], value: object) -> object:
 
 def _reason(error: ValidationError) -> str:
     texts = dict.fromkeys(e["msg"].removeprefix("Input ") for e in error.errors())
-    return " or ".join(text.removeprefix("Value error, ") for text in texts)
+    joined = " or ".join(text.removeprefix("Value error, ") for text in texts)
+    return joined.replace("an object", "a table")
 
 
 def arguments(

@@ -45,6 +45,7 @@ DEFAULTS: dict[str, Any] = {
     "objective": {},
     "training": {},
 }
+_JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
 _MOST = 100_000  # configurations of one study
 _LONGEST = 64  # characters of a configuration's name
 
@@ -109,7 +110,7 @@ class _Draft:
 
 def canonical(value: object) -> str:
     """Returns canonical JSON: sorted keys, no spaces, ASCII, finite numbers only."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return _JSON.encode(value)
 
 
 def digest(text: str) -> str:
@@ -152,7 +153,7 @@ def alter(tables: Mapping[str, Any], changes: Mapping[str, Any], at: str) -> dic
         MatrixError: for a key that no configuration has.
     """
     altered: dict[str, Any] = {}
-    for key in sorted(changes, key=lambda key: ("." in key) + (not key.endswith(".name"))):
+    for key in sorted(changes, key=lambda key: ("." in key) * (2 - key.endswith(".name"))):
         top, dot, option = key.partition(".")
         if top not in DEFAULTS:
             raise MatrixError(unknown(f"{at}{top}", "key", top, DEFAULTS))
@@ -186,7 +187,8 @@ def expand(
     Raises:
         MatrixError: for every mistake in a study.
     """
-    drafts = {digest(canonical(base)): _Draft(base, {"base"})}
+    root = digest(canonical(base))
+    drafts = {root: _Draft(base, {"base"})}
     members: dict[str, tuple[tuple[str, ...], list[str]]] = {}
     for number, block in enumerate(blocks, 1):
         fields = arguments(f"study {number}.", block, _Block)
@@ -209,7 +211,8 @@ def expand(
             found.append(identity)
             draft = drafts.setdefault(identity, _Draft(values, set()))
             draft.studies.append(name)
-            draft.names.add(_name(keys, values, base))
+            if identity != root:
+                draft.names.add(_name(keys, values, base))
     names = _unique({identity: draft.names for identity, draft in drafts.items()})
     varied = list(dict.fromkeys(key for keys, _ in members.values() for key in keys))
     return tuple(
@@ -251,12 +254,8 @@ def _points(
     size = math.prod(lengths) if way == "grid" else lengths[0]
     if size > _MOST:
         raise MatrixError(f"{at}expected at most {_MOST} configurations, got {size}")
-    rows = (
-        itertools.product(*columns.values())
-        if way == "grid"
-        else zip(*columns.values(), strict=True)
-    )
-    return tuple(columns), iter(rows)
+    combine = itertools.product if way == "grid" else zip
+    return tuple(columns), iter(combine(*columns.values()))
 
 
 def _look(values: Mapping[str, Any], key: str) -> object:
@@ -275,7 +274,7 @@ def _name(keys: Sequence[str], values: Mapping[str, Any], base: Mapping[str, Any
                 new = [(k, v) for k, v in value.items() if v != base[key].get(k) and k != "name"]
                 words = [key, *[value["name"]] * ("name" in value), *itertools.chain(*new)]
             parts.append(_slug(words))
-    return "--".join(parts) or "base"
+    return "--".join(parts) or "other"  # where an untyped option is true for 1
 
 
 def _slug(value: object) -> str:
