@@ -39,7 +39,8 @@ from typing import Any, BinaryIO, Protocol, TextIO
 
 from pebble import ProcessExpired, ProcessPool
 
-from bench.store import Store, one_line
+from bench.record import one_line
+from bench.store import Store
 
 __all__ = [
     "Executor",

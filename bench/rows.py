@@ -7,7 +7,8 @@ from typing import Any
 import pandas as pd
 
 from bench.matrix import Cell
-from bench.store import Measurement, Store, write_atomically
+from bench.record import Measurement
+from bench.store import Store, write_atomically
 
 __all__ = ["COLUMNS", "rows", "write_rows"]
 

@@ -19,7 +19,8 @@ from typing import Any
 
 from bench.executors import Executor, Job, Records, cause, log_path
 from bench.progress import Progress, duration, seeds_text
-from bench.store import DONE, Record, Store
+from bench.record import DONE, Record
+from bench.store import Store
 
 __all__ = ["Failure", "Summary", "ordered", "run"]
 
@@ -101,7 +102,7 @@ class Summary:
             if failure.log.exists() and failure.log.stat().st_size:
                 lines.append(f"  log:   {failure.log}")
             if rerun and failure.status not in DONE:
-                lines.append(f"  again: {rerun.format(name=failure.name)}")
+                lines.append(f"  again: {rerun.replace('{name}', failure.name)}")
         return "\n".join([*lines, self.line(page)])
 
 

@@ -8,11 +8,11 @@ so that a crash at any time leaves the old file or the new one.
 import fcntl
 import functools
 import hashlib
+import importlib.util
 import io
 import json
 import os
 import platform
-import re
 import shlex
 import sys
 import warnings
@@ -21,32 +21,21 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
 
-import bench
-import vaelib
+from bench.record import DONE, Record, one_line
 
 __all__ = [
-    "DONE",
     "CorruptRecord",
     "LockedError",
-    "Measurement",
-    "Record",
     "State",
     "Store",
     "StoreError",
     "code_hash",
-    "one_line",
     "write_atomically",
 ]
-
-DONE = frozenset({"ok", "diverged"})
-"""The statuses that need no second run; failures, timeouts and deaths do."""
-
-_LONGEST = 300  # characters of a message
 
 State = Literal["missing", "corrupt", "failed", "stale", "cached"]
 
@@ -63,49 +52,6 @@ class CorruptRecord(UserWarning):
     """A record could not be read and was set aside."""
 
 
-class Measurement(BaseModel):
-    """One number: a metric on one split and, for sample quality, one latent source.
-
-    Attributes:
-        value: None where the metric is not defined.
-        message: what a reader must know about this number.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
-
-    split: str
-    source: str = ""
-    metric: str
-    value: float | None
-    standard_error: float | None = None
-    p_value: float | None = None
-    message: str = ""
-
-
-class Record(BaseModel):
-    """What is known of one cell; non-finite numbers are strings in its JSON.
-
-    Attributes:
-        cell: the id of the cell.
-        code: the `code_hash` under which it was computed.
-        status: ok, diverged, failed, timeout or died.
-        message: one line of cause where the status is not ok.
-        seconds: time it took; nan where unknown.
-        measurements: in the order in which they are shown.
-        arrays: names of the arrays beside the record.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
-
-    cell: str
-    code: str
-    status: Literal["ok", "diverged", "failed", "timeout", "died"]
-    message: str
-    seconds: float
-    measurements: list[Measurement] = []
-    arrays: list[str] = []
-
-
 class Store:
     """The records of one matrix.
 
@@ -119,7 +65,7 @@ class Store:
         self.folder = Path(folder)
         self.cells = self.folder / "cells"
         self.code = code_hash() if code is None else code
-        self._lock: IO[str] | None = None
+        self._lock: BinaryIO | None = None
 
     def write(self, outcome: Mapping[str, Any]) -> Record:
         """Writes one cell, its arrays first.
@@ -186,7 +132,7 @@ class Store:
         try:
             with np.load(self._path(cell, "npz"), allow_pickle=False) as file:
                 return {name: file[name] for name in record.arrays}
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        except Exception as error:  # damaged bytes raise anything, tokenize.TokenError too
             self._set_aside(cell, error)
             return {}
 
@@ -223,7 +169,7 @@ class Store:
             return
         try:
             self.cells.mkdir(parents=True, exist_ok=True)
-            file = open(self.folder / ".lock", "a+", encoding="utf-8")  # noqa: SIM115
+            file = open(self.folder / ".lock", "a+b", buffering=0)
         except OSError as error:
             raise StoreError(self._unusable(error)) from error
         with file:
@@ -240,7 +186,7 @@ class Store:
             finally:
                 self._lock = None
 
-    def _sign(self, file: IO[str]) -> None:
+    def _sign(self, file: BinaryIO) -> None:
         """Names the holder in the lock file and clears what a killed run left half written."""
         holder = {
             "pid": os.getpid(),
@@ -249,10 +195,10 @@ class Store:
             "command": shlex.join(sys.argv),
         }
         file.truncate(0)
-        file.write(json.dumps(holder))
-        file.flush()
-        for leftover in self.cells.glob(".*.tmp"):
-            leftover.unlink(missing_ok=True)
+        file.write(json.dumps(holder).encode())
+        for folder in (self.folder, self.cells):
+            for leftover in folder.glob(".*.tmp"):
+                leftover.unlink(missing_ok=True)
 
     def _unusable(self, error: OSError) -> str:
         return f"cannot write to {self.folder}: {error.strerror}; choose another folder"
@@ -270,32 +216,15 @@ class Store:
         warnings.warn(text, CorruptRecord, stacklevel=3)
 
 
-def _holder(file: IO[str]) -> str:
+def _holder(file: BinaryIO) -> str:
     """The rest of the sentence that says who holds a lock."""
-    file.seek(0)
     try:
+        file.seek(0)
         who = json.load(file)
         text = "{pid} on {host} since {start} ({command})".format_map(who)
     except (ValueError, TypeError, KeyError, OSError):  # taken a moment ago, not signed yet
         return " by another run; wait for it to end"
     return f" by process {text}; wait for it to end, or stop it"
-
-
-def one_line(error: BaseException) -> str:
-    """Writes an exception as one line of a table, the same in every run.
-
-    Args:
-        error: any.
-
-    Returns:
-        Its type and text, without addresses in memory.
-    """
-    text = str(error)
-    if isinstance(error, ValidationError):
-        text = "; ".join(f"{'.'.join(map(str, e['loc']))} {e['msg']}" for e in error.errors())
-    text = re.sub(r" at 0x[0-9a-f]+", "", " ".join(f"{type(error).__name__}: {text}".split()))
-    text = text.removesuffix(":")
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -325,15 +254,20 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 
 @functools.cache
-def code_hash() -> str:
-    """Hashes the sources of vaelib and bench.
+def code_hash(packages: tuple[str, ...] = ("bench", "vaelib")) -> str:
+    """Hashes the sources of packages, which need not be imported for it.
+
+    Args:
+        packages: their names; by default all that can change a result.
 
     Returns:
-        sha256 over their names and bytes, in hexadecimal digits.
+        sha256 over the names and bytes of their modules, in hexadecimal digits.
     """
     digest = hashlib.sha256()
-    for package in (vaelib, bench):
-        root = Path(str(package.__file__)).parent
+    for package in packages:
+        spec = importlib.util.find_spec(package)
+        assert spec is not None and spec.origin is not None
+        root = Path(spec.origin).parent
         for path in sorted(root.rglob("*.py")):
             source = path.read_bytes()
             name = path.relative_to(root.parent).as_posix()

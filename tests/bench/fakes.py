@@ -1,6 +1,5 @@
 """Jobs of one millisecond that end in every way a real one can, and an executor in this process."""
 
-import importlib
 import os
 import signal
 import time
@@ -9,9 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.configurations import Configuration
 from bench.executors import execute
-from bench.matrix import Cell
+from bench.matrix import Cell, Configuration
 
 
 def configuration(name, **values):
@@ -82,8 +80,10 @@ def diverges(job):
 
 
 def infinite(job):
-    return [outcome(cell, float("nan") if seed else -float("inf"))
-            for cell, seed in job["cells"].items()]
+    return [
+        outcome(cell, float("nan") if seed else -float("inf"))
+        for cell, seed in job["cells"].items()
+    ]
 
 
 def raises(job):
