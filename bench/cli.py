@@ -1,0 +1,232 @@
+"""The command line: ``vaebench`` = ``python -m bench``."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from bench.components import FAMILIES, MatrixError
+from bench.store import StoreError
+
+__all__ = ["app", "main"]
+
+FINE, UNFINISHED, USAGE = 0, 2, 64
+
+app = typer.Typer(
+    help="Does the aggregate posterior of a VAE match its prior, and what does sampling cost?",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+MatrixName = Annotated[str, typer.Argument(help="A shipped matrix or the path of a TOML file.")]
+Results = Annotated[Path, typer.Option(help="Folder of all results.")]
+
+
+def _console() -> Console:
+    return Console(soft_wrap=True, highlight=False)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _device(name: str) -> str:
+    import torch
+
+    if name not in ("auto", "cpu", "cuda"):
+        raise typer.BadParameter(f"--device must be auto, cpu or cuda, got {name!r}")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise typer.BadParameter("--device cuda needs a CUDA device, and torch sees none")
+    return ("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name
+
+
+@app.command()
+def run(
+    matrix: MatrixName = "digits",
+    results: Results = Path("results"),
+    seeds: Annotated[int | None, typer.Option(help="Instead of the matrix's own number.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes at once.", show_default="one per core")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Change the base, such as latent_dim=4; repeat for more.",
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would run, and stop.")
+    ] = False,
+) -> None:
+    """Train and measure a matrix, then write its pages; what is done already is reused.
+
+    Example: vaebench run digits --seeds 5 --set training.steps=500
+    """
+    from bench import benchmark, report
+    from bench.executors import LocalExecutor
+    from bench.matrix import load
+    from bench.metrics import METRICS
+    from bench.progress import progress_on
+
+    workers = _cores() if workers is None else workers
+    if workers < 1:
+        raise typer.BadParameter(f"--workers must be at least 1, got {workers}")
+    loaded = load(matrix, overrides=set_ or (), seeds=seeds, metrics=METRICS)
+    planned = benchmark.plan(loaded, results, _device(device))
+    console = _console()
+    if dry_run:
+        _show_plan(planned, console)
+        return
+    executor = LocalExecutor(workers)
+    summary = benchmark.benchmark(planned, executor, progress_on(console), workers)
+    page = report.write(results, loaded.name)
+    again = f"vaebench run {matrix}"
+    console.print(summary.text(page, again), markup=False)
+    raise typer.Exit(summary.exit_code)
+
+
+def _show_plan(planned: "benchmark.Plan", console: Console) -> None:
+    from collections import Counter
+
+    from bench.store import Store
+
+    store = Store(planned.folder)
+    states: dict[str, Counter[str]] = {}
+    for cell in planned.cells:
+        states.setdefault(cell.configuration.name, Counter())[store.state(cell.id)] += 1
+    table = Table("configuration", "seeds", "cached", "stale", "to run")
+    for name, counts in states.items():
+        total, cached, stale = counts.total(), counts["cached"], counts["stale"]
+        table.add_row(name, str(total), str(cached), str(stale), str(total - cached))
+    console.print(table)
+    todo = sum(c.total() - c["cached"] for c in states.values())
+    console.print(f"{len(planned.cells)} cells, {todo} to run -> {planned.folder}")
+
+
+@app.command()
+def report(
+    matrix: MatrixName = "digits",
+    results: Results = Path("results"),
+) -> None:
+    """Rebuild the pages and figures of a matrix from its rows.
+
+    Example: vaebench report digits
+    """
+    from bench import report as pages
+
+    name = Path(matrix).stem if matrix.endswith(".toml") else matrix
+    if not (results / name / "rows.csv").is_file():
+        raise typer.BadParameter(
+            f"expected {results / name / 'rows.csv'}, which is not there; run `vaebench run {matrix}`"
+        )
+    _console().print(str(pages.write(results, name)), markup=False)
+
+
+@app.command("audit")
+def audit_file(
+    file: Annotated[
+        Path, typer.Argument(help="An .npz with mean and scale (or logvar), each (N, D).")
+    ],
+    prior: Annotated[str, typer.Option(help="A name of `vaebench list priors`.")] = "normal",
+    as_json: Annotated[bool, typer.Option("--json", help="A list of rows on stdout.")] = False,
+) -> None:
+    """Measure the posterior of your own model.
+
+    The file holds `mean` and `scale` (or `logvar`) of the training inputs and, where you have
+    them, `heldout_mean` and `heldout_scale`.
+
+    Example: vaebench audit posterior.npz --json
+    """
+    from bench import archive
+    from bench.metrics import METRICS
+    from vaelib import audit
+
+    try:
+        encoded = archive.read(file)
+        rows = audit(*encoded.train, prior=prior, heldout=encoded.heldout)
+    except ValueError as error:
+        raise typer.BadParameter(f"{file}: {error}") from error
+    if as_json:
+        print(
+            json.dumps(
+                [{**row.__dict__, "unit": METRICS[row.metric].unit} for row in rows], indent=1
+            )
+        )
+        return
+    table = Table("split", "metric", "value", "standard error", "p-value", "unit", "")
+    for row in rows:
+        numbers = [
+            f"{v:.4g}" if v is not None else ""
+            for v in (row.value, row.standard_error, row.p_value)
+        ]
+        table.add_row(row.split, row.metric, *numbers, METRICS[row.metric].unit, row.message)
+    _console().print(table)
+
+
+@app.command("list")
+def list_names(
+    kind: Annotated[
+        str | None, typer.Argument(help="One of them: matrices, metrics, priors, …")
+    ] = None,
+) -> None:
+    """Name what a matrix may use.
+
+    Example: vaebench list metrics
+    """
+    import inspect
+
+    from bench.matrix import shipped
+    from bench.metrics import METRICS
+
+    plural = {"likelihood": "likelihoods"}
+    known = {
+        plural.get(family, f"{family}s"): {
+            n: _first_line(inspect.getdoc(c)) for n, c in table.items()
+        }
+        for family, table in FAMILIES.items()
+    }
+    known["matrices"] = {n: _first_line(p.read_text().lstrip("# ")) for n, p in shipped().items()}
+    known["metrics"] = {n: f"[{m.unit}] {m.summary}" for n, m in METRICS.items()}
+    if kind is not None and kind not in known:
+        raise typer.BadParameter(f"expected one of {', '.join(sorted(known))}, got {kind!r}")
+    for name in [kind] if kind else sorted(known):
+        table = Table("name", "what it is", title=name, title_justify="left")
+        for entry, text in known[name].items():
+            table.add_row(entry, text.replace("[", r"\["))
+        _console().print(table)
+
+
+def _first_line(text: str | None) -> str:
+    return (text or "").split("\n")[0]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: instead of those of the process.
+
+    Returns:
+        The exit code: 0 fine, 1 regressed, 2 cells failed or nothing measured, 64 usage.
+    """
+    usage_error = typer.BadParameter.__bases__[0]
+    try:
+        code = app(arguments, prog_name="vaebench", standalone_mode=False)
+        return int(code or FINE)
+    except usage_error as error:
+        message = error.format_message()  # type: ignore[attr-defined]
+    except (MatrixError, StoreError) as error:
+        message = str(error)
+    except typer.Abort:
+        message = "stopped"
+    print(f"vaebench: {message}", file=sys.stderr)
+    return USAGE

@@ -1,0 +1,96 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from bench.cell import build_model, dataset_of, run_block
+from bench.metrics import METRICS
+from vaelib.stats import bounds
+
+VALUES = {
+    "dataset": {"name": "digits", "binary": False},
+    "encoder": {"name": "mlp", "hidden": [16], "activation": "relu"},
+    "decoder": {"name": "mlp", "hidden": [16], "activation": "relu"},
+    "latent_dim": 2,
+    "prior": {"name": "normal"},
+    "likelihood": {"name": "bernoulli"},
+    "objective": {"name": "elbo", "beta": 1.0},
+    "training": {"steps": 30, "batch_size": 64, "learning_rate": 1e-3},
+}
+
+
+def job(wanted=(0, 1), block=(0, 1, 2), **changes):
+    values = {**VALUES, **changes}
+    cells = {f"cell{seed}": seed for seed in wanted}
+    return {"configuration": values, "block": list(block), "cells": cells, "device": "cpu"}
+
+
+def without_time(records):
+    return [
+        {k: v for k, v in record.items() if k not in ("seconds", "arrays")} for record in records
+    ]
+
+
+def test_a_block_gives_one_record_per_wanted_cell():
+    records = run_block(job())
+    assert [(r["cell"], r["status"]) for r in records] == [("cell0", "ok"), ("cell1", "ok")]
+    for record in records:
+        assert record["seconds"] > 0
+        measured = {(m["split"], m["metric"]) for m in record["measurements"]}
+        assert {"train", "test"} == {split for split, _ in measured}
+        assert {metric for _, metric in measured} <= METRICS.keys()
+        assert all(math.isfinite(m["value"]) for m in record["measurements"])
+        assert record["arrays"]["test_mean"].shape == record["arrays"]["test_scale"].shape
+        assert len(record["arrays"]["train_labels"]) == 1078
+
+
+def test_a_repeated_run_is_identical_row_by_row():
+    assert without_time(run_block(job())) == without_time(run_block(job()))
+
+
+def test_a_record_does_not_depend_on_which_others_are_wanted():
+    both = without_time(run_block(job((0, 1))))
+    assert without_time(run_block(job((1,)))) == both[1:]
+
+
+def test_seeds_differ():
+    first, second = without_time(run_block(job()))
+    assert first["measurements"] != second["measurements"]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_configuration_that_diverges_says_so():
+    training = {"steps": 30, "batch_size": 64, "learning_rate": 1e12}
+    records = run_block(job(training=training))
+    assert {r["status"] for r in records} == {"diverged"}
+    assert all("the loss was not finite at step" in r["message"] for r in records)
+    assert all(r["measurements"] == [] for r in records)
+
+
+def test_the_initialisation_of_a_seed_is_shared_and_its_own():
+    first, again, other = (build_model(VALUES, (1, 8, 8), seed) for seed in (0, 0, 1))
+    weight = next(first.parameters())
+    assert torch.equal(weight, next(again.parameters()))
+    assert not torch.equal(weight, next(other.parameters()))
+
+
+def test_a_data_set_is_loaded_once():
+    assert dataset_of(VALUES["dataset"]) is dataset_of({"binary": False, "name": "digits"})
+
+
+def test_elbo_is_reconstruction_minus_rate_and_an_average_over_draws():
+    model = build_model(VALUES, (1, 8, 8), 0)
+    x = dataset_of(VALUES["dataset"]).x[:200]
+    values = [
+        bounds.evidence_lower_bound(model, x, torch.Generator().manual_seed(seed), draws=4)
+        for seed in range(30)
+    ]
+    mean, scale = model.posterior(x)
+    rate = float(model.prior.kl(mean, scale).mean())
+    assert values[0].elbo == pytest.approx(values[0].reconstruction - rate, abs=1e-5)
+    spread = np.std([v.elbo for v in values], ddof=1)
+    claimed = np.sqrt(np.mean([v.standard_error**2 for v in values]))
+    assert 0.6 < spread / claimed < 1.5  # chi with 29 degrees of freedom: outside below 1e-3
+    with pytest.raises(ValueError, match="draws must be at least 2"):
+        bounds.evidence_lower_bound(model, x, torch.Generator(), draws=1)

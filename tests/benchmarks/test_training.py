@@ -1,0 +1,93 @@
+"""Training the replicates together against a plain loop over seeds, one thread, in one run.
+
+The reference is what a careful user writes: one tensor of data, tensor indexing, fused Adam. Both
+draw batches and noise from the same kind of streams.
+"""
+
+import math
+from functools import partial
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from tests.benchmarks.timing import one_thread, ratio
+from vaelib import likelihoods, networks, objectives, priors
+from vaelib.models import VAE
+from vaelib.training import Training, train
+
+SIZES = {"64-200-200-2 x 10": (64, [200, 200], 10, 60), "784-500-500-2 x 5": (784, [500, 500], 5, 20)}
+TARGETS = {"64-200-200-2 x 10": 0.5, "784-500-500-2 x 5": 0.8}
+LATENT, BATCH, POINTS = 2, 128, 1280
+
+
+class PlainVAE(nn.Module):
+    def __init__(self, pixels, hidden):
+        super().__init__()
+        self.encoder = self.mlp([pixels, *hidden, 2 * LATENT])
+        self.decoder = self.mlp([LATENT, *hidden, pixels])
+
+    @staticmethod
+    def mlp(sizes):
+        layers = []
+        for inputs, outputs in zip(sizes, sizes[1:], strict=False):
+            layers += [nn.Linear(inputs, outputs), nn.ReLU()]
+        return nn.Sequential(*layers[:-1])
+
+    def loss(self, x, noise):
+        mean, log_scale = self.encoder(x).chunk(2, -1)
+        scale = log_scale.exp()
+        logits = self.decoder(mean + scale * noise)
+        reconstruction = F.binary_cross_entropy_with_logits(logits, x, reduction="none").sum(-1)
+        rate = 0.5 * (mean.square() + scale.square() - 1 - 2 * log_scale).sum(-1)
+        return (reconstruction + rate).mean()
+
+
+def loop_over_seeds(x, hidden, seeds, steps):
+    for seed in seeds:
+        torch.manual_seed(seed)
+        model = PlainVAE(x.shape[1], hidden)
+        optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
+        order = torch.randperm(len(x))
+        for step in range(steps):
+            start = step * BATCH % len(x)
+            batch = x[order[start : start + BATCH]]
+            optimizer.zero_grad()
+            model.loss(batch, torch.randn(BATCH, LATENT)).backward()
+            optimizer.step()
+
+
+def together(x, hidden, seeds, steps, *, plain=False):
+    shape = (x.shape[1],)
+    models = [
+        VAE(
+            networks.MLPEncoder(shape, 2 * LATENT, hidden=hidden),
+            priors.Normal(LATENT),
+            networks.MLPDecoder(LATENT, shape, hidden=hidden),
+            likelihoods.Bernoulli(shape),
+        )
+        for _ in seeds
+    ]
+    if plain:  # a user's network: trains through vmap
+        for model in models:
+            model.encoder = PlainVAE.mlp([x.shape[1], *hidden, 2 * LATENT])
+            model.decoder = PlainVAE.mlp([LATENT, *hidden, x.shape[1]])
+    index = torch.arange(len(x)).expand(len(seeds), -1)
+    train(models, x, index, objectives.elbo, Training(steps=steps, batch_size=BATCH), seeds)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("plain", [False, True], ids=["stacked", "vmap"])
+def test_replicates_against_a_loop_over_seeds(benchmark, size, plain):
+    pixels, hidden, replicates, steps = SIZES[size]
+    x, seeds = torch.rand(POINTS, pixels), list(range(replicates))
+    with one_thread():
+        found = ratio(
+            benchmark,
+            partial(together, x, hidden, seeds, steps, plain=plain),
+            partial(loop_over_seeds, x, hidden, seeds, steps),
+        )
+    name = f"{size} {'vmap' if plain else 'stacked'}"
+    print(f"\n{name}: {found:.2f} of a plain loop over seeds (target {TARGETS[size]})")
+    assert math.isfinite(found)
