@@ -71,19 +71,17 @@ def read_rows(path: Path) -> pd.DataFrame:
 
 
 def varied_keys(frame: pd.DataFrame) -> list[str]:
-    """Name the columns of configuration keys that take more than one value in these rows.
+    """Name what differs between the configurations of these rows.
 
     Args:
         frame: Tidy rows, for example those of one study.
 
     Returns:
-        Dotted keys, in the order of the columns.
+        "dataset" where there are several, then the columns of configuration keys with more than
+        one value, in their order.
     """
-    return [
-        str(key)
-        for key in frame.columns
-        if key not in COLUMNS and frame[key].nunique(dropna=False) > 1
-    ]
+    keys = [str(key) for key in frame.columns if key == "dataset" or key not in COLUMNS]
+    return [key for key in keys if frame[key].nunique(dropna=False) > 1]
 
 
 def failures(frame: pd.DataFrame) -> pd.DataFrame:
