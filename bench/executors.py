@@ -143,9 +143,8 @@ def _prepare() -> None:
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     os.environ.update(_ONE_THREAD)
     _keep_memory()
-    import torch
-
-    torch.set_num_threads(1)
+    if torch := sys.modules.get("torch"):  # one imported later obeys the environment
+        torch.set_num_threads(1)
 
 
 def _die_with_parent() -> None:

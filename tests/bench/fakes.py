@@ -7,19 +7,23 @@ from concurrent.futures import Future
 from pathlib import Path
 
 import numpy as np
+from rich.console import Console
 
-from bench.executors import execute
-from bench.matrix import Cell, Configuration
-
-
-def configuration(name, **values):
-    values = {"dataset": {"name": "digits"}, "latent_dim": 2} | values
-    return Configuration(name, values, ("sizes", "all"), {"latent_dim": values["latent_dim"]})
+from bench.executors import LocalExecutor, execute
+from bench.progress import Lines
+from bench.runner import run
+from bench.store import Store
 
 
 def cells_of(names, seeds):
     """Cells of made-up configurations, a size each."""
-    found = [configuration(name, latent_dim=2 + i) for i, name in enumerate(names)]
+    from bench.matrix import Cell, Configuration  # imports torch, which killed runs do not need
+
+    studies = ("sizes", "all")
+    found = []
+    for size, name in enumerate(names, start=2):
+        values = {"dataset": {"name": "digits"}, "latent_dim": size}
+        found.append(Configuration(name, values, studies, {"latent_dim": size}))
     return [Cell(f"{c.name}-{seed}", c, seed) for c in found for seed in range(seeds)]
 
 
@@ -165,21 +169,44 @@ def returns_objects(job):
 
 def writes_then_dies(job):
     """Writes its first cell, as `execute` would, and dies before the second."""
-    from bench.store import Store
-
     Store(job["results"], "code").write(fine(job)[0])
     os._exit(4)
 
 
 def describes_itself(job):
-    """What the worker's settings are, as numbers."""
+    """The worker's settings, as numbers, and the threads of the server that forked it."""
     import torch
 
-    environment = float(os.environ["OMP_NUM_THREADS"])
-    default = signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
-    found = {"torch": torch.get_num_threads(), "OMP": environment, "terminates": float(default)}
+    found = {
+        "torch threads": torch.get_num_threads(),
+        "OMP_NUM_THREADS": os.environ["OMP_NUM_THREADS"],
+        "server threads": len(os.listdir(f"/proc/{os.getppid()}/task")),
+        "process": os.getpid(),
+    }
     measurements = [{"split": "", "metric": key, "value": value} for key, value in found.items()]
     return [outcome(cell, 1.0, measurements=measurements) for cell in job["cells"]]
+
+
+def refuses_to_start():
+    """A worker initialiser that fails."""
+    raise RuntimeError("no such device")
+
+
+def run_many(folder, jobs):
+    """A whole run of slow jobs, for tests that kill it."""
+    names = [f"size-{i}" for i in range(jobs)]
+    todo = [job(name, folder, does="slow") for name in names]
+    summary = run(todo, Store(folder, "code"), LocalExecutor(2, preload=()), Lines(Console()))
+    print(summary.text())
+    return summary.exit_code
+
+
+def run_forever(folder):
+    """A run of two jobs that say who they are and hang."""
+    jobs = [job(name, folder, does="says_who", seeds=1, timeout=600.0) for name in "ab"]
+    summary = run(jobs, Store(folder, "code"), LocalExecutor(2, preload=()), Lines(Console()))
+    print(summary.text())
+    return summary.exit_code
 
 
 class InlineExecutor:

@@ -1,0 +1,466 @@
+import errno
+import io
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import BrokenExecutor, Future
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from bench import executors
+from bench.executors import LocalExecutor
+from bench.progress import Bar, Lines, duration, progress_on, seeds_text, tally
+from bench.rows import rows
+from bench.runner import Failure, Summary, ordered, run
+from bench.store import CorruptRecord, LockedError, Store
+from tests.bench import fakes
+from tests.bench.fakes import InlineExecutor, cells_of, job
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "digits"
+
+
+@pytest.fixture
+def lines():
+    return Lines(Console(file=io.StringIO(), width=20))
+
+
+def run_all(jobs, folder, lines, executor=None, **options):
+    executor = InlineExecutor() if executor is None else executor
+    return run(jobs, Store(folder, "code"), executor, lines, **options)
+
+
+def printed(lines):
+    return lines._console.file.getvalue().splitlines()
+
+
+def table(names, seeds, folder):
+    return rows("digits", cells_of(names, seeds), Store(folder, "code"), {"rate": "nats"})
+
+
+# In worker processes.
+
+
+def test_every_way_to_end_is_a_status_and_stops_nothing_else(folder, lines):
+    ends = {
+        "fine": ("ok", ""),
+        "with_arrays": ("ok", ""),
+        "infinite": ("ok", ""),
+        "prints": ("ok", ""),
+        "raises": ("failed", r"ValueError: scale must be positive, got min -0\.3"),
+        "raises_memory_error": ("failed", "MemoryError"),
+        "raises_what_cannot_be_pickled": ("failed", "Local: <function .*<lambda>>"),
+        "exits": ("failed", "SystemExit: no more"),
+        "measures_nothing": ("failed", "ValueError: nothing was measured"),
+        "forgets_a_cell": ("failed", r"ValueError: .* must return the cells .*-0, .*-1, got .*-1"),
+        "misspells": ("failed", "ValidationError: status Input should be 'ok', .*"),
+        "returns_objects": ("failed", "TypeError: arrays must hold numbers or text, .*"),
+        "is_not_there": ("failed", "AttributeError: .*is_not_there.*"),
+        "dies": ("died", "exited with code 3"),
+        "kills_itself": ("died", r"killed by signal 9 \(Killed\); out of memory\?"),
+        "segfaults": ("died", r"killed by signal 11 \(Segmentation fault\)"),
+        "hangs": ("timeout", "ran longer than its timeout; the log shows where"),
+        "hangs_in_c": ("timeout", "ran longer than its timeout; the log shows where"),
+    }
+    limits = {"hangs": 0.5, "hangs_in_c": 0.5}
+    jobs = [job(name, folder, does=name, timeout=limits.get(name, 60.0)) for name in ends]
+    jobs.append(job("unpicklable", folder, configuration={"x": lambda: 0}))
+    ends["unpicklable"] = ("failed", ".*pickle.*")
+    summary = run_all(jobs, folder, lines, LocalExecutor(2))
+
+    store = Store(folder, "code")
+    for name, (status, message) in ends.items():
+        for seed in (0, 1):
+            record = store.read(f"{name}-{seed}")
+            assert (name, record.status) == (name, status)
+            assert re.fullmatch(message, record.message), name
+            assert summary.statuses[record.cell] == status
+    assert summary.exit_code == 2
+    counts = "8 ok, 20 failed, 4 timeout, 6 died in "
+    assert summary.line("results/digits.md").startswith(counts)
+
+    logs = {path.stem.removesuffix("-0"): path.read_text() for path in folder.glob("logs/*.log")}
+    assert not {"fine", "with_arrays", "infinite"} & logs.keys()
+    assert logs["prints"].count("a line of no interest") == 20_000
+    assert "from C" in logs["prints"]
+    assert logs["dies"] == "last words\n"
+    assert logs["raises"].startswith("on the way\nTraceback")
+    assert logs["raises"].count("ValueError: scale must be positive,\n") == 1
+    assert "ctypes.string_at" in logs["segfaults"] or "in segfaults" in logs["segfaults"]
+    assert "in hangs\n" in logs["hangs"] and "in hangs_in_c\n" in logs["hangs_in_c"]
+
+    told = printed(lines)
+    assert told[0] == "19 jobs to run, 0 cells cached"
+    assert len(told) == 20
+    assert any(re.fullmatch(r"\[ ?\d+/19\] died dies seeds 0-1", line) for line in told)
+    assert any(re.fullmatch(r"\[ ?\d+/19\] ok fine seeds 0-1 \d\.\ds", line) for line in told)
+
+
+def test_workers_run_one_thread_and_come_from_a_server_that_never_computed(folder, lines):
+    jobs = [job(name, folder, does="describes_itself", seeds=1) for name in ("a", "b")]
+    before = dict(os.environ)
+    assert run_all(jobs, folder, lines, LocalExecutor(1)).exit_code == 0
+    assert dict(os.environ) == before
+    a, b = (Store(folder, "code").read(f"{name}-0").measurements for name in ("a", "b"))
+    assert a == b  # the same process
+    found = {measured.metric: measured.value for measured in a}
+    assert found.pop("process") != os.getpid()
+    assert found == {"torch threads": 1, "OMP_NUM_THREADS": 1, "server threads": 1}
+
+
+def test_a_death_keeps_what_the_job_had_written(folder, lines):
+    summary = run_all(
+        [job(folder=folder, does="writes_then_dies")], folder, lines, LocalExecutor(1)
+    )
+    assert summary.statuses == {"a-0": "ok", "a-1": "died"}
+    assert printed(lines)[-1] == "[1/1] 1 ok, 1 died a seeds 0-1"
+
+
+def test_workers_that_cannot_start_fail_every_job(folder, lines, monkeypatch):
+    monkeypatch.setattr(executors, "_prepare", fakes.refuses_to_start)
+    jobs = [job(name, folder) for name in "abc"]
+    summary = run_all(jobs, folder, lines, LocalExecutor(1))
+    assert set(summary.statuses.values()) == {"failed"}
+    assert len(summary.failures) == 3
+    assert summary.failures[0].message == "BrokenProcessPool: All workers expired"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_run_and_the_same_call_resumes(folder, lines, number):
+    jobs = [job(f"size-{i}", folder, does="slow") for i in range(3)]
+    jobs += [job("stuck", folder, does="hangs_in_c", timeout=600)]
+    jobs += [job("never", folder, cost=-1.0, configuration={"large": "x" * 1_000_000})]
+    handlers = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+
+    class Signals(Lines):
+        def finish(self, job, statuses, seconds):
+            super().finish(job, statuses, seconds)
+            if self._done == 3:
+                os.kill(os.getpid(), number)
+
+    start = time.monotonic()
+    summary = run_all(jobs, folder, Signals(lines._console), LocalExecutor(1))
+    assert time.monotonic() - start < 30
+    assert summary.interrupted and summary.exit_code == 2
+    expected = {f"size-{i}-{seed}": "ok" for i in range(3) for seed in (0, 1)}
+    missing = {f"{name}-{seed}": "missing" for name in ("stuck", "never") for seed in (0, 1)}
+    assert summary.statuses == expected | missing
+    assert summary.failures == []
+    assert summary.line().startswith("interrupted: 6 ok, 4 missing in ")
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == handlers
+
+    jobs[3] = job("stuck", folder)
+    summary = run_all(jobs, folder, lines)
+    assert (summary.exit_code, len(summary.cached), summary.interrupted) == (0, 6, False)
+
+
+def start(function, *arguments):
+    call = f"from tests.bench import fakes; raise SystemExit(fakes.{function}(*{arguments}))"
+    return subprocess.Popen(
+        [sys.executable, "-c", call],
+        cwd=Path(__file__).parents[2],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def wait_for(condition, seconds=60.0):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.005)
+
+
+def alive(process):
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+# The moments are fractions of a run of 40 jobs after its first record.
+@pytest.mark.parametrize("moment", [0.0, 0.31, 0.77])
+def test_a_run_killed_at_any_moment_resumes_to_the_same_rows(folder, lines, tmp_path, moment):
+    names = [f"size-{i}" for i in range(40)]
+    with start("run_many", str(folder), 40) as process:
+        wait_for(lambda: any(folder.glob("cells/*.json")))
+        time.sleep(moment * 1.2)
+        process.send_signal(signal.SIGKILL)
+    kept = {path.stem for path in folder.glob("cells/*.json")}
+    assert kept
+
+    jobs = [job(name, folder, does="slow") for name in names]
+    summary = run_all(jobs, folder, lines, LocalExecutor(2))
+    assert summary.exit_code == 0
+    assert kept <= summary.cached
+    assert len(summary.statuses) == 80
+    assert list(folder.glob("**/*.tmp")) == []
+
+    undisturbed = tmp_path / "undisturbed"
+    run_all([job(name, undisturbed) for name in names], undisturbed, lines)
+    tables = [table(names, 2, place).drop(columns="seconds") for place in (folder, undisturbed)]
+    assert len(tables[0]) == 160
+    assert tables[0].to_csv() == tables[1].to_csv()
+
+
+def test_workers_do_not_outlive_a_killed_run(folder):
+    with start("run_forever", str(folder)) as process:
+        files = [folder / "pid-a", folder / "pid-b"]
+        wait_for(lambda: all(file.exists() for file in files))
+        workers = [int(file.read_text()) for file in files]
+        assert all(map(alive, workers))
+        process.send_signal(signal.SIGKILL)
+        wait_for(lambda: not any(map(alive, workers)), seconds=10)
+
+
+def test_control_c_in_a_terminal_ends_all_processes_and_says_so(folder):
+    with start("run_forever", str(folder)) as process:
+        files = [folder / "pid-a", folder / "pid-b"]
+        wait_for(lambda: all(file.exists() for file in files))
+        os.killpg(process.pid, signal.SIGINT)
+        output, _ = process.communicate(timeout=30)
+    assert process.returncode == 2
+    assert re.fullmatch(r"2 jobs to run, 0 cells cached\ninterrupted: 2 missing in .*s\n", output)
+    assert not any(alive(int(file.read_text())) for file in files)
+
+
+# In this process, where the order and the failures of the machine can be arranged.
+
+
+def test_order_is_longest_first_and_balanced_over_configurations():
+    jobs = [
+        job(name, first=first, cost=cost)
+        for name, cost in (("short", 1.0), ("long", 3.0), ("middle", 2.0))
+        for first in (4, 0, 2)
+    ]
+    order = [(job["name"], job["block"][0]) for job in ordered(jobs)]
+    assert order == [(name, first) for first in (0, 2, 4) for name in ("long", "middle", "short")]
+
+
+def test_jobs_are_submitted_in_that_order_and_a_partial_second_block_keeps_its_place(folder, lines):
+    executor = InlineExecutor()
+    jobs = [job("a", folder, cost=1.0), job("b", folder, first=2), job("b", folder, cost=2.0)]
+    run_all(jobs, folder, lines, executor)
+    assert [(j["name"], j["block"]) for j in executor.submitted] == [
+        ("b", [0, 1]),
+        ("a", [0, 1]),
+        ("b", [2, 3]),
+    ]
+    assert executor.stops == 1
+
+
+def test_only_missing_failed_and_corrupt_cells_run_again(folder, lines):
+    jobs = [job("a", folder), job("b", folder, does="raises"), job("c", folder, does="diverges")]
+    first = run_all(jobs, folder, lines)
+    assert first.line().startswith("3 ok, 1 diverged, 2 failed in 0.")
+    (folder / "cells" / "a-1.json").write_text("")
+
+    executor = InlineExecutor()
+    with pytest.warns(CorruptRecord, match="a-1"):
+        second = run_all([*jobs[:1], job("b", folder), *jobs[2:]], folder, lines, executor)
+    assert [(j["name"], j["cells"], j["block"]) for j in executor.submitted] == [
+        ("a", {"a-1": 1}, [0, 1]),  # the whole block trains, one cell is wanted
+        ("b", {"b-0": 0, "b-1": 1}, [0, 1]),
+    ]
+    assert second.line("page").startswith("3 ok, 3 cached (0 stale, 1 diverged) in 0.")
+    assert second.exit_code == 2
+    assert [(f.status, f.name, f.seeds) for f in second.failures] == [("diverged", "c", (0,))]
+
+    third = run_all(jobs, folder, lines, executor)
+    assert len(executor.submitted) == 2
+    assert len(third.cached) == 6
+
+
+def test_results_of_other_code_run_again_unless_they_are_to_be_kept(folder, lines):
+    jobs = [job("a", folder)]
+    run(jobs, Store(folder, "other code"), InlineExecutor(), lines)
+    executor = InlineExecutor()
+    kept = run_all(jobs, folder, lines, executor, keep_stale=True)
+    assert executor.submitted == []
+    assert kept.line().startswith("2 cached (2 stale) in ")
+    assert kept.exit_code == 0
+    again = run_all(jobs, folder, lines, executor)
+    assert len(executor.submitted) == 1
+    assert again.line().startswith("2 ok in ")
+    assert run_all(jobs, folder, lines).line().startswith("2 cached (0 stale) in ")
+
+
+def test_a_second_run_on_the_folder_stops_at_once(folder, lines):
+    executor = InlineExecutor()
+    with Store(folder, "code").lock(), pytest.raises(LockedError, match="is in use by process"):
+        run_all([job("a", folder)], folder, lines, executor)
+    assert executor.submitted == [] and printed(lines) == []
+
+
+def test_a_full_disk_fails_the_cell_it_meets_and_no_other(folder, lines, monkeypatch):
+    fsync = os.fsync
+
+    def full(number):
+        if "b-0." in os.readlink(f"/proc/self/fd/{number}"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        fsync(number)
+
+    monkeypatch.setattr(os, "fsync", full)
+    summary = run_all([job(name, folder) for name in "abc"], folder, lines)
+    assert summary.line().startswith("5 ok, 1 failed in ")
+    message = "OSError: [Errno 28] No space left on device"
+    log = folder / "logs" / "b-0.log"
+    assert summary.failures == [Failure("b", (0,), "failed", message, log)]
+    found = table("abc", 2, folder)
+    assert found["status"].value_counts().to_dict() == {"ok": 10, "missing": 1}
+    assert list(folder.glob("**/*.tmp")) == []
+
+    monkeypatch.undo()
+    assert run_all([job(name, folder) for name in "abc"], folder, lines).exit_code == 0
+
+
+def test_logs_that_cannot_be_written_stop_nothing(folder, lines):
+    folder.mkdir()
+    (folder / "logs").touch()
+    summary = run_all([job("a", folder, does="raises"), job("b", folder)], folder, lines)
+    assert summary.line().startswith("2 ok, 2 failed in ")
+
+
+class BreaksAt(InlineExecutor):
+    """Loses the jobs from one submission on, as a pool that broke does, until it is stopped."""
+
+    def __init__(self, *breaks):
+        super().__init__()
+        self.breaks = breaks
+        self.broken = False
+
+    def submit(self, job, code):
+        future = Future()
+        if self.broken:
+            return future  # never heard of again
+        if len(self.submitted) in self.breaks:
+            self.submitted.append(None)
+            self.broken = True
+            future.set_exception(BrokenExecutor("worker lost"))
+            return future
+        return super().submit(job, code)
+
+    def stop(self):
+        super().stop()
+        self.broken = False
+
+
+def test_a_broken_executor_is_mended_and_nothing_is_lost(folder, lines):
+    jobs = [job(name, folder, does="diverges" if name == "d" else "fine") for name in "abcdef"]
+    executor = BreaksAt(1, 2, 5)
+    summary = run_all(jobs, folder, lines, executor)
+    assert summary.line().startswith("11 ok, 1 diverged in ")
+    assert executor.stops == 4
+    assert len(printed(lines)) == 7
+
+
+def test_an_executor_that_stays_broken_is_given_up(folder, lines):
+    executor = BreaksAt(1, 2, 3, 4)
+    summary = run_all([job(name, folder) for name in "abcd"], folder, lines, executor)
+    assert summary.line().startswith("2 ok, 6 failed in ")
+    assert {failure.message for failure in summary.failures} == {"BrokenExecutor: worker lost"}
+
+
+def test_nothing_to_measure_is_not_a_pass(folder, lines):
+    summary = run_all([], folder, lines)
+    assert summary.exit_code == 2
+    assert summary.line("page") == "nothing to run in 0.0s -> page"
+
+
+@pytest.mark.parametrize("status", ["diverged", "failed", "timeout", "died", "missing"])
+def test_one_cell_that_is_not_ok_is_not_a_pass(status):
+    assert Summary(statuses={"a": "ok"}).exit_code == 0
+    assert Summary(statuses={"a": "ok", "b": status}).exit_code == 2
+
+
+def test_the_summary_names_cause_log_and_command(folder, lines):
+    jobs = [
+        job("a", folder, does="raises", seeds=3),
+        job("b", folder, does="diverges"),
+    ]
+    summary = run_all(jobs, folder, lines)
+    for name in ("a", "b"):
+        (folder / "logs" / f"{name}-0.log").write_text("Traceback ...")
+    text = summary.text("results/digits.md", "vaebench run {x} --only {name}")
+    assert text.splitlines()[:-1] == [
+        "failed a seeds 0-2",
+        "  cause: ValueError: scale must be positive, got min -0.3",
+        f"  log:   {folder / 'logs' / 'a-0.log'}",
+        "  again: vaebench run {x} --only a",
+        "diverged b seed 0",
+        "  cause: the loss was not finite at step 3",
+        f"  log:   {folder / 'logs' / 'b-0.log'}",
+    ]
+    pattern = r"1 ok, 1 diverged, 3 failed in \d\.\ds -> results/digits\.md"
+    assert re.fullmatch(pattern, text.splitlines()[-1])
+
+
+def test_a_run_outside_the_main_thread_works_without_signals(folder, lines):
+    summaries = []
+    thread = threading.Thread(
+        target=lambda: summaries.append(run_all([job("a", folder)], folder, lines))
+    )
+    thread.start()
+    thread.join(10)
+    assert summaries[0].exit_code == 0
+
+
+def test_a_terminal_shows_one_bar_with_counts(folder):
+    console = Console(file=io.StringIO(), force_terminal=True, width=150)
+    progress = progress_on(console)
+    assert isinstance(progress, Bar)
+    run_all([job("a", folder)], folder, Lines(Console(file=io.StringIO())))
+    jobs = [job("a", folder), job("b[x]", folder), job("c", folder, does="raises")]
+    run_all(jobs, folder, progress)
+    shown = re.sub(r"\x1b\[[^m]*m", "", console.file.getvalue())
+    assert "2/2 jobs 2 cached, 2 ok, 2 failed" in shown
+    assert isinstance(progress_on(Console(file=io.StringIO())), Lines)
+
+
+def test_the_bar_names_what_runs():
+    console = Console(file=io.StringIO(), force_terminal=True, width=150)
+    bar = Bar(console)
+    bar.start([job("a")], 0)
+    bar.show(["latent_dim-4", "b[x]", "latent_dim-4"])
+    bar.stop()
+    assert "latent_dim-4, b[x]" in console.file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.04, "0.0s"),
+        (28.14, "28.1s"),
+        (59.94, "59.9s"),
+        (59.96, "1m00s"),
+        (192, "3m12s"),
+        (3599.4, "59m59s"),
+        (3599.6, "1h00m"),
+        (90061, "25h01m"),
+    ],
+)
+def test_durations(seconds, text):
+    assert duration(seconds) == text
+
+
+def test_few_words():
+    assert seeds_text([3]) == "seed 3"
+    assert seeds_text([2, 0, 1]) == "seeds 0-2"
+    assert seeds_text([5, 0, 2]) == "seeds 0,2,5"
+    assert tally(["ok", "ok"]) == "ok"
+    assert tally(["ok", "failed", "ok"]) == "2 ok, 1 failed"
+
+
+def test_a_local_executor_needs_a_worker():
+    with pytest.raises(ValueError, match="workers must be at least 1, got 0"):
+        LocalExecutor(0)
