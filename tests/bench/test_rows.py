@@ -1,0 +1,150 @@
+import math
+
+import hypothesis
+import pandas as pd
+import pytest
+from hypothesis import strategies
+
+from bench import analysis
+from bench.matrix import Cell, Configuration
+from bench.rows import COLUMNS, rows, write_rows
+from bench.store import CorruptRecord, Store
+from tests.bench.fakes import cells_of, outcome
+
+UNITS = {"rate": "nats"}
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path, "code")
+
+
+def test_the_columns_are_the_contract(store):
+    frame = rows("digits", cells_of("a", 1), store, UNITS)
+    assert ", ".join(frame.columns) == (
+        "matrix, study, config, cell, dataset, seed, split, source, metric, value, "
+        "standard_error, p_value, unit, status, message, seconds, latent_dim"
+    )
+    assert list(analysis.COLUMNS) == list(COLUMNS)
+
+
+def test_one_row_per_measurement(store):
+    measurements = [
+        {"split": "test", "source": "", "metric": "rate", "value": 16.5, "standard_error": 0.1},
+        {"split": "test", "source": "prior", "metric": "frechet", "value": None, "message": "why"},
+    ]
+    store.write(outcome("a-0", 0, measurements=measurements, seconds=2.5))
+    first, second = rows("digits", cells_of("a", 1), store, UNITS).to_dict("records")
+    nan = pytest.approx(math.nan, nan_ok=True)
+    known = {
+        **{"matrix": "digits", "study": "sizes; all", "config": "a", "cell": "a-0"},
+        **{"dataset": "digits", "seed": 0, "split": "test", "status": "ok"},
+        **{"seconds": 2.5, "latent_dim": 2, "p_value": nan},
+    }
+    rate = {"source": "", "metric": "rate", "value": 16.5, "standard_error": 0.1, "message": ""}
+    frechet = {"source": "prior", "metric": "frechet", "value": nan, "standard_error": nan}
+    assert first == known | rate | {"unit": "nats"}
+    assert second == known | frechet | {"unit": "", "message": "why"}
+
+
+def test_cells_without_measurements_are_one_row_each(store):
+    for seed, status in enumerate(("failed", "timeout", "died", "diverged")):
+        changes = {"status": status, "message": f"it {status}", "measurements": []}
+        store.write(outcome(f"a-{seed}", 0, **changes))
+    store.write(outcome("a-4", 0))
+    (store.cells / "a-4.json").write_text("garbage")
+    with pytest.warns(CorruptRecord):
+        frame = rows("digits", cells_of("a", 6), store, UNITS)
+    assert list(frame["status"]) == ["failed", "timeout", "died", "diverged", "missing", "missing"]
+    assert list(frame["message"])[2:5] == ["it died", "it diverged", "has not run"]
+    assert set(frame["metric"]) == set(frame["split"]) == set(frame["unit"]) == {""}
+    assert frame["value"].isna().all()
+    assert math.isnan(frame["seconds"].iloc[-1])
+
+
+def test_order_is_configurations_then_seeds_then_measurements(store):
+    cells = cells_of(["z", "a"], 12)
+    for cell in cells:
+        store.write(outcome(cell.id, float(cell.seed)))
+    shuffled = sorted(cells, key=lambda cell: (cell.configuration.name != "z", -cell.seed))
+    frame = rows("digits", shuffled, store, UNITS)
+    found = list(zip(frame["config"], frame["seed"], frame["metric"], strict=True))
+    metrics = ("rate", "mmd_test")
+    assert found == [(n, seed, m) for n in ("z", "a") for seed in range(12) for m in metrics]
+
+
+def test_varied_values_are_short(store):
+    varied = {
+        "encoder.hidden": [200, 200],
+        "encoder.layers": (1,),
+        "prior": {"name": "vamp", "components": 10, "sizes": [2, 3]},
+        "beta": 0.5,
+        "whiten": True,
+        "noise": None,
+        "dataset": {"name": "mnist5k"},
+    }
+    values = {"dataset": {"name": "mnist5k"}}
+    cell = Cell("c", Configuration("a", values, ("one",), varied), 0)
+    frame = rows("digits", [cell], store, UNITS)
+    assert list(frame.columns[len(COLUMNS) :]) == [key for key in varied if key != "dataset"]
+    assert frame.iloc[0, len(COLUMNS) :].to_dict() == {
+        "encoder.hidden": "200-200",
+        "encoder.layers": "1",
+        "prior": "vamp components=10 sizes=2-3",
+        "beta": 0.5,
+        "whiten": True,
+        "noise": "",
+    }
+    assert frame["dataset"][0] == "mnist5k"
+
+
+def test_no_cells_is_an_empty_table(store, tmp_path):
+    frame = rows("digits", [], store, UNITS)
+    assert list(frame.columns) == list(COLUMNS) and frame.empty
+    write_rows(tmp_path / "rows.csv", frame)
+    assert (tmp_path / "rows.csv").read_text() == ",".join(COLUMNS) + "\n"
+
+
+@hypothesis.given(strategies.lists(strategies.floats(), min_size=1, max_size=5))
+@hypothesis.settings(suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture])
+def test_numbers_come_back_exactly_from_the_file(tmp_path, values):
+    measured = [{"split": "test", "metric": "rate", "value": value} for value in values]
+    store = Store(tmp_path, "code")
+    store.write(outcome("a-0", 0, measurements=measured))
+    frame = rows("digits", cells_of("a", 1), store, UNITS)
+    write_rows(tmp_path / "rows.csv", frame)
+    back = analysis.read_rows(tmp_path / "rows.csv")
+    assert list(map(repr, back["value"])) == list(map(repr, map(float, values)))
+    pd.testing.assert_frame_equal(back, frame, check_exact=True, check_dtype=False)
+
+
+def test_text_that_looks_like_a_number_or_a_hole_comes_back(store, tmp_path):
+    cells = cells_of(["nan", "None", "007"], 1)
+    message = 'a "quoted", text\nof two lines'
+    store.write(outcome("nan-0", 0, status="failed", message=message, measurements=[]))
+    frame = rows("null", cells, store, UNITS)
+    write_rows(tmp_path / "rows.csv", frame)
+    back = analysis.read_rows(tmp_path / "rows.csv")
+    assert list(back["config"]) == ["nan", "None", "007"]
+    assert list(back["matrix"]) == ["null"] * 3
+    assert back["message"][0] == message
+
+
+def test_equal_tables_are_equal_bytes_and_old_rows_survive_a_failed_write(
+    store, tmp_path, monkeypatch
+):
+    store.write(outcome("a-0", 1 / 3))
+    path = tmp_path / "rows.csv"
+    write_rows(path, rows("digits", cells_of("a", 1), store, UNITS))
+    first = path.read_bytes()
+    write_rows(path, rows("digits", cells_of("a", 1), store, UNITS))
+    assert path.read_bytes() == first
+    assert b"\r" not in first and b",0.3333333333333333," in first
+
+    def full(_):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        write_rows(path, rows("digits", [], store, UNITS))
+    assert path.read_bytes() == first
