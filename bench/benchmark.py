@@ -4,6 +4,9 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from bench.cell import build_model, dataset_of
 from bench.components import MatrixError
@@ -16,7 +19,7 @@ from bench.rows import rows, write_rows
 from bench.runner import Summary, run
 from bench.store import Store, write_atomically
 
-__all__ = ["Plan", "benchmark", "plan"]
+__all__ = ["Plan", "benchmark", "pictured", "plan"]
 
 
 @dataclass(frozen=True)
@@ -75,10 +78,10 @@ def plan(matrix: Matrix, results: Path, device: str = "cpu") -> Plan:
     return Plan(matrix, folder, cells, jobs)
 
 
-def _parameters(name: str, values: dict[str, object]) -> int:
+def _parameters(name: str, values: dict[str, Any]) -> int:
     """Number of parameters of the configuration's model, which proves that it can be built."""
     try:
-        data = dataset_of(values["dataset"])  # type: ignore[arg-type]
+        data = dataset_of(values["dataset"])
         return sum(p.numel() for p in build_model(values, data.data_shape, 0).parameters())
     except (ValueError, TypeError, RuntimeError) as error:
         raise MatrixError(f"{name}: {error}") from error
@@ -109,3 +112,25 @@ def benchmark(planned: Plan, executor: Executor, progress: Progress, workers: in
             text = json.dumps(record, indent=2) + "\n"
             write_atomically(planned.folder / "provenance.json", text.encode())
     return summary
+
+
+def pictured(planned: Plan) -> dict[str, np.ndarray]:
+    """The posteriors that the page draws: those of the base's first seed, where D is 2.
+
+    Args:
+        planned: a plan that has run.
+
+    Returns:
+        ``"<config>/mean"`` and ``"/scale"``, shape (N, 2), and ``"/labels"``, shape (N,), of the
+        training inputs; nothing where there is nothing to draw.
+    """
+    base = planned.matrix.configurations[0]
+    if base.values["latent_dim"] != 2:
+        return {}
+    first = next(cell for cell in planned.cells if cell.configuration.name == base.name)
+    arrays = Store(planned.folder).arrays(first.id)
+    return {
+        f"{base.name}/{part}": arrays[f"train_{part}"]
+        for part in ("mean", "scale", "labels")
+        if f"train_{part}" in arrays
+    }

@@ -1,21 +1,34 @@
 """The command line: ``vaebench`` = ``python -m bench``."""
 
+import inspect
 import json
 import os
 import sys
+from collections import Counter
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
+import torch
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
+from bench import archive
+from bench import benchmark as running
+from bench import report as pages
 from bench.components import FAMILIES, MatrixError
-from bench.store import StoreError
+from bench.executors import LocalExecutor
+from bench.matrix import load, shipped
+from bench.metrics import METRICS
+from bench.progress import progress_on
+from bench.store import Store, StoreError
+from vaelib import audit as audit_posterior
 
 __all__ = ["app", "main"]
 
-FINE, UNFINISHED, USAGE = 0, 2, 64
+_USAGE = 64
+_UsageError: Any = typer.BadParameter.__bases__[0]  # typer has it from click or brings its own
 
 app = typer.Typer(
     help="Does the aggregate posterior of a VAE match its prior, and what does sampling cost?",
@@ -37,8 +50,6 @@ def _cores() -> int:
 
 
 def _device(name: str) -> str:
-    import torch
-
     if name not in ("auto", "cpu", "cuda"):
         raise typer.BadParameter(f"--device must be auto, cpu or cuda, got {name!r}")
     if name == "cuda" and not torch.cuda.is_available():
@@ -71,34 +82,24 @@ def run(
 
     Example: vaebench run digits --seeds 5 --set training.steps=500
     """
-    from bench import benchmark, report
-    from bench.executors import LocalExecutor
-    from bench.matrix import load
-    from bench.metrics import METRICS
-    from bench.progress import progress_on
-
     workers = _cores() if workers is None else workers
     if workers < 1:
         raise typer.BadParameter(f"--workers must be at least 1, got {workers}")
     loaded = load(matrix, overrides=set_ or (), seeds=seeds, metrics=METRICS)
-    planned = benchmark.plan(loaded, results, _device(device))
+    planned = running.plan(loaded, results, _device(device))
     console = _console()
     if dry_run:
         _show_plan(planned, console)
         return
     executor = LocalExecutor(workers)
-    summary = benchmark.benchmark(planned, executor, progress_on(console), workers)
-    page = report.write(results, loaded.name)
+    summary = running.benchmark(planned, executor, progress_on(console), workers)
+    page = pages.write_pages(results, loaded.name, arrays=running.pictured(planned))
     again = f"vaebench run {matrix}"
     console.print(summary.text(page, again), markup=False)
     raise typer.Exit(summary.exit_code)
 
 
-def _show_plan(planned: "benchmark.Plan", console: Console) -> None:
-    from collections import Counter
-
-    from bench.store import Store
-
+def _show_plan(planned: running.Plan, console: Console) -> None:
     store = Store(planned.folder)
     states: dict[str, Counter[str]] = {}
     for cell in planned.cells:
@@ -121,18 +122,16 @@ def report(
 
     Example: vaebench report digits
     """
-    from bench import report as pages
-
     name = Path(matrix).stem if matrix.endswith(".toml") else matrix
-    if not (results / name / "rows.csv").is_file():
-        raise typer.BadParameter(
-            f"expected {results / name / 'rows.csv'}, which is not there; run `vaebench run {matrix}`"
-        )
-    _console().print(str(pages.write(results, name)), markup=False)
+    rows = results / name / "rows.csv"
+    if not rows.is_file():
+        message = f"expected {rows}, which is not there; run `vaebench run {matrix}` first"
+        raise typer.BadParameter(message)
+    _console().print(str(pages.write_pages(results, name)), markup=False)
 
 
-@app.command("audit")
-def audit_file(
+@app.command()
+def audit(
     file: Annotated[
         Path, typer.Argument(help="An .npz with mean and scale (or logvar), each (N, D).")
     ],
@@ -146,13 +145,9 @@ def audit_file(
 
     Example: vaebench audit posterior.npz --json
     """
-    from bench import archive
-    from bench.metrics import METRICS
-    from vaelib import audit
-
     try:
         encoded = archive.read(file)
-        rows = audit(*encoded.train, prior=prior, heldout=encoded.heldout)
+        rows = audit_posterior(*encoded.train, prior=prior, heldout=encoded.heldout)
     except ValueError as error:
         raise typer.BadParameter(f"{file}: {error}") from error
     if as_json:
@@ -182,11 +177,6 @@ def list_names(
 
     Example: vaebench list metrics
     """
-    import inspect
-
-    from bench.matrix import shipped
-    from bench.metrics import METRICS
-
     plural = {"likelihood": "likelihoods"}
     known = {
         plural.get(family, f"{family}s"): {
@@ -201,7 +191,7 @@ def list_names(
     for name in [kind] if kind else sorted(known):
         table = Table("name", "what it is", title=name, title_justify="left")
         for entry, text in known[name].items():
-            table.add_row(entry, text.replace("[", r"\["))
+            table.add_row(entry, escape(text))
         _console().print(table)
 
 
@@ -218,15 +208,14 @@ def main(arguments: list[str] | None = None) -> int:
     Returns:
         The exit code: 0 fine, 1 regressed, 2 cells failed or nothing measured, 64 usage.
     """
-    usage_error = typer.BadParameter.__bases__[0]
     try:
         code = app(arguments, prog_name="vaebench", standalone_mode=False)
-        return int(code or FINE)
-    except usage_error as error:
-        message = error.format_message()  # type: ignore[attr-defined]
+        return int(code or 0)
+    except _UsageError as error:
+        message = error.format_message()
     except (MatrixError, StoreError) as error:
         message = str(error)
     except typer.Abort:
         message = "stopped"
     print(f"vaebench: {message}", file=sys.stderr)
-    return USAGE
+    return _USAGE

@@ -6,6 +6,7 @@ user's cache).
 """
 
 import hashlib
+import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -160,7 +161,7 @@ def gaussian_mixture(
 
     def log_density(points: Tensor) -> Tensor:
         squares = (points.unsqueeze(-2) - centres).square().sum(-1)
-        constant = np.log(components) + 0.5 * dimensions * np.log(2 * np.pi)
+        constant = math.log(components) + 0.5 * dimensions * math.log(2 * math.pi)
         return torch.logsumexp(-0.5 * squares, -1) - constant
 
     return Dataset("gaussian_mixture", x, labels, log_density=log_density)

@@ -1,7 +1,5 @@
 """VAE = encoder + prior + decoder + likelihood."""
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor, nn
 
@@ -74,5 +72,7 @@ class VAE(nn.Module):
         Returns:
             Mean and scale, each of shape (n, D).
         """
-        parts: Sequence[tuple[Tensor, Tensor]] = [self.encode(b) for b in x.split(batch_size)]
+        parts = [
+            self.encode(x[start : start + batch_size]) for start in range(0, len(x), batch_size)
+        ]
         return torch.cat([m for m, _ in parts]), torch.cat([s for _, s in parts])

@@ -142,7 +142,7 @@ class MLPDecoder(nn.Module):
     def forward(self, z: Tensor) -> Tensor:
         """Map z of shape (..., D) to (..., *data_shape)."""
         out: Tensor = self.layers(z)
-        return out.unflatten(-1, self.data_shape)
+        return out.view(*z.shape[:-1], *self.data_shape)
 
 
 def _check_image(data_shape: Sequence[int], halvings: int) -> tuple[int, int, int]:

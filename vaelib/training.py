@@ -147,7 +147,7 @@ def train(
         batch = x.index_select(0, next(batches).flatten().to(x.device)).view(shape)
         optimizer.zero_grad()
         loss = losses_of({**stacked, **buffers}, batch, next(noises).to(x.device))
-        loss.sum().backward()
+        torch.autograd.backward(loss.sum())
         optimizer.step()
         losses[step] = loss.detach()
     _unstack({**stacked, **buffers}, models)

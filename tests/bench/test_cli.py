@@ -83,16 +83,15 @@ def test_a_dry_run_writes_nothing(matrix, tmp_path, capfd):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["run", "digitz"], "did you mean digits"),
+        (["run", "digitz"], 'did you mean "digits"'),
         (["run", "--seeds", "-3"], "-3"),
-        (["run", "--seeds", "many"], "many"),
+        (["run", "--seeds", "many"], "valid integer"),
         (["run", "--workers", "0"], "--workers must be at least 1, got 0"),
         (["run", "--device", "tpu"], "--device must be auto, cpu or cuda, got 'tpu'"),
         (["run", "--set", "latent_dim"], "latent_dim"),
         (["run", "--set", "latent_dim=two"], "latent_dim"),
-        (["run", "--set", "latent_dims=2"], "did you mean latent_dim"),
-        (["run", "--set", "prior.name='norml'"], "did you mean normal"),
-        (["run", "--set", "encoder.name='conv'"], "divisible"),
+        (["run", "--set", "latent_dims=2"], 'did you mean "latent_dim"'),
+        (["run", "--set", "prior.name='norml'"], 'did you mean "normal"'),
         (["report", "nothing"], "expected results/nothing/rows.csv"),
         (["report", "--frobnicate"], "--frobnicate"),
         (["frobnicate"], "frobnicate"),
@@ -108,6 +107,13 @@ def test_mistakes_are_one_line_and_exit_code_64(arguments, message, tmp_path, ca
     assert captured.err.count("\n") == 1
     assert captured.out == ""
     assert list(tmp_path.iterdir()) == []
+
+
+def test_parts_that_do_not_fit_are_one_line_before_anything_runs(matrix, tmp_path, capfd):
+    matrix.write_text(matrix.read_text().replace('"mlp", hidden = [16]', '"conv", channels = [4, 4, 4, 4]', 1))
+    assert run("run", matrix, "--results", tmp_path / "results") == 64
+    assert "divisible by 16, got 8 x 8" in capfd.readouterr().err
+    assert not (tmp_path / "results").exists()
 
 
 def test_an_unwritable_results_folder_is_one_line(matrix, tmp_path, capfd):
