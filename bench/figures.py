@@ -246,17 +246,19 @@ def metric_panels(frame: pd.DataFrame, metrics: Sequence[str]) -> Figure:
     gap = float(np.diff(np.sort(where)).min()) if len(where) > 1 else 1.0
     wide = min(2, len(metrics))
     tall = -(-len(metrics) // wide)
-    turned = max(map(len, names.values())) * len(names) > 34
+    longest = max(map(len, names.values()))
+    angle = 0 if longest * len(names) <= 34 else 25 if len(names) <= 7 else 60
     with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(_WIDTH, 0.6 + 2.2 * tall), layout="constrained")
+        height = 0.6 + tall * (2.2 + 0.06 * longest * math.sin(math.radians(angle)))
+        figure = Figure(figsize=(_WIDTH, height), layout="constrained")
         panels = figure.subplots(tall, wide, squeeze=False, sharex=True).ravel()
         for axes, metric in zip(panels, metrics, strict=False):
             _panel(axes, frame, metric, dict(zip(names, where, strict=True)), gap)
             axes.set_xticks(where, list(names.values()))
             axes.tick_params(labelbottom=True)
-            if turned:
+            if angle:
                 for text in axes.get_xticklabels():
-                    text.set(rotation=25, ha="right", rotation_mode="anchor")
+                    text.set(rotation=angle, ha="right", rotation_mode="anchor")
         for axes in panels[len(metrics) :]:
             axes.set_axis_off()
         key = ", ".join(varied_keys(frame)) or "configuration"
@@ -326,14 +328,14 @@ def kl_parts(frame: pd.DataFrame) -> Figure:
     names = levels(frame)
     splits = [s for s in _SPLITS if replicates(frame, "marginal_kl_null", s).notna().any(axis=None)]
     with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(_WIDTH, 1.15 + 0.3 * len(names)), layout="constrained")
+        figure = Figure(figsize=(_WIDTH, 1.3 + 0.3 * len(names)), layout="constrained")
         panels = figure.subplots(1, len(splits), sharex=True, sharey=True, squeeze=False).ravel()
         for axes, split in zip(panels, splits, strict=True):
             _bars(axes, frame, split, list(names))
             axes.set_title(f"{split} inputs")
             axes.set_xlabel("nats")
         panels[0].set_yticks(np.arange(len(names)), list(names.values()))
-        panels[0].invert_yaxis()
+        panels[0].set_ylim(len(names) - 0.4, -0.6)
         panels[0].set_xlim(left=0)
         panels[0].set_ylabel(",\n".join(varied_keys(frame)) or "configuration")
         handles = {h.get_label(): h for axes in panels for h in axes.get_legend_handles_labels()[0]}
@@ -347,7 +349,7 @@ _LEGEND = [
     "floor R - log N",
     "excess over the null",
     "excess, saturated: not comparable",
-    "shortfall of the null",
+    "raw KL below the null",
     "raw KL(q_N‖p), 95 % t interval",
 ]
 

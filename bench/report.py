@@ -95,6 +95,8 @@ _HOW_TO_READ = f"""## How to read this
   Holm's correction, so that all intervals of one column hold together with 95 % confidence.
 * **Tie group** (bold): nobody in the same split and source is significantly better. Nothing is
   bold where all are tied. At S ≤ {FEW_SEEDS} all are: {TOO_FEW}.
+* A configuration **matches** when its 95 % interval of the excess lies below the margin, does not
+  when it lies above, and is undecided in between or at S ≤ {FEW_SEEDS}.
 * **Gap**: paired difference to the best mean, with the 95 % t interval of that pair alone.
   **Beats best**: share of common seeds on which it does better.
 * Likelihoods compare only under the same likelihood and data.
@@ -118,9 +120,10 @@ def write_pages(
         matrix: Name of the matrix.
         comment: Its question, cost and last result, quoted at the head of the page.
         frame: New tidy rows, or None to keep the file.
-        arrays: New arrays of two-dimensional posteriors, or None to keep the file: ``"<name>/mean"``
-            and ``"<name>/scale"``, shape (N, 2), and optionally ``"<name>/labels"``, shape (N,),
-            under a name that says whose they are and can stand in a file's, ``"base-test-seed-0"``.
+        arrays: New arrays of two-dimensional posteriors, or None to keep the file:
+            ``"<name>/mean"`` and ``"<name>/scale"``, shape (N, 2), and optionally
+            ``"<name>/labels"``, shape (N,). The name says whose they are and becomes part of a
+            file's: ``"base-test-seed-0"``.
 
     Returns:
         Path of the page.
@@ -184,10 +187,11 @@ def page(folder: Path, comment: str = "") -> str:
     studies = rows["study"].map(lambda text: text.split("; "))
     for study in dict.fromkeys(study for found in studies for study in found if study):
         parts += _study(rows[[study in found for found in studies]], study, folder)
-    if not rows["study"].any():
+    if len(rows) and not rows["study"].any():
         parts += _study(rows, "all configurations", folder)
     parts += [*_quilts(folder), _HOW_TO_READ.strip()]
-    parts += ["### The columns", glossary(metric for metric, *_ in measured(rows))]
+    if there := measured(rows):
+        parts += ["### The columns", glossary(metric for metric, *_ in there)]
     counts = f"{rows['config'].nunique()} configurations, {_cells(rows)} cells"
     parts.append(f"Made from [{name}/rows.csv]({name}/rows.csv): {counts}.")
     return "\n\n".join(parts) + "\n"
@@ -218,16 +222,17 @@ def _answer(rows: pd.DataFrame, data: str) -> str:
     if board.empty:
         return f"On {split} inputs of {data} all {total} configurations are saturated: no verdict."
     best, tied, flagged = board.iloc[0], int(board["tie"].sum()) - 1, total - len(board)
-    within = (board["mean"] + board["half_width"] < metric.margin) & (board["S"] > FEW_SEEDS)
-    matched = int(within.sum())
+    enough = board["S"] > FEW_SEEDS
+    match = int((enough & (board["mean"] + board["half_width"] < metric.margin)).sum())
+    differ = int((enough & (board["mean"] - board["half_width"] > metric.margin)).sum())
     text = (
-        f"On {split} inputs of {data}, {matched or 'none'} of {len(board)} configurations "
-        f"{'matches' if matched == 1 else 'match'} the prior within {metric.margin:g} nats of "
-        f"excess KL; the closest, `{board.index[0]}`, is at "
-        f"{quantity(best['mean'], best['half_width'])} nats over {best['S']} seeds"
+        f"Within {metric.margin:g} nats of excess KL on {split} inputs of {data}, {match} of "
+        f"{len(board)} configurations match the prior, {differ} do not, "
+        f"{len(board) - match - differ} are undecided; the closest, `{board.index[0]}`, is at "
+        f"{quantity(best['mean'], best['half_width'])} nats (S = {best['S']})"
     )
     text += f", tied with {tied} more" if tied else ""
-    text += f" ({best['note']})" if best["note"] else ""
+    text += f": {best['note']}" if best["note"] else ""
     return text + (f"; {flagged} more cannot be ranked, being saturated." if flagged else ".")
 
 
@@ -258,13 +263,14 @@ def _leaderboard(rows: pd.DataFrame) -> list[str]:
     boards = [rankings(rows, name, split, source) for name, source in shown]
     columns = [metric_column(rows, name, split, source) for name, source in shown]
     counts = summarise(rows, shown[0][0], split, shown[0][1])
-    flagged, data = saturated(rows, split), rows.groupby("config")["dataset"].first()
+    flagged, data = saturated(rows, split), rows.groupby("config", sort=False)["dataset"].first()
     several = data.nunique() > 1
     heads = ["configuration", *["data"] * several, "S", "failed"]
     for name, source in shown:
         heads += [heading(name) + f" ({source})" * bool(source), "rank"]
     body = []
-    for config in dict.fromkeys([*boards[0].index, *counts.index]):
+    order, place = dict.fromkeys([*boards[0].index, *counts.index]), list(data.unique()).index
+    for config in sorted(order, key=lambda config: place(data[config])):
         row = [code(config) + " †" * (config in flagged), *[data[config]] * several]
         row += [counts["S"][config], counts["failures"][config]]
         for column, board in zip(columns, boards, strict=True):
@@ -272,6 +278,7 @@ def _leaderboard(rows: pd.DataFrame) -> list[str]:
         body.append(row)
     text = f"On {split} inputs, in the order of the mean {metric_named(shown[0][0]).symbol}."
     text += " Ranks are within a data set." * several
+    text += f" S ≤ {FEW_SEEDS}: {TOO_FEW}." * bool((counts["S"] <= FEW_SEEDS).any())
     return [text, markdown(heads, body, left=1 + several), *[_DAGGER] * bool(flagged)]
 
 
