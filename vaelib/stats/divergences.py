@@ -21,7 +21,9 @@ __all__ = [
     "active_units",
     "decompose",
     "draw_null",
+    "information_bounds",
     "is_saturated",
+    "leave_one_out_kl",
     "marginal_kl_floor",
     "marginal_kl_null",
     "moment_kl",
@@ -101,6 +103,67 @@ def _control(values: Tensor, variates: Tensor) -> Tensor:
         slope = torch.linalg.pinv(x - x.mean(0)) @ (y - y.mean())
         reduced[:, half] = values[:, half] - variates[:, half] @ slope
     return reduced
+
+
+def leave_one_out_kl(
+    posterior: AggregatePosterior, prior: Prior, generator: torch.Generator, draws: int = 4
+) -> tuple[float, float]:
+    """The lower end of the bracket: the marginal KL at z that the mixture has not seen.
+
+    Each z_n is evaluated under the mixture of the other N - 1 components. In expectation this is
+    at most KL(q || p) of the population, which is at most KL(q_N || p). It may be negative.
+
+    Args:
+        posterior: the aggregate posterior, N at least 2.
+        prior: p(z), with a closed-form KL.
+        generator: random stream.
+        draws: draws per component.
+
+    Returns:
+        The value and its standard error over inputs and draws, in nats.
+    """
+    rate = prior.kl(posterior.mean, posterior.scale)
+    z = posterior.sample(generator, draws)
+    others = torch.stack([posterior.log_prob(part, leave_one_out=True) for part in z])
+    values = rate - (posterior.component_log_prob(z) - others).mean(0)
+    return float(values.mean()), float(values.std()) / math.sqrt(len(values))
+
+
+def information_bounds(posterior: AggregatePosterior) -> tuple[float, float]:
+    """Bounds on I(n; z) from pairwise distances of the components, without sampling.
+
+    ``-mean_i log mean_j exp(-d_ij)`` is a lower bound with the Bhattacharyya distance and an upper
+    bound with the KL divergence from component i to component j.
+
+    Args:
+        posterior: the aggregate posterior.
+
+    Returns:
+        Lower and upper bound, in nats. Memory grows with N, time with N^2 D.
+
+    References:
+        Kolchinsky and Tracey, Estimating mixture entropy with pairwise distances, 2017.
+    """
+    mean, scale = posterior.mean, posterior.scale
+    ends = []
+    for distance in (_bhattacharyya, _kl_between):
+        rows = [
+            torch.logsumexp(-distance(mean[i], scale[i], mean, scale), 0) - math.log(len(mean))
+            for i in range(len(mean))
+        ]
+        ends.append(-float(torch.stack(rows).mean()))
+    return ends[0], ends[1]
+
+
+def _bhattacharyya(mean: Tensor, scale: Tensor, means: Tensor, scales: Tensor) -> Tensor:
+    variance = 0.5 * (scale.square() + scales.square())
+    spread = variance.log() - scale.log() - scales.log()
+    return ((mean - means).square() / variance / 8 + spread / 2).sum(-1)
+
+
+def _kl_between(mean: Tensor, scale: Tensor, means: Tensor, scales: Tensor) -> Tensor:
+    ratio = (scale / scales).square()
+    return 0.5 * (ratio + ((mean - means) / scales).square() - 1 - ratio.log()).sum(-1)
 
 
 def marginal_kl_floor(rate: float, components: int) -> float:

@@ -1,0 +1,49 @@
+"""Holes: where the prior puts mass and the aggregate posterior has none."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from vaelib.posterior import AggregatePosterior
+from vaelib.priors import Prior
+
+__all__ = ["hole_mass"]
+
+
+def hole_mass(
+    posterior: AggregatePosterior,
+    heldout: Tensor,
+    prior: Prior,
+    generator: torch.Generator,
+    draws: int = 10_000,
+    level: float = 0.01,
+) -> tuple[float, float]:
+    """Share of prior draws where held-out latents almost never fall.
+
+    Almost never: log q_N below its quantile of that level over the held-out latents. Expect about
+    the level when the population matches the prior.
+
+    Args:
+        posterior: the aggregate posterior of the training inputs.
+        heldout: one z per held-out input, shape (n, D).
+        prior: p(z).
+        generator: random stream.
+        draws: prior draws.
+        level: quantile of the held-out log densities.
+
+    Returns:
+        The share and its binomial standard error over prior draws.
+
+    Raises:
+        ValueError: for fewer than 1 / level held-out latents, which have no such quantile.
+    """
+    if len(heldout) * level < 1:
+        raise ValueError(
+            f"heldout must have at least {math.ceil(1 / level)} rows for a quantile of {level}, "
+            f"got {len(heldout)}"
+        )
+    threshold = torch.quantile(posterior.log_prob(heldout.double()), level)
+    z = prior.sample(draws, generator).to(posterior.mean)
+    share = float((posterior.log_prob(z) < threshold).double().mean())
+    return share, math.sqrt(share * (1 - share) / draws)
