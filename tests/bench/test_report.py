@@ -221,10 +221,12 @@ def with_excess(frame, values):
 
 
 def test_the_answer_counts_matches_by_equivalence(frame):
-    rows = with_excess(frame, {"far": 0.3, "near": 0.01, "edge": 0.05, "below": -0.02})
+    rows = with_excess(
+        frame, {"far": 0.3, "near": 0.01, "edge": 0.048, "brink": 0.052, "below": -0.02}
+    )
     said = answer(rows)
-    assert "Within 0.05 nats of excess KL on test inputs of digits, 2 of 4" in said
-    assert "match the prior, 1 do not, 1 are undecided; the closest, `below`, is at -0.02" in said
+    assert "Within 0.05 nats of excess KL on test inputs of digits, 2 of 5" in said
+    assert "match the prior, 1 do not, 2 are undecided; the closest, `below`, is at -0.01" in said
     assert "saturated" not in said and "no result" not in said
 
 
