@@ -11,6 +11,7 @@ from bench.analysis import ranking, rejections, saturated, summarise
 from bench.metrics import METRICS, metric_named
 
 __all__ = [
+    "SPLITS",
     "code",
     "glossary",
     "heading",
@@ -21,6 +22,9 @@ __all__ = [
     "rank_text",
     "rankings",
 ]
+
+SPLITS = ("test", "train")
+"""In the order in which they are shown; the first that there is decides."""
 
 _ARROWS = {"lower": " ↓", "higher": " ↑", None: ""}
 
@@ -93,9 +97,10 @@ def measured(rows: pd.DataFrame) -> set[tuple[str, str, str]]:
         rows: Tidy rows.
 
     Returns:
-        Every (metric, split, source) with a finite value, of the known metrics.
+        Every (metric, split, source) with a value or p-value, of the known metrics.
     """
-    found = rows[(rows["status"] == "ok") & rows["value"].notna() & rows["metric"].isin(METRICS)]
+    there = rows["value"].notna() | rows["p_value"].notna()
+    found = rows[(rows["status"] == "ok") & there & rows["metric"].isin(METRICS)]
     names = ["metric", "split", "source"]
     return set(found[names].drop_duplicates().itertuples(index=False, name=None))
 

@@ -68,9 +68,9 @@ def test_margin_per_dimension_is_a_scale_ten_percent_off():
 
 
 def test_margin_of_the_mmd_against_a_scale_of_1_1():
-    v, h = 1.1**2, 1.0
-    mmd = h / (h + 2 * v) - 2 * h / (h + 1 + v) + h / (h + 2)  # D = 2: exponent D/2 = 1
-    assert mmd == pytest.approx(0.0027, abs=1e-4)
+    v, h = 1.1**2, 2.0  # the bandwidth squared is D = 2, and the exponent D/2 is 1
+    mmd = h / (h + 2 * v) - 2 * h / (h + 1 + v) + h / (h + 2)
+    assert mmd == pytest.approx(0.0024, abs=1e-4)
     assert METRICS["mmd_squared"].margin < mmd / 2
 
 

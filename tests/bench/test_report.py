@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import bench.report as report
+import bench.sections as sections
 from bench.analysis import ranking, read_rows, summarise
 from bench.metrics import METRICS
 from bench.report import answer, page, write_index, write_pages
@@ -59,7 +59,7 @@ def small(frame):
 @pytest.fixture
 def undrawn(monkeypatch):
     for name in ("kl_parts", "metric_panels", "save"):
-        monkeypatch.setattr(report, name, lambda *_: None)
+        monkeypatch.setattr(sections, name, lambda *_: None)
 
 
 def compose(tmp_path, rows, comment=""):
@@ -186,6 +186,21 @@ def test_samples_are_listed_by_source(text):
     assert [row[2] for row in body[:3]] == ["prior", "gmm", "aggregate"] and len(body) == 21
 
 
+def test_the_gauge_fix_has_its_own_table(text, frame):
+    heads, body = cells(text.split("<summary>After the gauge fix</summary>")[1])
+    assert heads == ["latent_dim", "split", "rate R", "excess KL ↓"] and len(body) == 14
+    board = summarise(frame, "rate", "test", "gauge_fixed").loc["base"]
+    assert body[0][2] == quantity(board["mean"], board["half_width"])
+
+
+def test_what_was_said_of_a_number_is_passed_on(tmp_path, undrawn, small):
+    wide = (small["config"] == "latent_dim-3") & (small["metric"] == "marginal_kl_null")
+    note = "some scales exceed 1: the null is approximate"
+    text = compose(tmp_path, small.assign(message=small["message"].mask(wide, note)))
+    assert f"* null KL: {note} (3)" in section(text, "### Where the KL comes from")
+    assert note not in compose(tmp_path, small)
+
+
 def test_absent_metrics_are_left_out(tmp_path, undrawn, frame, text):
     assert "iwae" not in text.lower()
     few = frame[~frame["metric"].isin(["frechet", "coverage", "elbo", "reconstruction"])]
@@ -195,10 +210,11 @@ def test_absent_metrics_are_left_out(tmp_path, undrawn, frame, text):
 
 
 def test_every_metric_has_its_place_in_the_plan():
-    planned = [name for text in report._TABLES.values() for name in text.split()]
-    assert sorted(planned) == sorted(METRICS)
-    assert {name for name, _ in report._HEADLINES} <= set(METRICS)
-    assert all(METRICS[name].better for name, _ in report._HEADLINES)
+    tables = {title: text.split() for title, text in sections._TABLES.items()}
+    assert set(tables.pop(sections._GAUGE)) <= set(METRICS)
+    assert sorted(name for names in tables.values() for name in names) == sorted(METRICS)
+    assert {name for name, _ in sections._HEADLINES} <= set(METRICS)
+    assert all(METRICS[name].better for name, _ in sections._HEADLINES)
 
 
 def test_unknown_metrics_of_others_do_no_harm(tmp_path, undrawn, small):
@@ -211,7 +227,8 @@ def test_unknown_metrics_of_others_do_no_harm(tmp_path, undrawn, small):
 
 def with_excess(frame, values):
     """Ten seeds of one configuration each, excess KL as given."""
-    base = frame[(frame["config"] == "base") & (frame["metric"].isin(["marginal_kl_excess"]))]
+    base = frame[(frame["config"] == "base") & (frame["metric"] == "marginal_kl_excess")]
+    base = base[base["source"] == ""]
     rng = np.random.default_rng(0)
     parts = []
     for name, value in values.items():

@@ -94,6 +94,8 @@ def test_measured_knows_what_there_is(frame):
     assert "my_metric" not in {metric for metric, *_ in measured(own)}
     undefined = frame.assign(value=frame["value"].mask(frame["metric"] == "rate"))
     assert ("rate", "test", "") not in measured(undefined)
+    infinite = frame.assign(value=frame["value"].mask(frame["metric"] == "mmd_test"))
+    assert ("mmd_test", "test", "") in measured(infinite), "a p-value is enough"
 
 
 def test_columns_print_the_summary_and_set_the_tie_group_in_bold(frame):
