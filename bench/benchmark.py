@@ -88,7 +88,7 @@ def _parameters(name: str, values: dict[str, Any]) -> int:
 
 
 def benchmark(planned: Plan, executor: Executor, progress: Progress, workers: int) -> Summary:
-    """Run what a plan lacks, then write ``rows.csv`` and ``provenance.json``.
+    """Run what a plan lacks, then write ``rows.csv``, ``matrix.toml``, ``provenance.json``.
 
     Args:
         planned: the plan.
@@ -106,6 +106,7 @@ def benchmark(planned: Plan, executor: Executor, progress: Progress, workers: in
         units = {name: metric.unit for name, metric in METRICS.items()}
         frame = rows(planned.matrix.name, planned.cells, store, units)
         write_rows(planned.folder / "rows.csv", frame)
+        write_atomically(planned.folder / "matrix.toml", planned.matrix.text.encode())
         if set(summary.statuses) != summary.cached:
             device = planned.jobs[0]["device"]
             record = provenance(start, workers=workers, device=device)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from vaelib.datasets import Dataset, Splits
 from vaelib.models import VAE
 from vaelib.seeding import global_stream, stream
 from vaelib.stats.bounds import evidence_lower_bound
+from vaelib.stats.nulls import NormalNull
 from vaelib.training import Outcome, Training, train
 
 __all__ = ["build_model", "dataset_of", "run_block"]
@@ -67,7 +69,8 @@ def run_block(job: Mapping[str, Any]) -> list[dict[str, Any]]:
 
     Args:
         job: ``configuration`` (resolved values), ``block`` (the seeds that train together),
-            ``cells`` (cell id -> seed, of those whose records are wanted), ``device``.
+            ``cells`` (cell id -> seed, of those whose records are wanted), ``device``,
+            ``results`` (the matrix's folder; simulated nulls are kept in ``cache`` beside it).
 
     Returns:
         One record per wanted cell: status, message, seconds, measurements and arrays.
@@ -87,19 +90,26 @@ def run_block(job: Mapping[str, Any]) -> list[dict[str, Any]]:
         Training(**values["training"]),
         seeds,
     )
+    null = NormalNull(folder=Path(job["results"]).parent / "cache" / "nulls")
     shared = (time.perf_counter() - start) / len(seeds)
     records = []
     for cell, seed in job["cells"].items():
         place = seeds.index(seed)
         start = time.perf_counter()
-        record = _measure(models[place], outcomes[place], data, x, splits[place], seed)
+        record = _measure(models[place], outcomes[place], data, x, splits[place], seed, null)
         record |= {"cell": cell, "seconds": shared + time.perf_counter() - start}
         records.append(record)
     return records
 
 
 def _measure(
-    model: VAE, outcome: Outcome, data: Dataset, x: Tensor, split: Splits, seed: int
+    model: VAE,
+    outcome: Outcome,
+    data: Dataset,
+    x: Tensor,
+    split: Splits,
+    seed: int,
+    null: NormalNull,
 ) -> dict[str, Any]:
     if outcome.diverged_at is not None:
         message = f"the loss was not finite at step {outcome.diverged_at}"
@@ -107,7 +117,7 @@ def _measure(
     parts = {"train": split.train, "test": split.test}
     posteriors = {name: model.posterior(x[index]) for name, index in parts.items()}
     mean, scale = posteriors["train"]
-    rows = audit(mean, scale, model.prior, posteriors["test"], seed=seed)
+    rows = audit(mean, scale, model.prior, posteriors["test"], seed=seed, null=null)
     for name, index in parts.items():
         bound = evidence_lower_bound(model, x[index], stream(f"elbo {name}", seed))
         error = bound.standard_error

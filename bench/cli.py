@@ -5,9 +5,11 @@ import json
 import os
 import sys
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import torch
 import typer
 from rich.console import Console
@@ -19,7 +21,7 @@ from bench import benchmark as running
 from bench import report as pages
 from bench.components import FAMILIES, MatrixError
 from bench.executors import LocalExecutor
-from bench.matrix import load, shipped
+from bench.matrix import leading_comment, load, shipped
 from bench.metrics import METRICS
 from bench.progress import progress_on
 from bench.store import Store, StoreError
@@ -93,10 +95,16 @@ def run(
         return
     executor = LocalExecutor(workers)
     summary = running.benchmark(planned, executor, progress_on(console), workers)
-    page = pages.write_pages(results, loaded.name, arrays=running.pictured(planned))
+    page = _write_pages(results, loaded.name, running.pictured(planned))
     again = f"vaebench run {matrix}"
     console.print(summary.text(page, again), markup=False)
     raise typer.Exit(summary.exit_code)
+
+
+def _write_pages(results: Path, name: str, arrays: Mapping[str, np.ndarray] | None = None) -> Path:
+    file = results / name / "matrix.toml"
+    comment = leading_comment(file.read_text()) if file.is_file() else ""
+    return pages.write_pages(results, name, comment, arrays=arrays)
 
 
 def _show_plan(planned: running.Plan, console: Console) -> None:
@@ -127,7 +135,7 @@ def report(
     if not rows.is_file():
         message = f"expected {rows}, which is not there; run `vaebench run {matrix}` first"
         raise typer.BadParameter(message)
-    _console().print(str(pages.write_pages(results, name)), markup=False)
+    _console().print(str(_write_pages(results, name)), markup=False)
 
 
 @app.command()
@@ -208,6 +216,8 @@ def main(arguments: list[str] | None = None) -> int:
     Returns:
         The exit code: 0 fine, 1 regressed, 2 cells failed or nothing measured, 64 usage.
     """
+    if "" not in sys.path:
+        sys.path.insert(0, "")  # components named by an import path may lie in this folder
     try:
         code = app(arguments, prog_name="vaebench", standalone_mode=False)
         return int(code or 0)

@@ -35,7 +35,17 @@ from bench.configurations import (
     resolve_all,
 )
 
-__all__ = ["Cell", "Claim", "Configuration", "Matrix", "MatrixError", "Study", "load", "shipped"]
+__all__ = [
+    "Cell",
+    "Claim",
+    "Configuration",
+    "Matrix",
+    "MatrixError",
+    "Study",
+    "leading_comment",
+    "load",
+    "shipped",
+]
 
 _SECTIONS = ("matrix", "base", "study", "claim")
 _MOST = 1_000_000  # cells of a matrix
@@ -86,7 +96,7 @@ class Matrix:
 
     Attributes:
         name: what its results are filed under.
-        comment: the leading comment of the file: its question, cost and last result.
+        text: the file itself.
         seeds: replicates per configuration, seeds 0 to seeds - 1.
         block: replicates that train together; part of a cell's identity.
         timeout: limit for one job, in seconds.
@@ -97,7 +107,7 @@ class Matrix:
     """
 
     name: str
-    comment: str
+    text: str
     seeds: int
     block: int
     timeout: float
@@ -187,15 +197,20 @@ def load(
     total = len(configurations) * settings["seeds"]
     if total > _MOST:
         raise MatrixError(f"matrix.seeds: expected at most {_MOST} cells in all, got {total}")
-    comment = itertools.takewhile(lambda line: line.startswith("#"), text.splitlines())
     return Matrix(
         **settings,
-        comment="\n".join(line.removeprefix("#").removeprefix(" ") for line in comment),
+        text=text,
         base=base,
         studies=studies,
         claims=tuple(_claims(_blocks(document, "claim"), studies, metrics)),
         configurations=configurations,
     )
+
+
+def leading_comment(text: str) -> str:
+    """The comment that a matrix file opens with: its question, its cost, what it last showed."""
+    lines = itertools.takewhile(lambda line: line.startswith("#"), text.splitlines())
+    return "\n".join(line.removeprefix("#").removeprefix(" ") for line in lines)
 
 
 def _read(matrix: str | Path) -> str:

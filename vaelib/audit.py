@@ -3,15 +3,19 @@
 The harness and a user's own model go through the same function.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from vaelib.posterior import AggregatePosterior
 from vaelib.priors import PRIORS, Normal, Prior
 from vaelib.seeding import stream
-from vaelib.stats import divergences
+from vaelib.stats import divergences, holes, marginals, mmd
+from vaelib.stats.goodness_of_fit import GOODNESS_OF_FIT_TESTS
+from vaelib.stats.nulls import NormalNull
 
 __all__ = ["Measurement", "audit"]
 
@@ -22,7 +26,7 @@ class Measurement:
 
     Attributes:
         split: ``"train"`` or ``"test"``.
-        source: where the latents come from; empty for the posterior itself.
+        source: empty for the posterior itself, ``"gauge_fixed"`` for the standardised one.
         metric: name of the metric.
         value: in the metric's unit; None where it is not defined.
         standard_error: Monte Carlo standard error of the value, None where it is exact.
@@ -47,6 +51,8 @@ def audit(
     *,
     seed: int = 0,
     null_draws: int = 99,
+    test_rows: int = 500,
+    null: NormalNull = NormalNull(),  # noqa: B008  # frozen
 ) -> list[Measurement]:
     """Measure how the aggregate posterior matches its prior.
 
@@ -56,7 +62,10 @@ def audit(
         prior: a name of ``vaelib.priors.PRIORS`` or a prior.
         heldout: mean and scale of inputs that were not trained on, each of shape (n, D).
         seed: of the streams that the Monte Carlo estimates draw from.
-        null_draws: simulated draws of each null distribution.
+        null_draws: simulated draws of the null of the marginal KL.
+        test_rows: inputs that the tests see at most, a random choice. One number for all gives them
+            the same power on every data set, and with many every difference is significant.
+        null: null draws of the tests, with where to keep them.
 
     Returns:
         Measurements of split ``"train"`` and, where given, ``"test"``; nats unless the metric is
@@ -77,13 +86,20 @@ def audit(
     q = AggregatePosterior(mean, scale)
     p = _prior(prior, q.latent_dim)
     rows = list(_match(q, p, "train", seed, null_draws))
-    if heldout is not None:
-        held = AggregatePosterior(*heldout)
-        if held.latent_dim != q.latent_dim:
-            raise ValueError(
-                f"heldout must have {q.latent_dim} dimensions like mean, got {held.latent_dim}"
-            )
-        rows += _match(held, p, "test", seed, null_draws)
+    rows += _tests(q.sample(stream("test z train", seed))[0], p, "train", seed, test_rows, null)
+    if heldout is None:
+        return rows
+    held = AggregatePosterior(*heldout)
+    if held.latent_dim != q.latent_dim:
+        raise ValueError(
+            f"heldout must have {q.latent_dim} dimensions like mean, got {held.latent_dim}"
+        )
+    z = held.sample(stream("test z test", seed))[0]
+    rows += _match(held, p, "test", seed, null_draws)
+    rows += _tests(z, p, "test", seed, test_rows, null)
+    if len(z) >= 100:
+        share = holes.hole_mass(q, z, p, stream("holes", seed))
+        rows.append(Measurement("test", "hole_mass", *share))
     return rows
 
 
@@ -102,23 +118,23 @@ def _prior(prior: str | Prior, latent_dim: int) -> Prior:
 def _match(
     q: AggregatePosterior, prior: Prior, split: str, seed: int, null_draws: int
 ) -> Iterator[Measurement]:
-    """Measurements of one split."""
+    """How far the mixture of one split is from the prior."""
     parts = divergences.decompose(q, prior, stream(f"z {split}", seed), draws=4)
     error = parts.standard_error
-    saturated = divergences.is_saturated(parts.rate, q.components)
     floor = divergences.marginal_kl_floor(parts.rate, q.components)
+    saturated = divergences.is_saturated(parts.rate, q.components)
     yield Measurement(split, "rate", parts.rate)
     yield Measurement(split, "mutual_information", parts.mutual_information, error)
     yield Measurement(split, "marginal_kl", parts.marginal_kl, error)
     yield Measurement(split, "marginal_kl_floor", floor)
     yield Measurement(split, "saturated", float(saturated))
+    if q.components > 1:
+        low = divergences.leave_one_out_kl(q, prior, stream(f"z {split}", seed), draws=2)
+        yield Measurement(split, "marginal_kl_loo", *low)
     if isinstance(prior, Normal):
         yield from _against_null(q, prior, parts, split, seed, null_draws)
-        moment = divergences.moment_kl(q)
-        yield Measurement(split, "moment_kl", moment)
-        yield Measurement(split, "negentropy", parts.marginal_kl - moment, error)
-        yield Measurement(split, "second_moment", divergences.second_moment(q))
-        yield Measurement(split, "variance_law", divergences.variance_law(q))
+        yield from _against_normal(q, parts, split)
+        yield from _gauge_fixed(q, prior, split, seed, null_draws)
     else:
         undefined = "defined for the standard normal prior only"
         for metric in ("marginal_kl_null", "marginal_kl_excess"):
@@ -134,16 +150,66 @@ def _against_null(
     seed: int,
     draws: int,
 ) -> Iterator[Measurement]:
+    """The excess over the finite-N null, and its test."""
     null = divergences.marginal_kl_null(q, stream(f"null {split}", seed), draws)
     excess, error = null.excess(observed)
     note = "" if null.exact else "some scales exceed 1: the null is approximate"
     exchangeable = divergences.decompose(q, prior, stream(f"null z {split}", seed))
     yield Measurement(split, "marginal_kl_null", null.mean, null.standard_error, message=note)
     yield Measurement(split, "marginal_kl_excess", excess, error, message=note)
-    yield Measurement(
-        split,
-        "marginal_kl_null_test",
-        exchangeable.marginal_kl,
-        p_value=null.p_value(exchangeable),
-        message=note,
-    )
+    value, p_value = exchangeable.marginal_kl, null.p_value(exchangeable)
+    yield Measurement(split, "marginal_kl_null_test", value, p_value=p_value, message=note)
+
+
+def _against_normal(
+    q: AggregatePosterior, parts: divergences.Decomposition, split: str
+) -> Iterator[Measurement]:
+    """Where the mismatch lies: in the moments, the shape, the margins, the dependence."""
+    error = parts.standard_error
+    moment = divergences.moment_kl(q)
+    dimensions, wrong = marginals.kl_per_dimension(q)
+    total = marginals.total_correlation(parts.marginal_kl, dimensions)
+    yield Measurement(split, "kl_per_dimension", float(dimensions.mean()), float(wrong.max()))
+    yield Measurement(split, "total_correlation", total, error)
+    yield Measurement(split, "moment_kl", moment)
+    yield Measurement(split, "negentropy", parts.marginal_kl - moment, error)
+    yield Measurement(split, "second_moment", divergences.second_moment(q))
+    yield Measurement(split, "excess_kurtosis", float(marginals.excess_kurtosis(q).mean()))
+    yield Measurement(split, "variance_law", divergences.variance_law(q))
+
+
+def _gauge_fixed(
+    q: AggregatePosterior, prior: Prior, split: str, seed: int, draws: int
+) -> Iterator[Measurement]:
+    """The match after every dimension was shifted and rescaled to mean 0 and variance 1."""
+    fixed = marginals.gauge_fix(q)
+    parts = divergences.decompose(fixed, prior, stream(f"z {split}", seed), draws=4)
+    null = divergences.marginal_kl_null(fixed, stream(f"null {split}", seed), max(2, draws // 4))
+    note = "" if null.exact else "some scales exceed 1: the null is approximate"
+    error, excess = parts.standard_error, null.excess(parts)
+    source = "gauge_fixed"
+    yield Measurement(split, "rate", parts.rate, source=source)
+    yield Measurement(split, "marginal_kl", parts.marginal_kl, error, source=source)
+    yield Measurement(split, "marginal_kl_excess", *excess, source=source, message=note)
+
+
+def _tests(
+    z: Tensor, prior: Prior, split: str, seed: int, rows: int, null: NormalNull
+) -> Iterator[Measurement]:
+    """The panel of tests on one z per distinct input."""
+    if not isinstance(prior, Normal):
+        return
+    squared = mmd.mmd_squared_normal_unbiased(z, [math.sqrt(z.shape[1])])
+    yield Measurement(split, "mmd_squared", float(squared))
+    z = z[torch.randperm(len(z), generator=stream(f"rows {split}", seed))[:rows]]
+    for metric, test in GOODNESS_OF_FIT_TESTS.items():
+        try:
+            outcome = test(z, null)
+        except ValueError as error:
+            yield Measurement(split, metric, None, message=str(error))
+            continue
+        yield Measurement(split, metric, _finite(outcome.statistic), p_value=outcome.p_value)
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

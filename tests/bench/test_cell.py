@@ -20,10 +20,26 @@ VALUES = {
 }
 
 
+@pytest.fixture(scope="module", autouse=True)
+def results(tmp_path_factory):
+    """One folder for all: simulated nulls are kept beside the results."""
+    global RESULTS
+    RESULTS = str(tmp_path_factory.mktemp("results") / "matrix")
+
+
+RESULTS = ""
+
+
 def job(wanted=(0, 1), block=(0, 1, 2), **changes):
     values = {**VALUES, **changes}
     cells = {f"cell{seed}": seed for seed in wanted}
-    return {"configuration": values, "block": list(block), "cells": cells, "device": "cpu"}
+    return {
+        "configuration": values,
+        "block": list(block),
+        "cells": cells,
+        "device": "cpu",
+        "results": RESULTS,
+    }
 
 
 def without_time(records):

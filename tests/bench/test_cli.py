@@ -60,7 +60,10 @@ def test_run_trains_measures_and_writes_pages_and_a_rerun_is_cached(matrix, tmp_
 
 
 def test_a_diverging_configuration_is_a_row_and_exit_code_2(matrix, tmp_path, capfd):
-    text = matrix.read_text() + '[[study]]\nname = "rate"\ngrid = { "training.learning_rate" = [1e12] }\n'
+    text = (
+        matrix.read_text()
+        + '[[study]]\nname = "rate"\ngrid = { "training.learning_rate" = [1e12] }\n'
+    )
     matrix.write_text(text)
     results = tmp_path / "results"
     assert run("run", matrix, "--results", results, "--workers", 1) == 2
@@ -110,7 +113,9 @@ def test_mistakes_are_one_line_and_exit_code_64(arguments, message, tmp_path, ca
 
 
 def test_parts_that_do_not_fit_are_one_line_before_anything_runs(matrix, tmp_path, capfd):
-    matrix.write_text(matrix.read_text().replace('"mlp", hidden = [16]', '"conv", channels = [4, 4, 4, 4]', 1))
+    matrix.write_text(
+        matrix.read_text().replace('"mlp", hidden = [16]', '"conv", channels = [4, 4, 4, 4]', 1)
+    )
     assert run("run", matrix, "--results", tmp_path / "results") == 64
     assert "divisible by 16, got 8 x 8" in capfd.readouterr().err
     assert not (tmp_path / "results").exists()

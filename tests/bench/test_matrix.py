@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from torch import Generator
 
 from bench.components import FAMILIES
-from bench.matrix import Configuration, Matrix, MatrixError, load, shipped
+from bench.matrix import Configuration, Matrix, MatrixError, leading_comment, load, shipped
 from bench.metrics import METRICS
 
 EXAMPLE = """\
@@ -110,7 +110,7 @@ def names(matrix: Matrix) -> list[str]:
 def test_the_example_of_the_design(read):
     matrix = read(EXAMPLE, metrics=METRICS)
     assert (matrix.name, matrix.seeds, matrix.block, matrix.timeout) == ("example", 10, 5, 3600.0)
-    assert matrix.comment == (
+    assert leading_comment(matrix.text) == (
         "Does the match improve with depth and latent size?\nCost: 2 minutes on 2 cores.\n"
         "\nLast: excess .31 -> .12 nats."
     )
@@ -135,15 +135,15 @@ def test_every_key_of_the_base_has_a_default(read):
     assert matrix.base == read(EXAMPLE).base  # the design's example spells the defaults out
     assert names(matrix) == ["base"] and matrix.studies == matrix.claims == ()
     assert matrix.configurations[0].studies == ()
-    assert matrix.comment == ""
+    assert leading_comment(matrix.text) == ""
 
 
 @pytest.mark.parametrize("name", shipped())
 def test_shipped_matrices_load(name):
     matrix = load(name, metrics=METRICS)
     assert matrix.name == name
-    assert "?" in matrix.comment and "Cost:" in matrix.comment
-    assert f"Last:  see results/{name}.md" in matrix.comment
+    assert "?" in leading_comment(matrix.text) and "Cost:" in leading_comment(matrix.text)
+    assert f"Last:  see results/{name}.md" in leading_comment(matrix.text)
     assert all(len(s.configurations) >= 3 for s in matrix.studies)
     assert load(str(shipped()[name])) == load(name)
 

@@ -17,7 +17,10 @@ from vaelib import likelihoods, networks, objectives, priors
 from vaelib.models import VAE
 from vaelib.training import Training, train
 
-SIZES = {"64-200-200-2 x 10": (64, [200, 200], 10, 60), "784-500-500-2 x 5": (784, [500, 500], 5, 20)}
+SIZES = {
+    "64-200-200-2 x 10": (64, [200, 200], 10, 60),
+    "784-500-500-2 x 5": (784, [500, 500], 5, 20),
+}
 TARGETS = {"64-200-200-2 x 10": 0.5, "784-500-500-2 x 5": 0.8}
 LATENT, BATCH, POINTS = 2, 128, 1280
 
