@@ -71,7 +71,8 @@ _MATCH = [
         None,
         0.1,
         "floor R - log N",
-        "What the joint KL cannot fall below with N inputs, since I(n; z) <= log N.",
+        "What the joint KL cannot fall below with N inputs, since I(n; z) <= log N; 0 where that "
+        "says nothing.",
         "Hoffman & Johnson 2016; McAllester & Stratos 2020",
     ),
     Metric(

@@ -240,10 +240,11 @@ def _notes(rows: pd.DataFrame, metrics: list[str], labels: dict[str, str]) -> li
     """What was said of single numbers, such as why one is not defined."""
     said = rows[(rows["status"] == "ok") & (rows["message"] != "") & rows["metric"].isin(metrics)]
     lines = []
-    for (text, metric), part in said.groupby(["message", "metric"], sort=False):
-        found = set(part["config"])
+    for text, part in said.groupby("message", sort=False):
+        names, found = set(part["metric"]), set(part["config"])
+        which = ", ".join(metric_named(name).symbol for name in metrics if name in names)
         where = "; ".join(label for config, label in labels.items() if config in found)
-        lines.append(f"* {metric_named(str(metric)).symbol}: {text} ({where})")
+        lines.append(f"* {which}: {text} ({where})")
     return ["\n".join(lines)] if lines else []
 
 

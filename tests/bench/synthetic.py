@@ -32,8 +32,8 @@ def measurements(rng, seed_effect: float, d: int, hidden: str, split: str) -> li
     saturated = rate > math.log(n) - 1
     excess = 0.05 * d if saturated else 0.45 - 0.09 * layers + 0.02 * math.log(d)
     excess = excess + 0.05 * seed_effect + noise[1] + (0.04 if split == "test" else 0)
-    floor = rate - math.log(n)
-    null = max(floor, 0) + 0.25 + 0.1 * d + noise[2] / 4
+    floor = max(rate - math.log(n), 0)
+    null = floor + 0.25 + 0.1 * d + noise[2] / 4
     reconstruction = -95 + 9 * math.log(d) + 2 * layers + seed_effect + noise[3]
     reconstruction -= 4.0 if split == "test" else 0.0
     found = [

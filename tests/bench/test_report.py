@@ -194,10 +194,11 @@ def test_the_gauge_fix_has_its_own_table(text, frame):
 
 
 def test_what_was_said_of_a_number_is_passed_on(tmp_path, undrawn, small):
-    wide = (small["config"] == "latent_dim-3") & (small["metric"] == "marginal_kl_null")
+    touched = small["metric"].isin(["marginal_kl_null", "marginal_kl_excess"])
+    wide = small["config"].isin(["latent_dim-3", "base"]) & touched
     note = "some scales exceed 1: the null is approximate"
     text = compose(tmp_path, small.assign(message=small["message"].mask(wide, note)))
-    assert f"* null KL: {note} (3)" in section(text, "### Where the KL comes from")
+    assert f"* null KL, excess KL: {note} (2; 3)" in section(text, "### Where the KL comes from")
     assert note not in compose(tmp_path, small)
 
 
