@@ -1,0 +1,96 @@
+"""The checks of arguments that every statistic shares."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+__all__ = ["as_bandwidths", "as_pair", "as_points", "check_positive"]
+
+
+def as_points(value: Tensor, name: str = "z", *, rows: int = 2) -> Tensor:
+    """Check a set of points and bring it to float64 on the CPU, detached.
+
+    Args:
+        value: Points, shape (..., n, D); leading axes are a batch of sets.
+        name: What to call the argument in an error.
+        rows: The fewest rows allowed.
+
+    Returns:
+        The points in float64, shape (..., n, D).
+
+    Raises:
+        TypeError: If ``value`` is not a tensor.
+        ValueError: If it has no float32 or float64 type, fewer than two axes, too few rows, no
+            dimension, or a value that is not finite.
+    """
+    if not isinstance(value, Tensor):
+        raise TypeError(f"{name} must be a torch.Tensor, got {type(value).__name__}")
+    if value.dtype not in (torch.float32, torch.float64):
+        raise ValueError(f"{name} must be float32 or float64, got {value.dtype}; convert it first")
+    if value.dim() < 2 or value.shape[-2] < rows or value.shape[-1] < 1:
+        wanted = f"(n, D) with n >= {rows} and D >= 1"
+        raise ValueError(f"{name} must have shape {wanted}, got {tuple(value.shape)}")
+    points = value.detach().to("cpu", torch.float64)
+    if not bool(points.isfinite().all()):
+        bad = int((~points.isfinite()).sum())
+        raise ValueError(f"{name} must be finite, got {bad} NaN or infinite values; remove them")
+    return points
+
+
+def as_pair(x: Tensor, y: Tensor, *, rows: int = 2) -> tuple[Tensor, Tensor]:
+    """Check two samples of the same space.
+
+    Args:
+        x: Points, shape (..., n, D).
+        y: Points, shape (..., m, D).
+        rows: The fewest rows allowed in each.
+
+    Returns:
+        Both in float64 on the CPU.
+
+    Raises:
+        ValueError: If either is no valid set of points or all but their rows differ in shape.
+    """
+    x, y = as_points(x, "x", rows=rows), as_points(y, "y", rows=rows)
+    if x.shape[:-2] != y.shape[:-2] or x.shape[-1] != y.shape[-1]:
+        shapes = f"{tuple(x.shape)} and {tuple(y.shape)}"
+        raise ValueError(f"x and y must have shapes (n, D) and (m, D) with one D, got {shapes}")
+    return x, y
+
+
+def as_bandwidths(bandwidths: Sequence[float]) -> tuple[float, ...]:
+    """Check a set of kernel bandwidths.
+
+    Args:
+        bandwidths: Bandwidths, in the unit of the points.
+
+    Returns:
+        They as a tuple of floats.
+
+    Raises:
+        ValueError: If there is none, or one is not positive and finite.
+    """
+    if len(bandwidths) == 0:
+        raise ValueError("bandwidths must hold at least one value, got none")
+    return tuple(check_positive(float(h), "bandwidth") for h in bandwidths)
+
+
+def check_positive(value: float, name: str) -> float:
+    """Check that a number is positive and finite.
+
+    Args:
+        value: The number.
+        name: What to call it in an error.
+
+    Returns:
+        The number.
+
+    Raises:
+        ValueError: If it is not.
+    """
+    if not 0 < value < float("inf"):
+        raise ValueError(f"{name} must be positive and finite, got {value}")
+    return value

@@ -1,0 +1,234 @@
+"""Kernels of a distance, their bandwidths, and sums of them over all pairs of points.
+
+All pairs are visited in row blocks and, within one sample, once: memory stays at a few blocks
+whatever the number of points, and a block stays in the processor's cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from vaelib.stats.checks import as_points
+
+__all__ = [
+    "BANDWIDTH_FACTORS",
+    "KERNELS",
+    "Kernel",
+    "bandwidth_grid",
+    "cross_blocks",
+    "gaussian",
+    "inverse_multiquadric",
+    "kernel_sums",
+    "laplace",
+    "median_bandwidth",
+    "pair_total",
+    "squared_distances",
+    "symmetric_blocks",
+]
+
+Kernel = Callable[[Tensor, float], Tensor]
+"""Squared distances and a bandwidth in, kernel values of the same shape out."""
+
+BANDWIDTH_FACTORS = (0.25, 0.5, 1.0, 2.0, 4.0)
+
+_BLOCK = 1 << 16  # pairs in one block: half a megabyte
+_FLOOR = -80.0  # exp(-80) = 2e-35 stands for 0: numbers close to underflow are many times slower
+
+
+def gaussian(squared: Tensor, bandwidth: float) -> Tensor:
+    """Gaussian kernel exp(-r² / (2 h²)).
+
+    Args:
+        squared: Squared distances r², any shape.
+        bandwidth: h, in the unit of the points.
+
+    Returns:
+        Kernel values in (0, 1], the shape of ``squared``.
+    """
+    return (squared * (-0.5 / bandwidth**2)).clamp_(min=_FLOOR).exp_()
+
+
+def inverse_multiquadric(squared: Tensor, bandwidth: float) -> Tensor:
+    """Inverse multiquadric (IMQ) kernel (1 + r² / h²)^(-1/2): heavy tails, sees far points.
+
+    Args:
+        squared: Squared distances r², any shape.
+        bandwidth: h, in the unit of the points.
+
+    Returns:
+        Kernel values in (0, 1], the shape of ``squared``.
+    """
+    return (squared * bandwidth**-2).add_(1).rsqrt_()
+
+
+def laplace(squared: Tensor, bandwidth: float) -> Tensor:
+    """Laplace kernel exp(-r / h): not smooth at 0, sees fine detail.
+
+    Args:
+        squared: Squared distances r², any shape.
+        bandwidth: h, in the unit of the points.
+
+    Returns:
+        Kernel values in (0, 1], the shape of ``squared``.
+    """
+    return squared.sqrt().mul_(-1 / bandwidth).clamp_(min=_FLOOR).exp_()
+
+
+def bandwidth_grid(dimensions: int) -> tuple[float, ...]:
+    """Bandwidths for points compared with N(0, I), fixed by their dimension alone.
+
+    Args:
+        dimensions: D.
+
+    Returns:
+        √D · (¼, ½, 1, 2, 4).
+
+    Raises:
+        ValueError: If D is less than 1.
+    """
+    if dimensions < 1:
+        raise ValueError(f"dimensions must be at least 1, got {dimensions}")
+    return tuple(dimensions**0.5 * factor for factor in BANDWIDTH_FACTORS)
+
+
+def median_bandwidth(x: Tensor, *, rows: int = 1000) -> float:
+    """Median distance between two points: the usual bandwidth for features of no known scale.
+
+    Args:
+        x: Points, shape (n, D).
+        rows: At most about so many rows are used, evenly spaced, so that no randomness enters.
+
+    Returns:
+        The median distance, in the unit of the points.
+
+    Raises:
+        ValueError: If the points are bad, or at least half of all pairs coincide.
+    """
+    x = as_points(x, "x")
+    x = x[:: -(-len(x) // rows)]
+    upper = torch.triu_indices(len(x), len(x), 1)
+    median = float(squared_distances(x, x)[upper[0], upper[1]].sqrt().median())
+    if median < 1e-7 * float(x.abs().amax()) or median == 0:
+        raise ValueError("x must have distinct rows, got a median distance of 0; give a bandwidth")
+    return median
+
+
+def squared_distances(x: Tensor, y: Tensor) -> Tensor:
+    """Squared Euclidean distances by one matrix product, clamped at 0.
+
+    Both are first shifted by the mean of ``y``, so that a common offset costs no digits.
+
+    Args:
+        x: Points in float64, shape (..., n, D).
+        y: Points in float64, shape (..., m, D).
+
+    Returns:
+        Squared distances, shape (..., n, m).
+    """
+    center = y.mean(-2, keepdim=True)
+    x, y = x - center, y - center
+    x_norm, y_norm = x.square().sum(-1, keepdim=True), y.square().sum(-1, keepdim=True)
+    left = torch.cat([x * -2, x_norm, torch.ones_like(x_norm)], -1)
+    right = torch.cat([y, torch.ones_like(y_norm), y_norm], -1)
+    return (left @ right.mT).clamp_(min=0)
+
+
+def cross_blocks(x: Tensor, y: Tensor) -> Iterator[tuple[slice, Tensor]]:
+    """Squared distances of all pairs of two samples, by blocks of rows.
+
+    Args:
+        x: Points in float64, shape (..., n, D).
+        y: Points in float64, shape (..., m, D).
+
+    Yields:
+        Rows of ``x``, and their squared distances to all of ``y``, shape (..., rows, m).
+    """
+    size = _block_rows(x, y.shape[-2])
+    for start in range(0, x.shape[-2], size):
+        block = slice(start, min(start + size, x.shape[-2]))
+        yield block, squared_distances(x[..., block, :], y)
+
+
+def symmetric_blocks(x: Tensor, *, rows: int | None = None) -> Iterator[tuple[slice, Tensor]]:
+    """Squared distances of all pairs within one sample, each pair once, by blocks of rows.
+
+    Args:
+        x: Points in float64, shape (..., n, D).
+        rows: Rows of a block; None takes what the processor's cache holds.
+
+    Yields:
+        Rows i … j of ``x``, and their squared distances to rows i … n, shape (..., j - i, n - i),
+        whose leading square holds both orders of a pair and exact zeros on its diagonal.
+    """
+    size = rows or _block_rows(x, x.shape[-2])
+    for start in range(0, x.shape[-2], size):
+        block = slice(start, min(start + size, x.shape[-2]))
+        squared = squared_distances(x[..., block, :], x[..., start:, :])
+        squared.diagonal(dim1=-2, dim2=-1).zero_()
+        yield block, squared
+
+
+def pair_total(values: Tensor) -> Tensor:
+    """Sum over ordered pairs of values on one block of :func:`symmetric_blocks`.
+
+    Args:
+        values: Symmetric values of the pairs, shape (..., rows, columns), columns >= rows.
+
+    Returns:
+        The leading square once, everything right of it twice, shape (...).
+    """
+    square = values[..., : values.shape[-2]]
+    return 2 * values.sum((-2, -1)) - square.sum((-2, -1))
+
+
+def kernel_sums(
+    kernel: Kernel, bandwidths: Sequence[float], x: Tensor, y: Tensor | None = None
+) -> Tensor:
+    """Sum a kernel over all ordered pairs, equal ones included.
+
+    Args:
+        kernel: The kernel.
+        bandwidths: H bandwidths; one pass over the distances serves all.
+        x: Points in float64, shape (..., n, D).
+        y: Points in float64, shape (..., m, D); None for the pairs within ``x``.
+
+    Returns:
+        The sums over n·m (or n²) pairs, shape (..., H).
+    """
+    total = torch.zeros(*x.shape[:-2], len(bandwidths), dtype=torch.float64)
+    for _, squared in symmetric_blocks(x) if y is None else cross_blocks(x, y):
+        for i, values in _over_bandwidths(kernel, bandwidths, squared):
+            total[..., i] += pair_total(values) if y is None else values.sum((-2, -1))
+    return total
+
+
+def _over_bandwidths(
+    kernel: Kernel, bandwidths: Sequence[float], squared: Tensor
+) -> Iterator[tuple[int, Tensor]]:
+    """Evaluate a kernel at each bandwidth in turn.
+
+    Half the bandwidth is the fourth power of a Gaussian kernel, at a quarter of the cost of exp.
+
+    Yields:
+        Index of the bandwidth and the kernel values, valid until the next are asked for.
+    """
+    values = squared
+    for i in reversed(range(len(bandwidths))):
+        halved = kernel is gaussian and bandwidths[i] * 2 in bandwidths[i + 1 : i + 2]
+        values = values.square_().square_() if halved else kernel(squared, bandwidths[i])
+        yield i, values
+
+
+def _block_rows(x: Tensor, columns: int) -> int:
+    """Rows of ``x`` that meet ``columns`` points in about one block of pairs."""
+    return max(1, _BLOCK // (columns * x.shape[:-2].numel()))
+
+
+KERNELS: dict[str, Kernel] = {
+    "gaussian": gaussian,
+    "imq": inverse_multiquadric,
+    "laplace": laplace,
+}

@@ -1,0 +1,171 @@
+"""Null laws under N(0, I), simulated once, and the outcome of a test.
+
+The prior is known, so a test of it needs no permutations: its statistic is computed on B samples
+of N(0, I), and the observed value is ranked among them. That takes longer than the test, depends
+on nothing but n and D, and is therefore kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+__all__ = ["NormalNull", "Outcome", "largest_standardized", "p_value"]
+
+_VERSION = 1  # part of every file name: raise it when a statistic changes
+_BATCH = 1 << 16  # pairs of rows in the draws that are computed together
+_MEMORY: dict[tuple[object, ...], Tensor] = {}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a test says.
+
+    Attributes:
+        statistic: The test statistic: the larger, the further from the null.
+        p_value: Its p-value, in (0, 1].
+        draws: Null draws or permutations behind the p-value; 0 where the law is known.
+        per_dimension: Holm-adjusted p-value of each dimension, where a test has them.
+    """
+
+    statistic: float
+    p_value: float
+    draws: int
+    per_dimension: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class NormalNull:
+    """Draws of a statistic under N(0, I), cached.
+
+    The draws come from a fixed seed and nothing else, so that a p-value is the same whenever and
+    wherever it is computed. Kept in memory for the life of the process, and in ``folder`` if given.
+
+    Attributes:
+        draws: B, the number of draws; the smallest p-value is 1 / (1 + B).
+        seed: Seed of the draws.
+        folder: Where to keep them between processes; None keeps them in memory alone.
+    """
+
+    draws: int = 999
+    seed: int = 2018
+    folder: Path | None = None
+
+    def __post_init__(self) -> None:
+        """Check the number of draws.
+
+        Raises:
+            ValueError: If there are too few of them.
+        """
+        if self.draws < 19:
+            raise ValueError(f"draws must be at least 19 (p = .05 at best), got {self.draws}")
+
+    def of(
+        self,
+        name: str,
+        statistic: Callable[[Tensor], Tensor],
+        rows: int,
+        dimensions: int,
+        parameters: tuple[float, ...] = (),
+    ) -> Tensor:
+        """Draw a statistic under N(0, I), or read it back.
+
+        Args:
+            name: Name of the statistic; with the other arguments it identifies the draws.
+            statistic: Maps samples of shape (b, n, D) to values of shape (b, K).
+            rows: n, the rows of each sample.
+            dimensions: D.
+            parameters: Whatever else the statistic depends on, such as bandwidths.
+
+        Returns:
+            The draws, shape (B, K), float64. Do not edit them.
+        """
+        key = (name, rows, dimensions, parameters, self.draws, self.seed)
+        path = None if self.folder is None else Path(self.folder) / _file_name(key)
+        if key not in _MEMORY:
+            kept = None if path is None else _read(path, self.draws)
+            _MEMORY[key] = self._simulate(statistic, rows, dimensions) if kept is None else kept
+        if path is not None and not path.exists():
+            _write(path, _MEMORY[key])
+        return _MEMORY[key]
+
+    def _simulate(
+        self, statistic: Callable[[Tensor], Tensor], rows: int, dimensions: int
+    ) -> Tensor:
+        """Draw the statistic in batches small enough to stay in the processor's cache."""
+        generator = torch.Generator().manual_seed(self.seed)
+        size, values = max(1, _BATCH // rows**2), []
+        for start in range(0, self.draws, size):
+            shape = (min(size, self.draws - start), rows, dimensions)
+            values.append(statistic(torch.randn(shape, generator=generator, dtype=torch.float64)))
+        return torch.cat(values)
+
+
+def p_value(statistic: float, null: Tensor, *, tolerance: float = 0.0) -> float:
+    """Rank a statistic among draws of its null law.
+
+    Args:
+        statistic: The observed value; infinity is above every draw.
+        null: Draws under the null, shape (B,).
+        tolerance: Draws so little below the observed value count as ties with it, for statistics
+            whose equal values differ by rounding.
+
+    Returns:
+        (1 + #{null >= statistic}) / (1 + B): ties are counted, and it is never 0.
+    """
+    return (1 + int((null >= statistic - tolerance).sum())) / (1 + len(null))
+
+
+def largest_standardized(
+    observed: Tensor, null: Tensor, *, floor: float = 1e-300
+) -> tuple[float, Tensor]:
+    """Combine K statistics into one by the largest, with the same done to every null draw.
+
+    Each is standardised by the mean and standard deviation of its null draws. Choosing the largest
+    on the data alone would reject too often; done inside each draw it costs nothing.
+
+    Args:
+        observed: Observed statistics, shape (K,).
+        null: Their draws under the null, shape (B, K).
+        floor: The least standard deviation to divide by.
+
+    Returns:
+        The largest of the observed, and that of each draw, shape (B,), in standard deviations.
+    """
+    mean, deviation = null.mean(0), null.std(0).clamp(min=floor)
+    largest = ((observed - mean) / deviation).max()
+    return float(largest), ((null - mean) / deviation).amax(-1)
+
+
+def _file_name(key: tuple[object, ...]) -> str:
+    """A readable file name that no two keys share."""
+    name, rows, dimensions = key[:3]
+    digest = hashlib.sha256(repr((_VERSION, key)).encode()).hexdigest()[:16]
+    return f"{name}-n{rows}-D{dimensions}-{digest}.npy"
+
+
+def _read(path: Path, draws: int) -> Tensor | None:
+    """Draws kept in a file; None where it is missing, damaged or holds something else."""
+    try:
+        values = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    if values.ndim != 2 or len(values) != draws or values.dtype != np.float64:
+        return None
+    return torch.from_numpy(values) if np.isfinite(values).all() else None
+
+
+def _write(path: Path, values: Tensor) -> None:
+    """Keep draws in a file that is complete or absent, whoever else writes it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
+        np.save(file, values.numpy())
+    os.replace(file.name, path)
