@@ -1,5 +1,7 @@
 """Jobs of one millisecond that end in every way a real one can, and an executor in this process."""
 
+import collections
+import itertools
 import os
 import signal
 import time
@@ -130,10 +132,8 @@ def hangs(job):
 
 
 def hangs_in_c(job):
-    """Holds the interpreter lock, so that no Python signal handler or thread can run."""
-    import ctypes
-
-    ctypes.PyDLL(None).sleep(3600)
+    """Never lets go of the interpreter: no Python signal handler or thread can run."""
+    collections.deque(itertools.repeat(0), maxlen=0)
 
 
 def says_who(job):
@@ -173,13 +173,21 @@ def writes_then_dies(job):
     os._exit(4)
 
 
+def writes_then_hangs(job):
+    """Writes its first cell, as `execute` would, and hangs before the second."""
+    Store(job["results"], "code").write(fine(job)[0])
+    hangs_in_c(job)
+
+
 def describes_itself(job):
     """The worker's settings, as numbers, and the threads of the server that forked it."""
     import torch
 
+    server = Path(f"/proc/{os.getppid()}/environ").read_bytes()
     found = {
         "torch threads": torch.get_num_threads(),
         "OMP_NUM_THREADS": os.environ["OMP_NUM_THREADS"],
+        "server's OMP_NUM_THREADS": server.split(b"OMP_NUM_THREADS=")[1][:1],
         "server threads": len(os.listdir(f"/proc/{os.getppid()}/task")),
         "process": os.getpid(),
     }
