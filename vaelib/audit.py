@@ -14,6 +14,7 @@ from vaelib.posterior import AggregatePosterior
 from vaelib.priors import PRIORS, Normal, Prior
 from vaelib.seeding import stream
 from vaelib.stats import divergences, holes, marginals, mmd
+from vaelib.stats.classifier import classifier_prior_test
 from vaelib.stats.goodness_of_fit import GOODNESS_OF_FIT_TESTS
 from vaelib.stats.nulls import NormalNull
 
@@ -196,15 +197,23 @@ def _gauge_fixed(
 def _tests(
     z: Tensor, prior: Prior, split: str, seed: int, rows: int, null: NormalNull
 ) -> Iterator[Measurement]:
-    """The panel of tests on one z per distinct input."""
+    """The panel of tests on one z per distinct input, and their effect sizes."""
+    few = z[torch.randperm(len(z), generator=stream(f"rows {split}", seed))[:rows]]
+    if len(few) >= 8:
+        whole = classifier_prior_test(z, prior.sample, generator=stream(f"c2st {split}", seed))
+        part = whole
+        if len(few) < len(z):
+            generator = stream(f"c2st rows {split}", seed)
+            part = classifier_prior_test(few, prior.sample, generator=generator)
+        yield Measurement(split, "c2st_auc", whole.statistic)
+        yield Measurement(split, "c2st_test", part.statistic, p_value=part.p_value)
     if not isinstance(prior, Normal):
         return
     squared = mmd.mmd_squared_normal_unbiased(z, [math.sqrt(z.shape[1])])
     yield Measurement(split, "mmd_squared", float(squared))
-    z = z[torch.randperm(len(z), generator=stream(f"rows {split}", seed))[:rows]]
     for metric, test in GOODNESS_OF_FIT_TESTS.items():
         try:
-            outcome = test(z, null)
+            outcome = test(few, null)
         except ValueError as error:
             yield Measurement(split, metric, None, message=str(error))
             continue

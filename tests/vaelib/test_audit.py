@@ -10,8 +10,8 @@ MEAN = 0.8 * torch.randn(300, 2, generator=GENERATOR)
 SCALE = torch.full_like(MEAN, 0.6)
 
 
-def values(rows, split="train"):
-    return {row.metric: row for row in rows if row.split == split}
+def values(rows, split="train", source=""):
+    return {row.metric: row for row in rows if (row.split, row.source) == (split, source)}
 
 
 def test_a_matching_encoder_has_no_excess_and_a_wide_one_has():
@@ -44,7 +44,8 @@ def test_many_narrow_dimensions_are_called_saturated():
 def test_heldout_inputs_are_the_test_split():
     rows = audit(MEAN, SCALE, heldout=(MEAN[:100] + 3, SCALE[:100]))
     train, test = values(rows), values(rows, "test")
-    assert train.keys() == test.keys()
+    assert test.keys() - train.keys() == {"hole_mass"}
+    assert train.keys() <= test.keys()
     assert test["marginal_kl_excess"].value > train["marginal_kl_excess"].value + 1
 
 
@@ -59,12 +60,18 @@ class Laplace(Prior):
     def kl(self, mean, scale):
         return (mean.abs() + scale).sum(-1)
 
+    def sample(self, count, generator):
+        uniform = torch.rand(count, self.latent_dim, generator=generator) - 0.5
+        return -uniform.sign() * (1 - 2 * uniform.abs()).log()
+
 
 def test_the_excess_is_not_defined_for_other_priors_and_says_so():
     rows = values(audit(MEAN, SCALE, Laplace(2)))
     assert rows["marginal_kl_excess"].value is None
     assert "standard normal prior only" in rows["marginal_kl_excess"].message
     assert "marginal_kl_null_test" not in rows
+    assert "mmd_test" not in rows
+    assert rows["c2st_auc"].value > 0.52  # a wider law than the encoder's
 
 
 def test_inputs_are_left_as_they_were():
@@ -85,3 +92,48 @@ def test_inputs_are_left_as_they_were():
 def test_bad_arguments_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         audit(MEAN, SCALE, **options)
+
+
+PANEL = [
+    "mmd_test",
+    "likelihood_ratio_test",
+    "henze_zirkler_test",
+    "mardia_test",
+    "ks_test",
+    "ksd_test",
+    "energy_test",
+    "c2st_test",
+]
+
+
+def test_every_test_of_the_panel_says_what_it_can_see():
+    good, wide = values(audit(MEAN, SCALE)), values(audit(2 * MEAN, 2 * SCALE))
+    assert all(good[name].p_value > 0.001 for name in PANEL)
+    blind = {"henze_zirkler_test", "mardia_test"}
+    for name in PANEL:
+        assert (wide[name].p_value > 0.001) == (name in blind)
+    assert good["c2st_auc"].value < 0.6 < wide["c2st_auc"].value
+    assert good["mmd_squared"].value < 0.01 < wide["mmd_squared"].value
+
+
+def test_the_gauge_fix_mends_a_scale_and_nothing_else():
+    wide = audit(2 * MEAN + 1, 2 * SCALE)
+    before, after = values(wide), values(wide, source="gauge_fixed")
+    assert after["rate"].value < before["rate"].value - 0.5
+    assert abs(after["marginal_kl_excess"].value) < 0.05 < before["marginal_kl_excess"].value
+
+
+def test_where_the_mismatch_lies_adds_up():
+    rows = values(audit(MEAN, SCALE))
+    parts = rows["total_correlation"].value + 2 * rows["kl_per_dimension"].value
+    assert rows["marginal_kl"].value == pytest.approx(parts, abs=1e-12)
+    low = rows["marginal_kl_loo"]
+    assert low.value < rows["marginal_kl"].value + 4 * low.standard_error
+
+
+def test_tests_see_no_more_rows_than_they_are_given():
+    many = values(audit(MEAN, SCALE, test_rows=100))
+    few = values(audit(MEAN[:100], SCALE[:100]))
+    assert many["ksd_test"].value != few["ksd_test"].value
+    assert many["mmd_squared"].value != few["mmd_squared"].value
+    assert many["mmd_squared"] == values(audit(MEAN, SCALE))["mmd_squared"]
