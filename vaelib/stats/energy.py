@@ -32,8 +32,8 @@ def energy_distance(x: Tensor, y: Tensor) -> Tensor:
         y: Points, shape (..., m, D), m >= 2.
 
     Returns:
-        The energy distance in the unit of the points, shape (...): never negative, and 0 when the
-        samples are equal.
+        The energy distance in the unit of the points, shape (...): never negative; 0, up to 1e-8 of
+        their spread, when the samples are equal.
     """
     x, y = as_pair(x, y)
     cross, within = _mean_distance(x, y), _mean_distance(x) + _mean_distance(y)

@@ -139,9 +139,10 @@ def henze_zirkler_test(z: Tensor, null: NormalNull = _NULL) -> Outcome:
 def mardia_test(z: Tensor, null: NormalNull = _NULL) -> Outcome:
     """Mardia's multivariate skewness and kurtosis, combined; whatever the mean and covariance.
 
-    With whitened points w the skewness is mean_ij (w_i·w_j)³ and the kurtosis mean_i |w_i|⁴. Each
-    is standardised by its null mean and standard deviation, the kurtosis taken in absolute value;
-    the statistic is the larger, and so it is inside each null draw.
+    With whitened points w the skewness is mean_ij (w_i·w_j)³ and the kurtosis mean_i |w_i|⁴. The
+    cube root of the one and the logarithm of the other, which are nearly normal, are standardised
+    by their null means and standard deviations, and the second is taken in absolute value; the
+    statistic is the larger, and so it is inside each null draw.
 
     Args:
         z: One row per distinct input, shape (n, D), n > D.
@@ -152,14 +153,19 @@ def mardia_test(z: Tensor, null: NormalNull = _NULL) -> Outcome:
         it is infinite and the p-value the smallest: such points do not come from N(0, I).
     """
     z = _one_set(z, above_dimension=True)
-    draws = null.of("mardia", _skewness_and_kurtosis, *z.shape)
+
+    def statistic(points: Tensor) -> Tensor:
+        skewness, kurtosis = _skewness_and_kurtosis(points)
+        return torch.stack([skewness ** (1 / 3), kurtosis.log()], -1)
+
+    draws = null.of("mardia", statistic, *z.shape)
     mean, deviation = draws.mean(0), draws.std(0)
 
     def larger(values: Tensor) -> Tensor:
         standardized = (values - mean) / deviation
         return torch.maximum(standardized[..., 0], standardized[..., 1].abs())
 
-    observed = larger(_skewness_and_kurtosis(z)) if _full_rank(z) else torch.tensor(math.inf)
+    observed = larger(statistic(z)) if _full_rank(z) else torch.tensor(math.inf)
     return _outcome(float(observed), larger(draws))
 
 
@@ -262,13 +268,13 @@ def _full_rank(z: Tensor) -> bool:
     return bool((lengths > 1e-10 * z.norm(dim=0)).all())
 
 
-def _skewness_and_kurtosis(points: Tensor) -> Tensor:
-    """Mardia's two statistics, shape (..., 2): the skewness as |mean of w ⊗ w ⊗ w|², O(n D³)."""
+def _skewness_and_kurtosis(points: Tensor) -> tuple[Tensor, Tensor]:
+    """Mardia's two statistics, shapes (...): the skewness as |mean of w ⊗ w ⊗ w|², O(n D³)."""
     white = _whiten(points)
     pairs = (white[..., :, None] * white[..., None, :]).flatten(-2)
     third = pairs.mT @ white / points.shape[-2]
     kurtosis = white.square().sum(-1).square().mean(-1)
-    return torch.stack([third.square().sum((-2, -1)), kurtosis], -1)
+    return third.square().sum((-2, -1)), kurtosis
 
 
 GOODNESS_OF_FIT_TESTS: dict[str, GoodnessOfFitTest] = {

@@ -92,6 +92,8 @@ class NormalNull:
         path = None if self.folder is None else Path(self.folder) / _file_name(key)
         if key not in _MEMORY:
             kept = None if path is None else _read(path, self.draws)
+            if path is not None and kept is None:
+                path.unlink(missing_ok=True)
             _MEMORY[key] = self._simulate(statistic, rows, dimensions) if kept is None else kept
         if path is not None and not path.exists():
             _write(path, _MEMORY[key])
