@@ -115,7 +115,10 @@ def _measure(
         message = f"the loss was not finite at step {outcome.diverged_at}"
         return {"status": "diverged", "message": message, "measurements": []}
     parts = {"train": split.train, "test": split.test}
-    posteriors = {name: model.posterior(x[index]) for name, index in parts.items()}
+    posteriors = {}
+    for name, index in parts.items():
+        mean, scale = model.posterior(x[index])
+        posteriors[name] = mean.cpu(), scale.cpu()
     mean, scale = posteriors["train"]
     rows = audit(mean, scale, model.prior, posteriors["test"], seed=seed, null=null)
     for name, index in parts.items():
@@ -124,7 +127,7 @@ def _measure(
         rows.append(Measurement(name, "elbo", bound.elbo, error))
         rows.append(Measurement(name, "reconstruction", bound.reconstruction, error))
     arrays = {
-        f"{name}_{part}": tensor.cpu().numpy()
+        f"{name}_{part}": tensor.numpy()
         for name, pair in posteriors.items()
         for part, tensor in zip(("mean", "scale"), pair, strict=True)
     }

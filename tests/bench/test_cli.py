@@ -121,6 +121,20 @@ def test_parts_that_do_not_fit_are_one_line_before_anything_runs(matrix, tmp_pat
     assert not (tmp_path / "results").exists()
 
 
+def test_a_data_folder_without_the_files_is_one_line(matrix, tmp_path, capfd, monkeypatch):
+    def no_network(*args, **kwargs):
+        raise OSError("no network in tests")
+
+    monkeypatch.setenv("VAEBENCH_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr("urllib.request.urlopen", no_network)
+    results = tmp_path / "results"
+    assert run("run", matrix, "--results", results, "--set", 'dataset.name="mnist"') == 64
+    error = capfd.readouterr().err
+    assert "expected the files of MNIST" in error
+    assert error.count("\n") == 1
+    assert not results.exists()
+
+
 def test_an_unwritable_results_folder_is_one_line(matrix, tmp_path, capfd):
     (tmp_path / "file").write_text("not a folder")
     assert run("run", matrix, "--results", tmp_path / "file") == 64
