@@ -15,7 +15,7 @@ from bench.matrix import Cell, Matrix
 from bench.metrics import METRICS
 from bench.progress import Progress
 from bench.provenance import provenance
-from bench.rows import rows, write_rows
+from bench.rows import csv_bytes, rows
 from bench.runner import Summary, run
 from bench.store import Store, write_atomically
 
@@ -105,14 +105,20 @@ def benchmark(planned: Plan, executor: Executor, progress: Progress, workers: in
         summary = run(planned.jobs, store, executor, progress)
         units = {name: metric.unit for name, metric in METRICS.items()}
         frame = rows(planned.matrix.name, planned.cells, store, units)
-        write_rows(planned.folder / "rows.csv", frame)
-        write_atomically(planned.folder / "matrix.toml", planned.matrix.text.encode())
+        _update(planned.folder / "rows.csv", csv_bytes(frame))
+        _update(planned.folder / "matrix.toml", planned.matrix.text.encode())
         if set(summary.statuses) != summary.cached:
             device = planned.jobs[0]["device"]
             record = provenance(start, workers=workers, device=device)
             text = json.dumps(record, indent=2) + "\n"
             write_atomically(planned.folder / "provenance.json", text.encode())
     return summary
+
+
+def _update(path: Path, data: bytes) -> None:
+    """Write a file unless it holds the same already, so that its age says when it changed."""
+    if not path.is_file() or path.read_bytes() != data:
+        write_atomically(path, data)
 
 
 def pictured(planned: Plan) -> dict[str, np.ndarray]:

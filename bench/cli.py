@@ -95,10 +95,20 @@ def run(
         return
     executor = LocalExecutor(workers)
     summary = running.benchmark(planned, executor, progress_on(console), workers)
-    page = _write_pages(results, loaded.name, running.pictured(planned))
+    page = results / f"{loaded.name}.md"
+    if _outdated(page):
+        _write_pages(results, loaded.name, running.pictured(planned))
     again = f"vaebench run {matrix}"
     console.print(summary.text(page, again), markup=False)
     raise typer.Exit(summary.exit_code)
+
+
+def _outdated(page: Path) -> bool:
+    """Whether a page is older than what it is made from."""
+    sources = [page.with_suffix("") / name for name in ("rows.csv", "matrix.toml")]
+    return not page.is_file() or any(
+        source.stat().st_mtime_ns > page.stat().st_mtime_ns for source in sources
+    )
 
 
 def _write_pages(results: Path, name: str, arrays: Mapping[str, np.ndarray] | None = None) -> Path:

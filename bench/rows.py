@@ -10,7 +10,7 @@ from bench.matrix import Cell
 from bench.record import Measurement
 from bench.store import Store, write_atomically
 
-__all__ = ["COLUMNS", "rows", "write_rows"]
+__all__ = ["COLUMNS", "csv_bytes", "rows", "write_rows"]
 
 COLUMNS = (
     *("matrix", "study", "config", "cell", "dataset", "seed", "split", "source", "metric"),
@@ -79,11 +79,23 @@ def _shown(value: Any) -> Any:  # noqa: ANN401
     return "" if value is None else value
 
 
+def csv_bytes(frame: pd.DataFrame) -> bytes:
+    """Spells a table of rows; equal tables give equal bytes, and floats come back exactly.
+
+    Args:
+        frame: what `rows` returned.
+
+    Returns:
+        The CSV file.
+    """
+    return frame.to_csv(index=False, lineterminator="\n").encode()
+
+
 def write_rows(path: Path, frame: pd.DataFrame) -> None:
-    """Writes a table of rows; equal tables give equal bytes, and floats come back exactly.
+    """Writes a table of rows atomically.
 
     Args:
         path: the CSV file.
         frame: what `rows` returned.
     """
-    write_atomically(path, frame.to_csv(index=False, lineterminator="\n").encode())
+    write_atomically(path, csv_bytes(frame))
