@@ -9,6 +9,8 @@ from torch import Tensor
 
 __all__ = ["as_bandwidths", "as_pair", "as_points", "check_positive"]
 
+_LARGEST = 1e50  # products of several larger values come near the largest number
+
 
 def as_points(value: Tensor, name: str = "z", *, rows: int = 2) -> Tensor:
     """Check a set of points and bring it to float64 on the CPU, detached.
@@ -24,7 +26,7 @@ def as_points(value: Tensor, name: str = "z", *, rows: int = 2) -> Tensor:
     Raises:
         TypeError: If ``value`` is not a tensor.
         ValueError: If it has no float32 or float64 type, fewer than two axes, too few rows, no
-            dimension, or a value that is not finite.
+            dimension, or a value that is not finite or not below 1e50 in size.
     """
     if not isinstance(value, Tensor):
         raise TypeError(f"{name} must be a torch.Tensor, got {type(value).__name__}")
@@ -34,9 +36,10 @@ def as_points(value: Tensor, name: str = "z", *, rows: int = 2) -> Tensor:
         wanted = f"(n, D) with n >= {rows} and D >= 1"
         raise ValueError(f"{name} must have shape {wanted}, got {tuple(value.shape)}")
     points = value.detach().to("cpu", torch.float64)
-    if not bool(points.isfinite().all()):
-        bad = int((~points.isfinite()).sum())
-        raise ValueError(f"{name} must be finite, got {bad} NaN or infinite values; remove them")
+    good = points.abs() < _LARGEST
+    if not bool(good.all()):
+        bad = f"{int((~good).sum())} NaN, infinite or larger values"
+        raise ValueError(f"{name} must be finite and below {_LARGEST:g} in size, got {bad}")
     return points
 
 

@@ -58,7 +58,7 @@ def classifier_test(x: Tensor, y: Tensor, *, generator: torch.Generator) -> Outc
 
     Returns:
         The outcome; the statistic is the AUC, the p-value one-sided: exact up to 20,000 held-out
-        pairs, else by the normal approximation, whose error is then below .001.
+        pairs, else by the normal approximation, whose error is below .001 if n, m >= 60.
 
     Raises:
         ValueError: If a sample is bad or not one set of at least 8 rows.

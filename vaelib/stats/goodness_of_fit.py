@@ -71,6 +71,11 @@ def mmd_test(z: Tensor, null: NormalNull = _NULL) -> Outcome:
 
     Returns:
         The outcome; the statistic is in null standard deviations.
+
+    Example:
+        >>> z = 1.5 * torch.randn(100, 2, generator=torch.Generator().manual_seed(0))
+        >>> mmd_test(z, NormalNull(draws=99)).p_value
+        0.01
     """
     z = _one_set(z)
     n, dimensions = z.shape

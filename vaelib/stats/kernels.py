@@ -109,9 +109,8 @@ def median_bandwidth(x: Tensor, *, rows: int = 1000) -> float:
     """
     x = as_points(x, "x")
     x = x[:: -(-len(x) // rows)]
-    upper = torch.triu_indices(len(x), len(x), 1)
-    median = float(squared_distances(x, x)[upper[0], upper[1]].sqrt().median())
-    if median < 1e-7 * float(x.abs().amax()) or median == 0:
+    median = float(torch.nn.functional.pdist(x).median())
+    if median == 0:
         raise ValueError("x must have distinct rows, got a median distance of 0; give a bandwidth")
     return median
 
@@ -119,7 +118,8 @@ def median_bandwidth(x: Tensor, *, rows: int = 1000) -> float:
 def squared_distances(x: Tensor, y: Tensor) -> Tensor:
     """Squared Euclidean distances by one matrix product, clamped at 0.
 
-    Both are first shifted by the mean of ``y``, so that a common offset costs no digits.
+    Both are first shifted by the median of a few rows, so that neither a common offset nor an
+    outlier costs digits.
 
     Args:
         x: Points in float64, shape (..., n, D).
@@ -128,7 +128,7 @@ def squared_distances(x: Tensor, y: Tensor) -> Tensor:
     Returns:
         Squared distances, shape (..., n, m).
     """
-    center = y.mean(-2, keepdim=True)
+    center = y[..., :15, :].median(-2, keepdim=True).values
     x, y = x - center, y - center
     x_norm, y_norm = x.square().sum(-1, keepdim=True), y.square().sum(-1, keepdim=True)
     left = torch.cat([x * -2, x_norm, torch.ones_like(x_norm)], -1)

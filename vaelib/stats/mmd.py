@@ -132,6 +132,11 @@ def mmd_squared_mixture(mean: Tensor, scale: Tensor, bandwidths: Sequence[float]
 
     Raises:
         ValueError: If the arguments are bad, differ in shape, or a scale is negative.
+
+    Example:
+        >>> mean = torch.zeros(1, 2)
+        >>> round(30 * mmd_squared_mixture(mean, torch.full_like(mean, 2**0.5), [1.0]).item(), 6)
+        1.0
     """
     mean, scale = as_points(mean, "mean", rows=1), as_points(scale, "scale", rows=1)
     if mean.dim() != 2 or mean.shape != scale.shape:

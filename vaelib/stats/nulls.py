@@ -8,6 +8,7 @@ on nothing but n and D, and is therefore kept.
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import tempfile
 from collections.abc import Callable
@@ -122,7 +123,12 @@ def p_value(statistic: float, null: Tensor, *, tolerance: float = 0.0) -> float:
 
     Returns:
         (1 + #{null >= statistic}) / (1 + B): ties are counted, and it is never 0.
+
+    Raises:
+        ValueError: If the statistic is NaN, which no draw would reach.
     """
+    if math.isnan(statistic):
+        raise ValueError("statistic must be a number, got NaN")
     return (1 + int((null >= statistic - tolerance).sum())) / (1 + len(null))
 
 

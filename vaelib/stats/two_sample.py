@@ -110,8 +110,8 @@ def sliced_wasserstein(
     x, y = _two_sets(x, y)
     if projections < 1:
         raise ValueError(f"projections must be at least 1, got {projections}")
-    if not order >= 1:
-        raise ValueError(f"order must be at least 1, got {order}")
+    if not 1 <= order < float("inf"):
+        raise ValueError(f"order must be finite and at least 1, got {order}")
     directions = torch.randn(x.shape[1], projections, generator=generator, dtype=torch.float64)
     directions /= directions.norm(dim=0)
     n, m = len(x), len(y)

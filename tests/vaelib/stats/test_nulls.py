@@ -1,0 +1,146 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from vaelib.stats import nulls
+from vaelib.stats.nulls import NormalNull, Outcome, largest_standardized, p_value
+
+
+@pytest.fixture(autouse=True)
+def empty_memory(monkeypatch):
+    monkeypatch.setattr(nulls, "_MEMORY", {})
+
+
+class Means:
+    """The mean of each sample in each dimension; counts how often it is asked."""
+
+    calls = 0
+
+    def __call__(self, z):
+        self.calls += 1
+        return z.mean(1)
+
+
+def test_p_value_counts_ties_and_is_never_zero():
+    null = torch.tensor([1.0, 2.0, 2.0, 3.0], dtype=torch.float64)
+    assert p_value(4.0, null) == 1 / 5
+    assert p_value(2.0, null) == 4 / 5
+    assert p_value(0.0, null) == 1
+    assert p_value(math.inf, null) == 1 / 5
+    assert p_value(2.0 + 1e-12, null) == 2 / 5
+    assert p_value(2.0 + 1e-12, null, tolerance=1e-9) == 4 / 5
+
+
+def test_p_value_of_no_number_is_an_error():
+    with pytest.raises(ValueError, match="got NaN"):
+        p_value(math.nan, torch.zeros(20))
+
+
+def test_largest_standardized_treats_the_observed_like_a_draw():
+    generator = torch.Generator().manual_seed(0)
+    null = torch.randn(500, 4, generator=generator) * torch.tensor([1.0, 10.0, 0.1, 1.0]) + 5
+    _, draws = largest_standardized(null[0], null)
+    for i in (0, 17):
+        assert largest_standardized(null[i], null)[0] == pytest.approx(float(draws[i]))
+    winners = ((null - null.mean(0)) / null.std(0)).argmax(1).bincount()
+    assert (winners > 75).all()  # a quarter each, whatever the scale
+
+
+def test_largest_standardized_of_a_constant_statistic_is_finite():
+    observed, draws = largest_standardized(torch.ones(1).double(), torch.ones(20, 1).double())
+    assert observed == 0 and torch.equal(draws, torch.zeros(20))
+
+
+def test_draws_are_standard_normal_samples_of_the_asked_shape():
+    draws = NormalNull(draws=2000).of("means", Means(), 25, 3)
+    assert draws.shape == (2000, 3) and draws.dtype == torch.float64
+    assert draws.mean(0).abs().max() < 5 * 0.2 / math.sqrt(2000)  # fails once in 600,000 seeds
+    assert np.allclose(draws.std(0), 0.2, rtol=0.08)
+
+
+def test_draws_do_not_depend_on_the_statistic_seen_before_or_on_global_state():
+    first = NormalNull(draws=30).of("means", Means(), 10, 2)
+    torch.manual_seed(1)
+    NormalNull(draws=30).of("other", Means(), 50, 4)
+    nulls._MEMORY.clear()
+    assert torch.equal(NormalNull(draws=30).of("means", Means(), 10, 2), first)
+
+
+def test_draws_are_kept_in_memory():
+    statistic = Means()
+    first = NormalNull(draws=20).of("means", statistic, 10, 2)
+    calls = statistic.calls
+    assert NormalNull(draws=20).of("means", statistic, 10, 2) is first
+    assert statistic.calls == calls
+
+
+@pytest.mark.parametrize(
+    ("null", "arguments"),
+    [
+        (NormalNull(draws=20), ("other", 10, 2, ())),
+        (NormalNull(draws=20), ("means", 11, 2, ())),
+        (NormalNull(draws=20), ("means", 10, 3, ())),
+        (NormalNull(draws=20), ("means", 10, 2, (1.0,))),
+        (NormalNull(draws=21), ("means", 10, 2, ())),
+        (NormalNull(draws=20, seed=1), ("means", 10, 2, ())),
+    ],
+)
+def test_whatever_the_draws_depend_on_tells_them_apart(null, arguments, tmp_path):
+    base = NormalNull(draws=20, folder=tmp_path).of("means", Means(), 10, 2)
+    name, rows, dimensions, parameters = arguments
+    kept = NormalNull(null.draws, null.seed, tmp_path)
+    assert kept.of(name, Means(), rows, dimensions, parameters) is not base
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_draws_are_kept_in_a_folder(tmp_path):
+    null, statistic = NormalNull(draws=20, folder=tmp_path / "new" / "nulls"), Means()
+    first = null.of("means", statistic, 10, 2)
+    (path,) = null.folder.iterdir()
+    assert path.name.startswith("means-n10-D2-") and path.suffix == ".npy"
+    nulls._MEMORY.clear()
+    calls = statistic.calls
+    assert torch.equal(null.of("means", statistic, 10, 2), first)
+    assert statistic.calls == calls
+
+
+def test_a_folder_given_later_is_filled_from_memory(tmp_path):
+    first = NormalNull(draws=20).of("means", Means(), 10, 2)
+    NormalNull(draws=20, folder=tmp_path).of("means", Means(), 10, 2)
+    (path,) = tmp_path.iterdir()
+    assert np.array_equal(np.load(path), first.numpy())
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_bytes(path.read_bytes()[:-40]),
+        lambda path: path.write_text("not an array"),
+        lambda path: np.save(path, np.zeros((5, 2))),
+        lambda path: np.save(path, np.zeros(20)),
+        lambda path: np.save(path, np.full((20, 2), np.nan)),
+        lambda path: np.save(path, np.zeros((20, 2), dtype=np.float32)),
+    ],
+)
+def test_a_damaged_file_is_drawn_again_and_replaced(tmp_path, damage):
+    null = NormalNull(draws=20, folder=tmp_path)
+    first = null.of("means", Means(), 10, 2)
+    (path,) = tmp_path.iterdir()
+    damage(path)
+    nulls._MEMORY.clear()
+    assert torch.equal(null.of("means", Means(), 10, 2), first)
+    assert list(tmp_path.iterdir()) == [path]
+    assert np.array_equal(np.load(path), first.numpy())
+
+
+def test_too_few_draws_are_an_error():
+    with pytest.raises(ValueError, match="draws must be at least 19"):
+        NormalNull(draws=18)
+
+
+def test_outcome_is_frozen():
+    with pytest.raises(AttributeError):
+        Outcome(1.0, 0.5, 99).p_value = 0.0
