@@ -198,11 +198,11 @@ def list_names(
     plural = {"likelihood": "likelihoods"}
     known = {
         plural.get(family, f"{family}s"): {
-            n: _first_line(inspect.getdoc(c)) for n, c in table.items()
+            n: _summary(inspect.getdoc(c) or "") for n, c in table.items()
         }
         for family, table in FAMILIES.items()
     }
-    known["matrices"] = {n: _first_line(p.read_text().lstrip("# ")) for n, p in shipped().items()}
+    known["matrices"] = {n: _summary(leading_comment(p.read_text())) for n, p in shipped().items()}
     known["metrics"] = {n: f"[{m.unit}] {m.summary}" for n, m in METRICS.items()}
     if kind is not None and kind not in known:
         raise typer.BadParameter(f"expected one of {', '.join(sorted(known))}, got {kind!r}")
@@ -213,8 +213,9 @@ def list_names(
         _console().print(table)
 
 
-def _first_line(text: str | None) -> str:
-    return (text or "").split("\n")[0]
+def _summary(text: str) -> str:
+    """The first paragraph, or what stands before the cost, on one line."""
+    return " ".join(text.split("\n\n")[0].split("\nCost:")[0].split())
 
 
 def main(arguments: list[str] | None = None) -> int:
