@@ -21,7 +21,7 @@ from torch import Tensor
 
 __all__ = ["NormalNull", "Outcome", "largest_standardized", "p_value"]
 
-_VERSION = 1  # part of every file name: raise it when a statistic changes
+_VERSION = 2  # part of every file name: raise it when a statistic changes
 _BATCH = 1 << 16  # pairs of rows in the draws that are computed together
 _MEMORY: dict[tuple[object, ...], Tensor] = {}
 
