@@ -49,6 +49,7 @@ __all__ = [
     "Records",
     "cause",
     "execute",
+    "keep_memory",
     "log_path",
     "one_line",
 ]
@@ -142,7 +143,7 @@ def _prepare() -> None:
     faulthandler.enable()
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     os.environ.update(_ONE_THREAD)
-    _keep_memory()
+    keep_memory()
     if torch := sys.modules.get("torch"):  # one imported later obeys the environment
         torch.set_num_threads(1)
 
@@ -154,7 +155,7 @@ def _die_with_parent() -> None:
         os._exit(1)
 
 
-def _keep_memory() -> None:
+def keep_memory() -> None:
     """Makes malloc keep freed memory: fresh pages cost more than the arithmetic on them.
 
     By default glibc returns every large tensor to the system and asks for it again.

@@ -12,14 +12,14 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from tests.benchmarks.timing import one_thread, ratio
+from tests.benchmarks.timing import like_a_worker, ratio
 from vaelib import likelihoods, networks, objectives, priors
 from vaelib.models import VAE
 from vaelib.training import Training, train
 
 SIZES = {
-    "64-200-200-2 x 10": (64, [200, 200], 10, 60),
-    "784-500-500-2 x 5": (784, [500, 500], 5, 20),
+    "64-200-200-2 x 10": (64, [200, 200], 10, 150),
+    "784-500-500-2 x 5": (784, [500, 500], 5, 40),
 }
 TARGETS = {"64-200-200-2 x 10": 0.5, "784-500-500-2 x 5": 0.8}
 LATENT, BATCH, POINTS = 2, 128, 1280
@@ -85,7 +85,7 @@ def together(x, hidden, seeds, steps, *, plain=False):
 def test_replicates_against_a_loop_over_seeds(benchmark, size, plain):
     pixels, hidden, replicates, steps = SIZES[size]
     x, seeds = torch.rand(POINTS, pixels), list(range(replicates))
-    with one_thread():
+    with like_a_worker():
         found = ratio(
             benchmark,
             partial(together, x, hidden, seeds, steps, plain=plain),

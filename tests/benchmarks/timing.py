@@ -6,12 +6,15 @@ from contextlib import contextmanager
 
 import torch
 
+from bench.executors import keep_memory
+
 ROUNDS = 5
 
 
 @contextmanager
-def one_thread():
-    """Torch on one thread."""
+def like_a_worker():
+    """One thread, and memory kept between allocations, as in the workers of the harness."""
+    keep_memory()
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
