@@ -15,7 +15,8 @@ a test at level .05 rejects a true null almost always.
 
 All but the Kolmogorov–Smirnov test rank their statistic among draws of it under N(0, I), which
 :class:`~vaelib.stats.nulls.NormalNull` keeps. n times a statistic that costs O(n²) has a limit law
-within O(1/n): beyond 1,000 rows its null is drawn with 1,000.
+within O(1/n): beyond 1,000 rows its null is drawn with 1,000. (The largest departure found is that
+of Henze–Zirkler at D = 32 and n = 3,000, whose level .05 becomes about .06.)
 
 References:
     Henze and Zirkler (1990), A class of invariant consistent tests for multivariate normality,
