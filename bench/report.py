@@ -166,11 +166,13 @@ def answer(rows: pd.DataFrame) -> str:
 
 def _answer(rows: pd.DataFrame, data: str) -> str:
     metric, there = METRICS["marginal_kl_excess"], measured(rows)
-    split = next((name for name in SPLITS if (metric.name, name, "") in there), None)
-    if split is None or metric.margin is None:
+    splits = [name for name in SPLITS if (metric.name, name, "") in there]
+    if not splits or metric.margin is None:
         return f"On {data} no cell has an excess KL, so the match is undecided."
+    boards = {split: ranking(rows, metric.name, split) for split in splits}
+    split = next((name for name in splits if len(boards[name])), splits[0])
     total = int(replicates(rows, metric.name, split).notna().any().sum())
-    board = ranking(rows, metric.name, split)
+    board = boards[split]
     if board.empty:
         return f"On {split} inputs of {data} all {total} configurations are saturated: no verdict."
     best, tied, flagged = board.iloc[0], int(board["tie"].sum()) - 1, total - len(board)

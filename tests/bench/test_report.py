@@ -266,6 +266,13 @@ def test_saturation_and_absence_give_no_verdict(frame):
     assert "on train inputs" in answer(only_train)
 
 
+def test_the_answer_falls_back_to_the_split_that_can_decide(frame):
+    rows = frame[frame["config"] == "base"]
+    flags = (rows["metric"] == "saturated") & (rows["split"] == "test")
+    assert "on train inputs" in answer(rows.assign(value=rows["value"].mask(flags, 1.0)))
+    assert "on test inputs" in answer(rows)
+
+
 def test_the_answer_counts_failures_and_saturation(frame):
     said = answer(frame)
     assert "0 of 8 configurations match the prior, 8 do not, 0 are undecided" in said
