@@ -14,6 +14,7 @@ import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -22,6 +23,7 @@ from matplotlib.patheffects import withStroke
 
 from bench.analysis import replicates, saturated, summarise, varied_keys
 from bench.metrics import metric_named
+from vaelib.posterior import AggregatePosterior
 
 __all__ = ["kl_parts", "latent_quilt", "levels", "log_density", "metric_panels", "save"]
 
@@ -52,7 +54,6 @@ _MUTED = (  # Tol's muted scheme, ten labels that stay apart for every kind of c
 ).split()
 _GREY, _EXCESS, _DEFICIT = "#c8c8c8", "#D55E00", "#56B4E9"
 _CLIP = 3.0  # nats of log-ratio at which the colours end
-_TILE = 1 << 20  # numbers of the (points, components) matrix held at once
 
 
 def save(figure: Figure, path: Path) -> None:
@@ -78,20 +79,11 @@ def log_density(points: Floats, mean: Floats, scale: Floats) -> Floats:
     Returns:
         log q_N at the points, shape (M,), nats.
     """
-    points, mean, scale = (np.asarray(array, np.float64) for array in (points, mean, scale))
-    precision = scale**-2
-    constant = -0.5 * (mean**2 * precision + np.log(2 * np.pi * scale**2)).sum(1) - np.log(
-        len(mean)
+    at, centre, width = (
+        torch.from_numpy(np.asarray(array, np.float64)) for array in (points, mean, scale)
     )
-    weights = np.hstack([-0.5 * precision, mean * precision]).T
-    rows = max(1, _TILE // len(mean))
-    parts = []
-    for start in range(0, len(points), rows):
-        block = points[start : start + rows]
-        exponent = np.hstack([block**2, block]) @ weights + constant
-        top = exponent.max(axis=1, keepdims=True)
-        parts.append(np.log(np.exp(np.maximum(exponent - top, -80.0)).sum(axis=1)) + top[:, 0])
-    return np.concatenate(parts)
+    density: Floats = AggregatePosterior(centre, width).log_prob(at).numpy()
+    return density
 
 
 def latent_quilt(
