@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.cell import build_model, dataset_of
+from bench.cell import build_model, build_objective, dataset_of
 from bench.components import MatrixError
 from bench.executors import Executor, Job
 from bench.matrix import Cell, Matrix
@@ -82,6 +82,7 @@ def _parameters(name: str, values: dict[str, Any]) -> int:
     """Number of parameters of the configuration's model, which proves that it can be built."""
     try:
         data = dataset_of(values["dataset"])
+        build_objective(values, len(data.split(0).train), 0)
         return sum(p.numel() for p in build_model(values, data.data_shape, 0).parameters())
     except (ValueError, TypeError, RuntimeError) as error:
         raise MatrixError(f"{name}: {error}") from error

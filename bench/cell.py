@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,13 @@ from bench.components import component
 from vaelib.audit import Measurement, audit
 from vaelib.datasets import Dataset, Splits
 from vaelib.models import VAE
+from vaelib.objectives import Objective
 from vaelib.seeding import global_stream, stream
 from vaelib.stats.bounds import evidence_lower_bound
 from vaelib.stats.nulls import NormalNull
 from vaelib.training import Outcome, Training, train
 
-__all__ = ["build_model", "dataset_of", "run_block"]
+__all__ = ["build_model", "build_objective", "dataset_of", "run_block"]
 
 Values = Mapping[str, Any]
 
@@ -64,6 +65,25 @@ def build_model(values: Values, data_shape: Sequence[int], seed: int) -> VAE:
         )
 
 
+def build_objective(values: Values, points: int, seed: int) -> Objective:
+    """What a configuration's model minimises, initialised from a stream of its own.
+
+    Args:
+        values: a resolved configuration.
+        points: N, the training points.
+        seed: the training seed.
+
+    Returns:
+        The objective, on the CPU.
+    """
+    table = values["objective"]
+    with global_stream("objective initialisation", seed):
+        made: Objective = component("objective", table["name"])(
+            values["latent_dim"], points, **_options(table)
+        )
+    return made
+
+
 def run_block(job: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Train a block of replicates together and measure those that are wanted.
 
@@ -81,12 +101,14 @@ def run_block(job: Mapping[str, Any]) -> list[dict[str, Any]]:
     splits = [data.split(seed) for seed in seeds]
     models = [build_model(values, data.data_shape, seed) for seed in seeds]
     x = data.x.to(device)
-    objective = values["objective"]
     outcomes = train(
         models,
         x,
         torch.stack([split.train for split in splits]),
-        partial(component("objective", objective["name"]), **_options(objective)),
+        [
+            build_objective(values, len(split.train), seed)
+            for split, seed in zip(splits, seeds, strict=True)
+        ],
         Training(**values["training"]),
         seeds,
     )

@@ -8,7 +8,7 @@ touch its neighbours.
 """
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -16,11 +16,10 @@ from torch import Tensor, nn
 
 from vaelib.models import VAE
 from vaelib.networks import stackable
+from vaelib.objectives import Objective
 from vaelib.seeding import stream
 
 __all__ = ["Outcome", "Training", "train"]
-
-Objective = Callable[[VAE, Tensor, Tensor], Tensor]
 
 _NOISE_STEPS = 32  # steps whose noise is drawn at once
 
@@ -67,8 +66,9 @@ class _Loss(nn.Module):
         self.model = model
         self.objective = objective
 
-    def forward(self, x: Tensor, noise: Tensor) -> Tensor:
-        return self.objective(self.model, x, noise)
+    def forward(self, x: Tensor, noise: Tensor, progress: float) -> Tensor:
+        loss: Tensor = self.objective(self.model, x, noise, progress)
+        return loss
 
 
 def _batches(index: Tensor, batch_size: int, seeds: Sequence[int]) -> Iterator[Tensor]:
@@ -95,7 +95,7 @@ def train(
     models: Sequence[VAE],
     x: Tensor,
     index: Tensor,
-    objective: Objective,
+    objectives: Sequence[Objective],
     training: Training,
     seeds: Sequence[int],
 ) -> list[Outcome]:
@@ -109,7 +109,8 @@ def train(
         models: S models of the same architecture, each initialised from its own seed.
         x: the data set, shape (n, *data_shape), on the device to train on.
         index: training points of each replicate, shape (S, N).
-        objective: ``objective(model, batch, noise)`` gives the loss of shape (...).
+        objectives: what each model minimises: S of one kind, the same one S times where it has no
+            parameters; those it has train along.
         training: options.
         seeds: the S training seeds.
 
@@ -117,36 +118,41 @@ def train(
         One outcome per model.
 
     Raises:
-        ValueError: if models, index and seeds do not have the same length S.
+        ValueError: if models, index, objectives and seeds do not have the same length S.
     """
-    if not len(models) == len(index) == len(seeds) >= 1:
+    if not len(models) == len(index) == len(objectives) == len(seeds) >= 1:
         raise ValueError(
-            "models, index and seeds must have the same length of at least 1, "
-            f"got {len(models)}, {len(index)}, {len(seeds)}"
+            "models, index, objectives and seeds must have the same length of at least 1, "
+            f"got {len(models)}, {len(index)}, {len(objectives)}, {len(seeds)}"
         )
     models = [model.to(x.device).train() for model in models]
-    parameters, buffers = torch.func.stack_module_state([_Loss(m, objective) for m in models])
+    bundles: list[nn.Module] = [
+        _Loss(model, copy.deepcopy(objective).to(x.device))
+        for model, objective in zip(models, objectives, strict=True)
+    ]
+    parameters, buffers = torch.func.stack_module_state(bundles)
     stacked = {k: v.detach().requires_grad_(v.requires_grad) for k, v in parameters.items()}
-    template = _Loss(copy.deepcopy(models[0]), objective)
+    template = copy.deepcopy(bundles[0])
 
-    def loss_of(state: dict[str, Tensor], batch: Tensor, noise: Tensor) -> Tensor:
-        out: Tensor = torch.func.functional_call(template, state, (batch, noise))
+    def loss_of(state: dict[str, Tensor], batch: Tensor, noise: Tensor, progress: float) -> Tensor:
+        out: Tensor = torch.func.functional_call(template, state, (batch, noise, progress))
         return out
 
     losses_of = loss_of
-    if buffers or not stackable(models[0]):
-        losses_of = torch.func.vmap(loss_of, randomness="different")
+    if buffers or not (stackable(models[0]) and stackable(objectives[0])):
+        losses_of = torch.func.vmap(loss_of, in_dims=(0, 0, 0, None), randomness="different")
 
     optimizer = torch.optim.Adam(stacked.values(), lr=training.learning_rate, fused=True)
     batches = _batches(index, training.batch_size, seeds)
     size = min(training.batch_size, index.shape[1])
-    noises = _noise((size, models[0].latent_dim), seeds)
+    noises = _noise((objectives[0].draws * size, models[0].latent_dim), seeds)
     losses = torch.empty(training.steps, len(models), device=x.device)
     shape = (len(models), size, *x.shape[1:])
     for step in range(training.steps):
         batch = x.index_select(0, next(batches).flatten().to(x.device)).view(shape)
         optimizer.zero_grad()
-        loss = losses_of({**stacked, **buffers}, batch, next(noises).to(x.device))
+        noise, progress = next(noises).to(x.device), step / training.steps
+        loss = losses_of({**stacked, **buffers}, batch, noise, progress)
         torch.autograd.backward(loss.sum())
         optimizer.step()
         losses[step] = loss.detach()

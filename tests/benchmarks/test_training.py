@@ -77,7 +77,8 @@ def together(x, hidden, seeds, steps, *, plain=False):
             model.encoder = PlainVAE.mlp([x.shape[1], *hidden, 2 * LATENT])
             model.decoder = PlainVAE.mlp([LATENT, *hidden, x.shape[1]])
     index = torch.arange(len(x)).expand(len(seeds), -1)
-    train(models, x, index, objectives.elbo, Training(steps=steps, batch_size=BATCH), seeds)
+    objective = [objectives.ELBO(LATENT, len(x))] * len(seeds)
+    train(models, x, index, objective, Training(steps=steps, batch_size=BATCH), seeds)
 
 
 @pytest.mark.parametrize("size", SIZES)

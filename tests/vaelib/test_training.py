@@ -28,9 +28,14 @@ def data(count=60):
     return (torch.rand(count, *SHAPE, generator=stream("data", 0)) < 0.5).float()
 
 
-def fit(models, x, seeds, objective=objectives.elbo, **options):
+def elbo(latent_dim=2, points=60, **options):
+    return objectives.ELBO(latent_dim, points, **options)
+
+
+def fit(models, x, seeds, objective=None, **options):
+    objective = objective or elbo()
     index = torch.stack([torch.randperm(len(x), generator=stream("data", s)) for s in seeds])
-    return train(models, x, index, objective, Training(**options), seeds)
+    return train(models, x, index, [objective] * len(models), Training(**options), seeds)
 
 
 def parameters(model):
@@ -50,7 +55,7 @@ def reference(seed, x, steps, batch_size, learning_rate):
             order = index[torch.randperm(len(x), generator=batches)]
         optimizer.zero_grad()
         batch = x[order[start : start + batch_size]]
-        objectives.elbo(model, batch, draws[step]).backward()
+        elbo()(model, batch, draws[step], 0).backward()
         optimizer.step()
     return parameters(model)
 
@@ -166,7 +171,7 @@ def test_training_options_must_be_positive(options):
 
 def test_mismatched_lengths_are_refused():
     with pytest.raises(ValueError, match="must have the same length"):
-        train([build(0)], data(), torch.zeros(2, 5).long(), objectives.elbo, Training(), [0, 1])
+        train([build(0)], data(), torch.zeros(2, 5).long(), [elbo()] * 2, Training(), [0, 1])
 
 
 # Linear VAE = pPCA (Lucas et al., Don't blame the ELBO!, 2019)
@@ -185,11 +190,12 @@ def linear_vae(beta, latent_dim=4, scale=0.5, count=1000):
     model = build(0, latent_dim, (), (5,), likelihood)
     options = {"batch_size": count, "steps": 3000}
 
-    def objective(model, x, noise):
-        # antithetic noise: the same optimum, reached with less wandering
-        both = torch.cat([noise[..., : count // 2, :], -noise[..., : count // 2, :]], -2)
-        return objectives.elbo(model, x, both, beta=beta)
+    class Antithetic(objectives.ELBO):  # the same optimum, reached with less wandering
+        def forward(self, model, x, noise, progress):
+            half = noise[..., : count // 2, :]
+            return super().forward(model, x, torch.cat([half, -half], -2), progress)
 
+    objective = Antithetic(latent_dim, count, beta=beta)
     for rate in (1e-2, 1e-3):
         fit([model], x, [0], objective, learning_rate=rate, **options)
     return model, x
