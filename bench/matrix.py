@@ -54,25 +54,37 @@ _DEEPEST = 16  # levels of a TOML document
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """A hypothesis about one metric over one study, fixed before the run.
+    """A hypothesis about one metric, fixed before the run.
 
     Attributes:
         id: short name, unique in the matrix.
         says: the claim in words.
-        study: name of the study that decides it.
+        study: name of the study that decides it; without one, the base configuration does.
         metric: name of the metric.
         split: the part of the data.
-        expect: what should come out.
+        source: the latent source, or ``"gauge_fixed"``; empty for the posterior itself.
+        expect: what should come out. ``increasing`` and ``decreasing`` concern the change along the
+            study, in the order of its values; ``greater`` and ``less`` every configuration of it
+            against the reference; ``equivalent`` every configuration against the reference, or
+            against the first configuration where there is none.
+        reference: value to compare with, in the metric's unit; 0 for ``greater`` and ``less``.
         margin: the smallest difference that matters, in the metric's unit.
     """
 
     id: Name
     says: Text
-    study: Text
+    study: Text | None = None
     metric: Text
     split: Literal["train", "test"] = "test"
+    source: str = ""
     expect: Literal["increasing", "decreasing", "equivalent", "greater", "less"]
+    reference: float | None = None
     margin: Annotated[float, Field(ge=0)] = 0.0
+
+    @property
+    def compares(self) -> bool:
+        """Whether it compares configurations with one another."""
+        return self.reference is None and self.expect not in ("greater", "less")
 
 
 @dataclass(frozen=True)
@@ -307,7 +319,7 @@ def _claims(
         if claim.id in taken:
             raise MatrixError(f'claim {number}.id: "{claim.id}" is taken by an earlier claim')
         taken.add(claim.id)
-        if claim.study not in sizes:
+        if claim.study is not None and claim.study not in sizes:
             raise MatrixError(
                 unknown(f"{at}.study", f"study {shown(claim.study)}", claim.study, sizes)
             )
@@ -315,8 +327,16 @@ def _claims(
             raise MatrixError(
                 unknown(f"{at}.metric", f"metric {shown(claim.metric)}", claim.metric, metrics)
             )
-        if sizes[claim.study] < 2:
-            raise MatrixError(f"{at}.study: expected two or more configurations, got 1")
+        if claim.compares and (claim.study is None or sizes[claim.study] < 2):
+            got = "none" if claim.study is None else "1"
+            raise MatrixError(
+                f"{at}.study: expected a study of two or more configurations, got {got}"
+            )
+        if claim.reference is not None and claim.expect in ("increasing", "decreasing"):
+            raise MatrixError(
+                f"{at}.reference: expected none where a metric is {claim.expect}, "
+                f"got {claim.reference}"
+            )
         if claim.expect == "equivalent" and claim.margin == 0:
             raise MatrixError(f"{at}.margin: expected more than 0 to show equivalence, got 0.0")
         yield claim

@@ -20,6 +20,7 @@ from bench.sections import (
 )
 from bench.store import write_atomically
 from bench.tables import SPLITS, glossary, markdown, measured, quantity
+from bench.verdicts import answers, claims_page, findings
 
 __all__ = ["answer", "page", "write_index", "write_pages"]
 
@@ -85,6 +86,9 @@ def write_pages(
         write_atomically(folder / "arrays.npz", buffer.getvalue())
     path = results / f"{matrix}.md"
     write_atomically(path, page(folder, comment).encode())
+    if found := findings(folder):
+        claims = results / f"{matrix}-claims.md"
+        write_atomically(claims, claims_page(matrix, found).encode())
     write_index(results)
     return path
 
@@ -107,7 +111,10 @@ def write_index(results: Path) -> Path:
     heads = ["matrix", "answer", "configurations", "seeds", "failed cells"]
     parts = ["# Results", "Does the aggregate posterior match its prior?"]
     parts.append(markdown(heads, body, left=2) if body else "No matrix has rows yet.")
-    others = sorted({page.stem for page in results.glob("*.md")} - {"README", *names})
+    if blocks := answers(results, names):
+        parts += ["## What the thread said, and what the seeds say", *blocks]
+    known = {"README", *names, *(f"{name}-claims" for name in names)}
+    others = sorted({page.stem for page in results.glob("*.md")} - known)
     if others:
         parts.append("Other pages: " + ", ".join(f"[{name}]({name}.md)" for name in others) + ".")
     path = results / "README.md"
@@ -132,6 +139,7 @@ def page(folder: Path, comment: str = "") -> str:
         parts.append("\n".join(f"> {line}".rstrip() for line in comment.strip().splitlines()))
     parts += [
         f"**{answer(rows)}**",
+        *_claims_link(folder),
         *failure_section(rows),
         "## Leaderboard",
         *leaderboard_section(rows),
@@ -147,6 +155,19 @@ def page(folder: Path, comment: str = "") -> str:
     counts = f"{rows['config'].nunique()} configurations, {count_cells(rows)} cells"
     parts.append(f"Made from [{name}/rows.csv]({name}/rows.csv): {counts}.")
     return "\n\n".join(parts) + "\n"
+
+
+def _collapsed(rows: pd.DataFrame, config: object, split: str) -> bool:
+    """Whether the posteriors of a configuration say nothing about their inputs."""
+    if ("active_units", split, "") not in measured(rows):
+        return False
+    return bool((replicates(rows, "active_units", split)[config].dropna() == 0).all())
+
+
+def _claims_link(folder: Path) -> list[str]:
+    """Where the page's claims are decided, if it has any."""
+    name = f"{folder.name}-claims.md"
+    return [f"Claims and verdicts: [{name}]({name})."] if findings(folder) else []
 
 
 def answer(rows: pd.DataFrame) -> str:
@@ -185,6 +206,7 @@ def _answer(rows: pd.DataFrame, data: str) -> str:
         f"{len(board) - match - differ} are undecided; the closest, `{board.index[0]}`, is at "
         f"{quantity(best['mean'], best['half_width'])} nats (S = {best['S']})"
     )
+    text += ", a collapse: no unit is active" if _collapsed(rows, board.index[0], split) else ""
     text += f", tied with {tied} more" if tied else ""
     text += f": {best['note']}" if best["note"] else ""
     return text + (f"; {flagged} more cannot be ranked, being saturated." if flagged else ".")

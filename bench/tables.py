@@ -61,7 +61,7 @@ def quantity(mean: float, half_width: float = math.nan) -> str:
 
 
 def markdown(heads: Sequence[str], body: Iterable[Sequence[object]], left: int = 1) -> str:
-    """Lay out a table; pipes in its cells stay in them.
+    """Lay out a table; pipes in its cells stay in them, and each cell on its line.
 
     Args:
         heads: Column headings.
@@ -71,7 +71,7 @@ def markdown(heads: Sequence[str], body: Iterable[Sequence[object]], left: int =
     Returns:
         Markdown.
     """
-    cells = [[str(cell).replace("|", r"\|") for cell in row] for row in body]
+    cells = [[" ".join(str(cell).split()).replace("|", r"\|") for cell in row] for row in body]
     frame = pd.DataFrame(cells, columns=[head.replace("|", r"\|") for head in heads])
     align = ["left"] * left + ["right"] * (len(heads) - left)
     return str(frame.to_markdown(index=False, disable_numparse=True, colalign=align))

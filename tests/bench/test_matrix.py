@@ -584,7 +584,7 @@ MISTAKES = [
     (
         EXAMPLE.replace('says = "a', 'say = "a'),
         'claim 1.say: unknown key, did you mean "says"? '
-        "Known: expect, id, margin, metric, says, split, study",
+        "Known: expect, id, margin, metric, reference, says, source, split, study",
     ),
     (
         EXAMPLE.replace('study = "encoder depth"', 'study = "encoder width"'),
@@ -614,7 +614,15 @@ MISTAKES = [
     ),
     (
         EXAMPLE.replace("[[200], [200, 200], [200, 200, 200]]", "[[200]]"),
-        "claim d.study: expected two or more configurations, got 1",
+        "claim d.study: expected a study of two or more configurations, got 1",
+    ),
+    (
+        EXAMPLE.replace('study = "encoder depth"', ""),
+        "claim d.study: expected a study of two or more configurations, got none",
+    ),
+    (
+        EXAMPLE + "reference = 0.1\n",
+        "claim d.reference: expected none where a metric is decreasing, got 0.1",
     ),
 ]
 

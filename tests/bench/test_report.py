@@ -248,6 +248,15 @@ def test_the_answer_counts_matches_by_equivalence(frame):
     assert "saturated" not in said and "no result" not in said
 
 
+def test_the_answer_calls_a_collapse_by_its_name(frame):
+    rows = frame[frame["config"] == "base"]
+    units = rows["metric"] == "active_units"
+    assert "collapse" not in answer(rows)
+    assert "a collapse: no unit is active" in answer(
+        rows.assign(value=rows["value"].mask(units, 0))
+    )
+
+
 def test_few_seeds_answer_nothing(frame):
     said = answer(with_excess(frame, {"far": 9.0, "near": 0.0}).query("seed < 4"))
     assert "0 of 2 configurations match the prior, 0 do not, 2 are undecided" in said
