@@ -1,87 +1,23 @@
 """The whole path of one configuration: data, models, training, posteriors, measurements."""
 
-import time
-from collections.abc import Mapping, Sequence
-from functools import cache
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from bench.components import component
+from bench.stages import Laps
+from bench.trained import dataset_of, trained
 from vaelib.audit import Measurement, audit
 from vaelib.datasets import Dataset, Splits
 from vaelib.models import VAE
-from vaelib.objectives import Objective
-from vaelib.seeding import global_stream, stream
+from vaelib.seeding import stream
 from vaelib.stats.bounds import evidence_lower_bound
 from vaelib.stats.nulls import NormalNull
-from vaelib.training import Outcome, Training, train
+from vaelib.training import Outcome
 
-__all__ = ["build_model", "build_objective", "dataset_of", "run_block"]
-
-Values = Mapping[str, Any]
-
-
-def _options(table: Values) -> dict[str, Any]:
-    return {key: value for key, value in table.items() if key != "name"}
-
-
-def dataset_of(table: Values) -> Dataset:
-    """The data set of a configuration's ``dataset`` table, kept in memory once loaded."""
-    return _load(table["name"], tuple(sorted(_options(table).items())))
-
-
-@cache
-def _load(name: str, options: tuple[tuple[str, Any], ...]) -> Dataset:
-    loaded: Dataset = component("dataset", name)(**dict(options))
-    return loaded
-
-
-def build_model(values: Values, data_shape: Sequence[int], seed: int) -> VAE:
-    """The untrained model of a configuration, initialised from its seed's own stream.
-
-    Args:
-        values: a resolved configuration.
-        data_shape: shape of one data point.
-        seed: the training seed.
-
-    Returns:
-        The model, on the CPU.
-    """
-
-    def make(family: str, *supplied: object) -> Any:  # noqa: ANN401
-        table = values[family]
-        return component(family, table["name"])(*supplied, **_options(table))
-
-    size = values["latent_dim"]
-    with global_stream("initialisation", seed):
-        return VAE(
-            make("encoder", data_shape, 2 * size),
-            make("prior", size),
-            make("decoder", size, data_shape),
-            make("likelihood", data_shape),
-        )
-
-
-def build_objective(values: Values, points: int, seed: int) -> Objective:
-    """What a configuration's model minimises, initialised from a stream of its own.
-
-    Args:
-        values: a resolved configuration.
-        points: N, the training points.
-        seed: the training seed.
-
-    Returns:
-        The objective, on the CPU.
-    """
-    table = values["objective"]
-    with global_stream("objective initialisation", seed):
-        made: Objective = component("objective", table["name"])(
-            values["latent_dim"], points, **_options(table)
-        )
-    return made
+__all__ = ["run_block"]
 
 
 def run_block(job: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -89,39 +25,36 @@ def run_block(job: Mapping[str, Any]) -> list[dict[str, Any]]:
 
     Args:
         job: ``configuration`` (resolved values), ``block`` (the seeds that train together),
-            ``cells`` (cell id -> seed, of those whose records are wanted), ``device``,
-            ``results`` (the matrix's folder; simulated nulls are kept in ``cache`` beside it).
+            ``cells`` (cell id -> seed, of those whose records are wanted), ``device`` (``"auto"``:
+            what this machine has), ``results`` (the matrix's folder; simulated nulls are kept in
+            ``cache`` beside it), ``trains`` (hash of the code that trains; models that were stored
+            under it are not trained again).
 
     Returns:
-        One record per wanted cell: status, message, seconds, measurements and arrays.
+        One record per wanted cell: status, message, seconds, stages, measurements and arrays.
     """
-    start = time.perf_counter()
-    values, seeds, device = job["configuration"], list(job["block"]), torch.device(job["device"])
-    data = dataset_of(values["dataset"])
-    splits = [data.split(seed) for seed in seeds]
-    models = [build_model(values, data.data_shape, seed) for seed in seeds]
-    x = data.x.to(device)
-    outcomes = train(
-        models,
-        x,
-        torch.stack([split.train for split in splits]),
-        [
-            build_objective(values, len(split.train), seed)
-            for split, seed in zip(splits, seeds, strict=True)
-        ],
-        Training(**values["training"]),
-        seeds,
-    )
+    laps = Laps()
+    data = dataset_of(job["configuration"]["dataset"])
+    x = data.x.to(_device(job["device"]))
+    replicates = trained(job, data, x)
+    laps("training")
     null = NormalNull(folder=Path(job["results"]).parent / "cache" / "nulls")
-    shared = (time.perf_counter() - start) / len(seeds)
     records = []
-    for cell, seed in job["cells"].items():
-        place = seeds.index(seed)
-        start = time.perf_counter()
-        record = _measure(models[place], outcomes[place], data, x, splits[place], seed, null)
-        record |= {"cell": cell, "seconds": shared + time.perf_counter() - start}
-        records.append(record)
+    for cell, replicate in replicates.items():
+        stages = Laps()
+        model, outcome, split = replicate.model, replicate.outcome, replicate.split
+        record = _measure(model, outcome, data, x, split, replicate.seed, null, stages)
+        stages("statistics")
+        seconds = replicate.seconds + sum(stages.values())
+        stages["training"] = laps["training"] / len(replicates)
+        records.append(record | {"cell": cell, "seconds": seconds, "stages": dict(stages)})
     return records
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)
 
 
 def _measure(
@@ -132,6 +65,7 @@ def _measure(
     split: Splits,
     seed: int,
     null: NormalNull,
+    stages: Laps,
 ) -> dict[str, Any]:
     if outcome.diverged_at is not None:
         message = f"the loss was not finite at step {outcome.diverged_at}"
@@ -141,6 +75,7 @@ def _measure(
     for name, index in parts.items():
         mean, scale = model.posterior(x[index])
         posteriors[name] = mean.cpu(), scale.cpu()
+    stages("latents")
     mean, scale = posteriors["train"]
     rows = audit(mean, scale, model.prior, posteriors["test"], seed=seed, null=null)
     for name, index in parts.items():
