@@ -48,6 +48,7 @@ from bench.store import Store
 __all__ = [
     "Executor",
     "Job",
+    "JobLost",
     "LocalExecutor",
     "Records",
     "cause",
@@ -92,6 +93,18 @@ class Executor(Protocol):
 
     def stop(self) -> None:
         """Ends everything that still runs, at once; returns when nothing does."""
+
+
+class JobLost(Exception):
+    """A job that did not end by itself, where the first error cannot travel.
+
+    Args:
+        status: of its records.
+        message: of its records.
+    """
+
+    def __init__(self, status: str, message: str) -> None:
+        super().__init__(status, message)
 
 
 class LocalExecutor:
@@ -315,6 +328,9 @@ def cause(error: BaseException) -> tuple[str, str]:
     """
     if isinstance(error, TimeoutError):
         return "timeout", "ran longer than its timeout; the log shows where"
+    if isinstance(error, JobLost):
+        status, message = error.args
+        return status, message
     if not isinstance(error, ProcessExpired):
         return "failed", one_line(error)
     if error.exitcode >= 0:

@@ -75,8 +75,13 @@ def execute(request: Request, console: Console) -> int:
 def _executor(request: Request) -> Executor:
     if request.executor == "local":
         return LocalExecutor(request.workers or _cores())
-    from bench.cluster import DaskExecutor  # an extra of its own
-
+    try:
+        from bench.cluster import DaskExecutor
+    except ModuleNotFoundError as error:
+        raise UserError(
+            f"--executor {request.executor} needs the package {error.name}; "
+            "install the extra with `pip install vaebench[cluster]`"
+        ) from error
     return DaskExecutor(request.executor)
 
 

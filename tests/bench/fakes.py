@@ -74,6 +74,16 @@ def slow(job):
     return fine(job)
 
 
+def takes_its_time(job):
+    """Says which worker of a cluster it began on: the parent of its forkserver."""
+    server = Path(f"/proc/{os.getppid()}/stat").read_text().rpartition(")")[2].split()
+    path = Path(job["results"]) / f"began-{job['name']}-{os.getpid()}"
+    path.with_suffix(".tmp").write_text(server[1])
+    path.with_suffix(".tmp").rename(path)
+    time.sleep(0.4)
+    return fine(job)
+
+
 def with_arrays(job):
     arrays = {"mean": np.arange(6.0).reshape(2, 3), "names": np.array(["a", "b"])}
     return [outcome(cell, 1.0, arrays=arrays) for cell in job["cells"]]
