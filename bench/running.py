@@ -22,7 +22,7 @@ from bench.metrics import METRICS
 from bench.progress import duration, progress_on
 from bench.request import Request
 from bench.states import Known, changed, inspect
-from bench.store import Store
+from bench.store import Store, StoreError
 
 __all__ = ["execute", "write_pages"]
 
@@ -41,6 +41,7 @@ def execute(request: Request, console: Console) -> int:
 
     Raises:
         UserError: for a mistake in the matrix or the options.
+        StoreError: if the results folder cannot be used.
     """
     if (request.executor, request.device) == ("local", "cuda") and not torch.cuda.is_available():
         raise UserError("--device cuda needs a CUDA device, and torch sees none")
@@ -56,16 +57,23 @@ def execute(request: Request, console: Console) -> int:
         _show(request, planned, console)
         return 0
     executor = _executor(request)
-    summary = benchmark(
-        planned,
-        executor,
-        progress_on(console),
-        only=request.only,
-        keep_stale=request.allow_stale,
-    )
     page = request.results / f"{matrix.name}.md"
-    if _outdated(page):
-        write_pages(request.results, matrix.name, pictured(planned))
+    try:
+        summary = benchmark(
+            planned,
+            executor,
+            progress_on(console),
+            only=request.only,
+            keep_stale=request.allow_stale,
+        )
+        if _outdated(page):
+            write_pages(request.results, matrix.name, pictured(planned))
+    except OSError as error:
+        reason = error.strerror or error
+        raise StoreError(
+            f"cannot write to {planned.folder}: {reason}; what ran is kept, so make room, or "
+            "choose another folder, and run the same command"
+        ) from error
     # A name holds no character that a shell would read, so it may be filled in later.
     again = request.command("--only") + " {name}"
     console.print(summary.text(page, again), markup=False)

@@ -168,8 +168,8 @@ def is_stored(results: str | Path, cell: str, trains: str) -> bool:
         True where nothing needs training; damage inside the file shows when it is loaded.
     """
     try:
-        with np.load(_path(results, cell), allow_pickle=False) as file:
-            return str(file["trains"]) == trains
+        with _path(results, cell).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            return str(arrays["trains"]) == trains
     except Exception:  # missing, or damaged in any way
         return False
 
@@ -202,8 +202,9 @@ def _stored(
     if not is_stored(job["results"], cell, job.get("trains", "")):
         return None
     try:
-        with np.load(_path(job["results"], cell), allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        path = _path(job["results"], cell)
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            arrays = dict(archive)
         state = {
             name.removeprefix(_STATE): torch.from_numpy(array)
             for name, array in arrays.items()
