@@ -43,15 +43,13 @@ def execute(request: Request, console: Console) -> int:
         UserError: for a mistake in the matrix or the options.
         StoreError: if the results folder cannot be used.
     """
-    if (request.executor, request.device) == ("local", "cuda") and not torch.cuda.is_available():
-        raise UserError("--device cuda needs a CUDA device, and torch sees none")
     matrix = load(request.matrix, overrides=request.overrides, seeds=request.seeds, metrics=METRICS)
     names = {configuration.name for configuration in matrix.configurations}
     for name in request.only:
         if name not in names:
             known = ", ".join(sorted(names))
             raise UserError(f"--only: unknown configuration {name!r}. Known: {known}")
-    planned = plan(matrix, request.results, request.device, request.timeout)
+    planned = plan(matrix, request.results, _device(request), request.timeout)
     _warn_of_other_rows(request, planned, console)
     if request.dry_run:
         _show(request, planned, console)
@@ -78,6 +76,16 @@ def execute(request: Request, console: Console) -> int:
     again = request.command("--only") + " {name}"
     console.print(summary.text(page, again), markup=False)
     return summary.exit_code
+
+
+def _device(request: Request) -> str:
+    if request.executor != "local":
+        return request.device  # what the workers have is theirs to say
+    if request.device == "cuda" and not torch.cuda.is_available():
+        raise UserError("--device cuda needs a CUDA device, and torch sees none")
+    if request.device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return request.device
 
 
 def _executor(request: Request) -> Executor:

@@ -418,6 +418,20 @@ def test_an_executor_that_stays_broken_is_given_up(folder, lines):
     assert {failure.message for failure in summary.failures} == {"BrokenExecutor: worker lost"}
 
 
+class Elsewhere(InlineExecutor):
+    """Workers that write to a folder of their own under the same path."""
+
+    def submit(self, job):
+        return super().submit({**job, "results": job["results"] + "-elsewhere"})
+
+
+def test_records_that_never_arrive_are_failures(folder, lines, monkeypatch):
+    monkeypatch.setattr("bench.runner._PATIENCE", 0.05)
+    summary = run_all([job("a", folder)], folder, lines, Elsewhere())
+    assert summary.statuses == {"a-0": "failed", "a-1": "failed"}
+    assert summary.failures[0].message.endswith("do the workers share this folder?")
+
+
 def test_nothing_to_measure_is_not_a_pass(folder, lines):
     summary = run_all([], folder, lines)
     assert summary.exit_code == 2
