@@ -18,9 +18,12 @@ from rich.table import Table
 
 from bench import archive
 from bench import benchmark as running
+from bench import check as gating
 from bench import report as pages
 from bench.components import FAMILIES, MatrixError
 from bench.executors import LocalExecutor
+from bench.gate import GateError, exit_code
+from bench.gate_page import label, line, sentence, worst_first
 from bench.matrix import leading_comment, load, shipped
 from bench.metrics import METRICS
 from bench.progress import progress_on
@@ -129,6 +132,43 @@ def _show_plan(planned: running.Plan, console: Console) -> None:
     console.print(table)
     todo = sum(c.total() - c["cached"] for c in states.values())
     console.print(f"{len(planned.cells)} cells, {todo} to run -> {planned.folder}")
+
+
+@app.command()
+def check(
+    matrix: Annotated[str, typer.Argument(help="A shipped matrix or the path of a TOML file.")],
+    baseline: Annotated[Path, typer.Option(help="The rows.csv to compare with.")],
+    results: Annotated[Path, typer.Option(help="Where the run goes.")] = Path("build/check"),
+    strict: Annotated[bool, typer.Option("--strict", help="INCONCLUSIVE fails, too.")] = False,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes at once.", show_default="one per core")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    markdown: Annotated[Path | None, typer.Option(help="Write a page here.")] = None,
+    junit: Annotated[Path | None, typer.Option(help="Write JUnit XML here.")] = None,
+) -> None:
+    """Run what is missing, then compare with a baseline: 1 if worse, 2 if not comparable.
+
+    Example: vaebench check ci --baseline results/ci/rows.csv --markdown check.md
+    """
+    loaded = load(matrix, metrics=METRICS)
+    planned = running.plan(loaded, results, _device(device))
+    console = _console()
+    workers = _cores() if workers is None else workers
+    try:
+        summary, found = gating.check(
+            planned, baseline, LocalExecutor(workers), progress_on(console), workers
+        )
+    except GateError as error:
+        print(f"vaebench: {error}", file=sys.stderr)
+        raise typer.Exit(2) from error
+    gating.write_findings(found, loaded.name, baseline, markdown, junit)
+    console.print(summary.text(planned.folder, f"vaebench run {matrix}"), markup=False)
+    for one in worst_first(found):
+        if one.verdict != "OK":
+            console.print(f"{one.verdict} {label(one)}: {sentence(one)}", markup=False)
+    console.print(line(found), markup=False)
+    raise typer.Exit(max(exit_code(found, strict=strict), 2 * summary.interrupted))
 
 
 @app.command()
