@@ -15,6 +15,7 @@ from bench.matrix import Cell, Matrix
 from bench.metrics import METRICS
 from bench.progress import Progress
 from bench.provenance import provenance
+from bench.quantile_figure import marginal_quantiles
 from bench.rows import csv_bytes, rows
 from bench.runner import Summary, run
 from bench.store import Store, write_atomically
@@ -123,22 +124,25 @@ def _update(path: Path, data: bytes) -> None:
 
 
 def pictured(planned: Plan) -> dict[str, np.ndarray]:
-    """The posteriors that the page draws: those of the base's first seed, where D is 2.
+    """What the page draws beyond its rows, from the first seed.
 
     Args:
         planned: a plan that has run.
 
     Returns:
-        ``"<config>/mean"`` and ``"/scale"``, shape (N, 2), and ``"/labels"``, shape (N,), of the
-        training inputs; nothing where there is nothing to draw.
+        Of the training inputs of the base, where D is 2: ``"<config>/mean"`` and ``"/scale"``,
+        shape (N, 2), and ``"/labels"``, shape (N,). Of the test inputs of every configuration with
+        the standard normal prior: ``"<config>/quantiles"``, shape (D, quantiles).
     """
-    base = planned.matrix.configurations[0]
-    if base.values["latent_dim"] != 2:
-        return {}
-    first = next(cell for cell in planned.cells if cell.configuration.name == base.name)
-    arrays = Store(planned.folder).arrays(first.id)
-    return {
-        f"{base.name}/{part}": arrays[f"train_{part}"]
-        for part in ("mean", "scale", "labels")
-        if f"train_{part}" in arrays
-    }
+    store, base = Store(planned.folder), planned.matrix.configurations[0]
+    out: dict[str, np.ndarray] = {}
+    firsts = {cell.configuration.name: cell for cell in reversed(planned.cells)}
+    for name, cell in firsts.items():
+        arrays = store.arrays(cell.id)
+        if name == base.name and base.values["latent_dim"] == 2:
+            parts = [part for part in ("mean", "scale", "labels") if f"train_{part}" in arrays]
+            out |= {f"{name}/{part}": arrays[f"train_{part}"] for part in parts}
+        if "test_mean" in arrays and cell.configuration.values["prior"]["name"] == "normal":
+            found = marginal_quantiles(arrays["test_mean"], arrays["test_scale"])
+            out[f"{name}/quantiles"] = found.astype(np.float32)
+    return out

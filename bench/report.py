@@ -142,7 +142,7 @@ def page(folder: Path, comment: str = "") -> str:
         *_claims_link(folder),
         *failure_section(rows),
         "## Leaderboard",
-        *leaderboard_section(rows),
+        *leaderboard_section(rows, folder),
     ]
     studies = rows["study"].map(lambda text: text.split("; "))
     for study in dict.fromkeys(study for found in studies for study in found if study):

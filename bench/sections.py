@@ -10,6 +10,8 @@ import pandas as pd
 from bench.analysis import FEW_SEEDS, TOO_FEW, failures, saturated, summarise, varied_keys
 from bench.figures import kl_parts, latent_quilt, levels, metric_panels, save
 from bench.metrics import metric_named
+from bench.quantile_figure import quantile_plot
+from bench.rank_figure import rank_plot
 from bench.tables import (
     SPLITS,
     code,
@@ -73,6 +75,10 @@ _QUILT = (
     "denser, blue where the prior samples and q does not (colours end at ± 3 nats). The circles "
     "hold 50 % and 95 % of the prior."
 )
+_QUANTILES = (
+    "Test inputs of the first seed, one line per latent dimension: the quantiles of q_j less those "
+    "of N(0, 1). A level line at 0 is a match, a slope a wrong scale, a wave a wrong shape."
+)
 
 
 def count_cells(rows: pd.DataFrame) -> int:
@@ -108,11 +114,12 @@ def failure_section(rows: pd.DataFrame) -> list[str]:
     return [f"## Failures: {len(lost)} of {count_cells(rows)} cells", markdown(heads, body, left=4)]
 
 
-def leaderboard_section(rows: pd.DataFrame) -> list[str]:
+def leaderboard_section(rows: pd.DataFrame, folder: Path) -> list[str]:
     """Show all configurations by every headline metric, in the order of the first.
 
     Args:
         rows: Tidy rows of one matrix.
+        folder: The matrix's results, where the picture of the ranks goes.
 
     Returns:
         Blocks of Markdown.
@@ -141,7 +148,12 @@ def leaderboard_section(rows: pd.DataFrame) -> list[str]:
     text = f"On {split} inputs, in the order of the mean {metric_named(shown[0][0]).symbol}."
     text += " Ranks are within a data set." * several
     text += f" S ≤ {FEW_SEEDS}: {TOO_FEW}." * bool((counts["S"] <= FEW_SEEDS).any())
-    return [text, markdown(heads, body, left=1 + several), *[_DAGGER] * bool(flagged)]
+    parts = [text, markdown(heads, body, left=1 + several), *[_DAGGER] * bool(flagged)]
+    if not several and len(body) > 1:
+        picture = folder / "figures" / "ranks.png"
+        save(rank_plot(rows, shown, split), picture)
+        parts.append(_image(f"rank intervals on {split} inputs", picture))
+    return parts
 
 
 def study_section(rows: pd.DataFrame, name: str, folder: Path) -> list[str]:
@@ -177,7 +189,22 @@ def study_section(rows: pd.DataFrame, name: str, folder: Path) -> list[str]:
                 picture = folder / "figures" / f"{slug}-kl.png"
                 save(kl_parts(rows), picture)
                 parts.append(_image(f"{name}: raw KL, null and excess", picture))
+    if quantiles := _quantiles(folder, labels):
+        picture = folder / "figures" / f"{slug}-quantiles.png"
+        save(quantile_plot(quantiles), picture)
+        parts += ["### Each dimension against N(0, 1)", _QUANTILES]
+        parts.append(_image(f"{name}: quantiles of each dimension less those of N(0, 1)", picture))
     return parts
+
+
+def _quantiles(folder: Path, labels: dict[str, str]) -> dict[str, np.ndarray]:
+    """Label -> quantiles of every marginal, of the configurations that have them."""
+    path = folder / "arrays.npz"
+    if not path.exists():
+        return {}
+    with np.load(path) as arrays:
+        keys = {label: f"{config}/quantiles" for config, label in labels.items()}
+        return {label: arrays[key] for label, key in keys.items() if key in arrays}
 
 
 def _ranked(rows: pd.DataFrame, labels: dict[str, str], key: str) -> list[str]:
