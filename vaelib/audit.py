@@ -87,13 +87,13 @@ def audit(
         >>> abs(excess.value) < 0.05
         True
     """
-    q = AggregatePosterior(mean, scale)
-    p = _prior(prior, q.latent_dim)
+    p = _prior(prior, AggregatePosterior(mean, scale).latent_dim)
+    q = p.family.aggregate(mean, scale)
     rows = list(_match(q, p, "train", seed, null_draws))
     rows += _tests(q.sample(stream("test z train", seed))[0], p, "train", seed, test_rows, null)
     if heldout is None:
         return rows
-    held = AggregatePosterior(*heldout)
+    held = p.family.aggregate(*heldout)
     if held.latent_dim != q.latent_dim:
         raise ValueError(
             f"heldout must have {q.latent_dim} dimensions like mean, got {held.latent_dim}"
@@ -102,9 +102,16 @@ def audit(
     rows += _match(held, p, "test", seed, null_draws)
     rows += _tests(z, p, "test", seed, test_rows, null)
     if len(z) >= 100:
-        share = holes.hole_mass(q, z, p, stream("holes", seed))
-        rows.append(Measurement("test", "hole_mass", *share))
+        rows.append(_holes(q, z, p, seed))
     return rows
+
+
+def _holes(q: AggregatePosterior, z: Tensor, prior: Prior, seed: int) -> Measurement:
+    try:
+        share = holes.hole_mass(q, z, prior, stream("holes", seed))
+    except ValueError as error:
+        return Measurement("test", "hole_mass", None, message=str(error))
+    return Measurement("test", "hole_mass", *share)
 
 
 def _prior(prior: str | Prior, latent_dim: int) -> Prior:
@@ -134,7 +141,11 @@ def _match(
     yield Measurement(split, "saturated", float(saturated))
     if q.components > 1:
         low = divergences.leave_one_out_kl(q, prior, stream(f"z {split}", seed), draws=2)
-        yield Measurement(split, "marginal_kl_loo", *low)
+        if math.isfinite(low[0]):
+            yield Measurement(split, "marginal_kl_loo", *low)
+        else:
+            apart = "some posteriors overlap with no other: the density left is 0"
+            yield Measurement(split, "marginal_kl_loo", None, message=apart)
     if isinstance(prior, Normal):
         yield from _against_null(q, prior, parts, split, seed, null_draws)
         yield from _against_normal(q, parts, split)

@@ -1,12 +1,12 @@
 """The aggregate posterior of N encoded inputs: a finite mixture whose density is known exactly."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
 
-__all__ = ["AggregatePosterior"]
+__all__ = ["AggregatePosterior", "log_mean_exp"]
 
 _TILE = 1 << 19  # numbers of the (points, components) matrix held at once
 _LOWEST = -80.0  # exp of less is subnormal or zero next to 1, and subnormal exp is slow
@@ -106,12 +106,16 @@ class AggregatePosterior:
                 "leave_one_out needs one point per component and at least 2 components, "
                 f"got {len(z)} points and {self.components} components"
             )
+        return self._log_mean_exp(z.to(self.mean), leave_one_out)
+
+    def _log_mean_exp(self, z: Tensor, leave_one_out: bool) -> Tensor:
         quadratic = _quadratic(self.mean, self.scale)
-        features = _features(z.double() - self.mean.mean(0))
-        out = torch.empty(len(z), dtype=torch.float64, device=self.mean.device)
-        for rows, columns in _tiles(len(z), self.components):
-            out[rows] = _log_sum_exp(features[rows], quadratic, columns, rows, leave_one_out)
-        return out - math.log(self.components - leave_one_out)
+        features = _features(z - self.mean.mean(0))
+
+        def logs(rows: slice, columns: slice) -> Tensor:
+            return features[rows] @ quadratic[columns].T
+
+        return log_mean_exp(logs, z, self.components, leave_one_out)
 
     def marginal(self, dimension: int) -> "AggregatePosterior":
         """The mixture of one latent dimension, with D = 1."""
@@ -149,21 +153,45 @@ def _tiles(points: int, components: int) -> Iterator[tuple[slice, list[slice]]]:
         yield slice(start, min(start + height, points)), columns
 
 
+def log_mean_exp(
+    logs: Callable[[slice, slice], Tensor], z: Tensor, components: int, leave_one_out: bool
+) -> Tensor:
+    """log of the mean of component densities at each point, by tiles of bounded size.
+
+    Args:
+        logs: maps a slice of points and one of components to their log densities, a new tensor.
+        z: points of shape (M, D), in float64.
+        components: N.
+        leave_one_out: leave component m out at point m.
+
+    Returns:
+        Log densities of shape (M,), in float64; -inf where no component has mass.
+    """
+    out = torch.empty_like(z[:, 0])
+    for rows, columns in _tiles(len(z), components):
+        out[rows] = _log_sum_exp(logs, z, rows, columns, leave_one_out)
+    return out - math.log(components - leave_one_out)
+
+
 def _log_sum_exp(
-    features: Tensor, quadratic: Tensor, columns: list[slice], rows: slice, leave_one_out: bool
+    logs: Callable[[slice, slice], Tensor],
+    z: Tensor,
+    rows: slice,
+    columns: list[slice],
+    leave_one_out: bool,
 ) -> Tensor:
     """log sum_n q_n over all column blocks, with a running maximum, shape (rows,)."""
-    highest = torch.full_like(features[:, 0], -math.inf)
+    highest = torch.full_like(z[rows, 0], -math.inf)
     total = torch.zeros_like(highest)
     for block in columns:
-        logs = features @ quadratic[block].T
+        values = logs(rows, block)
         if leave_one_out:
-            own = torch.arange(rows.start, rows.stop, device=logs.device) - block.start
-            inside = (own >= 0) & (own < logs.shape[1])
-            logs[inside.nonzero()[:, 0], own[inside]] = -math.inf
-        peak = torch.maximum(highest, logs.amax(1))
+            own = torch.arange(rows.start, rows.stop, device=values.device) - block.start
+            inside = (own >= 0) & (own < values.shape[1])
+            values[inside.nonzero()[:, 0], own[inside]] = -math.inf
+        peak = torch.maximum(highest, values.amax(1))
         base = peak.clamp_min(torch.finfo(peak.dtype).min)
         total *= (highest - base).clamp_(min=_LOWEST).exp_() * highest.isfinite()
-        total += logs.sub_(base.unsqueeze(1)).clamp_(min=_LOWEST).exp_().sum(1)
+        total += values.sub_(base.unsqueeze(1)).clamp_(min=_LOWEST).exp_().sum(1)
         highest = peak
     return highest + total.log()

@@ -36,14 +36,21 @@ def hole_mass(
         The share and its binomial standard error over prior draws.
 
     Raises:
-        ValueError: for fewer than 1 / level held-out latents, which have no such quantile.
+        ValueError: for held-out latents that have no such quantile: fewer than 1 / level of them,
+            or some where q_N is 0.
     """
     if len(heldout) * level < 1:
         raise ValueError(
             f"heldout must have at least {math.ceil(1 / level)} rows for a quantile of {level}, "
             f"got {len(heldout)}"
         )
-    threshold = torch.quantile(posterior.log_prob(heldout.double()), level)
+    density = posterior.log_prob(heldout.double())
+    outside = float((density == -math.inf).double().mean())
+    if outside > 0:
+        raise ValueError(
+            f"heldout must lie where the training posteriors have mass, got {outside:.1%} outside"
+        )
+    threshold = torch.quantile(density, level)
     z = prior.sample(draws, generator).to(posterior.mean)
     share = float((posterior.log_prob(z) < threshold).double().mean())
     return share, math.sqrt(share * (1 - share) / draws)
