@@ -33,7 +33,9 @@ def hole_mass(
         level: quantile of the held-out log densities.
 
     Returns:
-        The share and its binomial standard error over prior draws.
+        The share and its standard error over the prior draws (binomial) and over the held-out
+        latents, whose quantile is the less certain of the two: half the change of the share from
+        one standard error below the quantile's level to one above.
 
     Raises:
         ValueError: for fewer than 1 / level held-out latents, which have no such quantile.
@@ -43,7 +45,11 @@ def hole_mass(
             f"heldout must have at least {math.ceil(1 / level)} rows for a quantile of {level}, "
             f"got {len(heldout)}"
         )
-    threshold = torch.quantile(posterior.log_prob(heldout.double()), level)
+    spread = math.sqrt(level * (1 - level) / len(heldout))
+    levels = torch.tensor([level, level - spread, level + spread], dtype=torch.float64)
+    density = posterior.log_prob(heldout.double()).cpu()
+    thresholds = torch.quantile(density, levels.clamp(0, 1))
     z = prior.sample(draws, generator).to(posterior.mean)
-    share = float((posterior.log_prob(z) < threshold).double().mean())
-    return share, math.sqrt(share * (1 - share) / draws)
+    below = posterior.log_prob(z).cpu()[:, None] < thresholds
+    share, low, high = below.double().mean(0).tolist()
+    return share, math.hypot(math.sqrt(share * (1 - share) / draws), (high - low) / 2)
