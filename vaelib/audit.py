@@ -17,6 +17,7 @@ from vaelib.stats import divergences, holes, marginals, mmd
 from vaelib.stats.classifier import classifier_prior_test
 from vaelib.stats.goodness_of_fit import GOODNESS_OF_FIT_TESTS
 from vaelib.stats.nulls import NormalNull
+from vaelib.stats.prior_tests import PRIOR_TESTS, mmd_squared_prior
 
 __all__ = ["Measurement", "audit"]
 
@@ -87,6 +88,8 @@ def audit(
         >>> abs(excess.value) < 0.05
         True
     """
+    if test_rows < 2:
+        raise ValueError(f"test_rows must be at least 2, got {test_rows}")
     p = _prior(prior, AggregatePosterior(mean, scale).latent_dim)
     q = p.family.aggregate(mean, scale)
     rows = list(_match(q, p, "train", seed, null_draws))
@@ -219,7 +222,10 @@ def _tests(
         outcome = classifier_prior_test(many, prior.sample, generator=stream(f"c2st {split}", seed))
         yield Measurement(split, "c2st_auc", outcome.statistic)
         yield Measurement(split, "c2st_test", outcome.statistic, p_value=outcome.p_value)
+    if len(z) < 2:
+        return
     if not isinstance(prior, Normal):
+        yield from _against_draws(z, few, prior, split, seed)
         return
     squared = mmd.mmd_squared_normal_unbiased(z, [math.sqrt(z.shape[1])])
     yield Measurement(split, "mmd_squared", float(squared))
@@ -230,6 +236,17 @@ def _tests(
             yield Measurement(split, metric, None, message=str(error))
             continue
         yield Measurement(split, metric, _finite(outcome.statistic), p_value=outcome.p_value)
+
+
+def _against_draws(
+    z: Tensor, few: Tensor, prior: Prior, split: str, seed: int
+) -> Iterator[Measurement]:
+    """The tests against a prior without a closed form: fresh draws of it, permuted labels."""
+    squared = mmd_squared_prior(z, prior.sample, stream(f"mmd_squared {split}", seed))
+    yield Measurement(split, "mmd_squared", squared)
+    for metric, test in PRIOR_TESTS.items():
+        outcome = test(few, prior.sample, stream(f"{metric} {split}", seed))
+        yield Measurement(split, metric, outcome.statistic, p_value=outcome.p_value)
 
 
 def _finite(value: float) -> float | None:
