@@ -186,7 +186,7 @@ def _trained(net: MLPEncoder, images: Tensor, labels: Tensor) -> dict[str, Tenso
 def _read(path: Path, net: MLPEncoder) -> dict[str, Tensor] | None:
     """Parameters kept in a file; None where it is missing, damaged or holds something else."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
             state = {name: torch.from_numpy(file[name]) for name in file.files}
     except Exception:  # damaged bytes raise anything
         return None

@@ -42,7 +42,7 @@ SOURCES = (*LATENT_SOURCES, "reconstruction")
 
 _FEWEST = 40  # rows that the jackknife needs
 _MOST = 2500  # images of the reference, and of each source
-_CLASSIFIED = 8  # principal components that the classifier sees: with more, every VAE is told
+_CLASSIFIED = 8  # principal components that the classifier sees; with more it tells every VAE
 _SHOWN = 64  # images that are kept to look at
 _DRAWS = 1000  # K of the importance-weighted bound
 
