@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from bench.cell import build_model, build_objective, dataset_of
 from bench.components import MatrixError
@@ -19,6 +20,8 @@ from bench.quantile_figure import marginal_quantiles
 from bench.rows import csv_bytes, rows
 from bench.runner import Summary, run
 from bench.store import Store, write_atomically
+from vaelib.models import VAE
+from vaelib.quality import Quality, check
 
 __all__ = ["Plan", "benchmark", "pictured", "plan"]
 
@@ -83,10 +86,26 @@ def _parameters(name: str, values: dict[str, Any]) -> int:
     """Number of parameters of the configuration's model, which proves that it can be built."""
     try:
         data = dataset_of(values["dataset"])
+        check(data, Quality(**values["quality"]))
         build_objective(values, len(data.split(0).train), 0)
-        return sum(p.numel() for p in build_model(values, data.data_shape, 0).parameters())
+        model = build_model(values, data.data_shape, 0)
+        _check_shapes(model, data.data_shape)
+        return sum(p.numel() for p in model.parameters())
     except (ValueError, TypeError, RuntimeError) as error:
         raise MatrixError(f"{name}: {error}") from error
+
+
+@torch.no_grad()
+def _check_shapes(model: VAE, data_shape: tuple[int, ...]) -> None:
+    """Raises a ValueError where the networks do not fit the data."""
+    mean, _ = model.encode(torch.zeros(2, *data_shape))
+    images = model.decode(torch.zeros(2, model.latent_dim))
+    for name, found, wanted in (
+        ("encoder must return a mean", mean, (model.latent_dim,)),
+        ("decoder must return data", images, data_shape),
+    ):
+        if tuple(found.shape[1:]) != wanted:
+            raise ValueError(f"the {name} of shape {wanted}, got {tuple(found.shape[1:])}")
 
 
 def benchmark(planned: Plan, executor: Executor, progress: Progress, workers: int) -> Summary:

@@ -14,6 +14,7 @@ from vaelib.audit import Measurement, audit
 from vaelib.datasets import Dataset, Splits
 from vaelib.models import VAE
 from vaelib.objectives import Objective
+from vaelib.quality import Quality, sample_quality, tighter_bound
 from vaelib.seeding import global_stream, stream
 from vaelib.stats.bounds import evidence_lower_bound
 from vaelib.stats.nulls import NormalNull
@@ -90,7 +91,8 @@ def run_block(job: Mapping[str, Any]) -> list[dict[str, Any]]:
     Args:
         job: ``configuration`` (resolved values), ``block`` (the seeds that train together),
             ``cells`` (cell id -> seed, of those whose records are wanted), ``device``,
-            ``results`` (the matrix's folder; simulated nulls are kept in ``cache`` beside it).
+            ``results`` (the matrix's folder; nulls and feature nets are kept in ``cache`` beside
+            it).
 
     Returns:
         One record per wanted cell: status, message, seconds, measurements and arrays.
@@ -112,13 +114,16 @@ def run_block(job: Mapping[str, Any]) -> list[dict[str, Any]]:
         Training(**values["training"]),
         seeds,
     )
-    null = NormalNull(folder=Path(job["results"]).parent / "cache" / "nulls")
+    cache = Path(job["results"]).parent / "cache"
+    quality = Quality(**values["quality"])
     shared = (time.perf_counter() - start) / len(seeds)
     records = []
     for cell, seed in job["cells"].items():
         place = seeds.index(seed)
         start = time.perf_counter()
-        record = _measure(models[place], outcomes[place], data, x, splits[place], seed, null)
+        record = _measure(
+            models[place], outcomes[place], data, x, splits[place], seed, quality, cache
+        )
         record |= {"cell": cell, "seconds": shared + time.perf_counter() - start}
         records.append(record)
     return records
@@ -131,7 +136,8 @@ def _measure(
     x: Tensor,
     split: Splits,
     seed: int,
-    null: NormalNull,
+    quality: Quality,
+    cache: Path,
 ) -> dict[str, Any]:
     if outcome.diverged_at is not None:
         message = f"the loss was not finite at step {outcome.diverged_at}"
@@ -142,13 +148,17 @@ def _measure(
         mean, scale = model.posterior(x[index])
         posteriors[name] = mean.cpu(), scale.cpu()
     mean, scale = posteriors["train"]
+    null = NormalNull(folder=cache / "nulls")
     rows = audit(mean, scale, model.prior, posteriors["test"], seed=seed, null=null)
     for name, index in parts.items():
         bound = evidence_lower_bound(model, x[index], stream(f"elbo {name}", seed))
         error = bound.standard_error
         rows.append(Measurement(name, "elbo", bound.elbo, error))
         rows.append(Measurement(name, "reconstruction", bound.reconstruction, error))
-    arrays = {
+    rows += tighter_bound(model, x[split.test], bound, seed, quality.bound_inputs)
+    measured, samples = sample_quality(model, data, x, split, seed, quality, cache / "features")
+    rows += measured
+    arrays = samples | {
         f"{name}_{part}": tensor.numpy()
         for name, pair in posteriors.items()
         for part, tensor in zip(("mean", "scale"), pair, strict=True)
