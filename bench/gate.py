@@ -8,7 +8,7 @@ verdict of its own and is never a pass.
 
 A change of code mostly touches all configurations, and five seeds see that best in their mean. So
 each metric is also compared as its mean over the configurations. That family and the one of single
-configurations share the error between them, half each.
+configurations share the error between them, half each; one configuration alone has all of it.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -129,8 +129,11 @@ def compare(new: pd.DataFrame, baseline: pd.DataFrame) -> list[Comparison]:
         found += _compared(metric, split, source, new, baseline, usable)
     broken += [one for one in found if isinstance(one, Comparison)]
     tested = [one for one in found if isinstance(one, _Tested)]
-    means = _decided([one for one in tested if one.comparison.config == MEAN])
-    single = _decided([one for one in tested if one.comparison.config != MEAN])
+    families = [
+        [one for one in tested if (one.comparison.config == MEAN) == mean] for mean in (True, False)
+    ]
+    alpha = ALPHA / max(1, sum(bool(family) for family in families))
+    means, single = (_decided(family, alpha) for family in families)
     return means + sorted([*broken, *single], key=lambda one: names.index(one.config))
 
 
@@ -259,10 +262,9 @@ def _compared(
         yield _Tested(comparison, float(error[place]), float(freedom[place]), beyond)
 
 
-def _decided(found: list[_Tested]) -> list[Comparison]:
+def _decided(found: list[_Tested], alpha: float) -> list[Comparison]:
     """Correct over the family, then say REGRESSED and how many seeds an INCONCLUSIVE needs."""
     adjusted = holm(np.array([one.p_value for one in found]))
-    alpha = ALPHA / 2
     level = alpha / max(len(found), 1)
     decided = []
     for one, p_value in zip(found, adjusted, strict=True):

@@ -17,6 +17,7 @@ from vaelib.stats import divergences, holes, marginals, mmd
 from vaelib.stats.classifier import classifier_prior_test
 from vaelib.stats.goodness_of_fit import GOODNESS_OF_FIT_TESTS
 from vaelib.stats.nulls import NormalNull
+from vaelib.stats.prior_tests import PRIOR_TESTS, mmd_squared_prior
 
 __all__ = ["Measurement", "audit"]
 
@@ -87,13 +88,15 @@ def audit(
         >>> abs(excess.value) < 0.05
         True
     """
-    q = AggregatePosterior(mean, scale)
-    p = _prior(prior, q.latent_dim)
+    if test_rows < 2:
+        raise ValueError(f"test_rows must be at least 2, got {test_rows}")
+    p = _prior(prior, AggregatePosterior(mean, scale).latent_dim)
+    q = p.family.aggregate(mean, scale)
     rows = list(_match(q, p, "train", seed, null_draws))
     rows += _tests(q.sample(stream("test z train", seed))[0], p, "train", seed, test_rows, null)
     if heldout is None:
         return rows
-    held = AggregatePosterior(*heldout)
+    held = p.family.aggregate(*heldout)
     if held.latent_dim != q.latent_dim:
         raise ValueError(
             f"heldout must have {q.latent_dim} dimensions like mean, got {held.latent_dim}"
@@ -102,9 +105,16 @@ def audit(
     rows += _match(held, p, "test", seed, null_draws)
     rows += _tests(z, p, "test", seed, test_rows, null)
     if len(z) >= 100:
-        share = holes.hole_mass(q, z, p, stream("holes", seed))
-        rows.append(Measurement("test", "hole_mass", *share))
+        rows.append(_holes(q, z, p, seed))
     return rows
+
+
+def _holes(q: AggregatePosterior, z: Tensor, prior: Prior, seed: int) -> Measurement:
+    try:
+        share = holes.hole_mass(q, z, prior, stream("holes", seed))
+    except ValueError as error:
+        return Measurement("test", "hole_mass", None, message=str(error))
+    return Measurement("test", "hole_mass", *share)
 
 
 def _prior(prior: str | Prior, latent_dim: int) -> Prior:
@@ -134,7 +144,11 @@ def _match(
     yield Measurement(split, "saturated", float(saturated))
     if q.components > 1:
         low = divergences.leave_one_out_kl(q, prior, stream(f"z {split}", seed), draws=2)
-        yield Measurement(split, "marginal_kl_loo", *low)
+        if math.isfinite(low[0]):
+            yield Measurement(split, "marginal_kl_loo", *low)
+        else:
+            apart = "some posteriors overlap with no other: the density left is 0"
+            yield Measurement(split, "marginal_kl_loo", None, message=apart)
     if isinstance(prior, Normal):
         yield from _against_null(q, prior, parts, split, seed, null_draws)
         yield from _against_normal(q, parts, split)
@@ -208,7 +222,10 @@ def _tests(
         outcome = classifier_prior_test(many, prior.sample, generator=stream(f"c2st {split}", seed))
         yield Measurement(split, "c2st_auc", outcome.statistic)
         yield Measurement(split, "c2st_test", outcome.statistic, p_value=outcome.p_value)
+    if len(z) < 2:
+        return
     if not isinstance(prior, Normal):
+        yield from _against_draws(z, few, prior, split, seed)
         return
     squared = mmd.mmd_squared_normal_unbiased(z, [math.sqrt(z.shape[1])])
     yield Measurement(split, "mmd_squared", float(squared))
@@ -219,6 +236,17 @@ def _tests(
             yield Measurement(split, metric, None, message=str(error))
             continue
         yield Measurement(split, metric, _finite(outcome.statistic), p_value=outcome.p_value)
+
+
+def _against_draws(
+    z: Tensor, few: Tensor, prior: Prior, split: str, seed: int
+) -> Iterator[Measurement]:
+    """The tests against a prior without a closed form: fresh draws of it, permuted labels."""
+    squared = mmd_squared_prior(z, prior.sample, stream(f"mmd_squared {split}", seed))
+    yield Measurement(split, "mmd_squared", squared)
+    for metric, test in PRIOR_TESTS.items():
+        outcome = test(few, prior.sample, stream(f"{metric} {split}", seed))
+        yield Measurement(split, metric, outcome.statistic, p_value=outcome.p_value)
 
 
 def _finite(value: float) -> float | None:

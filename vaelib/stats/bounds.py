@@ -53,7 +53,7 @@ def evidence_lower_bound(
     values = []
     for _ in range(draws):
         noise = torch.randn(mean.shape, generator=generator).to(mean)
-        values.append(model.log_likelihood(x, mean + scale * noise).double())
+        values.append(model.log_likelihood(x, model.draw(mean, scale, noise)).double())
     likelihood = torch.stack(values)
     reconstruction = float(likelihood.mean())
     error = math.sqrt(float(likelihood.var(0).mean()) / likelihood.numel())
