@@ -15,7 +15,6 @@ from vaelib.audit import Measurement, audit
 from vaelib.datasets import Dataset, Splits
 from vaelib.models import VAE
 from vaelib.objectives import Objective
-from vaelib.posterior import AggregatePosterior
 from vaelib.seeding import global_stream, stream
 from vaelib.stats.bounds import evidence_lower_bound
 from vaelib.stats.nulls import NormalNull
@@ -184,5 +183,6 @@ def _own(
     for name, index in {"train": split.train, "test": split.test}.items():
         mean, scale = (torch.from_numpy(arrays[f"{name}_{part}"]) for part in ("mean", "scale"))
         labels = None if data.labels is None else data.labels[index]
-        posterior, generator = AggregatePosterior(mean, scale), stream(f"metrics {name}", seed)
-        yield from measured(metrics, name, Encoded(posterior, model, x[index], labels, generator))
+        generator = stream(f"metrics {name}", seed)
+        encoded = Encoded(mean, scale, model, x[index], labels, generator)
+        yield from measured(metrics, name, encoded)

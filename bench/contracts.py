@@ -166,10 +166,12 @@ def gradient_problems(module: nn.Module, what: str, value: Tensor) -> Iterator[s
     named = {n: p for n, p in module.named_parameters() if p.requires_grad}
     if not named:
         return
-    if not value.requires_grad:
+    if value.grad_fn is None:
         yield f"{what} has no gradient, so its parameters {', '.join(named)} never train"
         return
-    found = torch.autograd.grad(value, list(named.values()), allow_unused=True)
+    found: Sequence[Tensor | None] = torch.autograd.grad(
+        value, list(named.values()), allow_unused=True
+    )
     for name, gradient in zip(named, found, strict=True):
         if gradient is None:
             yield f"parameter {name} gets no gradient from {what}, so it never trains"
@@ -209,7 +211,20 @@ def state_problems(make: Make, call: Call, inputs: Sequence[Tensor]) -> Iterator
         What is wrong.
     """
     first, other = make(0).double().eval(), make(1).double().eval()
-    attributes: dict[str, object] = vars(first)
+    for part in first.modules():
+        if not type(part).__module__.startswith(("torch.", "zuko.", "vaelib.")):
+            yield from _unregistered(vars(part))
+    copied = attempt("copy.deepcopy of it", copy.deepcopy, first)
+    attempt("loading its state_dict", other.load_state_dict, first.state_dict())
+    expected = call(first, *inputs)
+    if differs(expected, call(copied, *inputs)):
+        yield "a copy.deepcopy of it gives other values"
+    if differs(expected, call(other, *inputs)):
+        yield "its state_dict does not hold everything that decides its values"
+
+
+def _unregistered(attributes: Mapping[str, object]) -> Iterator[str]:
+    """Tensors and modules that torch does not know to belong to their module."""
     for name, value in attributes.items():
         if isinstance(value, Tensor):
             yield (
@@ -223,13 +238,6 @@ def state_problems(make: Make, call: Call, inputs: Sequence[Tensor]) -> Iterator
                     f"attribute {name} is a plain {type(value).__name__} of modules or tensors, "
                     "which do not train; use nn.ModuleList, nn.ParameterList or nn.ModuleDict"
                 )
-    copied = attempt("copy.deepcopy of it", copy.deepcopy, first)
-    attempt("loading its state_dict", other.load_state_dict, first.state_dict())
-    expected = call(first, *inputs)
-    if differs(expected, call(copied, *inputs)):
-        yield "a copy.deepcopy of it gives other values"
-    if differs(expected, call(other, *inputs)):
-        yield "its state_dict does not hold everything that decides its values"
 
 
 class _Call(nn.Module):

@@ -17,6 +17,7 @@ import math
 import operator
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from vaelib.posterior import AggregatePosterior
 
 __all__ = [
     "Encoded",
+    "NotDefinedError",
     "fingerprint",
     "measure",
     "measured",
@@ -44,23 +46,41 @@ __all__ = [
 _FILE = "metrics.json"
 
 
+class NotDefinedError(Exception):
+    """A metric is not defined here; the text says why. Raise it in ``measure``, or return None."""
+
+
 @dataclass(frozen=True)
 class Encoded:
     """What a metric of your own may look at: one split of one trained replicate.
 
     Attributes:
-        posterior: the aggregate posterior of the split's N inputs.
+        mean: posterior means of the split's N inputs, shape (N, D), on the CPU.
+        scale: their standard deviations, shape (N, D).
         model: the trained model, in eval mode, on the device of ``x``.
         x: the inputs, shape (N, *data_shape).
         labels: their classes, shape (N,), or None.
         generator: the only source of randomness to use.
     """
 
-    posterior: AggregatePosterior
+    mean: Tensor
+    scale: Tensor
     model: VAE
     x: Tensor
     labels: Tensor | None
     generator: torch.Generator
+
+    @cached_property
+    def posterior(self) -> AggregatePosterior:
+        """The aggregate posterior of the split.
+
+        Raises:
+            NotDefinedError: for a deterministic encoder, which has none.
+        """
+        try:
+            return self.model.family.aggregate(self.mean, self.scale)
+        except ValueError as error:
+            raise NotDefinedError(str(error)) from error
 
 
 def register(paths: Sequence[str]) -> tuple[Metric, ...]:
@@ -176,11 +196,13 @@ def measured(paths: Sequence[str], split: str, encoded: Encoded) -> Iterator[Mea
     for metric in register(paths):
         try:
             value, error = measure(metric, encoded)
+            note = "" if value is not None else "not defined here"
+        except NotDefinedError as reason:
+            value, error, note = None, None, str(reason) or "not defined here"
         except Exception as raised:  # anybody's code raises anything
             raise RuntimeError(
                 f"metric {metric.name} on {split}: {type(raised).__name__}: {raised}"
             ) from raised
-        note = "" if value is not None else "not defined here"
         yield Measurement(split, metric.name, value, error, message=note)
 
 

@@ -24,6 +24,7 @@ Example:
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -49,7 +50,6 @@ from vaelib.likelihoods import Bernoulli, Likelihood
 from vaelib.models import VAE
 from vaelib.networks import MLPDecoder, MLPEncoder
 from vaelib.objectives import Objective
-from vaelib.posterior import AggregatePosterior
 from vaelib.priors import Normal, Prior
 from vaelib.seeding import global_stream, stream
 
@@ -116,48 +116,67 @@ def _prior(target: Callable[..., Prior], options: dict[str, Any]) -> Iterator[st
     supplied = ("latent_dim",)
     yield from option_problems(target, supplied)
     make = made(target, supplied, (2,), options)
-    prior: Any = make(0).double().eval()
-    if getattr(prior, "latent_dim", None) != 2:
-        got = getattr(prior, "latent_dim", "none")
-        yield f"attribute latent_dim must be the 2 it was given, got {got}; call super().__init__"
-    z = torch.randn(5, 2, generator=stream("contract z", 0), dtype=_DOUBLE)
-    posterior = 0.5 * z, torch.full_like(z, 0.7)
+    if (got := getattr(make(0), "latent_dim", "none")) != 2:
+        raise BrokenError(
+            f"latent_dim must be the 2 it was given, got {got}; call super().__init__"
+        )
+
+    def bundle(seed: int) -> VAE:
+        return _model(seed, make(seed))
+
+    prior = _evaluable(bundle(0).double().eval())
+    z, *posterior = _latents(prior, 5, stream("contract z", 0))
+    closed = getattr(prior, "closed_form", True)
     for shape in ((5,), (3, 5)):
         points, mean, scale = (t.expand(*shape, 2) for t in (z, *posterior))
         what = f"log_prob of z of shape {(*shape, 2)}"
         require_shape(what, attempt(what, prior.log_prob, points), shape, _DOUBLE)
-        what = f"kl of posteriors of shape {(*shape, 2)}"
-        require_shape(what, attempt(what, prior.kl, mean, scale), shape, _DOUBLE)
+        if closed:
+            what = f"kl of posteriors of shape {(*shape, 2)}"
+            require_shape(what, attempt(what, prior.kl, mean, scale), shape, _DOUBLE)
+    single = _evaluable(bundle(0).eval())
     what = "sample(7, generator)"
-    drawn = attempt(what, prior.float().sample, 7, stream("contract", 0))
-    require_shape(what, drawn, (7, 2), torch.float32)
-    yield from draw_problems("sample", lambda generator: prior.sample(7, generator))
-    value = make(0).double()
-    yield from gradient_problems(value, "log_prob and kl", _log_prob_and_kl(value, z, *posterior))
-
+    require_shape(what, attempt(what, single.sample, 7, stream("", 0)), (7, 2), torch.float32)
+    yield from draw_problems("sample", lambda generator: single.sample(7, generator))
+    model = bundle(0).double()
+    value = _prior_value(model, z, *posterior)
+    yield from gradient_problems(model.prior, "log_prob" + " and kl" * closed, value)
     for dimensions in (1, 2):
-        yield from _density(made(target, supplied, (dimensions,), options)(0), dimensions)
-    prior = prior.double()
-    with torch.no_grad():
-        yield from kl_problems(prior.log_prob, prior.kl, 2, stream("contract kl", 0))
-
-    def inputs(points: int, generator: torch.Generator) -> list[Tensor]:
-        drawn = torch.randn(points, 2, generator=generator, dtype=_DOUBLE)
-        return [drawn, 0.5 * drawn, (0.3 * drawn).exp()]
-
-    yield from state_problems(make, _log_prob_and_kl, inputs(5, stream("points", 0)))
-    yield from replicate_problems(make, _log_prob_and_kl, inputs)
+        part = made(target, supplied, (dimensions,), options)(0)
+        yield from _density(_evaluable(_model(0, part).eval()), dimensions)
+    if closed:
+        with torch.no_grad():
+            yield from kl_problems(prior, stream("contract kl", 0))
+    inputs = partial(_latents, prior)
+    yield from state_problems(bundle, _prior_value, inputs(5, stream("points", 0)))
+    yield from replicate_problems(bundle, _prior_value, inputs)
 
 
-def _log_prob_and_kl(prior: Any, z: Tensor, mean: Tensor, scale: Tensor) -> Tensor:  # noqa: ANN401
-    both: Tensor = (prior.log_prob(z) + prior.kl(mean, scale)).clamp(-1e6, 1e6).sum(-1)
-    return both
+def _evaluable(model: Any) -> Any:  # noqa: ANN401
+    """The prior of a model, which may depend on its encoder."""
+    return model.resolved_prior() if hasattr(model, "resolved_prior") else model.prior
+
+
+def _latents(prior: Any, points: int, generator: torch.Generator) -> list[Tensor]:  # noqa: ANN401
+    """Latents, and mean and scale of posteriors of the prior's family, each (points, 2)."""
+    output = torch.randn(points, 4, generator=generator, dtype=_DOUBLE)
+    mean, scale = prior.family.parameters(output)
+    noise = torch.randn(points, 2, generator=generator, dtype=_DOUBLE)
+    return [prior.family.draw(mean, scale, noise), mean, scale]
+
+
+def _prior_value(model: Any, z: Tensor, mean: Tensor, scale: Tensor) -> Tensor:  # noqa: ANN401
+    prior = _evaluable(model)
+    value: Tensor = prior.log_prob(z)
+    if getattr(prior, "closed_form", True):
+        value = value + prior.kl(mean, scale)
+    return value.sum(-1)
 
 
 @torch.no_grad()
 def _density(prior: Any, dimensions: int) -> Iterator[str]:  # noqa: ANN401
     """A prior's density against one, and its draws against it."""
-    draws = attempt("sample", prior.eval().sample, _DRAWS, stream("contract draws", 0))
+    draws = attempt("sample", prior.sample, _DRAWS, stream("contract draws", 0))
     if not draws.isfinite().all():
         yield "sample must return finite numbers"
         return
@@ -228,15 +247,15 @@ def _log_prob(part: Any, output: Tensor, x: Tensor) -> Tensor:  # noqa: ANN401
 @torch.no_grad()
 def _normalised(part: Any) -> Iterator[str]:  # noqa: ANN401
     """A likelihood of one number: a density on {0, 1}, on [0, 1] or on the line."""
-    found = {"sums over {0, 1} to": [0.0], "integrates over [0, 1] to": [], "over the line to": []}
+    names = "sums over {0, 1} to", "integrates over [0, 1] to", "over the line to"
+    found: dict[str, list[float]] = {name: [] for name in names}
     binary, count = torch.tensor([[0.0], [1.0]], dtype=_DOUBLE), 20_001
     unit = (torch.arange(count, dtype=_DOUBLE)[:, None] + 0.5) / count
-    found = {name: [] for name in found}
     for value in (-1.5, 0.3, 2.0):
         output = torch.full((1, 1), value, dtype=_DOUBLE)
         line, log_weights = grid(part.sample(output.expand(2001, 1), stream("contract line", 0)))
         for name, points, weights in zip(
-            found,
+            names,
             (binary, unit, line),
             (torch.zeros(2), torch.full((count,), -math.log(count)), log_weights),
             strict=True,
@@ -245,7 +264,7 @@ def _normalised(part: Any) -> Iterator[str]:  # noqa: ANN401
             log_density = attempt(what, part.log_prob, output.expand_as(points), points)
             found[name].append(total(log_density, weights))
     if not any(all(abs(t - 1) < 0.01 for t in totals) for totals in found.values()):
-        texts = [f"{name} {', '.join(f'{t:.3g}' for t in found[name])}" for name in found]
+        texts = [f"{name} {', '.join(f'{t:.3g}' for t in found[name])}" for name in names]
         yield f"exp(log_prob) must be a density of x, but it {', '.join(texts)}; one must be 1"
 
 
@@ -347,10 +366,10 @@ def _objective(target: Callable[..., Objective], options: dict[str, Any]) -> Ite
         return [x, torch.randn(draws * points, 2, generator=generator, dtype=_DOUBLE)]
 
     def bundle(seed: int) -> nn.Module:
-        return nn.ModuleDict({"objective": make(seed), "model": _model(seed)})
+        return _Bundle(make(seed), _model(seed))
 
     def call(bundle: Any, x: Tensor, noise: Tensor) -> Tensor:  # noqa: ANN401
-        loss: Tensor = bundle["objective"](bundle["model"], x, noise, 0.5)
+        loss: Tensor = bundle.objective(bundle.model, x, noise, 0.5)
         return loss
 
     x, noise = inputs(32, stream("contract x", 0))
@@ -375,18 +394,31 @@ def _objective(target: Callable[..., Objective], options: dict[str, Any]) -> Ite
     yield from replicate_problems(bundle, call, inputs)
 
 
+class _Bundle(nn.Module):
+    """An objective with a model to train."""
+
+    stackable = True
+
+    def __init__(self, objective: nn.Module, model: VAE) -> None:
+        super().__init__()
+        self.objective = objective
+        self.model = model
+
+
 def _twice(noise: Tensor, draws: int) -> Tensor:
     """The noise of a batch that holds every data point twice."""
     parts = noise.view(draws, -1, noise.shape[1])
     return torch.cat([parts, parts], 1).flatten(0, 1)
 
 
-def _model(seed: int) -> VAE:
+def _model(seed: int, prior: Any = None) -> VAE:  # noqa: ANN401
+    """A small model, with the prior that is tested or the standard normal."""
+    prior = Normal(2) if prior is None else prior
     with global_stream("contract model", seed):
         return VAE(
-            MLPEncoder(_IMAGE, 4, hidden=(8,)),
-            Normal(2),
-            MLPDecoder(2, _IMAGE, hidden=(8,)),
+            MLPEncoder(_IMAGE, 2 * prior.latent_dim, hidden=(8,)),
+            prior,
+            MLPDecoder(prior.latent_dim, _IMAGE, hidden=(8,)),
             Bernoulli(_IMAGE),
         )
 
@@ -466,13 +498,13 @@ def check_metric(metric: Metric) -> None:
 def _metric(metric: Metric) -> Iterator[str]:
     model = _model(0).eval()
     x = (torch.rand(40, *_IMAGE, generator=stream("contract x", 0)) < 0.5).float()
-    posterior = AggregatePosterior(*model.posterior(x))
+    mean, scale = model.posterior(x)
     before = torch.get_rng_state()
     for labels in (torch.arange(40) % 4, None):
         what = "measure" if labels is not None else "measure of data without labels"
         values = []
         for _ in range(2):
-            encoded = Encoded(posterior, model, x, labels, stream("contract", 0))
+            encoded = Encoded(mean, scale, model, x, labels, stream("contract", 0))
             values.append(attempt(what, measure, metric, encoded))
         if values[0] != values[1]:
             yield f"{what} must draw from encoded.generator alone: two calls gave {values}"
