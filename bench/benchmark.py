@@ -14,12 +14,13 @@ from bench.components import MatrixError
 from bench.executors import Executor, Job
 from bench.matrix import Cell, Matrix
 from bench.metrics import METRICS
+from bench.own_metrics import fingerprint, register, remember
 from bench.progress import Progress
 from bench.provenance import provenance
 from bench.quantile_figure import marginal_quantiles
 from bench.rows import csv_bytes, rows
 from bench.runner import Summary, run
-from bench.store import Store, write_atomically
+from bench.store import Store, code_hash, write_atomically
 from vaelib.models import VAE
 from vaelib.quality import Quality, check
 
@@ -41,6 +42,11 @@ class Plan:
     folder: Path
     cells: list[Cell]
     jobs: list[Job]
+
+    @property
+    def store(self) -> Store:
+        """Where its records go, as the present code writes them."""
+        return Store(self.folder, fingerprint(code_hash(), self.matrix.metrics))
 
 
 def plan(matrix: Matrix, results: Path, device: str = "cpu") -> Plan:
@@ -73,6 +79,7 @@ def plan(matrix: Matrix, results: Path, device: str = "cpu") -> Plan:
             "block": list(range(number * matrix.block, (number + 1) * matrix.block)),
             "cells": wanted,
             "device": device,
+            "metrics": list(matrix.metrics),
             "results": str(folder),
             "timeout": matrix.timeout,
             "cost": float(values[name]["training"]["steps"] * weights[name]),
@@ -121,13 +128,14 @@ def benchmark(planned: Plan, executor: Executor, progress: Progress, workers: in
         What became of every cell.
     """
     start = datetime.now(UTC)
-    store = Store(planned.folder)
+    store = planned.store
     with store.lock():
         summary = run(planned.jobs, store, executor, progress)
         units = {name: metric.unit for name, metric in METRICS.items()}
         frame = rows(planned.matrix.name, planned.cells, store, units)
         _update(planned.folder / "rows.csv", csv_bytes(frame))
         _update(planned.folder / "matrix.toml", planned.matrix.text.encode())
+        remember(planned.folder, [m.name for m in register(planned.matrix.metrics)])
         if set(summary.statuses) != summary.cached:
             device = planned.jobs[0]["device"]
             record = provenance(start, workers=workers, device=device)
@@ -153,7 +161,7 @@ def pictured(planned: Plan) -> dict[str, np.ndarray]:
         shape (N, 2), and ``"/labels"``, shape (N,). Of the test inputs of every configuration with
         the standard normal prior: ``"<config>/quantiles"``, shape (D, quantiles).
     """
-    store, base = Store(planned.folder), planned.matrix.configurations[0]
+    store, base = planned.store, planned.matrix.configurations[0]
     out: dict[str, np.ndarray] = {}
     firsts = {cell.configuration.name: cell for cell in reversed(planned.cells)}
     for name, cell in firsts.items():

@@ -1,7 +1,7 @@
 """The whole path of one configuration: data, models, training, posteriors, measurements."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from bench.components import component
+from bench.own_metrics import Encoded, measured
 from vaelib.audit import Measurement, audit
 from vaelib.datasets import Dataset, Splits
 from vaelib.models import VAE
@@ -92,7 +93,7 @@ def run_block(job: Mapping[str, Any]) -> list[dict[str, Any]]:
         job: ``configuration`` (resolved values), ``block`` (the seeds that train together),
             ``cells`` (cell id -> seed, of those whose records are wanted), ``device``,
             ``results`` (the matrix's folder; nulls and feature nets are kept in ``cache`` beside
-            it).
+            it), ``metrics`` (import paths of a user's own).
 
     Returns:
         One record per wanted cell: status, message, seconds, measurements and arrays.
@@ -124,6 +125,11 @@ def run_block(job: Mapping[str, Any]) -> list[dict[str, Any]]:
         record = _measure(
             models[place], outcomes[place], data, x, splits[place], seed, quality, cache
         )
+        if record["status"] == "ok" and job.get("metrics"):
+            own = _own(
+                job["metrics"], models[place], record["arrays"], data, x, splits[place], seed
+            )
+            record["measurements"] += [row.__dict__ for row in own]
         record |= {"cell": cell, "seconds": shared + time.perf_counter() - start}
         records.append(record)
     return records
@@ -171,3 +177,21 @@ def _measure(
         "measurements": [row.__dict__ for row in rows],
         "arrays": arrays,
     }
+
+
+def _own(
+    metrics: Sequence[str],
+    model: VAE,
+    arrays: Mapping[str, Any],
+    data: Dataset,
+    x: Tensor,
+    split: Splits,
+    seed: int,
+) -> Iterator[Measurement]:
+    """The user's own metrics."""
+    for name, index in {"train": split.train, "test": split.test}.items():
+        mean, scale = (torch.from_numpy(arrays[f"{name}_{part}"]) for part in ("mean", "scale"))
+        labels = None if data.labels is None else data.labels[index]
+        generator = stream(f"metrics {name}", seed)
+        encoded = Encoded(mean, scale, model, x[index], labels, generator)
+        yield from measured(metrics, name, encoded)

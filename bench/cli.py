@@ -27,7 +27,7 @@ from bench.gate_page import label, line, sentence, worst_first
 from bench.matrix import leading_comment, load, shipped
 from bench.metrics import METRICS
 from bench.progress import progress_on
-from bench.store import Store, StoreError
+from bench.store import StoreError
 from vaelib import audit as audit_posterior
 
 __all__ = ["app", "main"]
@@ -121,7 +121,7 @@ def _write_pages(results: Path, name: str, arrays: Mapping[str, np.ndarray] | No
 
 
 def _show_plan(planned: running.Plan, console: Console) -> None:
-    store = Store(planned.folder)
+    store = planned.store
     states: dict[str, Counter[str]] = {}
     for cell in planned.cells:
         states.setdefault(cell.configuration.name, Counter())[store.state(cell.id)] += 1

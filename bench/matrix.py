@@ -34,6 +34,7 @@ from bench.configurations import (
     expand,
     resolve_all,
 )
+from bench.own_metrics import register
 
 __all__ = [
     "Cell",
@@ -112,6 +113,7 @@ class Matrix:
         seeds: replicates per configuration, seeds 0 to seeds - 1.
         block: replicates that train together; part of a cell's identity.
         timeout: limit for one job, in seconds.
+        metrics: import paths of the user's own metrics.
         base: the values of the base configuration.
         studies: in the order of the file.
         claims: in the order of the file.
@@ -123,6 +125,7 @@ class Matrix:
     seeds: int
     block: int
     timeout: float
+    metrics: tuple[str, ...]
     base: dict[str, Any]
     studies: tuple[Study, ...]
     claims: tuple[Claim, ...]
@@ -158,6 +161,7 @@ class _Header:
     seeds: Annotated[int, Field(ge=1, le=10_000)] = 10
     block: Annotated[int, Field(ge=1, le=10_000)] = 5
     timeout: Annotated[float, Field(gt=0, le=1e7)] = 3600.0
+    metrics: tuple[str, ...] = ()
 
 
 def shipped() -> dict[str, Path]:
@@ -199,6 +203,9 @@ def load(
     if seeds is not None:
         header["seeds"] = seeds
     settings = arguments("matrix.", header, _Header)
+    settings["metrics"] = tuple(settings["metrics"])
+    own = [metric.name for metric in register(settings["metrics"])]
+    known = None if metrics is None else {*metrics, *own}
 
     given = _table(document, "base")
     tables = DEFAULTS | alter(DEFAULTS, given, "base.")
@@ -214,7 +221,7 @@ def load(
         text=text,
         base=base,
         studies=studies,
-        claims=tuple(_claims(_blocks(document, "claim"), studies, metrics)),
+        claims=tuple(_claims(_blocks(document, "claim"), studies, known)),
         configurations=configurations,
     )
 

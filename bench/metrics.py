@@ -1,9 +1,10 @@
 """What each metric means: unit, direction, margin and origin, as data."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-__all__ = ["METRICS", "Metric", "metric_named"]
+__all__ = ["METRICS", "SHIPPED", "Metric", "metric_named", "own"]
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,8 @@ class Metric:
         reference: Where the definition comes from.
         needs_unsaturated: Whether the number says nothing once the rate exceeds log N - 1.
         matched: The value where the aggregate posterior is the prior, if that is one number.
+        measure: Of a user's own metric: a `bench.own_metrics.Encoded` -> a number, a number and its
+            standard error, or None where it is not defined.
     """
 
     name: str
@@ -34,6 +37,7 @@ class Metric:
     reference: str
     needs_unsaturated: bool = False
     matched: float | None = None
+    measure: Callable[[Any], Any] | None = None
 
 
 _MATCH = [
@@ -433,6 +437,13 @@ _SAMPLES = [
 METRICS: dict[str, Metric] = {
     metric.name: metric for metric in [*_MATCH, *_TESTS, *_LIKELIHOOD, *_SAMPLES]
 }
+SHIPPED = frozenset(METRICS)
+"""Names of the suite's own; a matrix may make more known."""
+
+
+def own() -> list[str]:
+    """Names of the metrics that are not the suite's, as far as they are known."""
+    return [name for name in METRICS if name not in SHIPPED]
 
 
 def metric_named(name: str) -> Metric:

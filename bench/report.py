@@ -10,6 +10,7 @@ import pandas as pd
 
 from bench.analysis import FEW_SEEDS, TOO_FEW, failures, ranking, read_rows, replicates
 from bench.metrics import METRICS
+from bench.own_metrics import recall
 from bench.rows import write_rows
 from bench.sections import (
     count_cells,
@@ -133,6 +134,7 @@ def page(folder: Path, comment: str = "") -> str:
     Returns:
         Markdown.
     """
+    recall(folder)
     rows, name = read_rows(folder / "rows.csv"), folder.name
     parts = [f"# {name}"]
     if comment.strip():

@@ -9,7 +9,7 @@ import pandas as pd
 
 from bench.analysis import FEW_SEEDS, TOO_FEW, failures, saturated, summarise, varied_keys
 from bench.figures import kl_parts, latent_quilt, levels, metric_panels, save
-from bench.metrics import metric_named
+from bench.metrics import METRICS, metric_named, own
 from bench.quantile_figure import quantile_plot
 from bench.rank_figure import rank_plot
 from bench.tables import (
@@ -81,6 +81,11 @@ _QUANTILES = (
 )
 
 
+def _headlines() -> list[tuple[str, str]]:
+    """Metric and source of every headline; the user's own come last."""
+    return _HEADLINES + [(name, "") for name in own() if METRICS[name].better]
+
+
 def count_cells(rows: pd.DataFrame) -> int:
     """Count the cells of some rows.
 
@@ -126,7 +131,7 @@ def leaderboard_section(rows: pd.DataFrame, folder: Path) -> list[str]:
     """
     there = measured(rows)
     split = next((name for name in SPLITS if any(s == name for _, s, _ in there)), "")
-    shown = [(name, source) for name, source in _HEADLINES if (name, split, source) in there]
+    shown = [(name, source) for name, source in _headlines() if (name, split, source) in there]
     if not shown:
         return ["No cell gave a result that could be ranked."]
     boards = [rankings(rows, name, split, source) for name, source in shown]
@@ -177,7 +182,7 @@ def study_section(rows: pd.DataFrame, name: str, folder: Path) -> list[str]:
         save(metric_panels(rows, panels), picture)
         parts.append(_image(f"{name}: metrics against {key}", picture))
     parts += _ranked(rows, labels, key)
-    for title, text in _TABLES.items():
+    for title, text in {**_TABLES, "Your own metrics": " ".join(own())}.items():
         table = _table(rows, title, text.split(), labels, key)
         if table and title in _FOLDED:
             parts += [f"<details><summary>{title}</summary>", table, "</details>"]
@@ -210,7 +215,7 @@ def _quantiles(folder: Path, labels: dict[str, str]) -> dict[str, np.ndarray]:
 def _ranked(rows: pd.DataFrame, labels: dict[str, str], key: str) -> list[str]:
     """The ranking of a study by its first headline metric."""
     there = measured(rows)
-    options = [(m, split, source) for m, source in _HEADLINES for split in SPLITS]
+    options = [(m, split, source) for m, source in _headlines() for split in SPLITS]
     chosen = next((option for option in options if option in there), None)
     if chosen is None:
         return ["No cell gave a result that could be ranked."]

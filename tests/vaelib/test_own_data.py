@@ -192,9 +192,7 @@ def test_a_file_that_will_not_do_is_one_sentence(tmp_path, arrays, sentence):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"PK\x03\x04 broken", b"text", b"PK\x05\x06" + bytes(18) + b"more", None]
-)
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 broken", b"text", None])
 def test_what_is_no_npz_is_one_sentence(tmp_path, content):
     path = tmp_path / "data.npz"
     if content is None:
