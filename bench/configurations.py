@@ -12,17 +12,8 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from bench.components import (
-    FAMILIES,
-    MatrixError,
-    Text,
-    arguments,
-    component,
-    fitting,
-    resolve,
-    shown,
-    unknown,
-)
+from bench.components import FAMILIES, Text, arguments, component, fitting, resolve
+from bench.errors import MatrixError, shown, unknown
 
 __all__ = [
     "DEFAULTS",

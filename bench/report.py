@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from bench.analysis import FEW_SEEDS, TOO_FEW, failures, ranking, read_rows, replicates
+from bench.files import write_atomically
 from bench.metrics import METRICS
 from bench.own_metrics import recall
 from bench.rows import write_rows
@@ -19,7 +20,6 @@ from bench.sections import (
     leaderboard_section,
     study_section,
 )
-from bench.store import write_atomically
 from bench.tables import SPLITS, glossary, markdown, measured, quantity
 from bench.verdicts import answers, claims_page, findings
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from bench.analysis import read_rows
 from bench.claims import LEAST_SEEDS, Finding, decide
-from bench.components import MatrixError
+from bench.errors import MatrixError
 from bench.matrix import Matrix, load
 from bench.metrics import METRICS, metric_named
 from bench.tables import code, markdown, quantity

@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from torch import Generator
 
 from bench.components import FAMILIES
-from bench.matrix import Configuration, Matrix, MatrixError, leading_comment, load, shipped
+from bench.errors import MatrixError
+from bench.matrix import Configuration, Matrix, load
+from bench.matrix_file import leading_comment, shipped
 from bench.metrics import METRICS
 
 EXAMPLE = """\
