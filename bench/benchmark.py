@@ -142,22 +142,26 @@ def _update(path: Path, data: bytes) -> None:
 
 
 def pictured(planned: Plan) -> dict[str, np.ndarray]:
-    """The posteriors that the page draws: those of the base's first seed, where D is 2.
+    """What the page draws, of the first seed: the base's posterior where D is 2, and all samples.
 
     Args:
         planned: a plan that has run.
 
     Returns:
         ``"<config>/mean"`` and ``"/scale"``, shape (N, 2), and ``"/labels"``, shape (N,), of the
-        training inputs; nothing where there is nothing to draw.
+        training inputs; ``"<config>/samples/<source>"``, images; nothing where there is nothing to
+        draw.
     """
-    base = planned.matrix.configurations[0]
-    if base.values["latent_dim"] != 2:
-        return {}
-    first = next(cell for cell in planned.cells if cell.configuration.name == base.name)
-    arrays = Store(planned.folder).arrays(first.id)
-    return {
-        f"{base.name}/{part}": arrays[f"train_{part}"]
-        for part in ("mean", "scale", "labels")
-        if f"train_{part}" in arrays
-    }
+    base, store = planned.matrix.configurations[0], Store(planned.folder)
+    drawn: dict[str, np.ndarray] = {}
+    for cell in planned.cells:
+        if cell.seed:
+            continue
+        name, arrays = cell.configuration.name, store.arrays(cell.id)
+        if name == base.name and base.values["latent_dim"] == 2:
+            parts = [part for part in ("mean", "scale", "labels") if f"train_{part}" in arrays]
+            drawn |= {f"{name}/{part}": arrays[f"train_{part}"] for part in parts}
+        for key, images in arrays.items():
+            if key.startswith("samples_"):
+                drawn[f"{name}/samples/{key.removeprefix('samples_')}"] = images
+    return drawn
