@@ -185,8 +185,9 @@ def pictured(planned: Plan) -> dict[str, np.ndarray]:
 
     Returns:
         Of the training inputs of the base, where D is 2: ``"<config>/mean"`` and ``"/scale"``,
-        shape (N, 2), and ``"/labels"``, shape (N,). Of the test inputs of every configuration with
-        the standard normal prior: ``"<config>/quantiles"``, shape (D, quantiles).
+        shape (N, 2), and ``"/labels"``, shape (N,). Of every configuration:
+        ``"<config>/samples/<source>"``, images, and, with the standard normal prior, of the test
+        inputs ``"<config>/quantiles"``, shape (D, quantiles).
     """
     store, base = Store(planned.folder), planned.matrix.configurations[0]
     out: dict[str, np.ndarray] = {}
@@ -199,4 +200,7 @@ def pictured(planned: Plan) -> dict[str, np.ndarray]:
         if "test_mean" in arrays and cell.configuration.values["prior"]["name"] == "normal":
             found = marginal_quantiles(arrays["test_mean"], arrays["test_scale"])
             out[f"{name}/quantiles"] = found.astype(np.float32)
+        for key, images in arrays.items():
+            if key.startswith("samples_"):
+                out[f"{name}/samples/{key.removeprefix('samples_')}"] = images
     return out

@@ -61,6 +61,8 @@ class Claim:
         metric: name of the metric.
         split: the part of the data.
         source: the latent source, or ``"gauge_fixed"``; empty for the posterior itself.
+        against: another latent source: the claim concerns the difference metric[source] -
+            metric[against] within each model; None for the metric itself.
         expect: what should come out. ``increasing`` and ``decreasing`` concern the change along the
             study, in the order of its values; ``greater`` and ``less`` every configuration of it
             against the reference; ``equivalent`` every configuration against the reference, or
@@ -75,6 +77,7 @@ class Claim:
     metric: Text
     split: Literal["train", "test"] = "test"
     source: str = ""
+    against: str | None = None
     expect: Literal["increasing", "decreasing", "equivalent", "greater", "less"]
     reference: float | None = None
     margin: Annotated[float, Field(ge=0)] = 0.0
@@ -307,6 +310,8 @@ def _claims(
                 f"{at}.reference: expected none where a metric is {claim.expect}, "
                 f"got {claim.reference}"
             )
+        if claim.against is not None and claim.against == claim.source:
+            raise MatrixError(f"{at}.against: expected another source than {shown(claim.source)}")
         if claim.expect == "equivalent" and claim.margin == 0:
             raise MatrixError(f"{at}.margin: expected more than 0 to show equivalence, got 0.0")
         yield claim
