@@ -27,7 +27,8 @@ from bench.sources import MEASURES, TRAINS, code_hash, plugins
 from bench.store import Store
 from bench.trained import build_model, build_objective, dataset_of
 from vaelib.models import VAE
-from vaelib.quality import Quality, check
+from vaelib.quality import check
+from vaelib.quality_options import Quality
 
 __all__ = ["Plan", "benchmark", "pictured", "plan"]
 

@@ -13,7 +13,8 @@ from bench.trained import Trained, dataset_of, trained
 from vaelib.audit import Measurement, audit
 from vaelib.datasets import Dataset
 from vaelib.models import VAE
-from vaelib.quality import Quality, sample_quality, tighter_bound
+from vaelib.quality import sample_quality, tighter_bound
+from vaelib.quality_options import Quality
 from vaelib.seeding import stream
 from vaelib.stats.bounds import evidence_lower_bound
 from vaelib.stats.nulls import NormalNull

@@ -23,7 +23,7 @@ from vaelib.likelihoods import LIKELIHOODS
 from vaelib.networks import DECODERS, ENCODERS
 from vaelib.objectives import OBJECTIVES
 from vaelib.priors import PRIORS
-from vaelib.quality import SOURCES, Quality
+from vaelib.quality_options import SOURCES, Quality
 from vaelib.training import Training
 
 __all__ = [

@@ -23,7 +23,7 @@ from bench.tables import (
     rank_text,
     rankings,
 )
-from vaelib.quality import SOURCES
+from vaelib.quality_options import SOURCES
 
 __all__ = [
     "count_cells",

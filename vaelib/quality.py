@@ -13,8 +13,6 @@ Beside the sources stand four that need no model: ``floor``, the encoded real im
 the data, so they have the two measures that judge single images, precision and density.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -28,6 +26,7 @@ from vaelib.features import FEATURES, PCAFeatures
 from vaelib.latent_samplers import LATENT_SOURCES, Latents, PriorSampler
 from vaelib.models import VAE
 from vaelib.posterior import AggregatePosterior
+from vaelib.quality_options import Quality
 from vaelib.seeding import stream
 from vaelib.stats.bounds import Bound, bound_gap, importance_weights
 from vaelib.stats.classifier import classifier_test
@@ -35,47 +34,13 @@ from vaelib.stats.frechet import FeatureGaussians, frechet_distance
 from vaelib.stats.image_quality import KernelReference, image_mmd
 from vaelib.stats.neighbours import Balls, authenticity, expected_coverage, neighbour_shares
 
-__all__ = ["SOURCES", "Judge", "Quality", "check", "real_parts", "sample_quality", "tighter_bound"]
-
-SOURCES = (*LATENT_SOURCES, "reconstruction")
-"""Where generated images may come from: a latent sampler, or the posterior means of real images."""
+__all__ = ["Judge", "check", "real_parts", "sample_quality", "tighter_bound"]
 
 _FEWEST = 40  # rows that the jackknife needs
 _MOST = 2500  # images of the reference, and of each source
 _CLASSIFIED = 8  # principal components that the classifier sees; with more it tells every VAE
 _SHOWN = 64  # images that are kept to look at
 _DRAWS = 1000  # K of the importance-weighted bound
-
-
-@dataclass(frozen=True)
-class Quality:
-    """Options of the measurement of sample quality.
-
-    Attributes:
-        sources: names of ``SOURCES``; none measures no samples.
-        features: a name of ``vaelib.features.FEATURES``.
-        bound_inputs: test inputs on which the importance-weighted bound is evaluated at most; 0
-            leaves it out.
-
-    Raises:
-        ValueError: for an unknown or repeated source, unknown features or a bad number.
-    """
-
-    sources: Sequence[str] = ("prior", "aggregate", "gmm", "reconstruction")
-    features: str = "classifier"
-    bound_inputs: int = 50
-
-    def __post_init__(self) -> None:
-        for source in self.sources:
-            if source not in SOURCES:
-                raise ValueError(f"sources must be of {', '.join(SOURCES)}, got {source!r}")
-        if len(set(self.sources)) < len(self.sources):
-            raise ValueError(f"sources must be distinct, got {list(self.sources)}")
-        if self.features not in FEATURES:
-            known = ", ".join(FEATURES)
-            raise ValueError(f"features must be one of {known}, got {self.features!r}")
-        if self.bound_inputs < 0 or self.bound_inputs == 1:
-            raise ValueError(f"bound_inputs must be 0 or at least 2, got {self.bound_inputs}")
 
 
 def check(data: Dataset, options: Quality) -> None:

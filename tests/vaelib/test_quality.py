@@ -8,10 +8,14 @@ from torch import nn
 
 from vaelib import quality
 from vaelib.datasets import Dataset, Splits, digits, gaussian_mixture
+from vaelib.features import FEATURES
+from vaelib.latent_samplers import LATENT_SOURCES
 from vaelib.likelihoods import Gaussian
 from vaelib.models import VAE
 from vaelib.priors import Normal
-from vaelib.quality import SOURCES, Judge, Quality, check, real_parts, sample_quality
+from vaelib.quality import Judge, check, real_parts, sample_quality
+from vaelib.quality_options import FEATURES as FEATURE_NAMES
+from vaelib.quality_options import SOURCES, Quality
 
 METRICS = (
     "frechet frechet_pca image_mmd precision density recall coverage authenticity image_auc"
@@ -205,4 +209,5 @@ def test_what_cannot_be_measured_is_said_before_training():
         check(small, Quality())
     with pytest.raises(ValueError, match="need images of shape"):
         check(gaussian_mixture(size=500), Quality(features="pretrained"))
-    assert len(SOURCES) == 6
+    assert tuple(LATENT_SOURCES) + ("reconstruction",) == SOURCES
+    assert tuple(FEATURES) == FEATURE_NAMES
