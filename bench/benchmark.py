@@ -1,7 +1,7 @@
 """From a matrix to its results folder: plan the jobs, run them, write rows and provenance."""
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from bench.configurations import canonical
 from bench.errors import MatrixError
@@ -16,13 +17,18 @@ from bench.executors import Executor, Job
 from bench.files import write_atomically
 from bench.matrix import Cell, Configuration, Matrix
 from bench.metrics import METRICS
+from bench.own_metrics import register, remember
 from bench.progress import Progress
 from bench.provenance import provenance
+from bench.quantile_figure import marginal_quantiles
 from bench.rows import csv_bytes, rows
 from bench.runner import Summary, run
 from bench.sources import MEASURES, TRAINS, code_hash, plugins
 from bench.store import Store
 from bench.trained import build_model, build_objective, dataset_of
+from vaelib.models import VAE
+from vaelib.quality import check
+from vaelib.quality_options import Quality
 
 __all__ = ["Plan", "benchmark", "pictured", "plan"]
 
@@ -60,7 +66,7 @@ def plan(matrix: Matrix, results: Path, device: str = "cpu", timeout: float | No
         MatrixError: for a data set that cannot be read or parts that do not fit.
     """
     folder = results / matrix.name
-    shared = {c.name: _shared(c) for c in matrix.configurations}
+    shared = {c.name: _shared(c, matrix.metrics) for c in matrix.configurations}
     cells = matrix.cells(lambda table: dataset_of(table).fingerprint)
     blocks: dict[tuple[str, int], dict[str, int]] = {}
     for cell in cells:
@@ -73,6 +79,7 @@ def plan(matrix: Matrix, results: Path, device: str = "cpu", timeout: float | No
             "block": list(range(number * matrix.block, (number + 1) * matrix.block)),
             "cells": wanted,
             "device": device,
+            "metrics": list(matrix.metrics),
             "results": str(folder),
             "timeout": matrix.timeout if timeout is None else timeout,
             **shared[name],
@@ -82,7 +89,7 @@ def plan(matrix: Matrix, results: Path, device: str = "cpu", timeout: float | No
     return Plan(matrix, folder, cells, jobs)
 
 
-def _shared(configuration: Configuration) -> dict[str, Any]:
+def _shared(configuration: Configuration, measured: Sequence[str]) -> dict[str, Any]:
     """What all jobs of a configuration have in common."""
     values = configuration.values
     try:
@@ -90,9 +97,10 @@ def _shared(configuration: Configuration) -> dict[str, Any]:
     except (ValueError, TypeError, RuntimeError) as error:
         raise MatrixError(f"{configuration.name}: {error}") from error
     own = plugins(values)
+    metrics = tuple(path.partition(":")[0] for path in measured)
     return {
         "configuration": values,
-        "code": code_hash(MEASURES, own),
+        "code": code_hash(MEASURES, own + metrics),
         "trains": code_hash(TRAINS, own),
         "data": dataset_of(values["dataset"]).fingerprint,
         "cost": float(values["training"]["steps"] * parameters),
@@ -104,8 +112,24 @@ def _parameters(text: str) -> int:
     """Number of parameters of a configuration's model, which proves that it can be built."""
     values = json.loads(text)
     data = dataset_of(values["dataset"])
+    check(data, Quality(**values["quality"]))
     build_objective(values, len(data.split(0).train), 0)
-    return sum(p.numel() for p in build_model(values, data.data_shape, 0).parameters())
+    model = build_model(values, data.data_shape, 0)
+    _check_shapes(model, data.data_shape)
+    return sum(p.numel() for p in model.parameters())
+
+
+@torch.no_grad()
+def _check_shapes(model: VAE, data_shape: tuple[int, ...]) -> None:
+    """Raises a ValueError where the networks do not fit the data."""
+    mean, _ = model.encode(torch.zeros(2, *data_shape))
+    images = model.decode(torch.zeros(2, model.latent_dim))
+    for name, found, wanted in (
+        ("encoder must return a mean", mean, (model.latent_dim,)),
+        ("decoder must return data", images, data_shape),
+    ):
+        if tuple(found.shape[1:]) != wanted:
+            raise ValueError(f"the {name} of shape {wanted}, got {tuple(found.shape[1:])}")
 
 
 def benchmark(
@@ -139,6 +163,7 @@ def benchmark(
         frame = rows(planned.matrix.name, planned.cells, store, units, codes)
         _update(planned.folder / "rows.csv", csv_bytes(frame))
         _update(planned.folder / "matrix.toml", planned.matrix.text.encode())
+        remember(planned.folder, [m.name for m in register(planned.matrix.metrics)])
         if set(summary.statuses) != summary.cached:
             device = planned.jobs[0]["device"]
             record = provenance(start, workers=executor.workers, device=device)
@@ -154,22 +179,29 @@ def _update(path: Path, data: bytes) -> None:
 
 
 def pictured(planned: Plan) -> dict[str, np.ndarray]:
-    """The posteriors that the page draws: those of the base's first seed, where D is 2.
+    """What the page draws beyond its rows, from the first seed.
 
     Args:
         planned: a plan that has run.
 
     Returns:
-        ``"<config>/mean"`` and ``"/scale"``, shape (N, 2), and ``"/labels"``, shape (N,), of the
-        training inputs; nothing where there is nothing to draw.
+        Of the training inputs of the base, where D is 2: ``"<config>/mean"`` and ``"/scale"``,
+        shape (N, 2), and ``"/labels"``, shape (N,). Of every configuration:
+        ``"<config>/samples/<source>"``, images, and, with the standard normal prior, of the test
+        inputs ``"<config>/quantiles"``, shape (D, quantiles).
     """
-    base = planned.matrix.configurations[0]
-    if base.values["latent_dim"] != 2:
-        return {}
-    first = next(cell for cell in planned.cells if cell.configuration.name == base.name)
-    arrays = Store(planned.folder).arrays(first.id)
-    return {
-        f"{base.name}/{part}": arrays[f"train_{part}"]
-        for part in ("mean", "scale", "labels")
-        if f"train_{part}" in arrays
-    }
+    store, base = Store(planned.folder), planned.matrix.configurations[0]
+    out: dict[str, np.ndarray] = {}
+    firsts = {cell.configuration.name: cell for cell in reversed(planned.cells)}
+    for name, cell in firsts.items():
+        arrays = store.arrays(cell.id)
+        if name == base.name and base.values["latent_dim"] == 2:
+            parts = [part for part in ("mean", "scale", "labels") if f"train_{part}" in arrays]
+            out |= {f"{name}/{part}": arrays[f"train_{part}"] for part in parts}
+        if "test_mean" in arrays and cell.configuration.values["prior"]["name"] == "normal":
+            found = marginal_quantiles(arrays["test_mean"], arrays["test_scale"])
+            out[f"{name}/quantiles"] = found.astype(np.float32)
+        for key, images in arrays.items():
+            if key.startswith("samples_"):
+                out[f"{name}/samples/{key.removeprefix('samples_')}"] = images
+    return out

@@ -1,23 +1,27 @@
 """The whole path of one configuration: data, models, training, posteriors, measurements."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from bench.own_metrics import Encoded, measured
 from bench.stages import Laps
-from bench.trained import dataset_of, trained
+from bench.trained import Trained, dataset_of, trained
 from vaelib.audit import Measurement, audit
-from vaelib.datasets import Dataset, Splits
+from vaelib.datasets import Dataset
 from vaelib.models import VAE
+from vaelib.quality import sample_quality, tighter_bound
+from vaelib.quality_options import Quality
 from vaelib.seeding import stream
 from vaelib.stats.bounds import evidence_lower_bound
 from vaelib.stats.nulls import NormalNull
-from vaelib.training import Outcome
 
 __all__ = ["run_block"]
+
+_ENCODED = 5000  # inputs of each part that are audited: the cost grows as their square
 
 
 def run_block(job: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -26,9 +30,9 @@ def run_block(job: Mapping[str, Any]) -> list[dict[str, Any]]:
     Args:
         job: ``configuration`` (resolved values), ``block`` (the seeds that train together),
             ``cells`` (cell id -> seed, of those whose records are wanted), ``device`` (``"auto"``:
-            what this machine has), ``results`` (the matrix's folder; simulated nulls are kept in
-            ``cache`` beside it), ``trains`` (hash of the code that trains; models that were stored
-            under it are not trained again).
+            what this machine has), ``results`` (the matrix's folder; nulls and feature nets are
+            kept in ``cache`` beside it), ``trains`` (hash of the code that trains; models that were
+            stored under it are not trained again), ``metrics`` (import paths of a user's own).
 
     Returns:
         One record per wanted cell: status, message, seconds, stages, measurements and arrays.
@@ -38,13 +42,12 @@ def run_block(job: Mapping[str, Any]) -> list[dict[str, Any]]:
     x = data.x.to(_device(job["device"]))
     replicates = trained(job, data, x)
     laps("training")
-    null = NormalNull(folder=Path(job["results"]).parent / "cache" / "nulls")
+    quality = Quality(**job["configuration"]["quality"])
+    cache, own = Path(job["results"]).parent / "cache", job.get("metrics", ())
     records = []
     for cell, replicate in replicates.items():
         stages = Laps()
-        model, outcome, split = replicate.model, replicate.outcome, replicate.split
-        record = _measure(model, outcome, data, x, split, replicate.seed, null, stages)
-        stages("statistics")
+        record = _measure(replicate, data, x, quality, cache, own, stages)
         seconds = replicate.seconds + sum(stages.values())
         stages["training"] = laps["training"] / len(replicates)
         records.append(record | {"cell": cell, "seconds": seconds, "stages": dict(stages)})
@@ -58,41 +61,76 @@ def _device(name: str) -> torch.device:
 
 
 def _measure(
-    model: VAE,
-    outcome: Outcome,
+    replicate: Trained,
     data: Dataset,
     x: Tensor,
-    split: Splits,
-    seed: int,
-    null: NormalNull,
+    quality: Quality,
+    cache: Path,
+    own: Sequence[str],
     stages: Laps,
 ) -> dict[str, Any]:
-    if outcome.diverged_at is not None:
-        message = f"the loss was not finite at step {outcome.diverged_at}"
+    model, split, seed = replicate.model, replicate.split, replicate.seed
+    if (step := replicate.outcome.diverged_at) is not None:
+        message = f"the loss was not finite at step {step}"
         return {"status": "diverged", "message": message, "measurements": []}
     parts = {"train": split.train, "test": split.test}
+    few = {name: _few(index, stream(f"encoded {name}", seed)) for name, index in parts.items()}
     posteriors = {}
-    for name, index in parts.items():
+    for name, index in few.items():
         mean, scale = model.posterior(x[index])
         posteriors[name] = mean.cpu(), scale.cpu()
     stages("latents")
     mean, scale = posteriors["train"]
+    null = NormalNull(folder=cache / "nulls")
     rows = audit(mean, scale, model.prior, posteriors["test"], seed=seed, null=null)
     for name, index in parts.items():
         bound = evidence_lower_bound(model, x[index], stream(f"elbo {name}", seed))
         error = bound.standard_error
         rows.append(Measurement(name, "elbo", bound.elbo, error))
         rows.append(Measurement(name, "reconstruction", bound.reconstruction, error))
-    arrays = {
+    rows += tighter_bound(model, x[split.test], bound, seed, quality.bound_inputs)
+    stages("statistics")
+    scores, samples = sample_quality(model, data, x, split, seed, quality, cache / "features")
+    rows += scores
+    stages("quality")
+    rows += _own(own, model, posteriors, data, x, few, seed)
+    stages("statistics")
+    arrays = samples | {
         f"{name}_{part}": tensor.numpy()
         for name, pair in posteriors.items()
         for part, tensor in zip(("mean", "scale"), pair, strict=True)
     }
     if data.labels is not None:
-        arrays |= {f"{name}_labels": data.labels[index].numpy() for name, index in parts.items()}
+        arrays |= {f"{name}_labels": data.labels[index].numpy() for name, index in few.items()}
     return {
         "status": "ok",
         "message": "",
         "measurements": [row.__dict__ for row in rows],
         "arrays": arrays,
     }
+
+
+def _few(index: Tensor, generator: torch.Generator) -> Tensor:
+    """At most so many of a part, a random choice: N of the aggregate posterior."""
+    if len(index) <= _ENCODED:
+        return index
+    return index[torch.randperm(len(index), generator=generator)[:_ENCODED]]
+
+
+def _own(
+    metrics: Sequence[str],
+    model: VAE,
+    posteriors: Mapping[str, tuple[Tensor, Tensor]],
+    data: Dataset,
+    x: Tensor,
+    parts: Mapping[str, Tensor],
+    seed: int,
+) -> Iterator[Measurement]:
+    """The user's own metrics."""
+    if not metrics:
+        return
+    for name, index in parts.items():
+        labels = None if data.labels is None else data.labels[index]
+        generator = stream(f"metrics {name}", seed)
+        encoded = Encoded(*posteriors[name], model, x[index], labels, generator)
+        yield from measured(metrics, name, encoded)

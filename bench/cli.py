@@ -101,6 +101,33 @@ def run(
 
 
 @app.command()
+def check(
+    matrix: Annotated[str, typer.Argument(help="A shipped matrix or the path of a TOML file.")],
+    baseline: Annotated[Path, typer.Option(help="The rows.csv to compare with.")],
+    results: Annotated[Path, typer.Option(help="Where the run goes.")] = Path("build/check"),
+    strict: Annotated[bool, typer.Option("--strict", help="INCONCLUSIVE fails, too.")] = False,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes at once.", show_default="one per core")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    markdown: Annotated[Path | None, typer.Option(help="Write a page here.")] = None,
+    junit: Annotated[Path | None, typer.Option(help="Write JUnit XML here.")] = None,
+) -> None:
+    """Run what is missing, then compare with a baseline: 1 if worse, 2 if not comparable.
+
+    Example: vaebench check ci --baseline results/ci/rows.csv --markdown check.md
+    """
+    from bench.matrix_file import read
+    from bench.request import Request
+
+    read(matrix)
+    request = Request(matrix=matrix, results=results, workers=workers, device=device)
+    from bench.check import execute
+
+    raise typer.Exit(execute(request, _console(), baseline, strict, markdown, junit))
+
+
+@app.command()
 def report(
     matrix: MatrixName = "digits",
     results: Results = Path("results"),

@@ -23,6 +23,7 @@ from vaelib.likelihoods import LIKELIHOODS
 from vaelib.networks import DECODERS, ENCODERS
 from vaelib.objectives import OBJECTIVES
 from vaelib.priors import PRIORS
+from vaelib.quality_options import SOURCES, Quality
 from vaelib.training import Training
 
 __all__ = [
@@ -200,21 +201,24 @@ def resolve(family: str, table: object, at: str = "") -> dict[str, Any]:
     """A component's table with its name, every option typed and every default filled in.
 
     Args:
-        family: a key of ``FAMILIES``, or ``"training"``.
+        family: a key of ``FAMILIES``, or ``"training"`` or ``"quality"``.
         table: what the matrix says; without a name the family's first component is meant.
         at: where the table stands, for errors.
 
     Returns:
-        ``{"name": …, option: value, …}``, plain JSON values; training has no name.
+        ``{"name": …, option: value, …}``, plain JSON values; the latter two have no name.
 
     Raises:
         MatrixError: for every mistake in it.
     """
     inside = f"{at}{family}."
-    if family == "training":
-        values = arguments(inside, table, Training)
+    if family in _SETTINGS:
+        values = arguments(inside, table, _SETTINGS[family])
+        for source in values.get("sources", ()):
+            if source not in SOURCES:
+                raise MatrixError(unknown(f"{inside}sources", f'"{source}"', source, SOURCES))
         try:
-            Training(**values)
+            _SETTINGS[family](**values)
         except ValueError as error:
             raise MatrixError(f"{inside[:-1]}: {error}") from error
         return values
@@ -253,3 +257,5 @@ FAMILIES: dict[str, Mapping[str, Callable[..., Any]]] = {
     "likelihood": LIKELIHOODS,
     "objective": OBJECTIVES,
 }
+
+_SETTINGS: dict[str, Callable[..., Any]] = {"training": Training, "quality": Quality}

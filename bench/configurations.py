@@ -35,6 +35,7 @@ DEFAULTS: dict[str, Any] = {
     "likelihood": {},
     "objective": {},
     "training": {},
+    "quality": {},
 }
 _JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
 _MOST = 100_000  # configurations of one study

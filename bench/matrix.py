@@ -33,6 +33,7 @@ from bench.configurations import (
 )
 from bench.errors import MatrixError, shown, unknown
 from bench.matrix_file import read
+from bench.own_metrics import register
 
 __all__ = [
     "Cell",
@@ -60,6 +61,8 @@ class Claim:
         metric: name of the metric.
         split: the part of the data.
         source: the latent source, or ``"gauge_fixed"``; empty for the posterior itself.
+        against: another latent source: the claim concerns the difference metric[source] -
+            metric[against] within each model; None for the metric itself.
         expect: what should come out. ``increasing`` and ``decreasing`` concern the change along the
             study, in the order of its values; ``greater`` and ``less`` every configuration of it
             against the reference; ``equivalent`` every configuration against the reference, or
@@ -74,6 +77,7 @@ class Claim:
     metric: Text
     split: Literal["train", "test"] = "test"
     source: str = ""
+    against: str | None = None
     expect: Literal["increasing", "decreasing", "equivalent", "greater", "less"]
     reference: float | None = None
     margin: Annotated[float, Field(ge=0)] = 0.0
@@ -109,6 +113,7 @@ class Matrix:
         seeds: replicates per configuration, seeds 0 to seeds - 1.
         block: replicates that train together; part of a cell's identity.
         timeout: limit for one job, in seconds.
+        metrics: import paths of the user's own metrics.
         base: the values of the base configuration.
         studies: in the order of the file.
         claims: in the order of the file.
@@ -120,6 +125,7 @@ class Matrix:
     seeds: int
     block: int
     timeout: float
+    metrics: tuple[str, ...]
     base: dict[str, Any]
     studies: tuple[Study, ...]
     claims: tuple[Claim, ...]
@@ -155,6 +161,7 @@ class _Header:
     seeds: Annotated[int, Field(ge=1, le=10_000)] = 10
     block: Annotated[int, Field(ge=1, le=10_000)] = 5
     timeout: Annotated[float, Field(gt=0, le=1e7)] = 3600.0
+    metrics: tuple[str, ...] = ()
 
 
 def load(
@@ -190,6 +197,9 @@ def load(
     if seeds is not None:
         header["seeds"] = seeds
     settings = arguments("matrix.", header, _Header)
+    settings["metrics"] = tuple(settings["metrics"])
+    own = [metric.name for metric in register(settings["metrics"])]
+    known = None if metrics is None else {*metrics, *own}
 
     given = _table(document, "base")
     tables = DEFAULTS | alter(DEFAULTS, given, "base.")
@@ -205,7 +215,7 @@ def load(
         text=text,
         base=base,
         studies=studies,
-        claims=tuple(_claims(_blocks(document, "claim"), studies, metrics)),
+        claims=tuple(_claims(_blocks(document, "claim"), studies, known)),
         configurations=configurations,
     )
 
@@ -300,6 +310,8 @@ def _claims(
                 f"{at}.reference: expected none where a metric is {claim.expect}, "
                 f"got {claim.reference}"
             )
+        if claim.against is not None and claim.against == claim.source:
+            raise MatrixError(f"{at}.against: expected another source than {shown(claim.source)}")
         if claim.expect == "equivalent" and claim.margin == 0:
             raise MatrixError(f"{at}.margin: expected more than 0 to show equivalence, got 0.0")
         yield claim

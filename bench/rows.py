@@ -75,7 +75,7 @@ def _rows_of(
             "study": "; ".join(configuration.studies),
             "config": configuration.name,
             "cell": cell.id,
-            "dataset": configuration.values["dataset"]["name"],
+            "dataset": _dataset(configuration.values["dataset"]),
             "seed": cell.seed,
             **dict(measured),
             "unit": units.get(measured.metric, ""),
@@ -83,6 +83,11 @@ def _rows_of(
             "message": "; ".join(filter(None, dict.fromkeys([*said, measured.message]))),
             "seconds": record.seconds if record else None,
         }
+
+
+def _dataset(table: Mapping[str, Any]) -> str:
+    """What the rows call a data set; two folders are two data sets."""
+    return f"{table['name']} {table['path']}" if "path" in table else str(table["name"])
 
 
 def _shown(value: Any) -> Any:  # noqa: ANN401

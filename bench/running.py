@@ -24,7 +24,7 @@ from bench.request import Request
 from bench.states import Known, changed, inspect
 from bench.store import Store, StoreError
 
-__all__ = ["execute", "write_pages"]
+__all__ = ["device_of", "execute", "executor_of", "write_pages"]
 
 _STATES = ("cached", "stale", "failed", "missing")
 
@@ -49,12 +49,12 @@ def execute(request: Request, console: Console) -> int:
         if name not in names:
             known = ", ".join(sorted(names))
             raise UserError(f"--only: unknown configuration {name!r}. Known: {known}")
-    planned = plan(matrix, request.results, _device(request), request.timeout)
+    planned = plan(matrix, request.results, device_of(request), request.timeout)
     _warn_of_other_rows(request, planned, console)
     if request.dry_run:
         _show(request, planned, console)
         return 0
-    executor = _executor(request)
+    executor = executor_of(request)
     page = request.results / f"{matrix.name}.md"
     try:
         summary = benchmark(
@@ -78,9 +78,20 @@ def execute(request: Request, console: Console) -> int:
     return summary.exit_code
 
 
-def _device(request: Request) -> str:
+def device_of(request: Request) -> str:
+    """The device that the jobs of a request compute on.
+
+    Args:
+        request: what was asked for.
+
+    Returns:
+        cpu or cuda; of a cluster also auto, for what a worker has is the worker's to say.
+
+    Raises:
+        UserError: for a device that is not there.
+    """
     if request.executor != "local":
-        return request.device  # what the workers have is theirs to say
+        return request.device
     if request.device == "cuda" and not torch.cuda.is_available():
         raise UserError("--device cuda needs a CUDA device, and torch sees none")
     if request.device == "auto":
@@ -88,7 +99,18 @@ def _device(request: Request) -> str:
     return request.device
 
 
-def _executor(request: Request) -> Executor:
+def executor_of(request: Request) -> Executor:
+    """Where a request wants its jobs to run.
+
+    Args:
+        request: what was asked for.
+
+    Returns:
+        The executor; no worker has started yet.
+
+    Raises:
+        UserError: for a cluster without the package that it needs.
+    """
     if request.executor == "local":
         return LocalExecutor(request.workers or _cores())
     try:

@@ -18,6 +18,7 @@ VALUES = {
     "likelihood": {"name": "bernoulli"},
     "objective": {"name": "elbo", "beta": 1.0},
     "training": {"steps": 30, "batch_size": 64, "learning_rate": 1e-3},
+    "quality": {"sources": ["prior", "aggregate"], "features": "classifier", "bound_inputs": 20},
 }
 
 
