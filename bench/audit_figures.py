@@ -20,7 +20,7 @@ _BARS = {
     "marginal_kl": "KL(q_N‖p)",
     "marginal_kl_null": "explained by finite N",
     "marginal_kl_excess": "excess",
-    "moment_kl": "of it, mean and covariance",
+    "moment_kl": "mean and covariance alone",
     "marginal_kl_loo": "leave-one-out",
 }
 

@@ -132,7 +132,7 @@ def audit(
     rows += _match(held, p, "test", seed, null_draws, progress)
     rows += _tests(z, p, "test", seed, test_rows, null, progress)
     if len(z) >= 100:
-        most = _KERNEL_ROWS if q.components <= _KERNEL_ROWS else _points(q, 8) or _KERNEL_ROWS
+        most = _KERNEL_ROWS if q.components <= _KERNEL_ROWS else _points(q, 16) or _KERNEL_ROWS
         share = holes.hole_mass(q, z[:most], p, stream("holes", seed), draws=most)
         note = f"at {most:,} held-out z" if len(z) > most else ""
         rows.append(Measurement("test", "hole_mass", *share, message=note))
@@ -182,7 +182,7 @@ def _points(q: AggregatePosterior, share: float = 1.0) -> int | None:
     """Components to draw z from, ``share`` times as many as for one null draw; None: all."""
     if q.components**2 <= _PAIRS:
         return None
-    return min(q.components, round(share * max(200, _PAIRS // 2 // q.components)))
+    return min(q.components, round(share * max(200, _PAIRS // 4 // q.components)))
 
 
 def _prior(prior: str | Prior, latent_dim: int) -> Prior:
@@ -216,7 +216,7 @@ def _match(
     yield Measurement(split, "marginal_kl_floor", floor)
     yield Measurement(split, "saturated", float(saturated))
     if q.components > 1:
-        few = _points(q, 8)
+        few = _points(q, 16)
         low = divergences.leave_one_out_kl(
             q, prior, stream(f"z {split}", seed), 2 if few is None else 1, few
         )
@@ -236,7 +236,7 @@ def _observed(
     q: AggregatePosterior, prior: Prior, split: str, seed: int
 ) -> tuple[divergences.Decomposition, str]:
     """The rate and its parts, and at how many inputs where that is not all of them."""
-    few = _points(q, 8)
+    few = _points(q, 16)
     draws = 4 if few is None else 1
     parts = divergences.decompose(q, prior, stream(f"z {split}", seed), draws, few)
     return parts, "" if few is None else f"density at z of {few:,} random inputs"

@@ -51,7 +51,8 @@ def encode(
             ``"auto"``, which takes a pair with a negative second for a log variance and asks
             otherwise, and takes names and distributions at their word.
         view: of spatial latents (B, C, H, W): ``"flat"``, one latent of C H W dimensions per image,
-            or ``"position"``, one of C dimensions per image and position.
+            or ``"position"``, one of C dimensions per image and position. Those of one image depend
+            on each other: for tests, take one position per image.
         device: where to encode; None leaves the images where they are.
         progress: told how many images are done, and of how many.
 

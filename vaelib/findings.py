@@ -19,7 +19,9 @@ dimensions or pairs), that of the excess by the spread of its null draws.
 import math
 from collections.abc import Mapping, Sequence
 
-from vaelib.audit import Measurement
+from torch import Tensor
+
+from vaelib.audit import Measurement, audit
 from vaelib.moment_findings import (
     MARGINS,
     Finding,
@@ -31,7 +33,7 @@ from vaelib.moment_findings import (
     scale,
 )
 
-__all__ = ["Finding", "Moments", "findings"]
+__all__ = ["Finding", "Moments", "answers", "findings"]
 
 _SAFE_AUC = 0.55  # a classifier that cannot reach it is as good as blind
 _CLASSIFIED = 2000  # the most z that the audit's classifier sees
@@ -71,6 +73,35 @@ def findings(
     ]
     safe = _safe(evidence, found)
     return [*found, safe, _help(evidence, [*found, safe])]
+
+
+def answers(
+    mean: Tensor, scale: Tensor, heldout: tuple[Tensor, Tensor] | None = None, *, seed: int = 0
+) -> list[Finding]:
+    """Audit an encoder against N(0, I) and answer in words.
+
+    Args:
+        mean: posterior means of the training inputs, shape (N, D).
+        scale: their standard deviations, shape (N, D).
+        heldout: mean and scale of inputs that were not trained on.
+        seed: of the audit.
+
+    Returns:
+        The findings of :func:`findings`.
+
+    Example:
+        >>> mean = 0.8 * torch.randn(500, 2, generator=torch.Generator().manual_seed(0))
+        >>> for finding in answers(mean, torch.full_like(mean, 0.6))[1:5]:
+        ...     print(finding.question, "-", finding.verdict)
+        scale - right
+        location - undecided
+        correlation - none
+        shape - normal
+    """
+    moments = {"train": Moments.of(mean, scale)}
+    if heldout is not None:
+        moments["test"] = Moments.of(*heldout)
+    return findings(audit(mean, scale, heldout=heldout, seed=seed), moments)
 
 
 class _Evidence:
