@@ -75,9 +75,7 @@ def _checked(file: zipfile.ZipFile, member: str) -> str:
         )
         shape, _, dtype = reader(stream)
     if dtype.hasobject:
-        raise ValueError(
-            f"{name} holds pickled Python objects, which are never loaded; save numbers"
-        )
+        raise ValueError(f"{name} holds pickled objects, which are never loaded; save numbers")
     if dtype.kind not in "fiu":
         raise ValueError(f"{name} must hold numbers, got dtype {dtype}")
     size = int(np.prod(shape, dtype=object))

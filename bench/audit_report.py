@@ -24,7 +24,10 @@ from vaelib.datasets import data_folder
 from vaelib.findings import Finding, Moments
 from vaelib.stats.nulls import NormalNull
 
-__all__ = ["Audited", "audit_file", "json_rows", "page", "show", "threads"]
+__all__ = ["Audited", "audit_file", "json_rows", "page", "show"]
+
+
+_FEW = 5000  # inputs
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,7 @@ class Audited:
         prior: name of the prior.
         rows: the measurements.
         found: the answers; none for priors other than N(0, I).
+        threads: of torch that were used.
         seconds: wall time.
     """
 
@@ -43,6 +47,7 @@ class Audited:
     prior: str
     rows: list[Measurement]
     found: list[Finding] = field(default_factory=list)
+    threads: int = 1
     seconds: float = math.nan
 
     @property
@@ -55,15 +60,8 @@ class Audited:
 
 
 @contextmanager
-def threads(count: int) -> Iterator[None]:
-    """Within the block torch computes with so many threads; afterwards with as many as before.
-
-    Args:
-        count: at least 1.
-
-    Yields:
-        Nothing.
-    """
+def _threads(count: int) -> Iterator[None]:
+    """Within the block torch computes with so many threads; afterwards with as many as before."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:
@@ -72,7 +70,9 @@ def threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def audit_file(path: Path, prior: str, console: Console) -> Audited:
+def audit_file(
+    path: Path, prior: str, console: Console, threads: int = 1, *, always: bool = False
+) -> Audited:
     """Read a file and measure what it holds.
 
     Simulated nulls of the tests, which depend on n and D alone, are kept in the data folder.
@@ -81,16 +81,19 @@ def audit_file(path: Path, prior: str, console: Console) -> Audited:
         path: an .npz, see :mod:`bench.archive`.
         prior: a name of ``vaelib.priors.PRIORS``.
         console: where warnings and, on a terminal, progress go: standard error.
+        threads: of torch; below 5,000 inputs, where more cost more than they give, one is used.
+        always: whether to use as many threads whatever the number of inputs.
 
     Returns:
         The audit.
     """
     start = time.perf_counter()
     encoded = archive.read(path)
+    count = threads if always or _inputs(encoded) > _FEW else 1
     for warning in encoded.warnings:
         console.print(f"warning: {warning}", markup=False)
     null = NormalNull(folder=data_folder() / "nulls")
-    with _progress(console) as progress:
+    with _threads(count), _progress(console) as progress:
         if encoded.train is None:
             z = encoded.z
             assert z is not None
@@ -102,7 +105,11 @@ def audit_file(path: Path, prior: str, console: Console) -> Audited:
             if encoded.heldout is not None:
                 moments["test"] = Moments.of(*encoded.heldout)
     found = findings(rows, moments) if prior == "normal" else []
-    return Audited(encoded, prior, rows, found, time.perf_counter() - start)
+    return Audited(encoded, prior, rows, found, count, time.perf_counter() - start)
+
+
+def _inputs(encoded: archive.Encoded) -> int:
+    return max(len(part) for part in (encoded.z, *(encoded.train or ())) if part is not None)
 
 
 @contextmanager
@@ -136,7 +143,7 @@ def show(audited: Audited, console: Console) -> None:
     console.print(_headline(audited), markup=False, style="bold")
     if audited.found:
         table = Table("question", "answer", "effect", "value", "95 % interval", "p-value")
-        for one in audited.found[:-1]:
+        for one in audited.found:
             table.add_row(*(escape(text) for text in _answer(one)))
         console.print(table)
         for one in audited.found:
@@ -150,7 +157,8 @@ def show(audited: Audited, console: Console) -> None:
             for row in mine:
                 table.add_row(*(escape(text) for text in _measured(row)))
             console.print(table)
-    console.print(f"{audited.seconds:.1f} s on {torch.get_num_threads()} threads", markup=False)
+    took = f"{audited.seconds:.1f} s on {audited.threads} thread{'s' * (audited.threads > 1)}"
+    console.print(took, markup=False)
 
 
 def _headline(audited: Audited) -> str:
@@ -199,7 +207,7 @@ def page(audited: Audited, name: str, figures: Sequence[tuple[str, str]]) -> str
     parts = [f"# Audit of {name}", f"**{_headline(audited)}**"]
     if audited.found:
         heads = ["question", "answer", "effect", "value", "95 % interval", "p-value"]
-        parts.append(markdown(heads, [_answer(one) for one in audited.found[:-1]], left=3))
+        parts.append(markdown(heads, [_answer(one) for one in audited.found], left=3))
         parts += [f"- **{one.question}**: {one.sentence}" for one in audited.found]
     for caption, path in figures:
         parts.append(f"![{caption}]({path})\n\n*{caption}*")

@@ -198,6 +198,9 @@ def audit(
     report: Annotated[
         Path | None, typer.Option(help="Write a Markdown page with figures to this folder.")
     ] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Of torch.", show_default="one per core if N > 5,000")
+    ] = None,
 ) -> None:
     """Answer for your own model: may I sample from N(0, I)?
 
@@ -206,18 +209,17 @@ def audit(
 
     Example: vaebench audit posterior.npz --report audit
     """
-    with audits.threads(_cores()):
-        try:
-            audited = audits.audit_file(file, prior, Console(stderr=True, soft_wrap=True))
-        except ValueError as error:
-            raise typer.BadParameter(f"{file}: {error}") from error
-        if as_json:
-            print(json.dumps(audits.json_rows(audited.rows), indent=1))
-        else:
-            audits.show(audited, _console())
-        if report is not None:
-            path = write_report(report, audited, file.name)
-            Console(stderr=True, soft_wrap=True).print(str(path), markup=False)
+    aside = Console(stderr=True, soft_wrap=True)
+    try:
+        audited = audits.audit_file(file, prior, aside, threads or _cores(), always=bool(threads))
+    except ValueError as error:
+        raise typer.BadParameter(f"{file}: {error}") from error
+    if as_json:
+        print(json.dumps(audits.json_rows(audited.rows), indent=1))
+    else:
+        audits.show(audited, _console())
+    if report is not None:
+        aside.print(str(write_report(report, audited, file.name)), markup=False)
 
 
 @app.command("list")
