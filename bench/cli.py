@@ -149,46 +149,43 @@ def report(
 @app.command()
 def audit(
     file: Annotated[
-        Path, typer.Argument(help="An .npz with mean and scale (or logvar), each (N, D).")
+        Path, typer.Argument(help="An .npz with mean and scale (or logvar), each (N, D), or z.")
     ],
     prior: Annotated[str, typer.Option(help="A name of `vaebench list priors`.")] = "normal",
     as_json: Annotated[bool, typer.Option("--json", help="A list of rows on stdout.")] = False,
+    report: Annotated[
+        Path | None, typer.Option(help="Write a Markdown page with figures to this folder.")
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Of torch.", show_default="one per core if N > 5,000")
+    ] = None,
 ) -> None:
-    """Measure the posterior of your own model.
+    """Answer for your own model: may I sample from N(0, I)?
 
     The file holds `mean` and `scale` (or `logvar`) of the training inputs and, where you have
-    them, `heldout_mean` and `heldout_scale`.
+    them, `heldout_mean` and `heldout_scale` - or `z` alone, one latent per input.
 
-    Example: vaebench audit posterior.npz --json
+    Example: vaebench audit posterior.npz --report audit
     """
     import json
 
-    from rich.table import Table
+    from rich.console import Console
 
-    from bench import archive
-    from bench.metrics import METRICS
-    from vaelib import audit as audit_posterior
+    from bench import audit_report as audits
+    from bench.audit_figures import write_report
+    from bench.running import cores
 
+    aside = Console(stderr=True, soft_wrap=True)
     try:
-        encoded = archive.read(file)
-        rows = audit_posterior(*encoded.train, prior=prior, heldout=encoded.heldout)
+        audited = audits.audit_file(file, prior, aside, threads or cores(), always=bool(threads))
     except ValueError as error:
         raise typer.BadParameter(f"{file}: {error}") from error
     if as_json:
-        print(
-            json.dumps(
-                [{**row.__dict__, "unit": METRICS[row.metric].unit} for row in rows], indent=1
-            )
-        )
-        return
-    table = Table("split", "metric", "value", "standard error", "p-value", "unit", "")
-    for row in rows:
-        numbers = [
-            f"{v:.4g}" if v is not None else ""
-            for v in (row.value, row.standard_error, row.p_value)
-        ]
-        table.add_row(row.split, row.metric, *numbers, METRICS[row.metric].unit, row.message)
-    _console().print(table)
+        print(json.dumps(audits.json_rows(audited.rows), indent=1))
+    else:
+        audits.show(audited, _console())
+    if report is not None:
+        aside.print(str(write_report(report, audited, file.name)), markup=False)
 
 
 @app.command("list")

@@ -112,7 +112,7 @@ def executor_of(request: Request) -> Executor:
         UserError: for a cluster without the package that it needs.
     """
     if request.executor == "local":
-        return LocalExecutor(request.workers or _cores())
+        return LocalExecutor(request.workers or cores())
     try:
         from bench.cluster import DaskExecutor
     except ModuleNotFoundError as error:
@@ -123,7 +123,8 @@ def executor_of(request: Request) -> Executor:
     return DaskExecutor(request.executor)
 
 
-def _cores() -> int:
+def cores() -> int:
+    """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -164,7 +165,7 @@ def _show(request: Request, planned: Plan, console: Console) -> None:
     counted = ", ".join(f"{totals[state]} {state}" for state in _STATES)
     line = f"{totals.total()} cells: {counted}; {count} to run"
     if count and request.executor == "local":
-        workers = request.workers or _cores()
+        workers = request.workers or cores()
         seconds = estimate(todo, known, workers)
         line += f", about {duration(seconds)} with {workers} worker{'s' * (workers > 1)}"
     console.print(f"{line} -> {planned.folder}", markup=False)

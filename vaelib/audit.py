@@ -140,7 +140,7 @@ def audit(
 
 
 def _holes(q: AggregatePosterior, z: Tensor, prior: Prior, seed: int) -> Measurement:
-    most = _KERNEL_ROWS if q.components <= _KERNEL_ROWS else _points(q, 8) or _KERNEL_ROWS
+    most = _KERNEL_ROWS if q.components <= _KERNEL_ROWS else _points(q, 16) or _KERNEL_ROWS
     try:
         share = holes.hole_mass(q, z[:most], prior, stream("holes", seed), draws=most)
     except ValueError as error:
@@ -192,7 +192,7 @@ def _points(q: AggregatePosterior, share: float = 1.0) -> int | None:
     """Components to draw z from, ``share`` times as many as for one null draw; None: all."""
     if q.components**2 <= _PAIRS:
         return None
-    return min(q.components, round(share * max(200, _PAIRS // 2 // q.components)))
+    return min(q.components, round(share * max(200, _PAIRS // 4 // q.components)))
 
 
 def _prior(prior: str | Prior, latent_dim: int) -> Prior:
@@ -226,7 +226,7 @@ def _match(
     yield Measurement(split, "marginal_kl_floor", floor)
     yield Measurement(split, "saturated", float(saturated))
     if q.components > 1:
-        few = _points(q, 8)
+        few = _points(q, 16)
         low = divergences.leave_one_out_kl(
             q, prior, stream(f"z {split}", seed), 2 if few is None else 1, few
         )
@@ -250,7 +250,7 @@ def _observed(
     q: AggregatePosterior, prior: Prior, split: str, seed: int
 ) -> tuple[divergences.Decomposition, str]:
     """The rate and its parts, and at how many inputs where that is not all of them."""
-    few = _points(q, 8)
+    few = _points(q, 16)
     draws = 4 if few is None else 1
     parts = divergences.decompose(q, prior, stream(f"z {split}", seed), draws, few)
     return parts, "" if few is None else f"density at z of {few:,} random inputs"
