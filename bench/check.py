@@ -3,20 +3,26 @@
 The run goes to a folder of its own, so that it never overwrites what it is compared with.
 """
 
+import sys
 from pathlib import Path
 
 import pandas as pd
+from rich.console import Console
 
 from bench.analysis import read_rows
-from bench.benchmark import Plan, benchmark
+from bench.benchmark import Plan, benchmark, plan
 from bench.executors import Executor
-from bench.gate import Comparison, GateError, compare, examine
-from bench.gate_page import junit, page
-from bench.progress import Progress
+from bench.files import write_atomically
+from bench.gate import Comparison, GateError, compare, examine, exit_code
+from bench.gate_page import junit, label, line, page, sentence, worst_first
+from bench.matrix import load
+from bench.metrics import METRICS
+from bench.progress import Progress, progress_on
+from bench.request import Request
 from bench.runner import Summary
-from bench.store import write_atomically
+from bench.running import executor_of
 
-__all__ = ["check", "read_baseline", "write_findings"]
+__all__ = ["check", "execute", "read_baseline"]
 
 _ANEW = "make it anew from a run that you trust"
 
@@ -45,7 +51,7 @@ def read_baseline(path: Path) -> pd.DataFrame:
 
 
 def check(
-    planned: Plan, baseline: Path, executor: Executor, progress: Progress, workers: int
+    planned: Plan, baseline: Path, executor: Executor, progress: Progress
 ) -> tuple[Summary, list[Comparison]]:
     """Run what a plan lacks and compare its rows with a baseline.
 
@@ -54,7 +60,6 @@ def check(
         baseline: The ``rows.csv`` to compare with, which is examined before anything runs.
         executor: Where to run.
         progress: Told what happens.
-        workers: Processes that run at once, for the provenance.
 
     Returns:
         What became of every cell, and the comparisons.
@@ -70,23 +75,45 @@ def check(
     for cell in planned.cells:
         seeds.setdefault(cell.configuration.name, set()).add(cell.seed)
     examine(theirs, planned.matrix.name, seeds)
-    summary = benchmark(planned, executor, progress, workers)
+    summary = benchmark(planned, executor, progress)
     return summary, compare(read_rows(own), theirs)
 
 
-def write_findings(
-    found: list[Comparison], name: str, baseline: Path, markdown: Path | None, xml: Path | None
-) -> None:
-    """Write what the gate found, where a page or a JUnit file is wanted.
+def execute(
+    request: Request,
+    console: Console,
+    baseline: Path,
+    strict: bool,
+    markdown: Path | None,
+    xml: Path | None,
+) -> int:
+    """Run what ``vaebench check`` asks for, and say what the gate found.
 
     Args:
-        found: All comparisons.
-        name: Of the matrix.
-        baseline: What it was compared with.
-        markdown: Where the page goes.
-        xml: Where the test cases go.
+        request: What is to run.
+        console: Where to say it.
+        baseline: The ``rows.csv`` to compare with.
+        strict: Whether INCONCLUSIVE fails, too.
+        markdown: Where a page for a job summary goes, if one is wanted.
+        xml: Where JUnit test cases go, if they are wanted.
+
+    Returns:
+        The exit code: 0 fine, 1 regressed, 2 not comparable.
     """
+    matrix = load(request.matrix, metrics=METRICS)
+    planned = plan(matrix, request.results, request.device)
+    try:
+        summary, found = check(planned, baseline, executor_of(request), progress_on(console))
+    except GateError as error:
+        print(f"vaebench: {error}", file=sys.stderr)
+        return 2
     if markdown:
-        write_atomically(markdown, page(found, name, str(baseline)).encode())
+        write_atomically(markdown, page(found, matrix.name, str(baseline)).encode())
     if xml:
-        write_atomically(xml, junit(found, name))
+        write_atomically(xml, junit(found, matrix.name))
+    console.print(summary.text(planned.folder, request.command("--only") + " {name}"), markup=False)
+    for one in worst_first(found):
+        if one.verdict != "OK":
+            console.print(f"{one.verdict} {label(one)}: {sentence(one)}", markup=False)
+    console.print(line(found), markup=False)
+    return max(exit_code(found, strict=strict), 2 * summary.interrupted)

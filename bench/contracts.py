@@ -12,7 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bench.components import MatrixError, schema
+from bench.components import schema
+from bench.errors import MatrixError
 from bench.record import one_line
 from vaelib.networks import stackable
 from vaelib.seeding import global_stream, stream

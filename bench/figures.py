@@ -25,7 +25,16 @@ from bench.analysis import replicates, saturated, summarise, varied_keys
 from bench.metrics import metric_named
 from vaelib.posterior import AggregatePosterior
 
-__all__ = ["kl_parts", "latent_quilt", "levels", "log_density", "metric_panels", "save"]
+__all__ = [
+    "STYLE",
+    "WIDTH",
+    "kl_parts",
+    "latent_quilt",
+    "levels",
+    "log_density",
+    "metric_panels",
+    "save",
+]
 
 Floats = npt.NDArray[np.float64]
 

@@ -11,10 +11,7 @@ Example:
     10
 """
 
-import importlib.resources
-import itertools
 import math
-import os
 import tomllib
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -23,7 +20,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from bench.components import MatrixError, Name, Text, arguments, shown, unknown
+from bench.components import Name, Text, arguments
 from bench.configurations import (
     DEFAULTS,
     Configuration,
@@ -34,6 +31,8 @@ from bench.configurations import (
     expand,
     resolve_all,
 )
+from bench.errors import MatrixError, shown, unknown
+from bench.matrix_file import read
 from bench.own_metrics import register
 
 __all__ = [
@@ -43,9 +42,7 @@ __all__ = [
     "Matrix",
     "MatrixError",
     "Study",
-    "leading_comment",
     "load",
-    "shipped",
 ]
 
 _SECTIONS = ("matrix", "base", "study", "claim")
@@ -64,6 +61,8 @@ class Claim:
         metric: name of the metric.
         split: the part of the data.
         source: the latent source, or ``"gauge_fixed"``; empty for the posterior itself.
+        against: another latent source: the claim concerns the difference metric[source] -
+            metric[against] within each model; None for the metric itself.
         expect: what should come out. ``increasing`` and ``decreasing`` concern the change along the
             study, in the order of its values; ``greater`` and ``less`` every configuration of it
             against the reference; ``equivalent`` every configuration against the reference, or
@@ -78,6 +77,7 @@ class Claim:
     metric: Text
     split: Literal["train", "test"] = "test"
     source: str = ""
+    against: str | None = None
     expect: Literal["increasing", "decreasing", "equivalent", "greater", "less"]
     reference: float | None = None
     margin: Annotated[float, Field(ge=0)] = 0.0
@@ -164,12 +164,6 @@ class _Header:
     metrics: tuple[str, ...] = ()
 
 
-def shipped() -> dict[str, Path]:
-    """Returns the paths of the matrices that come with the suite, by name."""
-    folder = Path(str(importlib.resources.files("bench") / "matrices"))
-    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
-
-
 def load(
     matrix: str | Path,
     *,
@@ -193,7 +187,7 @@ def load(
     Raises:
         MatrixError: for every mistake in the file or the overrides.
     """
-    text = _read(matrix)
+    text = read(matrix)
     document = _parse(text, str(matrix))
     for key in document:
         if key not in _SECTIONS:
@@ -224,34 +218,6 @@ def load(
         claims=tuple(_claims(_blocks(document, "claim"), studies, known)),
         configurations=configurations,
     )
-
-
-def leading_comment(text: str) -> str:
-    """The comment that a matrix file opens with: its question, its cost, what it last showed."""
-    lines = itertools.takewhile(lambda line: line.startswith("#"), text.splitlines())
-    return "\n".join(line.removeprefix("#").removeprefix(" ") for line in lines)
-
-
-def _read(matrix: str | Path) -> str:
-    known = shipped()
-    path = known.get(str(matrix), Path(matrix))
-    if not os.path.exists(path) and len(path.parts) < 2 and not path.suffix:
-        also = "; or the path of a TOML file"
-        raise MatrixError(unknown(str(matrix), "matrix", str(matrix), known, also))
-    if os.path.exists(path) and not os.path.isfile(path):
-        kind = "a directory" if path.is_dir() else "something else"
-        raise MatrixError(f"{path}: expected a TOML file, got {kind}")
-    try:
-        return path.read_text("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise MatrixError(
-            f"{path}: expected a TOML file in UTF-8, got other bytes at {error.start}"
-        ) from error
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise MatrixError(
-            f"{path}: expected a TOML file that can be read, got: {reason}"
-        ) from error
 
 
 def _parse(text: str, at: str) -> dict[str, Any]:
@@ -344,6 +310,8 @@ def _claims(
                 f"{at}.reference: expected none where a metric is {claim.expect}, "
                 f"got {claim.reference}"
             )
+        if claim.against is not None and claim.against == claim.source:
+            raise MatrixError(f"{at}.against: expected another source than {shown(claim.source)}")
         if claim.expect == "equivalent" and claim.margin == 0:
             raise MatrixError(f"{at}.margin: expected more than 0 to show equivalence, got 0.0")
         yield claim

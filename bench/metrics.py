@@ -353,6 +353,18 @@ _SAMPLES = [
         "Fréchet distance of feature Gaussians, bias corrected, over the trace of the real "
         "covariance. Margin: the least variation between feature nets.",
         "Dowson & Landau 1982; Heusel et al. 2017; Chong & Forsyth 2020",
+        matched=0.0,
+    ),
+    Metric(
+        "frechet_pca",
+        "share of trace(cov real)",
+        "lower",
+        0.02,
+        "Fréchet (PCA)",
+        "The same distance between principal components of the pixels: a second opinion that "
+        "needs no labels and no training. Margin: as for the Fréchet distance.",
+        "Dowson & Landau 1982",
+        matched=0.0,
     ),
     Metric(
         "image_mmd",
@@ -362,6 +374,7 @@ _SAMPLES = [
         "image MMD²",
         "Unbiased squared MMD of image features, bandwidth frozen on real data; may be negative.",
         "Gretton et al. 2012; Bińkowski et al. 2018",
+        matched=0.0,
     ),
     Metric(
         "coverage",
@@ -380,6 +393,15 @@ _SAMPLES = [
         "density",
         "Mean number of real k-nearest-neighbour balls around a generated image, over k.",
         "Naeem et al. 2020",
+    ),
+    Metric(
+        "precision",
+        "probability",
+        "higher",
+        0.02,
+        "precision",
+        "Share of generated images inside the estimated support of the real ones.",
+        "Kynkäänniemi et al. 2019",
     ),
     Metric(
         "recall",

@@ -9,9 +9,7 @@ the test split of every cell, and then treated like any other: rows, leaderboard
 the pages must know of it is kept in ``metrics.json`` beside the rows.
 """
 
-import hashlib
 import importlib
-import importlib.util
 import json
 import math
 import operator
@@ -24,9 +22,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bench.components import MatrixError, shown
+from bench.errors import MatrixError, shown
+from bench.files import write_atomically
 from bench.metrics import METRICS, SHIPPED, Metric
-from bench.store import write_atomically
 from vaelib.audit import Measurement
 from vaelib.models import VAE
 from vaelib.posterior import AggregatePosterior
@@ -34,7 +32,6 @@ from vaelib.posterior import AggregatePosterior
 __all__ = [
     "Encoded",
     "NotDefinedError",
-    "fingerprint",
     "measure",
     "measured",
     "metric_problems",
@@ -204,27 +201,6 @@ def measured(paths: Sequence[str], split: str, encoded: Encoded) -> Iterator[Mea
                 f"metric {metric.name} on {split}: {type(raised).__name__}: {raised}"
             ) from raised
         yield Measurement(split, metric.name, value, error, message=note)
-
-
-def fingerprint(code: str, paths: Sequence[str]) -> str:
-    """Extend a hash of code by own metrics, so that a changed one makes cells stale.
-
-    Args:
-        code: the hash without them.
-        paths: as in the matrix; the files of their modules count, not what those import.
-
-    Returns:
-        The hash itself where there are no metrics.
-    """
-    if not paths:
-        return code
-    digest = hashlib.sha256(code.encode())
-    for path in paths:
-        spec = importlib.util.find_spec(path.partition(":")[0])
-        file = Path(spec.origin) if spec and spec.origin else None
-        source = file.read_bytes() if file and file.is_file() else b""  # a built-in has no file
-        digest.update(f"{path} {len(source)}\n".encode() + source)
-    return digest.hexdigest()
 
 
 def remember(folder: Path, names: Iterable[str]) -> None:

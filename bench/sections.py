@@ -23,6 +23,7 @@ from bench.tables import (
     rank_text,
     rankings,
 )
+from vaelib.quality_options import SOURCES
 
 __all__ = [
     "count_cells",
@@ -43,7 +44,9 @@ _TABLES = {
         "marginal_kl_null_test marginal_kl_loo saturated"
     ),
     "Likelihood": "elbo reconstruction iwae bound_gap",
-    _SAMPLES: "frechet image_mmd coverage density recall image_auc authenticity",
+    _SAMPLES: (
+        "frechet frechet_pca image_mmd coverage density precision recall image_auc authenticity"
+    ),
     _GAUGE: "rate marginal_kl marginal_kl_excess",
     "Dimensions, moments and shape": (
         "kl_per_dimension total_correlation moment_kl negentropy second_moment excess_kurtosis "
@@ -249,9 +252,7 @@ def _table(
 ) -> str:
     """The metrics that there are, one line for each level, split and source; empty for none."""
     there, by_source = measured(rows), title == _SAMPLES
-    named = [
-        source for source in dict.fromkeys(rows["source"]) if source not in ("", "gauge_fixed")
-    ]
+    named = [source for source in SOURCES if source in set(rows["source"])]
     sources = named if by_source else ["gauge_fixed"] if title == _GAUGE else [""]
     parts = [(split, source) for split in SPLITS for source in sources]
     shown = [name for name in metrics if any((name, *part) in there for part in parts)]

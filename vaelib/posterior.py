@@ -98,7 +98,7 @@ class AggregatePosterior:
 
         Args:
             z: points of shape (M, D).
-            leave_one_out: leave component m out of the mixture at point m; needs M = N >= 2.
+            leave_one_out: leave component m out of the mixture at point m; needs M <= N >= 2.
 
         Returns:
             Log densities of shape (M,), in nats.
@@ -108,9 +108,9 @@ class AggregatePosterior:
         """
         if z.dim() != 2 or z.shape[1] != self.latent_dim:
             raise ValueError(f"z must have shape (M, {self.latent_dim}), got {tuple(z.shape)}")
-        if leave_one_out and not len(z) == self.components >= 2:
+        if leave_one_out and not len(z) <= self.components >= 2:
             raise ValueError(
-                "leave_one_out needs one point per component and at least 2 components, "
+                "leave_one_out needs at most one point per component and at least 2 components, "
                 f"got {len(z)} points and {self.components} components"
             )
         return self._log_mean_exp(z.to(self.mean), leave_one_out)

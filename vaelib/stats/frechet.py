@@ -84,7 +84,8 @@ def _subsets() -> Tensor:
 
 def _root(matrix: Tensor) -> Tensor:
     values, vectors = torch.linalg.eigh(matrix)
-    return (vectors * values.clamp(min=0).sqrt().unsqueeze(-2)) @ vectors.mT
+    root: Tensor = (vectors * values.clamp(min=0).sqrt().unsqueeze(-2)) @ vectors.mT
+    return root
 
 
 def frechet_gaussians(
@@ -115,7 +116,9 @@ def _distances(
     product = root_y @ covariance_x @ root_y
     product = (product + product.mT) / 2
     cross = torch.linalg.eigvalsh(product).clamp(min=0).sqrt().sum(-1)
-    return (mean_x - mean_y).square().sum(-1) + _trace(covariance_x + covariance_y) - 2 * cross
+    shift = (mean_x - mean_y).square().sum(-1)
+    distance: Tensor = shift + _trace(covariance_x + covariance_y) - 2 * cross
+    return distance
 
 
 def _trace(matrix: Tensor) -> Tensor:

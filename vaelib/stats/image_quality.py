@@ -76,8 +76,8 @@ def image_mmd(generated: Tensor, real: KernelReference) -> Estimate:
     n = torch.bincount(group_of(x.shape[1])).double()
     m = torch.bincount(group_of(real.points.shape[1])).double()
     without = _unbiased(_less(own), _less(real.within), _less(cross), n.sum() - n, m.sum() - m)
-    totals = [sums.sum((1, 2)).unsqueeze(1) for sums in (own, real.within, cross)]
-    value = _unbiased(*totals, n.sum(), m.sum())
+    all_own, all_real, all_cross = (s.sum((1, 2)) for s in (own, real.within, cross))
+    value = _unbiased(all_own, all_real, all_cross, n.sum(), m.sum())
     return Estimate(float(value.mean()), jackknife_error(without.mean(0)))
 
 

@@ -145,7 +145,7 @@ def authenticity(generated: Tensor, training: Tensor) -> Estimate:
     nearest = [squared.min(1) for _, squared in cross_blocks(x, y)]
     distance = torch.cat([found.values for found in nearest])
     index = torch.cat([found.indices for found in nearest])
-    chosen, place = index.unique(return_inverse=True)
+    chosen, place = torch.unique(index, return_inverse=True)
     own = _to_neighbour(y, chosen, 1)[place]
     # Copies whose distance is rounding error stay copies.
     return mean_of((distance > own + 1e-12 * (1 + own)).double())
