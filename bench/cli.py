@@ -221,8 +221,9 @@ def main(arguments: list[str] | None = None) -> int:
     Returns:
         The exit code: 0 fine, 1 regressed, 2 cells failed or nothing measured, 64 usage.
     """
-    if "" not in sys.path:
-        sys.path.insert(0, "")  # components named by an import path may lie in this folder
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)  # components named by an import path may lie in this folder
     try:
         code = app(arguments, prog_name="vaebench", standalone_mode=False)
         return int(code or 0)

@@ -1,4 +1,4 @@
-"""A prior of one's own, with tails heavier than the normal's. Test it: `pytest examples`."""
+"""A prior of one's own, with heavy tails. Test it: `pytest examples/my_prior.py`."""
 
 import math
 
@@ -19,7 +19,7 @@ class Laplace(Prior):
 
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
         u = torch.rand(count, self.latent_dim, generator=generator) - 0.5
-        return -u.sign() * (1 - 2 * u.abs()).log() / self.rate
+        return -u.sign() * (1 - 2 * u.abs()).clamp_min(1e-7).log() / self.rate
 
     def kl(self, mean: Tensor, scale: Tensor) -> Tensor:
         t = mean / scale
