@@ -19,12 +19,15 @@ from rich.table import Table
 from bench import archive
 from bench import benchmark as running
 from bench import report as pages
+from bench import validate as calibration
 from bench.components import FAMILIES, MatrixError
 from bench.executors import LocalExecutor
 from bench.matrix import leading_comment, load, shipped
 from bench.metrics import METRICS
 from bench.progress import progress_on
 from bench.store import Store, StoreError
+from bench.validity_page import write_validity
+from bench.validity_verdicts import summary
 from vaelib import audit as audit_posterior
 
 __all__ = ["app", "main"]
@@ -183,6 +186,40 @@ def audit(
         ]
         table.add_row(row.split, row.metric, *numbers, METRICS[row.metric].unit, row.message)
     _console().print(table)
+
+
+@app.command()
+def validate(
+    results: Results = Path("results"),
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A minute; writes validity-quick.md instead.")
+    ] = False,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes at once.", show_default="one per core")
+    ] = None,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Run nothing: the page from its tables.")
+    ] = False,
+) -> None:
+    """Calibrate the suite itself: estimators against oracles, levels and power of every test.
+
+    Writes validity.md and its tables. Exit code 1 where anything lies outside its band.
+
+    Example: vaebench validate --quick
+    """
+    workers = _cores() if workers is None else workers
+    if workers < 1:
+        raise typer.BadParameter(f"--workers must be at least 1, got {workers}")
+    name = calibration.QUICK if quick else calibration.FULL
+    if not rebuild:
+        calibration.run(results, quick=quick, workers=workers, say=lambda line: print(line))
+    elif not (results / name / "levels.csv").is_file():
+        message = f"expected tables in {results / name}, which are not there; leave --rebuild out"
+        raise typer.BadParameter(message)
+    print(write_validity(results, name))
+    count, text = summary(results / name)
+    print(text)
+    raise typer.Exit(int(count > 0))
 
 
 @app.command("list")

@@ -104,7 +104,8 @@ class AggregatePosterior:
             Log densities of shape (M,), in nats.
 
         Raises:
-            ValueError: for points of another dimension, or a leave-one-out that does not fit.
+            ValueError: for points of another dimension or not finite, or a leave-one-out that does
+                not fit.
         """
         if z.dim() != 2 or z.shape[1] != self.latent_dim:
             raise ValueError(f"z must have shape (M, {self.latent_dim}), got {tuple(z.shape)}")
@@ -117,6 +118,10 @@ class AggregatePosterior:
         scores = self._scores(z.double())
         for rows, columns in _tiles(len(z), self.components):
             out[rows] = _log_sum_exp(scores, columns, rows, leave_one_out)
+        if bool(out.isnan().any()):
+            raise ValueError(
+                f"z must be finite, got {int((~z.isfinite()).sum())} values that are not"
+            )
         return out - math.log(self.components - leave_one_out)
 
     def _scores(self, z: Tensor) -> Callable[[slice, slice], Tensor]:

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from vaelib.posterior import AggregatePosterior
 from vaelib.priors import Prior
+from vaelib.stats.checks import as_points, check_least
 
 __all__ = ["hole_mass"]
 
@@ -38,8 +39,13 @@ def hole_mass(
         one standard error below the quantile's level to one above.
 
     Raises:
-        ValueError: for fewer than 1 / level held-out latents, which have no such quantile.
+        ValueError: for fewer than 1 / level held-out latents, which have no such quantile; for
+            latents that are bad or of another dimension; a level outside (0, 1); no draws.
     """
+    check_least(draws, "draws", 1)
+    if not 0 < level < 1:
+        raise ValueError(f"level must lie between 0 and 1, got {level}")
+    heldout = as_points(heldout, "heldout", rows=1).to(posterior.mean.device)
     if len(heldout) * level < 1:
         raise ValueError(
             f"heldout must have at least {math.ceil(1 / level)} rows for a quantile of {level}, "
@@ -47,7 +53,7 @@ def hole_mass(
         )
     spread = math.sqrt(level * (1 - level) / len(heldout))
     levels = torch.tensor([level, level - spread, level + spread], dtype=torch.float64)
-    density = posterior.log_prob(heldout.double()).cpu()
+    density = posterior.log_prob(heldout).cpu()
     thresholds = torch.quantile(density, levels.clamp(0, 1))
     z = prior.sample(draws, generator).to(posterior.mean)
     below = posterior.log_prob(z).cpu()[:, None] < thresholds
