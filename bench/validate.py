@@ -22,6 +22,7 @@ from bench.executors import process_pool
 from bench.progress import duration
 from bench.rows import write_rows
 from bench.validity import Task
+from bench.validity_cache import Finished
 from bench.validity_estimators import estimator_row, estimator_tasks
 from bench.validity_excess import excess_rows, excess_tasks
 from bench.validity_intervals import interval_rows, interval_tasks
@@ -60,7 +61,7 @@ class Subject:
 def run(
     results: Path, *, quick: bool = False, workers: int = 1, say: Callable[[str], None] = print
 ) -> None:
-    """Calibrate the suite and write its tables.
+    """Calibrate the suite and write its tables; one that was stopped goes on where it was.
 
     Args:
         results: Folder of all results.
@@ -70,15 +71,17 @@ def run(
     """
     name = QUICK if quick else FULL
     tasks = [task for subject in SUBJECTS.values() for task in subject.tasks(quick)]
-    rows = _ordered(tasks, perform(tasks, workers, say))
+    finished = Finished(results / "cache" / f"{name}.jsonl")
+    rows = _rows(tasks, finished, workers, say)
     if again := [
         replace(task, repetitions=_AGAIN * task.repetitions, again=1) for task in _suspects(rows)
     ]:
         say(f"{len(again)} tasks are run again, with {_AGAIN} times the repetitions")
-        rows |= _ordered(again, perform(again, workers, say))
+        rows |= _rows(again, finished, workers, say)
     for subject in SUBJECTS:
         table = [row for task, part in rows.items() if task.subject == subject for row in part]
         write_rows(results / name / f"{subject}.csv", pd.DataFrame(table))
+    finished.forget()
 
 
 def perform(
@@ -133,10 +136,16 @@ def _cost(task: Task) -> tuple[bool, int]:
     return task.subject != "intervals", -max(rows, default=0)
 
 
-def _ordered(tasks: Sequence[Task], found: Iterator[tuple[Task, Rows]]) -> dict[Task, Rows]:
-    """Results in the order of the tasks, whoever finished first."""
-    results = dict(found)
-    return {task: results[task] for task in tasks}
+def _rows(
+    tasks: Sequence[Task], finished: Finished, workers: int, say: Callable[[str], None]
+) -> dict[Task, Rows]:
+    """Results in the order of the tasks, whoever finished first; what is finished is not run."""
+    found = finished.of(tasks)
+    if found:
+        say(f"{len(found)} of {len(tasks)} tasks were finished before")
+    missing = [task for task in tasks if task not in found]
+    found |= dict(finished.keep(perform(missing, workers, say)))
+    return {task: found[task] for task in tasks}
 
 
 def _suspects(rows: dict[Task, Rows]) -> list[Task]:

@@ -36,7 +36,7 @@ def excess_tasks(quick: bool) -> list[Task]:
     if quick:
         return [Task("excess", f"{d}|200|{s:g}", 20) for d, s in ((2, 0.5), (2, 0.05), (8, 0.2))]
     return [
-        Task("excess", f"{d}|{n}|{s:g}", 150 if n < 1000 else 60)
+        Task("excess", f"{d}|{n}|{s:g}", 150 if n < 1000 else 50)
         for d in _DIMENSIONS
         for n in _COUNTS
         for s in _SCALES

@@ -153,7 +153,7 @@ _GATES = [
         1 - gate.ALPHA,
         "at least",
         lambda rng, n: n - _regressed(0.0, rng, n),
-        600,
+        500,
         15,
     ),
     Interval(
@@ -162,7 +162,7 @@ _GATES = [
         0.9,
         "at least",
         lambda rng, n: _regressed(2.0, rng, n),
-        300,
+        150,
         15,
     ),
 ]

@@ -94,14 +94,14 @@ def level_tasks(quick: bool) -> list[Task]:
     found = []
     for n, d in _POINTS:
         for name in GOODNESS_OF_FIT_TESTS:
-            found += [Task("levels", f"{name}|{n}|{d}|{_DRAWS}", 250, part) for part in range(6)]
+            found += [Task("levels", f"{name}|{n}|{d}|{_DRAWS}", 375, part) for part in range(4)]
             found.append(Task("levels", f"{name}|{n}|{d}|shipped", 1500))
         for name in (_CLASSIFIER, *_PERMUTED):
-            parts = 6 if n < 500 or name.startswith("energy") else 3
+            parts = 6 if n < 500 or name.startswith("energy") else 2
             found += [Task("levels", f"{name}|{n}|{d}|0", 250, part) for part in range(parts)]
     for name in GOODNESS_OF_FIT_TESTS:
         n, d = _CAPPED
-        found += [Task("levels", f"{name}|{n}|{d}|{_DRAWS}", 300, part) for part in range(5)]
+        found += [Task("levels", f"{name}|{n}|{d}|{_DRAWS}", 250, part) for part in range(4)]
     for n, d in _ENCODERS:
         found += [Task("levels", f"{_ENCODER}|{n}|{d}|0", 125, part) for part in range(4)]
     return found
@@ -157,7 +157,8 @@ def power_tasks(quick: bool) -> list[Task]:
     for n, d in settings:
         for name in (name for name in TESTS if name != _ENCODER):
             cheap = name in GOODNESS_OF_FIT_TESTS
-            repetitions = (20 if cheap else 5) if quick else 200 if cheap or n < 500 else 60
+            repetitions = 200 if cheap else 100 if n < 500 else 40
+            repetitions = (20 if cheap else 5) if quick else repetitions
             found.append(Task("power", f"{name}|{n}|{d}", repetitions))
     return found
 
