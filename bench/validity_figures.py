@@ -37,6 +37,8 @@ def excess_figure(table: pd.DataFrame) -> Figure:
             _lines(one, part)
             one.set_title(f"D = {d}, N = {n:,}")
             one.set_xscale("log")
+            one.set_xticks(part["rate"], [f"{rate:.2g}" for rate in part["rate"]])
+            one.minorticks_off()
         for one in axes[len(panels) :]:
             one.set_axis_off()
         figure.supxlabel("rate R, nats (log scale)", fontsize=9)
@@ -156,7 +158,8 @@ def power_figure(table: pd.DataFrame) -> Figure:
             grid = part.pivot(index="test", columns="alternative", values="power")
             _heat(one, grid.reindex(index=tests, columns=alternatives).to_numpy())
             one.set_title(f"n = {n}, D = {d}")
-            one.set_xticks(range(len(alternatives)), alternatives, rotation=30, ha="right")
+            places = range(len(alternatives))
+            one.set_xticks(places, alternatives, rotation=30, ha="right", rotation_mode="anchor")
             one.set_yticks(range(len(tests)), tests)
             one.tick_params(length=0)
             for side in one.spines.values():

@@ -26,7 +26,7 @@ def read_table(folder: Path, subject: str) -> pd.DataFrame:
     Returns:
         The table as `judged`; what was run again stands in the last run alone.
     """
-    frame = pd.read_csv(folder / f"{subject}.csv", float_precision="round_trip")
+    frame = pd.read_csv(folder / f"{subject}.csv")
     return judged(subject, decisive(frame))
 
 
