@@ -188,6 +188,45 @@ def audit(
         aside.print(str(write_report(report, audited, file.name)), markup=False)
 
 
+@app.command()
+def validate(
+    results: Results = Path("results"),
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A minute; writes validity-quick.md instead.")
+    ] = False,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes at once.", show_default="one per core")
+    ] = None,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Run nothing: the page from its tables.")
+    ] = False,
+) -> None:
+    """Calibrate the suite itself: estimators against oracles, levels and power of every test.
+
+    Writes validity.md and its tables. Exit code 1 where anything lies outside its band.
+
+    Example: vaebench validate --quick
+    """
+    from bench import validate as calibration
+    from bench.running import cores
+    from bench.validity_page import write_validity
+    from bench.validity_verdicts import summary
+
+    workers = cores() if workers is None else workers
+    if workers < 1:
+        raise typer.BadParameter(f"--workers must be at least 1, got {workers}")
+    name = calibration.QUICK if quick else calibration.FULL
+    if not rebuild:
+        calibration.run(results, quick=quick, workers=workers, say=lambda line: print(line))
+    elif not (results / name / "levels.csv").is_file():
+        message = f"expected tables in {results / name}, which are not there; leave --rebuild out"
+        raise typer.BadParameter(message)
+    print(write_validity(results, name))
+    count, text = summary(results / name)
+    print(text)
+    raise typer.Exit(int(count > 0))
+
+
 @app.command("list")
 def list_names(
     kind: Annotated[

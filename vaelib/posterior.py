@@ -104,7 +104,8 @@ class AggregatePosterior:
             Log densities of shape (M,), in nats.
 
         Raises:
-            ValueError: for points of another dimension, or a leave-one-out that does not fit.
+            ValueError: for points of another dimension or not finite, or a leave-one-out that does
+                not fit.
         """
         if z.dim() != 2 or z.shape[1] != self.latent_dim:
             raise ValueError(f"z must have shape (M, {self.latent_dim}), got {tuple(z.shape)}")
@@ -113,7 +114,12 @@ class AggregatePosterior:
                 "leave_one_out needs at most one point per component and at least 2 components, "
                 f"got {len(z)} points and {self.components} components"
             )
-        return self._log_mean_exp(z.to(self.mean), leave_one_out)
+        out = self._log_mean_exp(z.to(self.mean), leave_one_out)
+        if bool(out.isnan().any()):
+            raise ValueError(
+                f"z must be finite, got {int((~z.isfinite()).sum())} values that are not"
+            )
+        return out
 
     def _log_mean_exp(self, z: Tensor, leave_one_out: bool) -> Tensor:
         return log_mean_exp(self._scores(z), z, self.components, leave_one_out)

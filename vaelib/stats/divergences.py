@@ -15,6 +15,7 @@ from torch import Tensor
 
 from vaelib.posterior import AggregatePosterior
 from vaelib.priors import Normal, Prior
+from vaelib.stats.checks import check_least
 
 __all__ = [
     "Decomposition",
@@ -80,11 +81,16 @@ def decompose(
 
     Returns:
         The parts in nats. The standard error is the stratified one for two draws or more of all
-        components; otherwise it ignores the stratification and errs on the large side.
+        components; otherwise it ignores the stratification and errs on the large side. For one
+        component all is exact and the error 0.
+
+    Raises:
+        ValueError: for fewer than 1 draw, or a prior of another dimension.
 
     References:
         Hoffman and Johnson, ELBO surgery, 2016.
     """
+    _check(posterior, prior, draws)
     if points is not None and points < posterior.components:
         return _decompose_at(posterior, prior, generator, draws, points)
     rate = float(prior.kl(posterior.mean, posterior.scale).mean())
@@ -126,6 +132,15 @@ def _variates(posterior: AggregatePosterior, z: Tensor) -> list[Tensor]:
     return [0.5 * (posterior.latent_dim - standard), (z.square() - second).sum(-1)]
 
 
+def _check(posterior: AggregatePosterior, prior: Prior, draws: int) -> None:
+    check_least(draws, "draws", 1)
+    if prior.latent_dim != posterior.latent_dim:
+        raise ValueError(
+            f"prior must have the {posterior.latent_dim} dimensions of the posterior, "
+            f"got {prior.latent_dim}"
+        )
+
+
 def _control(values: Tensor, variates: Tensor) -> Tensor:
     """Values (draws, N) minus their cross-fitted regression on variates (draws, N, K)."""
     halves = [slice(0, None, 2), slice(1, None, 2)]
@@ -161,7 +176,12 @@ def leave_one_out_kl(
 
     Returns:
         The value and its standard error over inputs and draws, in nats.
+
+    Raises:
+        ValueError: for fewer than 2 components or 1 draw, or a prior of another dimension.
     """
+    _check(posterior, prior, draws)
+    check_least(posterior.components, "components", 2)
     chosen = posterior
     if points is not None and points < posterior.components:
         order = torch.randperm(posterior.components, generator=generator).to(posterior.mean.device)
@@ -213,12 +233,18 @@ def _kl_between(mean: Tensor, scale: Tensor, means: Tensor, scales: Tensor) -> T
 
 def marginal_kl_floor(rate: float, components: int) -> float:
     """The least marginal KL that N components of this rate can have, max(0, rate - log N), nats."""
-    return max(0.0, rate - math.log(components))
+    return max(0.0, _finite(rate) - math.log(check_least(components, "components", 1)))
 
 
 def is_saturated(rate: float, components: int) -> bool:
     """Whether rate > log N - 1: the floor decides the KL, and N inputs cannot tell the match."""
-    return rate > math.log(components) - 1
+    return _finite(rate) > math.log(check_least(components, "components", 1)) - 1
+
+
+def _finite(rate: float) -> float:
+    if not math.isfinite(rate):
+        raise ValueError(f"rate must be finite, got {rate}")
+    return rate
 
 
 @dataclass(frozen=True)
@@ -367,7 +393,12 @@ def active_units(posterior: AggregatePosterior, threshold: float = 0.01) -> int:
     Returns:
         Count between 0 and D.
 
+    Raises:
+        ValueError: for a threshold that is negative or NaN.
+
     References:
         Burda et al., Importance weighted autoencoders, 2016.
     """
+    if not threshold >= 0:
+        raise ValueError(f"threshold must not be negative, got {threshold}")
     return int((posterior.mean.var(0, correction=0) > threshold).sum())
