@@ -18,6 +18,7 @@ from bench.provenance import provenance
 from bench.rows import csv_bytes, rows
 from bench.runner import Summary, run
 from bench.store import Store, write_atomically
+from vaelib.seeding import stream
 
 __all__ = ["Plan", "benchmark", "pictured", "plan"]
 
@@ -82,8 +83,11 @@ def _parameters(name: str, values: dict[str, Any]) -> int:
     """Number of parameters of the configuration's model, which proves that it can be built."""
     try:
         data = dataset_of(values["dataset"])
-        build_objective(values, len(data.split(0).train), 0)
-        return sum(p.numel() for p in build_model(values, data.data_shape, 0).parameters())
+        train = data.split(0).train
+        model = build_model(values, data.data_shape, 0)
+        build_objective(values, len(train), 0).check(model)
+        model.prepare(data.x[train], stream("preparation", 0))
+        return sum(p.numel() for p in model.parameters())
     except (ValueError, TypeError, RuntimeError) as error:
         raise MatrixError(f"{name}: {error}") from error
 

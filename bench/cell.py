@@ -12,10 +12,11 @@ from torch import Tensor
 from bench.components import component
 from vaelib.audit import Measurement, audit
 from vaelib.datasets import Dataset, Splits
+from vaelib.families import PointFamily
 from vaelib.models import VAE
 from vaelib.objectives import Objective
 from vaelib.seeding import global_stream, stream
-from vaelib.stats.bounds import evidence_lower_bound
+from vaelib.stats.bounds import evidence_lower_bound, point_reconstruction
 from vaelib.stats.nulls import NormalNull
 from vaelib.training import Outcome, Training, train
 
@@ -56,12 +57,14 @@ def build_model(values: Values, data_shape: Sequence[int], seed: int) -> VAE:
         return component(family, table["name"])(*supplied, **_options(table))
 
     size = values["latent_dim"]
+    points = build_objective(values, 1, seed).deterministic
     with global_stream("initialisation", seed):
         return VAE(
             make("encoder", data_shape, 2 * size),
             make("prior", size),
             make("decoder", size, data_shape),
             make("likelihood", data_shape),
+            PointFamily() if points else None,
         )
 
 
@@ -101,6 +104,8 @@ def run_block(job: Mapping[str, Any]) -> list[dict[str, Any]]:
     splits = [data.split(seed) for seed in seeds]
     models = [build_model(values, data.data_shape, seed) for seed in seeds]
     x = data.x.to(device)
+    for model, split, seed in zip(models, splits, seeds, strict=True):
+        model.prepare(data.x[split.train], stream("preparation", seed))
     outcomes = train(
         models,
         x,
@@ -137,17 +142,17 @@ def _measure(
         message = f"the loss was not finite at step {outcome.diverged_at}"
         return {"status": "diverged", "message": message, "measurements": []}
     parts = {"train": split.train, "test": split.test}
+    model.finish(x[split.train], stream("finish", seed))
     posteriors = {}
     for name, index in parts.items():
         mean, scale = model.posterior(x[index])
         posteriors[name] = mean.cpu(), scale.cpu()
     mean, scale = posteriors["train"]
-    rows = audit(mean, scale, model.prior, posteriors["test"], seed=seed, null=null)
+    with torch.no_grad():
+        prior = model.resolved_prior()
+    rows = audit(mean, scale, prior, posteriors["test"], seed=seed, null=null)
     for name, index in parts.items():
-        bound = evidence_lower_bound(model, x[index], stream(f"elbo {name}", seed))
-        error = bound.standard_error
-        rows.append(Measurement(name, "elbo", bound.elbo, error))
-        rows.append(Measurement(name, "reconstruction", bound.reconstruction, error))
+        rows += _bounds(model, x[index], name, seed)
     arrays = {
         f"{name}_{part}": tensor.numpy()
         for name, pair in posteriors.items()
@@ -161,3 +166,17 @@ def _measure(
         "measurements": [row.__dict__ for row in rows],
         "arrays": arrays,
     }
+
+
+def _bounds(model: VAE, x: Tensor, split: str, seed: int) -> list[Measurement]:
+    if model.family == PointFamily():
+        undefined = "not defined: a deterministic encoder has no evidence lower bound"
+        return [
+            Measurement(split, "elbo", None, message=undefined),
+            Measurement(split, "reconstruction", point_reconstruction(model, x)),
+        ]
+    bound = evidence_lower_bound(model, x, stream(f"elbo {split}", seed))
+    return [
+        Measurement(split, "elbo", bound.elbo, bound.standard_error),
+        Measurement(split, "reconstruction", bound.reconstruction, bound.reconstruction_error),
+    ]

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from vaelib.models import VAE
 
-__all__ = ["Bound", "evidence_lower_bound"]
+__all__ = ["Bound", "evidence_lower_bound", "point_reconstruction"]
 
 
 @dataclass(frozen=True)
@@ -18,19 +18,23 @@ class Bound:
     Attributes:
         elbo: reconstruction minus rate.
         reconstruction: expected log p(x|z) under the posterior.
-        standard_error: Monte Carlo standard error of both, over draws of z at fixed data.
+        standard_error: Monte Carlo standard error of the ELBO, over draws of z at fixed data.
+        reconstruction_error: that of the reconstruction.
     """
 
     elbo: float
     reconstruction: float
     standard_error: float
+    reconstruction_error: float
 
 
 @torch.no_grad()
 def evidence_lower_bound(
     model: VAE, x: Tensor, generator: torch.Generator, draws: int = 8
 ) -> Bound:
-    """The ELBO at beta = 1, its KL in closed form and its reconstruction by Monte Carlo.
+    """The ELBO at beta = 1, its reconstruction by Monte Carlo.
+
+    Its KL is in closed form where the prior has one, else estimated from the same draws.
 
     Args:
         model: a trained model.
@@ -50,12 +54,33 @@ def evidence_lower_bound(
     if draws < 2:
         raise ValueError(f"draws must be at least 2, got {draws}")
     mean, scale = model.posterior(x)
-    values = []
+    prior, likelihoods, bounds = model.resolved_prior(), [], []
     for _ in range(draws):
         noise = torch.randn(mean.shape, generator=generator).to(mean)
-        values.append(model.log_likelihood(x, model.draw(mean, scale, noise)).double())
-    likelihood = torch.stack(values)
-    reconstruction = float(likelihood.mean())
-    error = math.sqrt(float(likelihood.var(0).mean()) / likelihood.numel())
-    rate = float(model.prior.kl(mean.double(), scale.double()).mean())
-    return Bound(reconstruction - rate, reconstruction, error)
+        z = model.draw(mean, scale, noise)
+        likelihoods.append(model.log_likelihood(x, z).double())
+        bounds.append(likelihoods[-1] - prior.rate(mean.double(), scale.double(), z))
+    (elbo, error), (reconstruction, its_error) = _mean(bounds), _mean(likelihoods)
+    return Bound(elbo, reconstruction, error, its_error)
+
+
+@torch.no_grad()
+def point_reconstruction(model: VAE, x: Tensor) -> float:
+    """Mean of log p(x|z) at the latents of a deterministic encoder.
+
+    Args:
+        model: a trained model.
+        x: data, shape (n, *data_shape).
+
+    Returns:
+        Mean over the data points, in nats.
+    """
+    z, _ = model.posterior(x)
+    return float(model.log_likelihood(x, z).double().mean())
+
+
+def _mean(values: list[Tensor]) -> tuple[float, float]:
+    """Mean over draws and points, and its standard error over draws."""
+    stacked = torch.stack(values)
+    error = math.sqrt(float(stacked.var(0).mean()) / stacked.numel())
+    return float(stacked.mean()), error

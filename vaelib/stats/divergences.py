@@ -42,13 +42,17 @@ class Decomposition:
         rate: mean KL of the posteriors to the prior.
         mutual_information: I(n; z) between the index of the input and its latent.
         marginal_kl: KL(q_N || p), rate minus mutual information.
-        standard_error: Monte Carlo standard error of the last two.
+        standard_error: Monte Carlo standard error of the marginal KL.
+        rate_error: that of the rate; 0 where the prior has a closed-form KL.
+        information_error: that of the mutual information.
     """
 
     rate: float
     mutual_information: float
     marginal_kl: float
     standard_error: float
+    rate_error: float
+    information_error: float
 
 
 def decompose(
@@ -60,22 +64,23 @@ def decompose(
     Two quantities with a known mean given n, log q_n(z_n) and |z_n|^2, serve as control variates.
     Their coefficients for the even components are fitted on the odd ones and the reverse, so the
     estimate is unbiased for q_N; at coefficients 0 it is the form above, at others it includes the
-    direct form, and the noise is that of the better of the two or less.
+    direct form, and the noise is that of the better of the two or less. For a prior without a
+    closed-form KL the rate is the mean of log q_n(z_n) - log p(z_n) at the same z, with the same
+    variates.
 
     Args:
         posterior: the aggregate posterior.
-        prior: p(z), with a closed-form KL.
+        prior: p(z).
         generator: random stream.
         draws: draws per component.
 
     Returns:
-        The parts in nats. The standard error is the stratified one for two draws or more; with
-        one it ignores the stratification and errs on the large side.
+        The parts in nats. Standard errors are the stratified ones for two draws or more; with one
+        they ignore the stratification and err on the large side.
 
     References:
         Hoffman and Johnson, ELBO surgery, 2016.
     """
-    rate = float(prior.kl(posterior.mean, posterior.scale).mean())
     z = posterior.sample(generator, draws)
     own = posterior.component_log_prob(z)
     information = own - posterior.log_prob(z.flatten(0, 1)).view_as(own)
@@ -83,12 +88,22 @@ def decompose(
         posterior.latent_dim - ((z - posterior.mean) / posterior.scale).square().sum(-1)
     )
     second = posterior.mean.square() + posterior.scale.square()
-    norm = (z.square() - second).sum(-1)
-    reduced = _control(information, torch.stack([surprise, norm], -1))
-    value = float(reduced.mean())
-    spread = reduced.var(0).mean() if draws > 1 else reduced.flatten().var(correction=0)
-    error = math.sqrt(float(spread) / reduced.numel())
-    return Decomposition(rate, value, rate - value, error)
+    variates = torch.stack([surprise, (z.square() - second).sum(-1)], -1)
+    value, error = _mean(_control(information, variates))
+    if prior.closed_form:
+        rate = float(prior.kl(posterior.mean, posterior.scale).mean())
+        return Decomposition(rate, value, rate - value, error, 0.0, error)
+    with torch.no_grad():
+        rates = own - prior.log_prob(z)
+    rate, rate_error = _mean(_control(rates, variates))
+    _, kl_error = _mean(_control(rates - information, variates))
+    return Decomposition(rate, value, rate - value, kl_error, rate_error, error)
+
+
+def _mean(values: Tensor) -> tuple[float, float]:
+    """Mean and standard error of values (draws, N), stratified where there are draws enough."""
+    spread = values.var(0).mean() if len(values) > 1 else values.flatten().var(correction=0)
+    return float(values.mean()), math.sqrt(float(spread) / values.numel())
 
 
 def _control(values: Tensor, variates: Tensor) -> Tensor:
@@ -115,17 +130,20 @@ def leave_one_out_kl(
 
     Args:
         posterior: the aggregate posterior, N at least 2.
-        prior: p(z), with a closed-form KL.
+        prior: p(z).
         generator: random stream.
         draws: draws per component.
 
     Returns:
         The value and its standard error over inputs and draws, in nats.
     """
-    rate = prior.kl(posterior.mean, posterior.scale)
     z = posterior.sample(generator, draws)
     others = torch.stack([posterior.log_prob(part, leave_one_out=True) for part in z])
-    values = rate - (posterior.component_log_prob(z) - others).mean(0)
+    own = posterior.component_log_prob(z)
+    with torch.no_grad():
+        closed = prior.kl(posterior.mean, posterior.scale) if prior.closed_form else None
+        rates = own - prior.log_prob(z) if closed is None else closed
+    values = (rates - (own - others)).mean(0)
     return float(values.mean()), float(values.std()) / math.sqrt(len(values))
 
 
