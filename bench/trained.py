@@ -24,9 +24,10 @@ from torch import Tensor
 from bench.components import component
 from bench.files import write_atomically
 from vaelib.datasets import Dataset, Splits
+from vaelib.families import PointFamily
 from vaelib.models import VAE
 from vaelib.objectives import Objective
-from vaelib.seeding import global_stream
+from vaelib.seeding import global_stream, stream
 from vaelib.training import Outcome, Training, train
 
 __all__ = ["Trained", "build_model", "build_objective", "dataset_of", "is_stored", "trained"]
@@ -87,12 +88,14 @@ def build_model(values: Values, data_shape: Sequence[int], seed: int) -> VAE:
         return component(family, table["name"])(*supplied, **_options(table))
 
     size = values["latent_dim"]
+    points = build_objective(values, 1, seed).deterministic
     with global_stream("initialisation", seed):
         return VAE(
             make("encoder", data_shape, 2 * size),
             make("prior", size),
             make("decoder", size, data_shape),
             make("likelihood", data_shape),
+            PointFamily() if points else None,
         )
 
 
@@ -134,6 +137,8 @@ def trained(job: Mapping[str, Any], data: Dataset, x: Tensor) -> dict[str, Train
     values, seeds = job["configuration"], list(job["block"])
     splits = [data.split(seed) for seed in seeds]
     models = [build_model(values, data.data_shape, seed) for seed in seeds]
+    for model, split, seed in zip(models, splits, seeds, strict=True):
+        model.prepare(data.x[split.train], stream("preparation", seed))
     outcomes = train(
         models,
         x,
@@ -145,6 +150,8 @@ def trained(job: Mapping[str, Any], data: Dataset, x: Tensor) -> dict[str, Train
         Training(**values["training"]),
         seeds,
     )
+    for model, split, seed in zip(models, splits, seeds, strict=True):
+        model.finish(x[split.train], stream("finish", seed))
     seconds = (time.perf_counter() - start) / len(seeds)
     block = {
         seed: Trained(model, outcome, split, seed, seconds)

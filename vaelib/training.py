@@ -118,13 +118,16 @@ def train(
         One outcome per model.
 
     Raises:
-        ValueError: if models, index, objectives and seeds do not have the same length S.
+        ValueError: if models, index, objectives and seeds do not have the same length S, or an
+            objective cannot train its model.
     """
     if not len(models) == len(index) == len(objectives) == len(seeds) >= 1:
         raise ValueError(
             "models, index, objectives and seeds must have the same length of at least 1, "
             f"got {len(models)}, {len(index)}, {len(objectives)}, {len(seeds)}"
         )
+    for model, objective in zip(models, objectives, strict=True):
+        objective.check(model)
     models = [model.to(x.device).train() for model in models]
     bundles: list[nn.Module] = [
         _Loss(model, copy.deepcopy(objective).to(x.device))

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from vaelib import audit
-from vaelib.priors import Normal, Prior
+from vaelib.priors import PRIORS, Normal, Prior
 from vaelib.seeding import stream
 
 GENERATOR = stream("encoder", 0)
@@ -97,6 +97,22 @@ def test_other_priors_give_the_same_rows_in_every_process():
     assert metrics == ["c2st_test", "mmd_test", "energy_test"]
 
 
+def test_a_prior_without_a_closed_form_states_the_error_of_its_rate():
+    prior = PRIORS["mixture"](2, components=1)  # N(0, I), as a mixture
+    with torch.no_grad():
+        prior.mean.zero_()
+        prior.log_scale.zero_()
+    exact, rows = values(audit(MEAN, SCALE)), values(audit(MEAN, SCALE, prior))
+    for metric in ("rate", "marginal_kl", "mutual_information", "marginal_kl_loo"):
+        assert 0 < rows[metric].standard_error < 0.1
+        error = 5 * rows[metric].standard_error
+        assert rows[metric].value == pytest.approx(exact[metric].value, abs=error)
+    assert exact["rate"].standard_error is None
+    total = rows["mutual_information"].value + rows["marginal_kl"].value
+    assert rows["rate"].value == pytest.approx(total, abs=1e-12)
+    assert next(prior.parameters()).dtype == torch.float32  # left as it was
+
+
 def test_inputs_are_left_as_they_were():
     mean, scale = MEAN.clone(), SCALE.clone()
     audit(mean, scale, Normal(2))
@@ -108,6 +124,7 @@ def test_inputs_are_left_as_they_were():
     ("options", "message"),
     [
         ({"prior": "norml"}, "prior must be one of normal"),
+        ({"prior": "mixture"}, "normal, uniform or a trained Prior, got 'mixture'"),
         ({"prior": Normal(3)}, "prior must have the 2 dimensions of mean, got 3"),
         ({"heldout": (torch.ones(5, 3), torch.ones(5, 3))}, "heldout must have 2 dimensions"),
     ],
