@@ -12,17 +12,8 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from bench.components import (
-    FAMILIES,
-    MatrixError,
-    Text,
-    arguments,
-    component,
-    fitting,
-    resolve,
-    shown,
-    unknown,
-)
+from bench.components import FAMILIES, Text, arguments, component, fitting, resolve
+from bench.errors import MatrixError, shown, unknown
 
 __all__ = [
     "DEFAULTS",
@@ -44,6 +35,7 @@ DEFAULTS: dict[str, Any] = {
     "likelihood": {},
     "objective": {},
     "training": {},
+    "quality": {},
 }
 _JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
 _MOST = 100_000  # configurations of one study

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from bench.store import code_hash
+from bench.sources import code_hash
 from bench.validity import Task
 
 __all__ = ["Finished"]
@@ -24,7 +24,7 @@ class Finished:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._code = code_hash()
+        self._code = code_hash("bench.validate")
         self._rows: dict[Task, Rows] = {}
         with suppress(FileNotFoundError):
             for line in path.read_text().splitlines():

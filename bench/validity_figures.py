@@ -2,18 +2,18 @@
 
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bench.figures import style
+from bench.figures import STYLE, WIDTH
 from bench.validity import clopper_pearson
 from bench.validity_verdicts import LARGEST_Z
 
 __all__ = ["bias_figure", "excess_figure", "level_figure", "power_figure"]
 
-_WIDTH = 8.0  # inches
 _BLUE, _ORANGE, _GREEN, _RED, _GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#c8c8c8"
 
 
@@ -29,8 +29,8 @@ def excess_figure(table: pd.DataFrame) -> Figure:
     panels = list(table.groupby(["N", "D"], sort=True))
     columns = min(3, len(panels))
     rows = -(-len(panels) // columns)
-    with style():
-        figure = Figure(figsize=(_WIDTH, 0.7 + 2.4 * rows), layout="constrained")
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH, 0.7 + 2.4 * rows), layout="constrained")
         axes = figure.subplots(rows, columns, squeeze=False).ravel()
         for one, ((n, d), part) in zip(axes, panels, strict=False):
             part = part.sort_values("rate")
@@ -73,8 +73,8 @@ def bias_figure(table: pd.DataFrame) -> Figure:
     """
     noisy = table[table["z"].notna()]
     names = list(dict.fromkeys(noisy["estimator"]))
-    with style():
-        figure = Figure(figsize=(_WIDTH, 1.0 + 0.24 * len(names)), layout="constrained")
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH, 1.0 + 0.24 * len(names)), layout="constrained")
         axes = figure.subplots()
         axes.axvspan(-LARGEST_Z, LARGEST_Z, color="#f0f0f0", zorder=0)
         axes.axvline(0, c="#777777", lw=0.8)
@@ -108,8 +108,8 @@ def level_figure(table: pd.DataFrame) -> Figure:
     tests = list(dict.fromkeys(table["test"]))
     settings = sorted(set(zip(table["n"], table["D"], strict=True)))
     colours = [_BLUE, _ORANGE, _GREEN, "#CC79A7", "#56B4E9", "#000000"]
-    with style():
-        figure = Figure(figsize=(_WIDTH, 1.2 + 0.42 * len(tests)), layout="constrained")
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH, 1.2 + 0.42 * len(tests)), layout="constrained")
         panels = figure.subplots(1, 2, sharey=True)
         for axes, level in zip(panels, (0.05, 0.01), strict=True):
             for place, (n, d) in enumerate(settings):
@@ -150,9 +150,9 @@ def power_figure(table: pd.DataFrame) -> Figure:
     alternatives = list(dict.fromkeys(table["alternative"]))
     columns = min(2, len(panels))
     rows = -(-len(panels) // columns)
-    with style():
+    with mpl.rc_context(STYLE):
         height = 0.9 + (0.9 + 0.24 * len(tests)) * rows
-        figure = Figure(figsize=(_WIDTH, height), layout="constrained")
+        figure = Figure(figsize=(WIDTH, height), layout="constrained")
         axes = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
         for one, ((d, n), part) in zip(axes, panels, strict=False):
             grid = part.pivot(index="test", columns="alternative", values="power")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from bench.figures import save
-from bench.store import write_atomically
+from bench.files import write_atomically
 from bench.tables import markdown, quantity
 from bench.validity import BAND, clopper_pearson
 from bench.validity_figures import bias_figure, excess_figure, level_figure, power_figure

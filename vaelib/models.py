@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from vaelib.families import Family, PointFamily
 from vaelib.likelihoods import Likelihood
 from vaelib.priors import Prior
 
@@ -10,16 +11,20 @@ __all__ = ["VAE"]
 
 
 class VAE(nn.Module):
-    """A variational autoencoder with diagonal Gaussian posteriors.
+    """A variational autoencoder with posteriors that factorise over the latent dimensions.
 
     Any ``nn.Module`` of the right shapes serves as encoder and decoder. All methods also take
     inputs with a leading replicate axis when the parameters carry one.
 
     Args:
-        encoder: maps (..., *data_shape) to (..., 2 D): posterior mean and log scale.
+        encoder: maps (..., *data_shape) to (..., 2 D), the parameters of a posterior.
         prior: p(z).
         decoder: maps (..., D) to (..., *data_shape).
         likelihood: p(x|z).
+        family: of the posteriors; without one, that of the prior.
+
+    Raises:
+        ValueError: for a family that does not go with the prior.
 
     References:
         Kingma and Welling, Auto-encoding variational Bayes, 2014.
@@ -28,9 +33,20 @@ class VAE(nn.Module):
     stackable = True
 
     def __init__(
-        self, encoder: nn.Module, prior: Prior, decoder: nn.Module, likelihood: Likelihood
+        self,
+        encoder: nn.Module,
+        prior: Prior,
+        decoder: nn.Module,
+        likelihood: Likelihood,
+        family: Family | None = None,
     ) -> None:
         super().__init__()
+        self.family = prior.family if family is None else family
+        if self.family not in (prior.family, PointFamily()):
+            raise ValueError(
+                f"a prior {type(prior).__name__} goes with posteriors {prior.family}, "
+                f"got {self.family}"
+            )
         self.encoder = encoder
         self.prior = prior
         self.decoder = decoder
@@ -50,8 +66,11 @@ class VAE(nn.Module):
         Returns:
             Mean and scale, each of shape (..., D).
         """
-        mean, log_scale = self.encoder(x).chunk(2, -1)
-        return mean, log_scale.exp()
+        return self.family.parameters(self.encoder(x))
+
+    def draw(self, mean: Tensor, scale: Tensor, noise: Tensor) -> Tensor:
+        """Latents of shape (..., D), from posteriors and standard normal noise of that shape."""
+        return self.family.draw(mean, scale, noise)
 
     def decode(self, z: Tensor) -> Tensor:
         """E[x|z] of shape (..., *data_shape) for latents of shape (..., D)."""

@@ -70,7 +70,7 @@ class ELBO(Objective):
     def forward(self, model: VAE, x: Tensor, noise: Tensor, progress: float) -> Tensor:
         """The loss of shape (...), in nats per data point."""
         mean, scale = model.encode(x)
-        reconstruction = model.log_likelihood(x, mean + scale * noise)
+        reconstruction = model.log_likelihood(x, model.draw(mean, scale, noise))
         return (self.beta * model.prior.kl(mean, scale) - reconstruction).mean(-1)
 
 

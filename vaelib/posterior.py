@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-__all__ = ["AggregatePosterior"]
+__all__ = ["AggregatePosterior", "log_mean_exp"]
 
 _TILE = 1 << 19  # numbers of the (points, components) matrix held at once
 _NARROW = 1e-5  # of the means' spread: the expanded quadratic then errs by about 1e-6 nats
@@ -98,7 +98,7 @@ class AggregatePosterior:
 
         Args:
             z: points of shape (M, D).
-            leave_one_out: leave component m out of the mixture at point m; needs M = N >= 2.
+            leave_one_out: leave component m out of the mixture at point m; needs M <= N >= 2.
 
         Returns:
             Log densities of shape (M,), in nats.
@@ -109,20 +109,19 @@ class AggregatePosterior:
         """
         if z.dim() != 2 or z.shape[1] != self.latent_dim:
             raise ValueError(f"z must have shape (M, {self.latent_dim}), got {tuple(z.shape)}")
-        if leave_one_out and not len(z) == self.components >= 2:
+        if leave_one_out and not len(z) <= self.components >= 2:
             raise ValueError(
-                "leave_one_out needs one point per component and at least 2 components, "
+                "leave_one_out needs at most one point per component and at least 2 components, "
                 f"got {len(z)} points and {self.components} components"
             )
-        out = torch.empty(len(z), dtype=torch.float64, device=self.mean.device)
-        scores = self._scores(z.double())
-        for rows, columns in _tiles(len(z), self.components):
-            out[rows] = _log_sum_exp(scores, columns, rows, leave_one_out)
+        out = self._log_mean_exp(z.to(self.mean), leave_one_out)
         if bool(out.isnan().any()):
-            raise ValueError(
-                f"z must be finite, got {int((~z.isfinite()).sum())} values that are not"
-            )
-        return out - math.log(self.components - leave_one_out)
+            bad = int((~z.isfinite()).sum())
+            raise ValueError(f"z must be finite, got {bad} values that are not")
+        return out
+
+    def _log_mean_exp(self, z: Tensor, leave_one_out: bool) -> Tensor:
+        return log_mean_exp(self._scores(z), z, self.components, leave_one_out)
 
     def _scores(self, z: Tensor) -> Callable[[slice, slice], Tensor]:
         """Maps rows of z and components to log q_n(z), shape (rows, components)."""
@@ -177,23 +176,45 @@ def _tiles(points: int, components: int) -> Iterator[tuple[slice, list[slice]]]:
         yield slice(start, min(start + height, points)), columns
 
 
+def log_mean_exp(
+    logs: Callable[[slice, slice], Tensor], z: Tensor, components: int, leave_one_out: bool
+) -> Tensor:
+    """log of the mean of component densities at each point, by tiles of bounded size.
+
+    Args:
+        logs: maps a slice of points and one of components to their log densities, a new tensor.
+        z: points of shape (M, D), in float64.
+        components: N.
+        leave_one_out: leave component m out at point m.
+
+    Returns:
+        Log densities of shape (M,), in float64; -inf where no component has mass.
+    """
+    out = torch.empty_like(z[:, 0])
+    for rows, columns in _tiles(len(z), components):
+        out[rows] = _log_sum_exp(logs, z, rows, columns, leave_one_out)
+    return out - math.log(components - leave_one_out)
+
+
 def _log_sum_exp(
-    scores: Callable[[slice, slice], Tensor], columns: list[slice], rows: slice, leave_one_out: bool
+    logs: Callable[[slice, slice], Tensor],
+    z: Tensor,
+    rows: slice,
+    columns: list[slice],
+    leave_one_out: bool,
 ) -> Tensor:
     """log sum_n q_n over all column blocks, with a running maximum, shape (rows,)."""
-    highest = total = torch.empty(0)
+    highest = torch.full_like(z[rows, 0], -math.inf)
+    total = torch.zeros_like(highest)
     for block in columns:
-        logs = scores(rows, block)
-        if block.start == 0:
-            highest = torch.full_like(logs[:, 0], -math.inf)
-            total = torch.zeros_like(highest)
+        values = logs(rows, block)
         if leave_one_out:
-            own = torch.arange(rows.start, rows.stop, device=logs.device) - block.start
-            inside = (own >= 0) & (own < logs.shape[1])
-            logs[inside.nonzero()[:, 0], own[inside]] = -math.inf
-        peak = torch.maximum(highest, logs.amax(1))
+            own = torch.arange(rows.start, rows.stop, device=values.device) - block.start
+            inside = (own >= 0) & (own < values.shape[1])
+            values[inside.nonzero()[:, 0], own[inside]] = -math.inf
+        peak = torch.maximum(highest, values.amax(1))
         base = peak.clamp_min(torch.finfo(peak.dtype).min)
         total *= (highest - base).clamp_(min=_LOWEST).exp_() * highest.isfinite()
-        total += logs.sub_(base.unsqueeze(1)).clamp_(min=_LOWEST).exp_().sum(1)
+        total += values.sub_(base.unsqueeze(1)).clamp_(min=_LOWEST).exp_().sum(1)
         highest = peak
     return highest + total.log()

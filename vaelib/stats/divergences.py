@@ -7,6 +7,7 @@ would show if its population were the prior.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -53,7 +54,11 @@ class Decomposition:
 
 
 def decompose(
-    posterior: AggregatePosterior, prior: Prior, generator: torch.Generator, draws: int = 1
+    posterior: AggregatePosterior,
+    prior: Prior,
+    generator: torch.Generator,
+    draws: int = 1,
+    points: int | None = None,
 ) -> Decomposition:
     """Split the rate into mutual information and marginal KL.
 
@@ -63,42 +68,46 @@ def decompose(
     estimate is unbiased for q_N; at coefficients 0 it is the form above, at others it includes the
     direct form, and the noise is that of the better of the two or less.
 
+    The cost is one density of the whole mixture per z. With many components ``points`` of them,
+    chosen at random, are drawn from, and the mixture stays whole: the estimate stays unbiased. The
+    KL of each component to the prior, whose mean over all is known, is then a third variate.
+
     Args:
         posterior: the aggregate posterior.
         prior: p(z), with a closed-form KL.
         generator: random stream.
         draws: draws per component.
+        points: components to draw from; None or N and more takes all.
 
     Returns:
-        The parts in nats. The standard error is the stratified one for two draws or more; with
-        one it ignores the stratification and errs on the large side. For one component all is
-        exact and the error 0.
+        The parts in nats. The standard error is the stratified one for two draws or more of all
+        components; otherwise it ignores the stratification and errs on the large side. For
+        one component all is exact and the error 0.
 
     Raises:
-        ValueError: for fewer than 1 draw, or a prior of another dimension.
+        ValueError: for fewer than 1 draw or 2 points, or a prior of another dimension.
 
     References:
         Hoffman and Johnson, ELBO surgery, 2016.
     """
-    _check(posterior, prior, draws)
+    _check(posterior, prior, draws, points)
+    if points is not None and points < posterior.components:
+        return _decompose_at(posterior, prior, generator, draws, points)
     rate = float(prior.kl(posterior.mean, posterior.scale).mean())
     z = posterior.sample(generator, draws)
     own = posterior.component_log_prob(z)
     information = own - posterior.log_prob(z.flatten(0, 1)).view_as(own)
-    surprise = 0.5 * (
-        posterior.latent_dim - ((z - posterior.mean) / posterior.scale).square().sum(-1)
-    )
-    second = posterior.mean.square() + posterior.scale.square()
-    norm = (z.square() - second).sum(-1)
-    reduced = _control(information, torch.stack([surprise, norm], -1))
+    reduced = _control(information, torch.stack(_variates(posterior, z), -1))
     value = float(reduced.mean())
     spread = reduced.var(0).mean() if draws > 1 else reduced.flatten().var(correction=0)
     error = math.sqrt(float(spread) / reduced.numel())
     return Decomposition(rate, value, rate - value, error)
 
 
-def _check(posterior: AggregatePosterior, prior: Prior, draws: int) -> None:
+def _check(posterior: AggregatePosterior, prior: Prior, draws: int, points: int | None) -> None:
     check_least(draws, "draws", 1)
+    if points is not None:
+        check_least(points, "points", 2)
     if prior.latent_dim != posterior.latent_dim:
         raise ValueError(
             f"prior must have the {posterior.latent_dim} dimensions of the posterior, "
@@ -106,8 +115,36 @@ def _check(posterior: AggregatePosterior, prior: Prior, draws: int) -> None:
         )
 
 
+def _decompose_at(
+    posterior: AggregatePosterior,
+    prior: Prior,
+    generator: torch.Generator,
+    draws: int,
+    points: int,
+) -> Decomposition:
+    """The same with z of a random subset of the components."""
+    rates = prior.kl(posterior.mean, posterior.scale)
+    rate = float(rates.mean())
+    index = torch.randperm(len(rates), generator=generator)[:points].to(rates.device)
+    chosen = AggregatePosterior(posterior.mean[index], posterior.scale[index])
+    z = chosen.sample(generator, draws)
+    own = chosen.component_log_prob(z)
+    information = own - posterior.log_prob(z.flatten(0, 1)).view_as(own)
+    uneven = (rates[index] - rate).expand_as(own)
+    reduced = _control(information, torch.stack([*_variates(chosen, z), uneven], -1)).mean(0)
+    value = float(reduced.mean())
+    return Decomposition(rate, value, rate - value, float(reduced.std()) / math.sqrt(points))
+
+
+def _variates(posterior: AggregatePosterior, z: Tensor) -> list[Tensor]:
+    """Quantities of mean zero given the component, each of shape (draws, N)."""
+    standard = ((z - posterior.mean) / posterior.scale).square().sum(-1)
+    second = posterior.mean.square() + posterior.scale.square()
+    return [0.5 * (posterior.latent_dim - standard), (z.square() - second).sum(-1)]
+
+
 def _control(values: Tensor, variates: Tensor) -> Tensor:
-    """Values (draws, N) minus their cross-fitted regression on variates (draws, N, 2)."""
+    """Values (draws, N) minus their cross-fitted regression on variates (draws, N, K)."""
     halves = [slice(0, None, 2), slice(1, None, 2)]
     if values.numel() < 2 * _LEAST_FIT or values.shape[1] < 2:
         return values
@@ -121,7 +158,11 @@ def _control(values: Tensor, variates: Tensor) -> Tensor:
 
 
 def leave_one_out_kl(
-    posterior: AggregatePosterior, prior: Prior, generator: torch.Generator, draws: int = 4
+    posterior: AggregatePosterior,
+    prior: Prior,
+    generator: torch.Generator,
+    draws: int = 4,
+    points: int | None = None,
 ) -> tuple[float, float]:
     """The lower end of the bracket: the marginal KL at z that the mixture has not seen.
 
@@ -133,6 +174,7 @@ def leave_one_out_kl(
         prior: p(z), with a closed-form KL.
         generator: random stream.
         draws: draws per component.
+        points: components to draw from, as in :func:`decompose`.
 
     Returns:
         The value and its standard error over inputs and draws, in nats.
@@ -140,12 +182,17 @@ def leave_one_out_kl(
     Raises:
         ValueError: for fewer than 2 components or 1 draw, or a prior of another dimension.
     """
-    _check(posterior, prior, draws)
+    _check(posterior, prior, draws, points)
     check_least(posterior.components, "components", 2)
-    rate = prior.kl(posterior.mean, posterior.scale)
-    z = posterior.sample(generator, draws)
+    chosen = posterior
+    if points is not None and points < posterior.components:
+        order = torch.randperm(posterior.components, generator=generator).to(posterior.mean.device)
+        posterior = AggregatePosterior(posterior.mean[order], posterior.scale[order])
+        chosen = AggregatePosterior(posterior.mean[:points], posterior.scale[:points])
+    rate = prior.kl(chosen.mean, chosen.scale)
+    z = chosen.sample(generator, draws)
     others = torch.stack([posterior.log_prob(part, leave_one_out=True) for part in z])
-    values = rate - (posterior.component_log_prob(z) - others).mean(0)
+    values = rate - (chosen.component_log_prob(z) - others).mean(0)
     return float(values.mean()), float(values.std()) / math.sqrt(len(values))
 
 
@@ -233,8 +280,8 @@ class Null:
         """(1 + #{null >= observed}) / (1 + B), never 0.
 
         Args:
-            observed: the mixture's own decomposition, of one z per component as the null draws
-                are: only then is the p-value that of an exchangeable draw.
+            observed: the mixture's own decomposition, of as many z as the null draws: only then is
+                the p-value that of an exchangeable draw.
 
         Returns:
             A number in (0, 1].
@@ -262,7 +309,11 @@ def draw_null(posterior: AggregatePosterior, generator: torch.Generator) -> Aggr
 
 
 def marginal_kl_null(
-    posterior: AggregatePosterior, generator: torch.Generator, draws: int = 99
+    posterior: AggregatePosterior,
+    generator: torch.Generator,
+    draws: int = 99,
+    points: int | None = None,
+    tick: Callable[[], None] = lambda: None,
 ) -> Null:
     """Simulate the finite-N null of the marginal KL against the standard normal prior.
 
@@ -273,6 +324,8 @@ def marginal_kl_null(
         posterior: the aggregate posterior whose N, D and scales are kept.
         generator: random stream.
         draws: B.
+        points: components that each draw is evaluated at, as in :func:`decompose`.
+        tick: called after each draw.
 
     Returns:
         The null draws.
@@ -283,10 +336,11 @@ def marginal_kl_null(
     if draws < 2:
         raise ValueError(f"draws must be at least 2, got {draws}")
     prior = Normal(posterior.latent_dim)
-    values = [
-        decompose(draw_null(posterior, generator), prior, generator).marginal_kl
-        for _ in range(draws)
-    ]
+    values = []
+    for _ in range(draws):
+        matched = draw_null(posterior, generator)
+        values.append(decompose(matched, prior, generator, points=points).marginal_kl)
+        tick()
     return Null(torch.tensor(values, dtype=torch.float64), bool((posterior.scale <= 1).all()))
 
 

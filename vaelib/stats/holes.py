@@ -39,8 +39,9 @@ def hole_mass(
         one standard error below the quantile's level to one above.
 
     Raises:
-        ValueError: for fewer than 1 / level held-out latents, which have no such quantile; for
-            latents that are bad or of another dimension; a level outside (0, 1); no draws.
+        ValueError: for held-out latents that have no such quantile: fewer than 1 / level of them,
+            or some where q_N is 0; for latents that are bad or of another dimension; for a level
+            outside (0, 1) or no draws.
     """
     check_least(draws, "draws", 1)
     if not 0 < level < 1:
@@ -51,9 +52,14 @@ def hole_mass(
             f"heldout must have at least {math.ceil(1 / level)} rows for a quantile of {level}, "
             f"got {len(heldout)}"
         )
+    density = posterior.log_prob(heldout.double()).cpu()
+    outside = float((density == -math.inf).double().mean())
+    if outside > 0:
+        raise ValueError(
+            f"heldout must lie where the training posteriors have mass, got {outside:.1%} outside"
+        )
     spread = math.sqrt(level * (1 - level) / len(heldout))
     levels = torch.tensor([level, level - spread, level + spread], dtype=torch.float64)
-    density = posterior.log_prob(heldout).cpu()
     thresholds = torch.quantile(density, levels.clamp(0, 1))
     z = prior.sample(draws, generator).to(posterior.mean)
     below = posterior.log_prob(z).cpu()[:, None] < thresholds

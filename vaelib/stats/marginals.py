@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from vaelib.posterior import AggregatePosterior
+from vaelib.stats.binned import MANY, binned_kl
 
 __all__ = ["excess_kurtosis", "gauge_gain", "gauge_fix", "kl_per_dimension", "total_correlation"]
 
@@ -39,7 +40,11 @@ def kl_per_dimension(posterior: AggregatePosterior) -> tuple[Tensor, Tensor]:
     References:
         Trefethen and Weideman, The exponentially convergent trapezoidal rule, 2014.
     """
-    parts = [_kl_of(posterior.marginal(j)) for j in range(posterior.latent_dim)]
+    if posterior.components >= MANY:
+        columns = zip(posterior.mean.T, posterior.scale.T, strict=True)
+        parts = [binned_kl(mean, scale) for mean, scale in columns]
+    else:
+        parts = [_kl_of(posterior.marginal(j)) for j in range(posterior.latent_dim)]
     return torch.stack([v for v, _ in parts]), torch.stack([e for _, e in parts])
 
 

@@ -1,0 +1,98 @@
+"""The aggregate posterior where every posterior is uniform on a box."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from vaelib.posterior import AggregatePosterior, log_mean_exp
+
+__all__ = ["BoxAggregate"]
+
+_HALF = math.sqrt(3)  # half the width of a uniform law, in standard deviations
+_SLACK = 1e-5  # by how much a box of a float32 encoder may leave the support, relative to its range
+_ROUNDING = 1e-12  # relative, of a point on the edge of its own box
+
+
+class BoxAggregate(AggregatePosterior):
+    """q_N(z) = 1/N sum_n 1[z in box n] / volume n, in float64.
+
+    Mean and scale are those of the boxes, so moments are as for any family; box n reaches
+    sqrt(3) scale_n to either side of its mean.
+
+    Args:
+        mean: box centres, shape (N, D).
+        scale: standard deviations, width / sqrt(12), shape (N, D).
+        low: lower end of the support in every dimension.
+        high: upper end.
+
+    Raises:
+        ValueError: as for any aggregate posterior, and for boxes that leave the support.
+
+    Example:
+        >>> q = BoxAggregate(torch.tensor([[1.0], [3.0]]), torch.full((2, 1), 12**-0.5), 0.0, 4.0)
+        >>> q.log_prob(torch.tensor([[1.2], [2.0]])).exp().tolist()
+        [0.5, 0.0]
+    """
+
+    def __init__(
+        self, mean: Tensor, scale: Tensor, low: float = -math.inf, high: float = math.inf
+    ) -> None:
+        super().__init__(mean, scale)
+        reach = _HALF * self.scale
+        ends = float((self.mean - reach).min()), float((self.mean + reach).max())
+        slack = _SLACK * (high - low) if math.isfinite(high - low) else 0.0
+        if ends[0] < low - slack or ends[1] > high + slack:
+            raise ValueError(
+                f"box posteriors must lie inside the prior's support [{low:g}, {high:g}], "
+                f"got boxes from {ends[0]:.4g} to {ends[1]:.4g}"
+            )
+
+    def sample(self, generator: torch.Generator, draws: int = 1) -> Tensor:
+        """Fresh z, stratified: as many from each component.
+
+        Args:
+            generator: random stream, on the CPU.
+            draws: draws per component.
+
+        Returns:
+            Points of shape (draws, N, D).
+        """
+        shape = (draws, self.components, self.latent_dim)
+        uniform = torch.rand(shape, generator=generator, dtype=torch.float64)
+        return self.mean + _HALF * self.scale * (2 * uniform.to(self.mean.device) - 1)
+
+    def component_log_prob(self, z: Tensor) -> Tensor:
+        """log q_n(z_n): each point under its own component.
+
+        Args:
+            z: points of shape (..., N, D), point n belonging to component n.
+
+        Returns:
+            Log densities of shape (..., N), in nats; -inf outside the box.
+        """
+        reach = _HALF * self.scale
+        inside = ((z - self.mean).abs() <= self._reach()).all(-1)
+        return torch.where(inside, -(2 * reach).log().sum(-1), -math.inf)
+
+    def marginal(self, dimension: int) -> "BoxAggregate":
+        """The mixture of one latent dimension, with D = 1."""
+        column = slice(dimension, dimension + 1)
+        return BoxAggregate(self.mean[:, column], self.scale[:, column])
+
+    def _reach(self) -> Tensor:
+        """Half widths, a rounding error wider, shape (N, D)."""
+        return _HALF * self.scale + _ROUNDING * (self.mean.abs() + self.scale)
+
+    def _log_mean_exp(self, z: Tensor, leave_one_out: bool) -> Tensor:
+        density = -(2 * _HALF * self.scale).log().sum(1)
+        reach = self._reach()
+
+        def logs(rows: slice, columns: slice) -> Tensor:
+            inside = torch.ones(1, 1, dtype=torch.bool, device=z.device)
+            for j in range(self.latent_dim):  # one dimension at a time bounds the memory
+                distance = (z[rows, j : j + 1] - self.mean[columns, j]).abs()
+                inside = inside & (distance <= reach[columns, j])
+            return torch.where(inside, density[columns], -math.inf)
+
+        return log_mean_exp(logs, z, self.components, leave_one_out)
