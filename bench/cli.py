@@ -217,7 +217,7 @@ def validate(
         raise typer.BadParameter(f"--workers must be at least 1, got {workers}")
     name = calibration.QUICK if quick else calibration.FULL
     if not rebuild:
-        calibration.run(results, quick=quick, workers=workers, say=lambda line: print(line))
+        calibration.run(results, quick=quick, workers=workers, say=print)
     elif not (results / name / "levels.csv").is_file():
         message = f"expected tables in {results / name}, which are not there; leave --rebuild out"
         raise typer.BadParameter(message)

@@ -15,7 +15,7 @@ from vaelib.models import VAE
 from vaelib.posterior import AggregatePosterior
 from vaelib.priors import Normal
 from vaelib.stats import energy, mmd, stein, two_sample
-from vaelib.stats.bounds import evidence_lower_bound
+from vaelib.stats.bounds import bound_gap, evidence_lower_bound, importance_weights
 from vaelib.stats.classifier import classifier_test
 from vaelib.stats.holes import hole_mass
 
@@ -42,7 +42,7 @@ def distance_cases() -> Iterator[Case]:
         "unbiased",
         _sliced,
     )
-    yield _bound_case()
+    yield from _bound_cases()
 
 
 def _kernel_cases(v: float, dimensions: int, n: int) -> Iterator[Case]:
@@ -126,7 +126,7 @@ def _sliced(g: torch.Generator) -> Estimate:
     return distance**2, NOT_PRINTED
 
 
-def _bound_case() -> Case:
+def _bound_cases() -> Iterator[Case]:
     """A linear VAE at its optimum, where the bound is the log likelihood of probabilistic PCA."""
     noise, variances = 0.5, np.array([4.0, 2.0])
     turn = np.linalg.qr(np.random.default_rng(0).normal(size=(5, 5)))[0][:, :2]
@@ -147,12 +147,23 @@ def _bound_case() -> Case:
         bound = evidence_lower_bound(model, data, g)
         return bound.elbo, bound.standard_error
 
-    return Case(
+    def importance(g: torch.Generator) -> Estimate:
+        weights = importance_weights(model, data, g, draws=20)
+        bound = torch.logsumexp(weights, 1) - math.log(20)
+        return float(bound.mean()) - oracles.ppca_log_likelihood(x, loadings, noise), NOT_PRINTED
+
+    def gap(g: torch.Generator) -> Estimate:
+        return bound_gap(importance_weights(model, data, g, draws=20)).value, NOT_PRINTED
+
+    setting, source = "linear VAE at its optimum, D = 2, 50 inputs", "log likelihood of pPCA"
+    yield Case(
         "elbo",
-        "linear VAE at its optimum, D = 2, 50 inputs",
+        setting,
         lambda: oracles.ppca_log_likelihood(x, loadings, noise),
-        "log likelihood of pPCA",
+        source,
         "unbiased",
         estimate,
         2000,
     )
+    yield Case("iwae", setting, lambda: 0.0, source, "exact", importance, 50)
+    yield Case("bound_gap", setting, lambda: 0.0, "exact posterior", "exact", gap, 50)
