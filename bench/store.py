@@ -175,7 +175,7 @@ class Store:
         }
         file.truncate(0)
         file.write(json.dumps(holder).encode())
-        for folder in (self.folder, self.cells):
+        for folder in (self.folder, self.cells, self.folder / "models"):
             for leftover in folder.glob(".*.tmp"):
                 leftover.unlink(missing_ok=True)
 

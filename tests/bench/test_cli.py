@@ -121,7 +121,7 @@ def test_what_other_code_measured_is_named_kept_or_measured_anew(
     assert kept.message.str.contains("stale: computed by other code").all()
     assert before.value.equals(kept.value)
 
-    models = {path: path.stat().st_mtime_ns for path in results.glob("small/cells/*.model.npz")}
+    models = {path: path.stat().st_mtime_ns for path in results.glob("small/models/*.npz")}
     assert len(models) == 4
     assert run(*command) == 0
     assert "4 ok in" in out(capfd)

@@ -71,15 +71,29 @@ def test_a_second_measurement_gives_the_same_record_without_training(job, calls)
 
 
 def test_other_code_or_a_missing_model_trains_the_whole_block(job, calls):
-    assert not is_stored(job["results"], "cell0", "hash")
+    other = job | {"trains": "other"}
+    assert not is_stored(job, 0)
     trained(job, DATA, DATA.x)
-    assert is_stored(job["results"], "cell0", "hash")
-    assert not is_stored(job["results"], "cell0", "other")
-    trained(job | {"trains": "other"}, DATA, DATA.x)
-    assert is_stored(job["results"], "cell0", "other")
-    trained(job | {"trains": "other", "cells": {"cell1": 1, "cell2": 2}}, DATA, DATA.x)
+    assert is_stored(job, 0) and not is_stored(job, 1) and not is_stored(other, 0)
+    trained(other, DATA, DATA.x)
+    assert is_stored(other, 0) and not is_stored(job, 0)
+    trained(other | {"cells": {"cell1": 1, "cell2": 2}}, DATA, DATA.x)
     trained({key: value for key, value in job.items() if key != "trains"}, DATA, DATA.x)
     assert calls == [3] * 4
+
+
+def test_only_what_decides_the_training_names_a_model(job):
+    trained(job, DATA, DATA.x)
+    values = job["configuration"]
+    quality = values["quality"] | {"bound_inputs": 7}
+    assert is_stored(job | {"configuration": values | {"quality": quality}}, 0)
+    assert is_stored(job | {"cells": {"other": 0}, "timeout": 1.0, "device": "cuda"}, 0)
+    for change in (
+        {"configuration": values | {"latent_dim": 3}},
+        {"block": [0, 1]},
+        {"data": "other"},
+    ):
+        assert not is_stored(job | change, 0)
 
 
 def empty(path):
@@ -109,7 +123,7 @@ def test_a_damaged_model_is_trained_again(job, calls, damage):
         return [value for one in found for value in one.model.state_dict().values()]
 
     first = states()
-    damage(Path(job["results"]) / "cells" / "cell2.model.npz")
+    damage(next(Path(job["results"]).glob("models/*.npz")))
     for again in (states(), states()):
         assert all(torch.equal(*pair) for pair in zip(first, again, strict=True))
     assert calls == [3, 3]
@@ -129,7 +143,7 @@ def test_what_diverged_is_not_stored(job):
     broken = copy.deepcopy(job)
     broken["configuration"]["training"] = TRAINING | {"learning_rate": 1e12}
     assert {record["status"] for record in run_block(broken)} == {"diverged"}
-    assert not is_stored(job["results"], "cell0", "hash")
+    assert not is_stored(broken, 0)
 
 
 def test_options_that_are_lists_select_a_data_set():
