@@ -98,10 +98,9 @@ def _shared(configuration: Configuration, measured: Sequence[str]) -> dict[str, 
     except (ValueError, TypeError, RuntimeError) as error:
         raise MatrixError(f"{configuration.name}: {error}") from error
     own = plugins(values)
-    metrics = tuple(path.partition(":")[0] for path in measured)
     return {
         "configuration": values,
-        "code": code_hash(MEASURES, own + metrics),
+        "code": code_hash(MEASURES, (*own, *measured)),
         "trains": code_hash(TRAINS, own),
         "data": dataset_of(values["dataset"]).fingerprint,
         "cost": float(values["training"]["steps"] * parameters),

@@ -28,7 +28,8 @@ def code_hash(module: str = MEASURES, plugins: tuple[str, ...] = ()) -> str:
 
     Args:
         module: where to begin.
-        plugins: modules of a user's own components, whose files count as they are.
+        plugins: modules of a user's own components, or import paths of metrics; the names count,
+            and the files of the modules as they are.
 
     Returns:
         sha256, in hexadecimal digits.
@@ -38,7 +39,7 @@ def code_hash(module: str = MEASURES, plugins: tuple[str, ...] = ()) -> str:
         meaning, _ = _read(path)
         digest.update(f"{name} {len(meaning)}\n{meaning}".encode())
     for name in sorted(set(plugins)):
-        spec = importlib.util.find_spec(name)
+        spec = importlib.util.find_spec(name.partition(":")[0])
         file = Path(spec.origin) if spec and spec.origin else None
         source = file.read_bytes() if file and file.is_file() else b""  # a built-in has no file
         digest.update(f"{name} {len(source)}\n".encode() + source)

@@ -13,7 +13,8 @@ import bench
 from bench.cli import main
 from bench.matrix import MatrixError, load
 from bench.metrics import METRICS
-from bench.own_metrics import fingerprint, recall, register
+from bench.own_metrics import recall, register
+from bench.sources import MEASURES, code_hash
 
 OWN = """
 import torch
@@ -54,15 +55,16 @@ MATRIX = """
 [matrix]
 name = "plugged"
 seeds = 2
-metrics = ["mine:my_metric", "mine:my_other"]
+metrics = ["vb_own:my_metric", "vb_own:my_other"]
 [base]
-dataset = { name = "mine:my_data", size = 80 }
-encoder = { name = "mine:MyEncoder", hidden = [8] }
-decoder = { name = "mine:MyDecoder", hidden = [8] }
-prior = { name = "mine:MyPrior" }
-likelihood = { name = "mine:MyLikelihood", scale = 0.5 }
-objective = { name = "mine:MyObjective", beta = 2.0 }
+dataset = { name = "vb_own:my_data", size = 80 }
+encoder = { name = "vb_own:MyEncoder", hidden = [8] }
+decoder = { name = "vb_own:MyDecoder", hidden = [8] }
+prior = { name = "vb_own:MyPrior" }
+likelihood = { name = "vb_own:MyLikelihood", scale = 0.5 }
+objective = { name = "vb_own:MyObjective", beta = 2.0 }
 training = { steps = 5 }
+quality = { sources = [] }
 [[study]]
 name = "heads"
 grid = { "encoder.hidden" = [[8], [4]] }
@@ -78,14 +80,15 @@ margin = 0.1
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    (tmp_path / "mine.py").write_text(OWN)
+    (tmp_path / "vb_own.py").write_text(OWN)
     (tmp_path / "plugged.toml").write_text(MATRIX)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.delitem(sys.modules, "mine", raising=False)
+    monkeypatch.delitem(sys.modules, "vb_own", raising=False)
     yield tmp_path
     for name in ("my_norm", "my_other"):
         METRICS.pop(name, None)
+    sys.modules.pop("vb_own", None)
 
 
 def vaebench(*arguments):
@@ -105,7 +108,7 @@ def test_every_kind_of_plug_in_runs_from_another_folder_in_worker_processes(fold
     assert done.returncode == 0, done.stdout + done.stderr
     assert "4 ok in" in done.stdout
     frame = pd.read_csv("results/plugged/rows.csv", keep_default_na=False)
-    assert set(frame["dataset"]) == {"mine:my_data"}
+    assert set(frame["dataset"]) == {"vb_own:my_data"}
     own = frame[frame["metric"] == "my_norm"]
     assert len(own) == 8  # 2 configurations, 2 seeds, 2 splits
     assert set(own["unit"]) == {"prior variances"}
@@ -133,9 +136,9 @@ def test_every_kind_of_plug_in_runs_from_another_folder_in_worker_processes(fold
     assert main(["report", "plugged"]) == 0
     assert Path("results/plugged.md").read_text() == page
 
-    Path("mine.py").write_text(OWN.replace("0.25", "0.5"))
+    Path("vb_own.py").write_text(OWN.replace("0.25", "0.5"))
     shown = vaebench("run", "plugged.toml", "--dry-run").stdout
-    assert "4 cells, 4 to run" in shown
+    assert "0 cached, 4 stale" in shown or "4 to run" in shown, shown
 
 
 def test_pages_know_own_metrics_without_their_module(folder):
@@ -149,14 +152,14 @@ def test_pages_know_own_metrics_without_their_module(folder):
     recall(results)
     assert METRICS["my_norm"].measure is None
     assert METRICS["my_norm"].margin == 0.1
-    register(["mine:my_metric"])
+    register(["vb_own:my_metric"])
     assert METRICS["my_norm"].measure is not None
     recall(results)  # what is known stays
     assert METRICS["my_norm"].unit == "prior variances"
 
 
 def test_a_metric_that_raises_fails_its_cells_and_names_itself(folder):
-    text = MATRIX.replace("mine:my_data", "digits").replace(", size = 80", "")
+    text = MATRIX.replace("vb_own:my_data", "digits").replace(", size = 80", "")
     text = text.replace('study]]\nname = "heads"', 'study]]\nname = "heads"\n#').split("[[study]]")[
         0
     ]
@@ -173,21 +176,21 @@ def test_a_metric_that_raises_fails_its_cells_and_names_itself(folder):
     ("metrics", "sentence"),
     [
         ('["rate"]', 'metrics.0: expected an import path "package.module:metric", got "rate"'),
-        ('["mine:nothing"]', 'matrix.metrics.0: cannot import "mine:nothing" (AttributeError'),
+        ('["vb_own:nothing"]', 'matrix.metrics.0: cannot import "vb_own:nothing" (AttributeError'),
         ('["nowhere_at_all:m"]', 'cannot import "nowhere_at_all:m" (ModuleNotFoundError'),
         (
-            '["mine:MyPrior"]',
-            '"mine:MyPrior" is no metric: expected a bench.metrics.Metric, got typ',
+            '["vb_own:MyPrior"]',
+            '"vb_own:MyPrior" is no metric: expected a bench.metrics.Metric, got typ',
         ),
         (
-            '["mine:my_metric", "mine:my_metric"]',
+            '["vb_own:my_metric", "vb_own:my_metric"]',
             'metrics.1: the name "my_norm" is taken by an ear',
         ),
         ("3", "matrix.metrics: should be a valid"),
     ],
 )
 def test_a_mistake_in_the_metrics_is_one_sentence(folder, metrics, sentence):
-    text = MATRIX.replace('["mine:my_metric", "mine:my_other"]', metrics)
+    text = MATRIX.replace('["vb_own:my_metric", "vb_own:my_other"]', metrics)
     (folder / "plugged.toml").write_text(text)
     with pytest.raises(MatrixError) as caught:
         load(folder / "plugged.toml", metrics=METRICS)
@@ -201,16 +204,19 @@ def test_a_claim_on_an_own_metric_must_name_it(folder):
         load(folder / "plugged.toml", metrics=METRICS)
 
 
-def test_the_fingerprint_follows_the_metrics_and_their_source(folder):
-    assert fingerprint("code", ()) == "code"
-    one, two = fingerprint("code", ["mine:my_metric"]), fingerprint("code", ["mine:my_other"])
-    (folder / "mine.py").write_text(OWN + "#")
-    assert len({one, two, fingerprint("code", ["mine:my_metric"]), "code"}) == 4
+def test_the_code_s_hash_follows_the_metrics_and_their_source(folder):
+    def found(*paths):
+        code_hash.cache_clear()  # another process
+        return code_hash(MEASURES, paths)
+
+    before = found(), found("vb_own:my_metric"), found("vb_own:my_metric", "vb_own:my_other")
+    (folder / "vb_own.py").write_text(OWN + "#")
+    assert len({*before, found("vb_own:my_metric")}) == 4
 
 
 def test_own_metrics_are_measured_anew_but_are_not_part_of_a_cell_s_identity(folder):
     with_metrics = load(folder / "plugged.toml")
-    (folder / "plugged.toml").write_text(MATRIX.replace('metrics = ["mine', '#"'))
+    (folder / "plugged.toml").write_text(MATRIX.replace('metrics = ["vb_own', '#"'))
     without = load(folder / "plugged.toml")
     ids = [[cell.id for cell in m.cells(lambda table: "data")] for m in (with_metrics, without)]
     assert ids[0] == ids[1]
@@ -221,16 +227,17 @@ def test_two_data_sets_by_path_are_two_data_sets_and_a_changed_file_runs_again(f
     for name in ("a", "b"):
         np.savez(folder / f"{name}.npz", x=x)
     text = MATRIX.split("metrics")[0] + (
-        '[base]\ntraining = { steps = 2 }\n[[study]]\nname = "data"\ngrid = { "dataset" = '
+        '[base]\ntraining = { steps = 2 }\nquality = { sources = [] }\n[[study]]\nname = "data"\ngrid = { "dataset" = '
         '[{ name = "npz", path = "a.npz" }, { name = "npz", path = "b.npz" }] }\n'
     )
     (folder / "plugged.toml").write_text(text)
     from bench.benchmark import plan
-    from bench.cell import _load
     from bench.rows import rows
+    from bench.store import Store
+    from bench.trained import _load
 
     first = plan(load("plugged.toml"), folder / "results")
-    frame = rows("plugged", first.cells, first.store, {})
+    frame = rows("plugged", first.cells, Store(folder / "none"), {})
     assert set(frame["dataset"]) == {"digits", "npz a.npz", "npz b.npz"}
     np.savez(folder / "b.npz", x=1 - x)
     _load.cache_clear()  # another process

@@ -1,0 +1,34 @@
+"""Puts the README, the results and the notes for contributors into the site beside the pages here.
+
+They stay where a reader of the repository looks for them; so a link that is broken there is an
+error of the site, too.
+"""
+
+from pathlib import Path
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+
+_ROOT = Path(__file__).parent.parent
+_PATTERNS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE", "examples/*.*")
+_RESULTS = ("*.md", "*/rows.csv", "*/figures/*.png")
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Adds the files outside this folder, under the paths that they have in the repository."""
+    found = [path for pattern in _PATTERNS for path in _ROOT.glob(pattern)]
+    found += [path for pattern in _RESULTS for path in (_ROOT / "results").glob(pattern)]
+    for path in sorted(found):
+        name = path.relative_to(_ROOT).as_posix()
+        files.append(File.generated(config, name, abs_src_path=str(path)))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Makes links between the repository's root and this folder links of the site."""
+    name = page.file.src_uri
+    if "/" not in name:
+        markdown = markdown.replace("](docs/", "](").replace("](../", "](")
+        markdown = markdown.replace("](.github/workflows/check.yml)", "](ci.md)")
+    return markdown
