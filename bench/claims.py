@@ -102,8 +102,14 @@ def decide(
 
 
 def _values(frame: pd.DataFrame, claim: Claim, names: Sequence[str]) -> pd.DataFrame:
-    """Replicates of the study's configurations on their common seeds, (S, K)."""
+    """Replicates of the study's configurations on their common seeds, (S, K).
+
+    Returns:
+        Where the claim sets one latent source against another, their difference within each model.
+    """
     table = replicates(frame, claim.metric, claim.split, claim.source)
+    if claim.against is not None:
+        table = table - replicates(frame, claim.metric, claim.split, claim.against)
     return table.reindex(columns=list(names)).dropna()
 
 

@@ -1,35 +1,22 @@
 """The command line: ``vaebench`` = ``python -m bench``."""
 
-import inspect
-import json
-import os
 import sys
-from collections import Counter
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
-import torch
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
-from bench import archive
-from bench import benchmark as running
-from bench import report as pages
-from bench.components import FAMILIES, MatrixError
-from bench.executors import LocalExecutor
-from bench.matrix import leading_comment, load, shipped
-from bench.metrics import METRICS
-from bench.progress import progress_on
-from bench.store import Store, StoreError
-from vaelib import audit as audit_posterior
+from bench.errors import UserError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+# Commands import what they need: torch takes seconds, and help or a wrong option needs none.
 
 __all__ = ["app", "main"]
 
 _USAGE = 64
+_NOTHING = 2
 _UsageError: Any = typer.BadParameter.__bases__[0]  # typer has it from click or brings its own
 
 app = typer.Typer(
@@ -43,20 +30,10 @@ MatrixName = Annotated[str, typer.Argument(help="A shipped matrix or the path of
 Results = Annotated[Path, typer.Option(help="Folder of all results.")]
 
 
-def _console() -> Console:
+def _console() -> "Console":
+    from rich.console import Console
+
     return Console(soft_wrap=True, highlight=False)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _device(name: str) -> str:
-    if name not in ("auto", "cpu", "cuda"):
-        raise typer.BadParameter(f"--device must be auto, cpu or cuda, got {name!r}")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise typer.BadParameter("--device cuda needs a CUDA device, and torch sees none")
-    return ("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name
 
 
 @app.command()
@@ -68,6 +45,13 @@ def run(
         int | None, typer.Option(help="Processes at once.", show_default="one per core")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    executor: Annotated[
+        str, typer.Option(help="local, or a scheduler's address: dask://host:port.")
+    ] = "local",
+    timeout: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", help="For one job, instead of the matrix's own."),
+    ] = None,
     set_: Annotated[
         list[str] | None,
         typer.Option(
@@ -76,59 +60,71 @@ def run(
             help="Change the base, such as latent_dim=4; repeat for more.",
         ),
     ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CONFIGURATION",
+            help="Run this one alone, what diverged of it too; repeat for more.",
+        ),
+    ] = None,
+    allow_stale: Annotated[
+        bool, typer.Option("--allow-stale", help="Keep, and mark, what other code computed.")
+    ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would run, and stop.")
+        bool, typer.Option("--dry-run", help="Say what would run and how long, and stop.")
     ] = False,
 ) -> None:
     """Train and measure a matrix, then write its pages; what is done already is reused.
 
     Example: vaebench run digits --seeds 5 --set training.steps=500
     """
-    workers = _cores() if workers is None else workers
-    if workers < 1:
-        raise typer.BadParameter(f"--workers must be at least 1, got {workers}")
-    loaded = load(matrix, overrides=set_ or (), seeds=seeds, metrics=METRICS)
-    planned = running.plan(loaded, results, _device(device))
-    console = _console()
-    if dry_run:
-        _show_plan(planned, console)
-        return
-    executor = LocalExecutor(workers)
-    summary = running.benchmark(planned, executor, progress_on(console), workers)
-    page = results / f"{loaded.name}.md"
-    if _outdated(page):
-        _write_pages(results, loaded.name, running.pictured(planned))
-    again = f"vaebench run {matrix}"
-    console.print(summary.text(page, again), markup=False)
-    raise typer.Exit(summary.exit_code)
+    from bench.matrix_file import read
+    from bench.request import Request
 
-
-def _outdated(page: Path) -> bool:
-    """Whether a page is older than what it is made from."""
-    sources = [page.with_suffix("") / name for name in ("rows.csv", "matrix.toml")]
-    return not page.is_file() or any(
-        source.stat().st_mtime_ns > page.stat().st_mtime_ns for source in sources
+    read(matrix)  # a wrong name need not wait for torch
+    request = Request(
+        matrix=matrix,
+        results=results,
+        seeds=seeds,
+        workers=workers,
+        device=device,
+        executor=executor,
+        timeout=timeout,
+        overrides=set_ or (),
+        only=only or (),
+        allow_stale=allow_stale,
+        dry_run=dry_run,
     )
+    from bench.running import execute
+
+    raise typer.Exit(execute(request, _console()))
 
 
-def _write_pages(results: Path, name: str, arrays: Mapping[str, np.ndarray] | None = None) -> Path:
-    file = results / name / "matrix.toml"
-    comment = leading_comment(file.read_text()) if file.is_file() else ""
-    return pages.write_pages(results, name, comment, arrays=arrays)
+@app.command()
+def check(
+    matrix: Annotated[str, typer.Argument(help="A shipped matrix or the path of a TOML file.")],
+    baseline: Annotated[Path, typer.Option(help="The rows.csv to compare with.")],
+    results: Annotated[Path, typer.Option(help="Where the run goes.")] = Path("build/check"),
+    strict: Annotated[bool, typer.Option("--strict", help="INCONCLUSIVE fails, too.")] = False,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes at once.", show_default="one per core")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    markdown: Annotated[Path | None, typer.Option(help="Write a page here.")] = None,
+    junit: Annotated[Path | None, typer.Option(help="Write JUnit XML here.")] = None,
+) -> None:
+    """Run what is missing, then compare with a baseline: 1 if worse, 2 if not comparable.
 
+    Example: vaebench check ci --baseline results/ci/rows.csv --markdown check.md
+    """
+    from bench.matrix_file import read
+    from bench.request import Request
 
-def _show_plan(planned: running.Plan, console: Console) -> None:
-    store = Store(planned.folder)
-    states: dict[str, Counter[str]] = {}
-    for cell in planned.cells:
-        states.setdefault(cell.configuration.name, Counter())[store.state(cell.id)] += 1
-    table = Table("configuration", "seeds", "cached", "stale", "to run")
-    for name, counts in states.items():
-        total, cached, stale = counts.total(), counts["cached"], counts["stale"]
-        table.add_row(name, str(total), str(cached), str(stale), str(total - cached))
-    console.print(table)
-    todo = sum(c.total() - c["cached"] for c in states.values())
-    console.print(f"{len(planned.cells)} cells, {todo} to run -> {planned.folder}")
+    read(matrix)
+    request = Request(matrix=matrix, results=results, workers=workers, device=device)
+    from bench.check import execute
+
+    raise typer.Exit(execute(request, _console(), baseline, strict, markdown, junit))
 
 
 @app.command()
@@ -145,7 +141,9 @@ def report(
     if not rows.is_file():
         message = f"expected {rows}, which is not there; run `vaebench run {matrix}` first"
         raise typer.BadParameter(message)
-    _console().print(str(_write_pages(results, name)), markup=False)
+    from bench.running import write_pages
+
+    _console().print(str(write_pages(results, name)), markup=False)
 
 
 @app.command()
@@ -163,6 +161,14 @@ def audit(
 
     Example: vaebench audit posterior.npz --json
     """
+    import json
+
+    from rich.table import Table
+
+    from bench import archive
+    from bench.metrics import METRICS
+    from vaelib import audit as audit_posterior
+
     try:
         encoded = archive.read(file)
         rows = audit_posterior(*encoded.train, prior=prior, heldout=encoded.heldout)
@@ -195,27 +201,18 @@ def list_names(
 
     Example: vaebench list metrics
     """
-    plural = {"likelihood": "likelihoods"}
-    known = {
-        plural.get(family, f"{family}s"): {
-            n: _summary(inspect.getdoc(c) or "") for n, c in table.items()
-        }
-        for family, table in FAMILIES.items()
-    }
-    known["matrices"] = {n: _summary(leading_comment(p.read_text())) for n, p in shipped().items()}
-    known["metrics"] = {n: f"[{m.unit}] {m.summary}" for n, m in METRICS.items()}
-    if kind is not None and kind not in known:
-        raise typer.BadParameter(f"expected one of {', '.join(sorted(known))}, got {kind!r}")
-    for name in [kind] if kind else sorted(known):
+    from rich.markup import escape
+    from rich.table import Table
+
+    from bench.catalogue import KINDS, entries
+
+    if kind is not None and kind not in KINDS:
+        raise typer.BadParameter(f"expected one of {', '.join(KINDS)}, got {kind!r}")
+    for name in [kind] if kind else KINDS:
         table = Table("name", "what it is", title=name, title_justify="left")
-        for entry, text in known[name].items():
+        for entry, text in entries(name).items():
             table.add_row(entry, escape(text))
         _console().print(table)
-
-
-def _summary(text: str) -> str:
-    """The first paragraph, or what stands before the cost, on one line."""
-    return " ".join(text.split("\n\n")[0].split("\nCost:")[0].split())
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -234,9 +231,10 @@ def main(arguments: list[str] | None = None) -> int:
         return int(code or 0)
     except _UsageError as error:
         message = error.format_message()
-    except (MatrixError, StoreError) as error:
+    except UserError as error:
         message = str(error)
-    except typer.Abort:
-        message = "stopped"
+    except (typer.Abort, KeyboardInterrupt):  # during a run, the runner takes care of it
+        print("vaebench: stopped before anything ran", file=sys.stderr)
+        return _NOTHING
     print(f"vaebench: {message}", file=sys.stderr)
     return _USAGE

@@ -5,29 +5,29 @@ A component is named by an entry of a table of vaelib (``"normal"``) or by an im
 annotations and defaults are the schema.
 """
 
-import difflib
 import importlib
 import inspect
 import json
 import operator
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 
+from bench.errors import LONGEST, MatrixError, shown, unknown
 from vaelib.datasets import DATASETS
 from vaelib.likelihoods import LIKELIHOODS
 from vaelib.networks import DECODERS, ENCODERS
 from vaelib.objectives import OBJECTIVES
 from vaelib.priors import PRIORS
+from vaelib.quality_options import SOURCES, Quality
 from vaelib.training import Training
 
 __all__ = [
     "FAMILIES",
-    "MatrixError",
     "Name",
     "Option",
     "Text",
@@ -36,18 +36,7 @@ __all__ = [
     "fitting",
     "resolve",
     "schema",
-    "shown",
-    "unknown",
 ]
-
-_LONGEST = 60  # characters of a wrong value that an error shows
-
-
-class MatrixError(ValueError):
-    """A mistake in a matrix file or an override, in one line."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__("".join(c if c.isprintable() else " " for c in message))
 
 
 def _name(text: str) -> str:
@@ -82,32 +71,6 @@ class Option:
     def required(self) -> bool:
         """Whether it has no default."""
         return self.default is inspect.Parameter.empty
-
-
-def shown(value: object) -> str:
-    """Returns a wrong value as an error shows it: close to TOML, one line, never long."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
-
-
-def unknown(key: str, what: str, got: str, names: Iterable[str], also: str = "") -> str:
-    """Words the error for a name that is not among the known ones.
-
-    Args:
-        key: the dotted key it concerns.
-        what: what is unknown, such as ``"key"``.
-        got: the unknown name.
-        names: the known names.
-        also: what else may stand there.
-
-    Returns:
-        The sentence, which suggests the closest known name and lists them all.
-    """
-    names = sorted(names)
-    close = difflib.get_close_matches(got[:_LONGEST], names, n=1)
-    hint = f', did you mean "{close[0]}"?' if close else "."
-    known = f"Known: {', '.join(names)}{also}" if names else "There are none here"
-    return f"{key}: unknown {what}{hint} {known}"
 
 
 def component(family: str, name: object, at: str = "") -> Callable[..., Any]:
@@ -217,7 +180,7 @@ def arguments(
     for key in given:
         if key not in options and not (named and key == "name"):
             raise MatrixError(
-                unknown(at + key[:_LONGEST], "key", key, [*options, *["name"] * named])
+                unknown(at + key[:LONGEST], "key", key, [*options, *["name"] * named])
             )
     values = {}
     for key, option in options.items():
@@ -238,21 +201,24 @@ def resolve(family: str, table: object, at: str = "") -> dict[str, Any]:
     """A component's table with its name, every option typed and every default filled in.
 
     Args:
-        family: a key of ``FAMILIES``, or ``"training"``.
+        family: a key of ``FAMILIES``, or ``"training"`` or ``"quality"``.
         table: what the matrix says; without a name the family's first component is meant.
         at: where the table stands, for errors.
 
     Returns:
-        ``{"name": …, option: value, …}``, plain JSON values; training has no name.
+        ``{"name": …, option: value, …}``, plain JSON values; the latter two have no name.
 
     Raises:
         MatrixError: for every mistake in it.
     """
     inside = f"{at}{family}."
-    if family == "training":
-        values = arguments(inside, table, Training)
+    if family in _SETTINGS:
+        values = arguments(inside, table, _SETTINGS[family])
+        for source in values.get("sources", ()):
+            if source not in SOURCES:
+                raise MatrixError(unknown(f"{inside}sources", f'"{source}"', source, SOURCES))
         try:
-            Training(**values)
+            _SETTINGS[family](**values)
         except ValueError as error:
             raise MatrixError(f"{inside[:-1]}: {error}") from error
         return values
@@ -291,3 +257,5 @@ FAMILIES: dict[str, Mapping[str, Callable[..., Any]]] = {
     "likelihood": LIKELIHOODS,
     "objective": OBJECTIVES,
 }
+
+_SETTINGS: dict[str, Callable[..., Any]] = {"training": Training, "quality": Quality}

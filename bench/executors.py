@@ -8,10 +8,12 @@ A job is a plain dictionary::
         "configuration": {...},              # its values
         "block": [0, 1, 2, 3, 4],            # seeds that train together
         "cells": {cell_id: seed},            # the wanted ones
+        "code": "5a1c...",                   # hash of the code that decides their records
         "device": "cpu",
         "results": "results/digits",         # folder of the store and of the logs
         "timeout": 600.0,                    # seconds
         "cost": 28.0,                        # estimate; only its order matters; optional
+        "data": "9f3b...",                   # fingerprint of the data set; optional
     }
 
 `execute` runs it in a worker, writes the records there, and returns them.
@@ -23,6 +25,7 @@ import importlib
 import math
 import multiprocessing
 import multiprocessing.connection
+import multiprocessing.context
 import multiprocessing.forkserver
 import os
 import platform
@@ -45,13 +48,14 @@ from bench.store import Store
 __all__ = [
     "Executor",
     "Job",
+    "JobLost",
     "LocalExecutor",
     "Records",
     "cause",
     "execute",
     "keep_memory",
     "log_path",
-    "one_line",
+    "write",
 ]
 
 Job = Mapping[str, Any]
@@ -69,11 +73,18 @@ _ONE_THREAD = dict.fromkeys(
 )
 
 
+_WITH_ZERO = 256  # no process can return that
+
+
 class Executor(Protocol):
     """Runs functions somewhere else; the runner knows no more than this."""
 
-    def submit(self, job: Job, code: str) -> "Future[Records]":
-        """Starts ``execute(job, code)``, in the order of submission; never raises itself.
+    @property
+    def workers(self) -> int:
+        """How many jobs run at once."""
+
+    def submit(self, job: Job) -> "Future[Records]":
+        """Starts ``execute(job)``, in the order of submission; never raises itself.
 
         The future raises `TimeoutError` where the job took longer than its timeout, and
         `BrokenExecutor` where the executor failed; then it must be stopped before more is
@@ -82,6 +93,18 @@ class Executor(Protocol):
 
     def stop(self) -> None:
         """Ends everything that still runs, at once; returns when nothing does."""
+
+
+class JobLost(Exception):
+    """A job that did not end by itself, where the first error cannot travel.
+
+    Args:
+        status: of its records.
+        message: of its records.
+    """
+
+    def __init__(self, status: str, message: str) -> None:
+        super().__init__(status, message)
 
 
 class LocalExecutor:
@@ -105,13 +128,13 @@ class LocalExecutor:
         self._preload = list(preload)
         self._pool: ProcessPool | None = None
 
-    def submit(self, job: Job, code: str) -> "Future[Records]":
+    def submit(self, job: Job) -> "Future[Records]":
         """Starts a job on the next free worker; the first call starts the workers."""
         future: Future[Records] = Future()
         try:
             if self._pool is None:
                 self._pool = self._start()
-            future = self._pool.schedule(execute, args=(job, code), timeout=job["timeout"])
+            future = self._pool.schedule(execute, args=(job,), timeout=job["timeout"])
         except (BrokenExecutor, RuntimeError) as error:  # pebble's word for a pool that broke
             future.set_exception(BrokenExecutor(f"the workers could not be started: {error}"))
         return future
@@ -124,7 +147,7 @@ class LocalExecutor:
             self._pool = None
 
     def _start(self) -> ProcessPool:
-        context = multiprocessing.get_context("forkserver")
+        context = _Context()
         context.set_forkserver_preload(self._preload)
         before = dict(os.environ)
         os.environ.update(_ONE_THREAD)  # the server inherits it; read when torch is imported
@@ -134,6 +157,19 @@ class LocalExecutor:
             os.environ.clear()
             os.environ.update(before)
         return ProcessPool(self.workers, initializer=_prepare, context=context)
+
+
+class _Process(multiprocessing.context.ForkServerProcess):
+    """A worker that never ends well of its own: pebble overlooks a death with exit code 0."""
+
+    @property
+    def exitcode(self) -> int | None:
+        code = super().exitcode
+        return _WITH_ZERO if code == 0 else code
+
+
+class _Context(multiprocessing.context.ForkServerContext):
+    Process = _Process
 
 
 def _prepare() -> None:
@@ -169,19 +205,17 @@ def keep_memory() -> None:
     mallopt(top_pad, 64 << 20)
 
 
-def execute(job: Job, code: str) -> Records:
+def execute(job: Job) -> Records:
     """Runs one job and writes its records; its own failure is a record too.
 
     Everything that the job prints, and its traceback, goes to its log.
 
     Args:
         job: see above.
-        code: hash of the code, for the records.
 
     Returns:
         One record per wanted cell, as plain data.
     """
-    store = Store(job["results"], code)
     start = time.perf_counter()
     with _captured(log_path(job), job["timeout"]):
         try:
@@ -190,7 +224,7 @@ def execute(job: Job, code: str) -> Records:
             _print(error)
             seconds = (time.perf_counter() - start) / len(job["block"])
             outcomes = [_failure(cell, error, seconds) for cell in job["cells"]]
-        return [_written(store, outcome) for outcome in outcomes]
+        return [_written(job, outcome) for outcome in outcomes]
 
 
 def _outcomes(job: Job) -> Records:
@@ -203,17 +237,35 @@ def _outcomes(job: Job) -> Records:
     return outcomes
 
 
-def _written(store: Store, outcome: dict[str, Any]) -> dict[str, Any]:
+def _written(job: Job, outcome: dict[str, Any]) -> dict[str, Any]:
     try:
         if outcome["status"] == "ok" and not outcome["measurements"]:
             raise ValueError("nothing was measured")
-        return store.write(outcome).model_dump()
+        record = write(job, outcome)
     except Exception as error:
         _print(error)
-        failure = _failure(outcome["cell"], error, outcome.get("seconds", math.nan))
+        record = _failure(outcome["cell"], error, outcome.get("seconds", math.nan))
         with suppress(OSError):
-            store.write(failure)
-        return failure
+            write(job, record)
+    if record["status"] != "ok":
+        with suppress(OSError):
+            print(f"{record['cell']} {record['status']}: {record['message']}")
+    return record
+
+
+def write(job: Job, outcome: Mapping[str, Any]) -> dict[str, Any]:
+    """Writes the record of one cell of a job.
+
+    Args:
+        job: see above.
+        outcome: what `bench.store.Store.write` takes.
+
+    Returns:
+        The record, as plain data.
+    """
+    whose = {"name": job["name"], "seed": job["cells"][outcome["cell"]]}
+    whose |= {"data": job.get("data", "")}
+    return Store(job["results"]).write({**outcome, **whose}, job["code"]).model_dump()
 
 
 def _failure(cell: str, error: BaseException, seconds: float) -> dict[str, Any]:
@@ -276,10 +328,13 @@ def cause(error: BaseException) -> tuple[str, str]:
     """
     if isinstance(error, TimeoutError):
         return "timeout", "ran longer than its timeout; the log shows where"
+    if isinstance(error, JobLost):
+        status, message = error.args
+        return status, message
     if not isinstance(error, ProcessExpired):
         return "failed", one_line(error)
     if error.exitcode >= 0:
-        return "died", f"exited with code {error.exitcode}"
+        return "died", f"exited with code {error.exitcode % _WITH_ZERO}"
     number = -error.exitcode
     memory = "; out of memory?" if number == signal.SIGKILL else ""
     return "died", f"killed by signal {number} ({signal.strsignal(number)}){memory}"

@@ -25,11 +25,20 @@ from bench.analysis import replicates, saturated, summarise, varied_keys
 from bench.metrics import metric_named
 from vaelib.posterior import AggregatePosterior
 
-__all__ = ["kl_parts", "latent_quilt", "levels", "log_density", "metric_panels", "save"]
+__all__ = [
+    "STYLE",
+    "WIDTH",
+    "kl_parts",
+    "latent_quilt",
+    "levels",
+    "log_density",
+    "metric_panels",
+    "save",
+]
 
 Floats = npt.NDArray[np.float64]
 
-_STYLE: Any = {
+STYLE: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
     "axes.titlesize": 9.5,
@@ -47,7 +56,7 @@ _STYLE: Any = {
     "hatch.linewidth": 0.8,
     "savefig.dpi": 160,
 }
-_WIDTH = 8.0  # inches
+WIDTH = 8.0  # inches
 _SPLITS = {"test": "#0072B2", "train": "#E69F00"}  # Okabe & Ito
 _MUTED = (  # Tol's muted scheme, ten labels that stay apart for every kind of colour vision
     "#332288 #88CCEE #44AA99 #117733 #999933 #DDCC77 #CC6677 #882255 #AA4499 #777777"
@@ -64,7 +73,7 @@ def save(figure: Figure, path: Path) -> None:
         path: The file; its folder is made when it is absent.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure.savefig(path, format="png", metadata={"Software": None})
 
 
@@ -118,8 +127,8 @@ def latent_quilt(
     axis = np.linspace(-limit, limit, 161)
     grid = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
     ratio = log_density(grid, centre, width) + 0.5 * (grid**2).sum(1) + math.log(2 * math.pi)
-    with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(_WIDTH, 2.95), layout="constrained")
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH, 2.95), layout="constrained")
         left, middle, right = figure.subplots(1, 3, sharex=True, sharey=True)
         _labelled(left, drawn, None if labels is None else np.asarray(labels))
         left.set_title("$q_N(z)$, one draw per input")
@@ -240,9 +249,9 @@ def metric_panels(frame: pd.DataFrame, metrics: Sequence[str]) -> Figure:
     tall = -(-len(metrics) // wide)
     longest = max(map(len, names.values()))
     angle = 0 if longest * len(names) <= 34 else 25 if len(names) <= 7 else 60
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         height = 0.6 + tall * (2.2 + 0.06 * longest * math.sin(math.radians(angle)))
-        figure = Figure(figsize=(_WIDTH, height), layout="constrained")
+        figure = Figure(figsize=(WIDTH, height), layout="constrained")
         panels = figure.subplots(tall, wide, squeeze=False, sharex=True).ravel()
         for axes, metric in zip(panels, metrics, strict=False):
             _panel(axes, frame, metric, dict(zip(names, where, strict=True)), gap)
@@ -319,8 +328,8 @@ def kl_parts(frame: pd.DataFrame) -> Figure:
     """
     names = levels(frame)
     splits = [s for s in _SPLITS if replicates(frame, "marginal_kl_null", s).notna().any(axis=None)]
-    with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(_WIDTH, 1.3 + 0.3 * len(names)), layout="constrained")
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH, 1.3 + 0.3 * len(names)), layout="constrained")
         panels = figure.subplots(1, len(splits), sharex=True, sharey=True, squeeze=False).ravel()
         for axes, split in zip(panels, splits, strict=True):
             _bars(axes, frame, split, list(names))

@@ -8,11 +8,10 @@ verdict of its own and is never a pass.
 
 A change of code mostly touches all configurations, and five seeds see that best in their mean. So
 each metric is also compared as its mean over the configurations. That family and the one of single
-configurations share the error between them, half each.
-
+configurations share the error between them, half each; one configuration alone has all of it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -24,7 +23,7 @@ from bench.analysis import holm, replicates
 from bench.differences import worsening
 from bench.metrics import METRICS, Metric
 
-__all__ = ["ALPHA", "MEAN", "Comparison", "GateError", "compare", "exit_code"]
+__all__ = ["ALPHA", "MEAN", "Comparison", "GateError", "compare", "examine", "exit_code"]
 
 Verdict = Literal["REGRESSED", "FAILED", "MISSING", "CHANGED", "NEW", "INCONCLUSIVE", "OK"]
 
@@ -120,7 +119,8 @@ def compare(new: pd.DataFrame, baseline: pd.DataFrame) -> list[Comparison]:
     Raises:
         GateError: If the baseline is empty, damaged or of another matrix.
     """
-    _check(new, baseline)
+    seeds = {str(config): set(part["seed"]) for config, part in new.groupby("config")}
+    examine(baseline, ", ".join(sorted(new["matrix"].unique())), seeds)
     names = list(dict.fromkeys([*baseline["config"], *new["config"]]))
     broken = [one for name in names for one in _broken(name, new, baseline)]
     usable = [name for name in names if name not in {one.config for one in broken}]
@@ -129,35 +129,44 @@ def compare(new: pd.DataFrame, baseline: pd.DataFrame) -> list[Comparison]:
         found += _compared(metric, split, source, new, baseline, usable)
     broken += [one for one in found if isinstance(one, Comparison)]
     tested = [one for one in found if isinstance(one, _Tested)]
-    means = _decided([one for one in tested if one.comparison.config == MEAN])
-    single = _decided([one for one in tested if one.comparison.config != MEAN])
+    families = [
+        [one for one in tested if (one.comparison.config == MEAN) == mean] for mean in (True, False)
+    ]
+    alpha = ALPHA / max(1, sum(bool(family) for family in families))
+    means, single = (_decided(family, alpha) for family in families)
     return means + sorted([*broken, *single], key=lambda one: names.index(one.config))
 
 
-def _check(new: pd.DataFrame, baseline: pd.DataFrame) -> None:
-    """Refuse a baseline that says nothing about this matrix."""
+def examine(baseline: pd.DataFrame, matrix: str, seeds: Mapping[str, Collection[int]]) -> None:
+    """Refuse a baseline that says nothing about a run, which need not have happened yet.
+
+    Args:
+        baseline: Tidy rows.
+        matrix: Name of the matrix that runs.
+        seeds: Seeds of each of its configurations.
+
+    Raises:
+        GateError: If the baseline is empty, of another matrix, of other configurations, or of fewer
+            seeds, or names a metric that is not known.
+    """
     anew = "make it anew from a run that you trust"
     if baseline.empty:
         raise GateError(f"expected rows in the baseline, got none; {anew}")
-    ours, theirs = (sorted(frame["matrix"].unique()) for frame in (new, baseline))
-    if ours != theirs:
-        raise GateError(
-            f"expected a baseline of {', '.join(ours)}, got {', '.join(theirs)}; {anew}"
-        )
+    names = sorted(baseline["matrix"].unique())
+    if names != [matrix]:
+        raise GateError(f"expected a baseline of {matrix}, got {', '.join(names)}; {anew}")
     unknown = sorted(set(baseline["metric"]) - set(METRICS) - {""})
     if unknown:
         raise GateError(f"expected known metrics in the baseline, got {unknown[0]}; {anew}")
-    lost = [config for config in baseline["config"].unique() if config in set(new["config"])]
-    if not lost:
+    common = [config for config in baseline["config"].unique() if config in seeds]
+    if not common:
         raise GateError(f"expected a baseline with configurations of this matrix, got none; {anew}")
-    for config in lost:
-        ours, theirs = (
-            sorted(frame.loc[frame["config"] == config, "seed"].unique())
-            for frame in (new, baseline)
-        )
-        if set(ours) - set(theirs):
+    for config in common:
+        theirs = set(baseline.loc[baseline["config"] == config, "seed"])
+        if set(seeds[config]) - theirs:
             raise GateError(
-                f"expected {len(ours)} seeds of {config} in the baseline, got {len(theirs)}; {anew}"
+                f"expected {len(seeds[config])} seeds of {config} in the baseline, "
+                f"got {len(theirs)}; {anew}"
             )
 
 
@@ -253,10 +262,9 @@ def _compared(
         yield _Tested(comparison, float(error[place]), float(freedom[place]), beyond)
 
 
-def _decided(found: list[_Tested]) -> list[Comparison]:
+def _decided(found: list[_Tested], alpha: float) -> list[Comparison]:
     """Correct over the family, then say REGRESSED and how many seeds an INCONCLUSIVE needs."""
     adjusted = holm(np.array([one.p_value for one in found]))
-    alpha = ALPHA / 2
     level = alpha / max(len(found), 1)
     decided = []
     for one, p_value in zip(found, adjusted, strict=True):

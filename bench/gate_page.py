@@ -9,7 +9,7 @@ from bench.gate import ALPHA, Comparison
 from bench.metrics import METRICS
 from bench.tables import code, markdown
 
-__all__ = ["junit", "line", "page", "sentence"]
+__all__ = ["junit", "label", "line", "page", "sentence", "worst_first"]
 
 _ORDER = ("REGRESSED", "FAILED", "MISSING", "CHANGED", "NEW", "INCONCLUSIVE", "OK")
 
@@ -25,6 +25,31 @@ def line(found: Sequence[Comparison]) -> str:
     """
     counts: Counter[str] = Counter(one.verdict for one in found)
     return ", ".join(f"{counts[name]} {name}" for name in _ORDER if counts[name]) or "no comparison"
+
+
+def worst_first(found: Sequence[Comparison]) -> list[Comparison]:
+    """Order comparisons by their verdicts, the worst first.
+
+    Args:
+        found: All comparisons.
+
+    Returns:
+        The same.
+    """
+    return sorted(found, key=lambda one: _ORDER.index(one.verdict))
+
+
+def label(one: Comparison) -> str:
+    """Name what was compared.
+
+    Args:
+        one: A comparison.
+
+    Returns:
+        Such as ``base frechet (prior)``.
+    """
+    metric = one.metric + (f" ({one.source})" if one.source else "")
+    return f"{one.config} {metric}".strip()
 
 
 def sentence(one: Comparison) -> str:
@@ -77,7 +102,7 @@ def page(found: Sequence[Comparison], name: str, baseline: str) -> str:
             one.seeds or "–",
             one.message or (f"{one.needed} seeds would decide" if one.needed else ""),
         ]
-        for one in sorted(found, key=lambda one: _ORDER.index(one.verdict))
+        for one in worst_first(found)
     ]
     heads = ["verdict", "configuration", "metric", "worse by", "lower", "upper", "margin"]
     parts = [

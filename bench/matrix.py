@@ -11,10 +11,7 @@ Example:
     10
 """
 
-import importlib.resources
-import itertools
 import math
-import os
 import tomllib
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -23,7 +20,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from bench.components import MatrixError, Name, Text, arguments, shown, unknown
+from bench.components import Name, Text, arguments
 from bench.configurations import (
     DEFAULTS,
     Configuration,
@@ -34,6 +31,9 @@ from bench.configurations import (
     expand,
     resolve_all,
 )
+from bench.errors import MatrixError, shown, unknown
+from bench.matrix_file import read
+from bench.own_metrics import register
 
 __all__ = [
     "Cell",
@@ -42,9 +42,7 @@ __all__ = [
     "Matrix",
     "MatrixError",
     "Study",
-    "leading_comment",
     "load",
-    "shipped",
 ]
 
 _SECTIONS = ("matrix", "base", "study", "claim")
@@ -63,6 +61,8 @@ class Claim:
         metric: name of the metric.
         split: the part of the data.
         source: the latent source, or ``"gauge_fixed"``; empty for the posterior itself.
+        against: another latent source: the claim concerns the difference metric[source] -
+            metric[against] within each model; None for the metric itself.
         expect: what should come out. ``increasing`` and ``decreasing`` concern the change along the
             study, in the order of its values; ``greater`` and ``less`` every configuration of it
             against the reference; ``equivalent`` every configuration against the reference, or
@@ -77,6 +77,7 @@ class Claim:
     metric: Text
     split: Literal["train", "test"] = "test"
     source: str = ""
+    against: str | None = None
     expect: Literal["increasing", "decreasing", "equivalent", "greater", "less"]
     reference: float | None = None
     margin: Annotated[float, Field(ge=0)] = 0.0
@@ -112,6 +113,7 @@ class Matrix:
         seeds: replicates per configuration, seeds 0 to seeds - 1.
         block: replicates that train together; part of a cell's identity.
         timeout: limit for one job, in seconds.
+        metrics: import paths of the user's own metrics.
         base: the values of the base configuration.
         studies: in the order of the file.
         claims: in the order of the file.
@@ -123,6 +125,7 @@ class Matrix:
     seeds: int
     block: int
     timeout: float
+    metrics: tuple[str, ...]
     base: dict[str, Any]
     studies: tuple[Study, ...]
     claims: tuple[Claim, ...]
@@ -158,12 +161,7 @@ class _Header:
     seeds: Annotated[int, Field(ge=1, le=10_000)] = 10
     block: Annotated[int, Field(ge=1, le=10_000)] = 5
     timeout: Annotated[float, Field(gt=0, le=1e7)] = 3600.0
-
-
-def shipped() -> dict[str, Path]:
-    """Returns the paths of the matrices that come with the suite, by name."""
-    folder = Path(str(importlib.resources.files("bench") / "matrices"))
-    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+    metrics: tuple[str, ...] = ()
 
 
 def load(
@@ -189,7 +187,7 @@ def load(
     Raises:
         MatrixError: for every mistake in the file or the overrides.
     """
-    text = _read(matrix)
+    text = read(matrix)
     document = _parse(text, str(matrix))
     for key in document:
         if key not in _SECTIONS:
@@ -199,6 +197,9 @@ def load(
     if seeds is not None:
         header["seeds"] = seeds
     settings = arguments("matrix.", header, _Header)
+    settings["metrics"] = tuple(settings["metrics"])
+    own = [metric.name for metric in register(settings["metrics"])]
+    known = None if metrics is None else {*metrics, *own}
 
     given = _table(document, "base")
     tables = DEFAULTS | alter(DEFAULTS, given, "base.")
@@ -214,37 +215,9 @@ def load(
         text=text,
         base=base,
         studies=studies,
-        claims=tuple(_claims(_blocks(document, "claim"), studies, metrics)),
+        claims=tuple(_claims(_blocks(document, "claim"), studies, known)),
         configurations=configurations,
     )
-
-
-def leading_comment(text: str) -> str:
-    """The comment that a matrix file opens with: its question, its cost, what it last showed."""
-    lines = itertools.takewhile(lambda line: line.startswith("#"), text.splitlines())
-    return "\n".join(line.removeprefix("#").removeprefix(" ") for line in lines)
-
-
-def _read(matrix: str | Path) -> str:
-    known = shipped()
-    path = known.get(str(matrix), Path(matrix))
-    if not os.path.exists(path) and len(path.parts) < 2 and not path.suffix:
-        also = "; or the path of a TOML file"
-        raise MatrixError(unknown(str(matrix), "matrix", str(matrix), known, also))
-    if os.path.exists(path) and not os.path.isfile(path):
-        kind = "a directory" if path.is_dir() else "something else"
-        raise MatrixError(f"{path}: expected a TOML file, got {kind}")
-    try:
-        return path.read_text("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise MatrixError(
-            f"{path}: expected a TOML file in UTF-8, got other bytes at {error.start}"
-        ) from error
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise MatrixError(
-            f"{path}: expected a TOML file that can be read, got: {reason}"
-        ) from error
 
 
 def _parse(text: str, at: str) -> dict[str, Any]:
@@ -337,6 +310,8 @@ def _claims(
                 f"{at}.reference: expected none where a metric is {claim.expect}, "
                 f"got {claim.reference}"
             )
+        if claim.against is not None and claim.against == claim.source:
+            raise MatrixError(f"{at}.against: expected another source than {shown(claim.source)}")
         if claim.expect == "equivalent" and claim.margin == 0:
             raise MatrixError(f"{at}.margin: expected more than 0 to show equivalence, got 0.0")
         yield claim

@@ -1,9 +1,10 @@
 """What each metric means: unit, direction, margin and origin, as data."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-__all__ = ["METRICS", "Metric", "metric_named"]
+__all__ = ["METRICS", "SHIPPED", "Metric", "metric_named", "own"]
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,8 @@ class Metric:
         reference: Where the definition comes from.
         needs_unsaturated: Whether the number says nothing once the rate exceeds log N - 1.
         matched: The value where the aggregate posterior is the prior, if that is one number.
+        measure: Of a user's own metric: a `bench.own_metrics.Encoded` -> a number, a number and its
+            standard error, or None where it is not defined.
     """
 
     name: str
@@ -34,6 +37,7 @@ class Metric:
     reference: str
     needs_unsaturated: bool = False
     matched: float | None = None
+    measure: Callable[[Any], Any] | None = None
 
 
 _MATCH = [
@@ -349,6 +353,18 @@ _SAMPLES = [
         "Fréchet distance of feature Gaussians, bias corrected, over the trace of the real "
         "covariance. Margin: the least variation between feature nets.",
         "Dowson & Landau 1982; Heusel et al. 2017; Chong & Forsyth 2020",
+        matched=0.0,
+    ),
+    Metric(
+        "frechet_pca",
+        "share of trace(cov real)",
+        "lower",
+        0.02,
+        "Fréchet (PCA)",
+        "The same distance between principal components of the pixels: a second opinion that "
+        "needs no labels and no training. Margin: as for the Fréchet distance.",
+        "Dowson & Landau 1982",
+        matched=0.0,
     ),
     Metric(
         "image_mmd",
@@ -358,6 +374,7 @@ _SAMPLES = [
         "image MMD²",
         "Unbiased squared MMD of image features, bandwidth frozen on real data; may be negative.",
         "Gretton et al. 2012; Bińkowski et al. 2018",
+        matched=0.0,
     ),
     Metric(
         "coverage",
@@ -376,6 +393,15 @@ _SAMPLES = [
         "density",
         "Mean number of real k-nearest-neighbour balls around a generated image, over k.",
         "Naeem et al. 2020",
+    ),
+    Metric(
+        "precision",
+        "probability",
+        "higher",
+        0.02,
+        "precision",
+        "Share of generated images inside the estimated support of the real ones.",
+        "Kynkäänniemi et al. 2019",
     ),
     Metric(
         "recall",
@@ -411,6 +437,13 @@ _SAMPLES = [
 METRICS: dict[str, Metric] = {
     metric.name: metric for metric in [*_MATCH, *_TESTS, *_LIKELIHOOD, *_SAMPLES]
 }
+SHIPPED = frozenset(METRICS)
+"""Names of the suite's own; a matrix may make more known."""
+
+
+def own() -> list[str]:
+    """Names of the metrics that are not the suite's, as far as they are known."""
+    return [name for name in METRICS if name not in SHIPPED]
 
 
 def metric_named(name: str) -> Metric:

@@ -1,5 +1,6 @@
 """What a person sees while a matrix runs: one bar on a terminal, one line per job elsewhere."""
 
+import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from typing import Protocol
@@ -12,12 +13,17 @@ from bench.executors import Job
 
 __all__ = ["Bar", "Lines", "Progress", "duration", "progress_on", "seeds_text", "tally"]
 
+_PAUSE = 0.5  # seconds between two looks at what runs
+
 
 class Progress(Protocol):
     """What the runner tells."""
 
     def start(self, jobs: Sequence[Job], cached: int) -> None:
         """The run begins: the jobs to come, and how many cells need none."""
+
+    def note(self, line: str) -> None:
+        """Something to know, in one line."""
 
     def show(self, names: Iterable[str]) -> None:
         """These configurations run now."""
@@ -44,6 +50,10 @@ class Lines:
         """Says how much there is to do."""
         self._total, self._done = len(jobs), 0
         self._print(f"{len(jobs)} jobs to run, {cached} cells cached")
+
+    def note(self, line: str) -> None:
+        """Prints the line."""
+        self._print(line)
 
     def show(self, names: Iterable[str]) -> None:
         """Nothing: a line is for what has happened."""
@@ -83,6 +93,7 @@ class Bar:
             speed_estimate_period=3600,  # jobs are long: rich's own 30 s would often see none end
         )
         self._counts: Counter[str] = Counter()
+        self._next = 0.0
 
     def start(self, jobs: Sequence[Job], cached: int) -> None:
         """Opens the bar."""
@@ -90,8 +101,15 @@ class Bar:
         self._task = self._bar.add_task("", total=len(jobs), counts=self._text(), names="")
         self._bar.start()
 
+    def note(self, line: str) -> None:
+        """Prints the line above the bar."""
+        self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
     def show(self, names: Iterable[str]) -> None:
-        """Names what runs now."""
+        """Names what runs now; to ask thousands of jobs after each is too much."""
+        if time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + _PAUSE
         self._bar.update(self._task, names=", ".join(dict.fromkeys(names)))
 
     def finish(self, job: Job, statuses: Sequence[str], seconds: float) -> None:

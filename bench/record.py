@@ -37,10 +37,15 @@ class Record(BaseModel):
 
     Attributes:
         cell: the id of the cell.
-        code: the `code_hash` under which it was computed.
+        code: hash of the code under which it was computed.
+        name: its configuration's name at that time.
+        seed: its training seed.
+        data: fingerprint of its data set.
         status: ok, diverged, failed, timeout or died.
         message: one line of cause where the status is not ok.
-        seconds: time it took; nan where unknown.
+        seconds: time it took, its share of the training included, even where that was earlier; nan
+            where unknown.
+        stages: seconds by stage that were spent when this was written.
         measurements: in the order in which they are shown.
         arrays: names of the arrays beside the record.
     """
@@ -49,9 +54,13 @@ class Record(BaseModel):
 
     cell: str
     code: str
+    name: str = ""
+    seed: int | None = None
+    data: str = ""
     status: Literal["ok", "diverged", "failed", "timeout", "died"]
     message: str
     seconds: float
+    stages: dict[str, float] = {}
     measurements: list[Measurement] = []
     arrays: list[str] = []
 

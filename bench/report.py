@@ -9,8 +9,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from bench.analysis import FEW_SEEDS, TOO_FEW, failures, ranking, read_rows, replicates
+from bench.files import write_atomically
 from bench.metrics import METRICS
+from bench.own_metrics import recall
 from bench.rows import write_rows
+from bench.sample_sections import sample_section
 from bench.sections import (
     count_cells,
     failure_section,
@@ -18,7 +21,6 @@ from bench.sections import (
     leaderboard_section,
     study_section,
 )
-from bench.store import write_atomically
 from bench.tables import SPLITS, glossary, markdown, measured, quantity
 from bench.verdicts import answers, claims_page, findings
 
@@ -70,8 +72,9 @@ def write_pages(
         frame: New tidy rows, or None to keep the file.
         arrays: New arrays of two-dimensional posteriors, or None to keep the file:
             ``"<name>/mean"`` and ``"<name>/scale"``, shape (N, 2), and optionally
-            ``"<name>/labels"``, shape (N,). The name says whose they are and becomes part of a
-            file's: ``"base-test-seed-0"``.
+            ``"<name>/labels"``, shape (N,); and of images, ``"<name>/samples/<source>"``, shape
+            (n, channels, height, width), uint8. The name says whose they are and becomes part of
+            a file's.
 
     Returns:
         Path of the page.
@@ -133,6 +136,7 @@ def page(folder: Path, comment: str = "") -> str:
     Returns:
         Markdown.
     """
+    recall(folder)
     rows, name = read_rows(folder / "rows.csv"), folder.name
     parts = [f"# {name}"]
     if comment.strip():
@@ -142,14 +146,14 @@ def page(folder: Path, comment: str = "") -> str:
         *_claims_link(folder),
         *failure_section(rows),
         "## Leaderboard",
-        *leaderboard_section(rows),
+        *leaderboard_section(rows, folder),
     ]
     studies = rows["study"].map(lambda text: text.split("; "))
     for study in dict.fromkeys(study for found in studies for study in found if study):
         parts += study_section(rows[[study in found for found in studies]], study, folder)
     if len(rows) and not rows["study"].any():
         parts += study_section(rows, "all configurations", folder)
-    parts += [*latent_section(folder), _HOW_TO_READ.strip()]
+    parts += [*sample_section(rows, folder), *latent_section(folder), _HOW_TO_READ.strip()]
     if there := measured(rows):
         parts += ["### The columns", glossary(metric for metric, *_ in there)]
     counts = f"{rows['config'].nunique()} configurations, {count_cells(rows)} cells"

@@ -6,9 +6,10 @@ from typing import Any
 
 import pandas as pd
 
+from bench.files import write_atomically
 from bench.matrix import Cell
-from bench.record import Measurement
-from bench.store import Store, write_atomically
+from bench.record import DONE, Measurement
+from bench.store import Store
 
 __all__ = ["COLUMNS", "csv_bytes", "rows", "write_rows"]
 
@@ -23,7 +24,11 @@ _NOTHING = Measurement(split="", metric="", value=None)
 
 
 def rows(
-    matrix: str, cells: Iterable[Cell], store: Store, units: Mapping[str, str]
+    matrix: str,
+    cells: Iterable[Cell],
+    store: Store,
+    units: Mapping[str, str],
+    codes: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
     """Makes the table: one row per cell, split, source and metric.
 
@@ -34,6 +39,8 @@ def rows(
         cells: all cells of the matrix; configurations keep the order of their first cell.
         store: where the records are.
         units: unit of each metric.
+        codes: cell id -> hash of the code that would compute it now; rows of other code say so in
+            their message.
 
     Returns:
         A table with the `COLUMNS` and one column per varied key; missing numbers are nan.
@@ -41,17 +48,26 @@ def rows(
     cells = list(cells)
     place = {name: i for i, name in enumerate(dict.fromkeys(c.configuration.name for c in cells))}
     cells.sort(key=lambda cell: (place[cell.configuration.name], cell.seed))
-    table = [row for cell in cells for row in _rows_of(matrix, cell, store, units)]
+    table = [row for cell in cells for row in _rows_of(matrix, cell, store, units, codes or {})]
     keys = dict.fromkeys(key for cell in cells for key in cell.configuration.varied)
     columns = [*COLUMNS, *(key for key in keys if key not in COLUMNS)]
     return pd.DataFrame(table, columns=columns).astype(_TYPES)
 
 
 def _rows_of(
-    matrix: str, cell: Cell, store: Store, units: Mapping[str, str]
+    matrix: str,
+    cell: Cell,
+    store: Store,
+    units: Mapping[str, str],
+    codes: Mapping[str, str],
 ) -> Iterable[dict[str, Any]]:
     configuration = cell.configuration
     record = store.read(cell.id)
+    status, said, code = "missing", ["has not run"], ""
+    if record:
+        status, said, code = record.status, [record.message], record.code
+    if status in DONE and code != codes.get(cell.id, code):
+        said.append("stale: computed by other code")
     for measured in (record and record.measurements) or [_NOTHING]:
         yield {
             **{key: _shown(value) for key, value in configuration.varied.items()},
@@ -59,14 +75,19 @@ def _rows_of(
             "study": "; ".join(configuration.studies),
             "config": configuration.name,
             "cell": cell.id,
-            "dataset": configuration.values["dataset"]["name"],
+            "dataset": _dataset(configuration.values["dataset"]),
             "seed": cell.seed,
             **dict(measured),
             "unit": units.get(measured.metric, ""),
-            "status": record.status if record else "missing",
-            "message": (record.message if record else "has not run") or measured.message,
+            "status": status,
+            "message": "; ".join(filter(None, dict.fromkeys([*said, measured.message]))),
             "seconds": record.seconds if record else None,
         }
+
+
+def _dataset(table: Mapping[str, Any]) -> str:
+    """What the rows call a data set; two folders are two data sets."""
+    return f"{table['name']} {table['path']}" if "path" in table else str(table["name"])
 
 
 def _shown(value: Any) -> Any:  # noqa: ANN401

@@ -17,17 +17,16 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from bench.executors import Executor, Job, Records, cause, log_path
+from bench.executors import Executor, Job, Records, cause, log_path, write
 from bench.progress import Progress, duration, seeds_text
-from bench.record import DONE, Record
+from bench.record import DONE
+from bench.states import Outcome, changed, inspect
 from bench.store import Store
 
 __all__ = ["Failure", "Summary", "ordered", "run"]
 
 _BREAKS = 3  # of the executor, without a finished job between: then give up
 _STATUSES = ("ok", "diverged", "failed", "timeout", "died", "missing")
-
-Outcome = tuple[str, str]  # status and message
 
 
 @dataclass(frozen=True)
@@ -51,6 +50,8 @@ class Summary:
         stale: those of them that other code computed.
         failures: what a reader must look at, in the order of the jobs.
         seconds: wall time.
+        stages: seconds of the workers by stage; ``harness`` is the rest of their time: starting,
+            reading, writing, waiting.
         interrupted: whether a signal ended the run early.
     """
 
@@ -59,6 +60,7 @@ class Summary:
     stale: set[str] = field(default_factory=set)
     failures: list[Failure] = field(default_factory=list)
     seconds: float = 0.0
+    stages: dict[str, float] = field(default_factory=dict)
     interrupted: bool = False
 
     @property
@@ -103,7 +105,15 @@ class Summary:
                 lines.append(f"  log:   {failure.log}")
             if rerun and failure.status not in DONE:
                 lines.append(f"  again: {rerun.replace('{name}', failure.name)}")
-        return "\n".join([*lines, self.line(page)])
+        return "\n".join([*lines, *self._shares(), self.line(page)])
+
+    def _shares(self) -> list[str]:
+        """Where the time of the workers went, if they did anything: one line."""
+        total = sum(self.stages.values())
+        if len(self.stages) < 2 or total <= 0:
+            return []
+        shares = (f"{stage} {seconds / total:.0%}" for stage, seconds in self.stages.items())
+        return [f"time: {', '.join(shares)}"]
 
 
 def ordered(jobs: Iterable[Job]) -> list[Job]:
@@ -133,6 +143,7 @@ def run(
     progress: Progress,
     *,
     keep_stale: bool = False,
+    again: bool = False,
 ) -> Summary:
     """Runs what is not done yet; SIGINT and SIGTERM end the run early, not the process.
 
@@ -142,6 +153,7 @@ def run(
         executor: where to run; stopped at the end.
         progress: told what happens.
         keep_stale: take the results of other code as they are.
+        again: run again what diverged.
 
     Returns:
         What became of every cell of the jobs.
@@ -149,15 +161,31 @@ def run(
     start = time.monotonic()
     jobs = ordered(jobs)
     with store.lock():
-        before = _done(jobs, store, keep_stale)
-        todo = [{**job, "cells": wanted} for job in jobs if (wanted := _wanted(job, before))]
+        known = inspect(jobs, store)
+        enough = {"cached", "stale"} if keep_stale else {"cached"}
+        before = {
+            cell: found.outcome
+            for cell, found in known.items()
+            if found.state in enough and not (again and found.outcome[0] == "diverged")
+        }
+        todo = [{**job, "cells": cells} for job in jobs if (cells := _wanted(job, before))]
         progress.start(todo, len(before))
+        if not keep_stale:
+            for line in changed(known):
+                progress.note(line)
         try:
-            new, interrupted = _drive(todo, store, executor, progress)
+            drive = _Drive(store, executor, progress)
+            interrupted = drive.run(todo)
         finally:
             progress.stop()
-        done = _done(jobs, store, keep_stale)  # more than was heard of, after an interruption
-    outcomes = {cell: (record.status, record.message) for cell, record in done.items()} | new
+        unheard = [{**job, "cells": _wanted(job, before | drive.outcomes)} for job in todo]
+        late = {  # finished just before an interruption
+            cell: found.outcome
+            for cell, found in inspect(unheard, store).items()
+            if found.state == "cached"
+        }
+    outcomes = before | drive.outcomes | late
+    seconds, busy = time.monotonic() - start, sum(drive.stages.values())
     return Summary(
         statuses={
             cell: outcomes[cell][0] if cell in outcomes else "missing"
@@ -165,79 +193,98 @@ def run(
             for cell in job["cells"]
         },
         cached=set(before),
-        stale={cell for cell, record in before.items() if record.code != store.code},
+        stale={cell for cell in before if known[cell].state == "stale"},
         failures=_failures(jobs, outcomes),
-        seconds=time.monotonic() - start,
+        seconds=seconds,
+        stages=drive.stages | {"harness": max(0.0, executor.workers * seconds - busy)},
         interrupted=interrupted,
     )
-
-
-def _done(jobs: Iterable[Job], store: Store, keep_stale: bool) -> dict[str, Record]:
-    """The records that need no second run."""
-    records = [store.read(cell) for job in jobs for cell in job["cells"]]
-    return {
-        record.cell: record
-        for record in records
-        if record and record.status in DONE and (keep_stale or record.code == store.code)
-    }
 
 
 def _wanted(job: Job, done: Collection[str]) -> dict[str, int]:
     return {cell: seed for cell, seed in job["cells"].items() if cell not in done}
 
 
-def _drive(
-    todo: Sequence[Job], store: Store, executor: Executor, progress: Progress
-) -> tuple[dict[str, Outcome], bool]:
-    """Runs the jobs to the end or to a signal; says what became of their cells, and which."""
-    outcomes: dict[str, Outcome] = {}
-    running: dict[Future[Records], Job] = {}
-    finished: SimpleQueue[Future[Records] | None] = SimpleQueue()
-    breaks = 0
+class _Drive:
+    """Runs jobs to the end or to a signal.
 
-    def submit(jobs: Iterable[Job]) -> None:
+    Attributes:
+        outcomes: cell -> what became of it, of all that was heard of.
+        stages: seconds by stage that the jobs took.
+    """
+
+    def __init__(self, store: Store, executor: Executor, progress: Progress) -> None:
+        self.outcomes: dict[str, Outcome] = {}
+        self.stages: dict[str, float] = {}
+        self._store = store
+        self._executor = executor
+        self._progress = progress
+        self._running: dict[Future[Records], Job] = {}
+        self._finished: SimpleQueue[Future[Records] | None] = SimpleQueue()
+        self._breaks = 0
+
+    def run(self, todo: Sequence[Job]) -> bool:
+        """Runs them; says whether a signal ended it."""
+        running = self._running
+        with _stopped(self._executor, self._finished):
+            self._submit(todo)
+            while running:
+                self._progress.show(job["name"] for f, job in running.items() if f.running())
+                with suppress(Empty):
+                    future = self._finished.get(timeout=1.0)
+                    if future is None:
+                        return True
+                    if future in running:  # else it belonged to an executor that broke
+                        self._end(future)
+        return False
+
+    def _submit(self, jobs: Iterable[Job]) -> None:
         for job in jobs:
-            future = executor.submit(job, store.code)
-            running[future] = job
-            future.add_done_callback(finished.put)
+            future = self._executor.submit(job)
+            self._running[future] = job
+            future.add_done_callback(self._finished.put)
 
-    with _stopped(executor, finished):
-        submit(todo)
-        while running:
-            progress.show(job["name"] for future, job in running.items() if future.running())
-            with suppress(Empty):
-                future = finished.get(timeout=1.0)
-                if future is None:
-                    return outcomes, True
-                if future not in running:  # it belonged to an executor that broke
-                    continue
-                ended, error = [running.pop(future)], future.exception()
-                breaks = breaks + 1 if isinstance(error, BrokenExecutor) else 0
-                if breaks:  # nothing that was submitted can be relied on
-                    ended += running.values()
-                    running.clear()
-                    executor.stop()
-                    if breaks < _BREAKS:
-                        submit(ended)
-                        continue
-                for job in ended:
-                    records = _lost(job, store, error) if error else future.result()
-                    outcomes |= {r["cell"]: (r["status"], r["message"]) for r in records}
-                    statuses = [record["status"] for record in records]
-                    progress.finish(job, statuses, sum(record["seconds"] for record in records))
-    return outcomes, False
+    def _end(self, future: "Future[Records]") -> None:
+        ended, error = [self._running.pop(future)], future.exception()
+        self._breaks = self._breaks + 1 if isinstance(error, BrokenExecutor) else 0
+        if self._breaks:  # nothing that was submitted can be relied on
+            ended += self._running.values()
+            self._running.clear()
+            self._executor.stop()
+            if self._breaks < _BREAKS:
+                self._submit(ended)
+                return
+        for job in ended:
+            records = _lost(job, self._store, error) if error else future.result()
+            self.outcomes |= {r["cell"]: (r["status"], r["message"]) for r in records}
+            for record in records:
+                spent = record.get("stages") or {record["status"]: record["seconds"]}
+                for stage, seconds in spent.items():
+                    if seconds == seconds:
+                        self.stages[stage] = self.stages.get(stage, 0.0) + seconds
+            statuses = [record["status"] for record in records]
+            self._progress.finish(job, statuses, sum(record["seconds"] for record in records))
 
 
 def _lost(job: Job, store: Store, error: BaseException) -> Records:
     """Writes the records that a worker could not; what it had finished stays."""
     status, message = cause(error)
     seconds = job["timeout"] / len(job["block"]) if status == "timeout" else math.nan
-    written = _done([job], store, keep_stale=False)
-    records = [record.model_dump() for record in written.values()]
+    found = {cell: record for cell in job["cells"] if (record := store.read(cell)) is not None}
+    written = {
+        cell: record.model_dump()
+        for cell, record in found.items()
+        if record.status in DONE and record.code == job["code"]
+    }
+    records = list(written.values())
+    with suppress(OSError):
+        log_path(job).parent.mkdir(parents=True, exist_ok=True)
+        with log_path(job).open("a") as log:
+            log.write(f"{status}: {message}\n")
     for cell in _wanted(job, written):
         failure = {"cell": cell, "status": status, "message": message, "seconds": seconds}
         with suppress(OSError):
-            store.write(failure)
+            write(job, failure)
         records.append(failure)
     return records
 

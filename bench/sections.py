@@ -9,7 +9,9 @@ import pandas as pd
 
 from bench.analysis import FEW_SEEDS, TOO_FEW, failures, saturated, summarise, varied_keys
 from bench.figures import kl_parts, latent_quilt, levels, metric_panels, save
-from bench.metrics import metric_named
+from bench.metrics import METRICS, metric_named, own
+from bench.quantile_figure import quantile_plot
+from bench.rank_figure import rank_plot
 from bench.tables import (
     SPLITS,
     code,
@@ -21,6 +23,7 @@ from bench.tables import (
     rank_text,
     rankings,
 )
+from vaelib.quality_options import SOURCES
 
 __all__ = [
     "count_cells",
@@ -41,7 +44,9 @@ _TABLES = {
         "marginal_kl_null_test marginal_kl_loo saturated"
     ),
     "Likelihood": "elbo reconstruction iwae bound_gap",
-    _SAMPLES: "frechet image_mmd coverage density recall image_auc authenticity",
+    _SAMPLES: (
+        "frechet frechet_pca image_mmd coverage density precision recall image_auc authenticity"
+    ),
     _GAUGE: "rate marginal_kl marginal_kl_excess",
     "Dimensions, moments and shape": (
         "kl_per_dimension total_correlation moment_kl negentropy second_moment excess_kurtosis "
@@ -73,6 +78,15 @@ _QUILT = (
     "denser, blue where the prior samples and q does not (colours end at ± 3 nats). The circles "
     "hold 50 % and 95 % of the prior."
 )
+_QUANTILES = (
+    "Test inputs of the first seed, one line per latent dimension: the quantiles of q_j less those "
+    "of N(0, 1). A level line at 0 is a match, a slope a wrong scale, a wave a wrong shape."
+)
+
+
+def _headlines() -> list[tuple[str, str]]:
+    """Metric and source of every headline; the user's own come last."""
+    return _HEADLINES + [(name, "") for name in own() if METRICS[name].better]
 
 
 def count_cells(rows: pd.DataFrame) -> int:
@@ -108,18 +122,19 @@ def failure_section(rows: pd.DataFrame) -> list[str]:
     return [f"## Failures: {len(lost)} of {count_cells(rows)} cells", markdown(heads, body, left=4)]
 
 
-def leaderboard_section(rows: pd.DataFrame) -> list[str]:
+def leaderboard_section(rows: pd.DataFrame, folder: Path) -> list[str]:
     """Show all configurations by every headline metric, in the order of the first.
 
     Args:
         rows: Tidy rows of one matrix.
+        folder: The matrix's results, where the picture of the ranks goes.
 
     Returns:
         Blocks of Markdown.
     """
     there = measured(rows)
     split = next((name for name in SPLITS if any(s == name for _, s, _ in there)), "")
-    shown = [(name, source) for name, source in _HEADLINES if (name, split, source) in there]
+    shown = [(name, source) for name, source in _headlines() if (name, split, source) in there]
     if not shown:
         return ["No cell gave a result that could be ranked."]
     boards = [rankings(rows, name, split, source) for name, source in shown]
@@ -141,7 +156,12 @@ def leaderboard_section(rows: pd.DataFrame) -> list[str]:
     text = f"On {split} inputs, in the order of the mean {metric_named(shown[0][0]).symbol}."
     text += " Ranks are within a data set." * several
     text += f" S ≤ {FEW_SEEDS}: {TOO_FEW}." * bool((counts["S"] <= FEW_SEEDS).any())
-    return [text, markdown(heads, body, left=1 + several), *[_DAGGER] * bool(flagged)]
+    parts = [text, markdown(heads, body, left=1 + several), *[_DAGGER] * bool(flagged)]
+    if not several and len(body) > 1:
+        picture = folder / "figures" / "ranks.png"
+        save(rank_plot(rows, shown, split), picture)
+        parts.append(_image(f"rank intervals on {split} inputs", picture))
+    return parts
 
 
 def study_section(rows: pd.DataFrame, name: str, folder: Path) -> list[str]:
@@ -165,7 +185,7 @@ def study_section(rows: pd.DataFrame, name: str, folder: Path) -> list[str]:
         save(metric_panels(rows, panels), picture)
         parts.append(_image(f"{name}: metrics against {key}", picture))
     parts += _ranked(rows, labels, key)
-    for title, text in _TABLES.items():
+    for title, text in {**_TABLES, "Your own metrics": " ".join(own())}.items():
         table = _table(rows, title, text.split(), labels, key)
         if table and title in _FOLDED:
             parts += [f"<details><summary>{title}</summary>", table, "</details>"]
@@ -177,13 +197,28 @@ def study_section(rows: pd.DataFrame, name: str, folder: Path) -> list[str]:
                 picture = folder / "figures" / f"{slug}-kl.png"
                 save(kl_parts(rows), picture)
                 parts.append(_image(f"{name}: raw KL, null and excess", picture))
+    if quantiles := _quantiles(folder, labels):
+        picture = folder / "figures" / f"{slug}-quantiles.png"
+        save(quantile_plot(quantiles), picture)
+        parts += ["### Each dimension against N(0, 1)", _QUANTILES]
+        parts.append(_image(f"{name}: quantiles of each dimension less those of N(0, 1)", picture))
     return parts
+
+
+def _quantiles(folder: Path, labels: dict[str, str]) -> dict[str, np.ndarray]:
+    """Label -> quantiles of every marginal, of the configurations that have them."""
+    path = folder / "arrays.npz"
+    if not path.exists():
+        return {}
+    with np.load(path) as arrays:
+        keys = {label: f"{config}/quantiles" for config, label in labels.items()}
+        return {label: arrays[key] for label, key in keys.items() if key in arrays}
 
 
 def _ranked(rows: pd.DataFrame, labels: dict[str, str], key: str) -> list[str]:
     """The ranking of a study by its first headline metric."""
     there = measured(rows)
-    options = [(m, split, source) for m, source in _HEADLINES for split in SPLITS]
+    options = [(m, split, source) for m, source in _headlines() for split in SPLITS]
     chosen = next((option for option in options if option in there), None)
     if chosen is None:
         return ["No cell gave a result that could be ranked."]
@@ -217,9 +252,7 @@ def _table(
 ) -> str:
     """The metrics that there are, one line for each level, split and source; empty for none."""
     there, by_source = measured(rows), title == _SAMPLES
-    named = [
-        source for source in dict.fromkeys(rows["source"]) if source not in ("", "gauge_fixed")
-    ]
+    named = [source for source in SOURCES if source in set(rows["source"])]
     sources = named if by_source else ["gauge_fixed"] if title == _GAUGE else [""]
     parts = [(split, source) for split in SPLITS for source in sources]
     shown = [name for name in metrics if any((name, *part) in there for part in parts)]

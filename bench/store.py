@@ -6,9 +6,6 @@ so that a crash at any time leaves the old file or the new one.
 """
 
 import fcntl
-import functools
-import hashlib
-import importlib.util
 import io
 import json
 import os
@@ -21,26 +18,23 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO
 
 import numpy as np
 
-from bench.record import DONE, Record, one_line
+from bench.errors import UserError
+from bench.files import write_atomically
+from bench.record import Record, one_line
 
 __all__ = [
     "CorruptRecord",
     "LockedError",
-    "State",
     "Store",
     "StoreError",
-    "code_hash",
-    "write_atomically",
 ]
 
-State = Literal["missing", "corrupt", "failed", "stale", "cached"]
 
-
-class StoreError(RuntimeError):
+class StoreError(UserError, RuntimeError):
     """The results folder cannot be used."""
 
 
@@ -57,21 +51,19 @@ class Store:
 
     Args:
         folder: the results folder of the matrix.
-        code: the hash of the code that writes; a record under another one is stale.
-            `code_hash` of this process by default.
     """
 
-    def __init__(self, folder: str | Path, code: str | None = None) -> None:
+    def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
         self.cells = self.folder / "cells"
-        self.code = code_hash() if code is None else code
         self._lock: BinaryIO | None = None
 
-    def write(self, outcome: Mapping[str, Any]) -> Record:
+    def write(self, outcome: Mapping[str, Any], code: str) -> Record:
         """Writes one cell, its arrays first.
 
         Args:
             outcome: the fields of a `Record` without ``code``; ``arrays`` maps names to arrays.
+            code: hash of the code that computed it.
 
         Returns:
             The record as it stands on the disk.
@@ -82,7 +74,7 @@ class Store:
         arrays: dict[str, Any] = {
             name: np.asarray(array) for name, array in outcome.get("arrays", {}).items()
         }
-        record = Record(**{**outcome, "arrays": sorted(arrays)}, code=self.code)
+        record = Record(**{**outcome, "arrays": sorted(arrays), "code": code})
         if any(array.dtype.hasobject for array in arrays.values()):
             raise TypeError("arrays must hold numbers or text, got Python objects")
         if arrays:
@@ -135,23 +127,6 @@ class Store:
         except Exception as error:  # damaged bytes raise anything, tokenize.TokenError too
             self._set_aside(cell, error)
             return {}
-
-    def state(self, cell: str) -> State:
-        """Says whether a cell needs to run: all but ``cached`` do, ``stale`` by default.
-
-        Args:
-            cell: its id.
-
-        Returns:
-            ``corrupt`` once, when a bad record has just been set aside; ``missing`` afterwards.
-        """
-        existed = os.path.lexists(self._path(cell, "json"))
-        record = self.read(cell)
-        if record is None:
-            return "corrupt" if existed else "missing"
-        if record.status not in DONE:
-            return "failed"
-        return "cached" if record.code == self.code else "stale"
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -225,51 +200,3 @@ def _holder(file: BinaryIO) -> str:
     except (ValueError, TypeError, KeyError, OSError):  # taken a moment ago, not signed yet
         return " by another run; wait for it to end"
     return f" by process {text}; wait for it to end, or stop it"
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Replaces a file as a whole, whatever happens meanwhile; its folder is made if need be.
-
-    Args:
-        path: where to.
-        data: all of its bytes.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        with suppress(OSError):
-            temporary.unlink()
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)  # makes the rename itself durable
-    finally:
-        os.close(folder)
-
-
-@functools.cache
-def code_hash(packages: tuple[str, ...] = ("bench", "vaelib")) -> str:
-    """Hashes the sources of packages, which need not be imported for it.
-
-    Args:
-        packages: their names; by default all that can change a result.
-
-    Returns:
-        sha256 over the names and bytes of their modules, in hexadecimal digits.
-    """
-    digest = hashlib.sha256()
-    for package in packages:
-        spec = importlib.util.find_spec(package)
-        assert spec is not None and spec.origin is not None
-        root = Path(spec.origin).parent
-        for path in sorted(root.rglob("*.py")):
-            source = path.read_bytes()
-            name = path.relative_to(root.parent).as_posix()
-            digest.update(f"{name} {len(source)}\n".encode() + source)
-    return digest.hexdigest()

@@ -112,10 +112,17 @@ def heading(name: str) -> str:
         name: Of a metric.
 
     Returns:
-        Its symbol, with an arrow in the direction of improvement.
+        Its symbol with an arrow in the direction of improvement, and its unit in brackets.
+
+    Example:
+        >>> heading("marginal_kl_excess"), heading("c2st_auc"), heading("mmd_test")
+        ('excess KL ↓ [nats]', 'classifier AUC ↓', 'MMD, p ≤ .05')
     """
     metric = metric_named(name)
-    return metric.symbol + (", p ≤ .05" if name.endswith("_test") else _ARROWS[metric.better])
+    if name.endswith("_test"):
+        return f"{metric.symbol}, p ≤ .05"
+    plain = metric.unit in ("1", "flag", metric.symbol.split()[-1])
+    return metric.symbol + _ARROWS[metric.better] + ("" if plain else f" [{metric.unit}]")
 
 
 def rankings(rows: pd.DataFrame, metric: str, split: str, source: str = "") -> pd.DataFrame:

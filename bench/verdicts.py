@@ -5,8 +5,8 @@ from pathlib import Path
 
 from bench.analysis import read_rows
 from bench.claims import LEAST_SEEDS, Finding, decide
-from bench.components import MatrixError
-from bench.matrix import Matrix, load
+from bench.errors import MatrixError
+from bench.matrix import Claim, Matrix, load
 from bench.metrics import METRICS, metric_named
 from bench.tables import code, markdown, quantity
 
@@ -30,7 +30,8 @@ _HOW_TO_READ = f"""## How to read this
 * **Effect** ± half width: mean over the common training seeds and its 95 % Student t interval, in
   the metric's unit. Along a study it is the change from its first to its last value on the
   least-squares line through all of them, one line per seed; against a reference it is the value of
-  the configuration that decides.
+  the configuration that decides. *prior less aggregate* is the paired difference of two latent
+  sources of the same model, measured by the same nets against the same images.
 * **Supported**: the effect goes beyond the margin in the expected direction. **Refuted**: it falls
   short of it. Both by one-sided paired t tests, doubled, with Holm's correction over all tested
   claims of the page at .05. **Inconclusive**: neither, or not tested, and the reason is given.
@@ -101,7 +102,7 @@ def _table(found: list[Finding]) -> str:
                 claim.id,
                 claim.says,
                 f"**{finding.verdict}**",
-                metric.symbol + (f" ({claim.source})" if claim.source else ""),
+                metric.symbol + _source(claim),
                 claim.split,
                 _expected(finding),
                 quantity(finding.effect, finding.half_width),
@@ -112,6 +113,12 @@ def _table(found: list[Finding]) -> str:
         )
     heads = ["id", "claim", "verdict", "metric", "split", "expected"]
     return markdown([*heads, "effect", "unit", "S", "p (Holm)"], body, left=6)
+
+
+def _source(claim: Claim) -> str:
+    """Which latent source a claim concerns, and what it is compared with."""
+    text = claim.source + f" less {claim.against}" * (claim.against is not None)
+    return f" ({text.replace('_', ' ')})" if text else ""
 
 
 def _expected(finding: Finding) -> str:
@@ -145,7 +152,7 @@ def sentence(finding: Finding) -> str:
     if not finding.seeds:
         return f"Not tested: {finding.reason}."
     what = f"{metric.symbol} on {claim.split} inputs"
-    what += f" ({claim.source.replace('_', ' ')})" if claim.source else ""
+    what += _source(claim)
     unit = "" if metric.unit in ("1", "flag") else f" {metric.unit}"
     size = quantity(finding.effect, finding.half_width)
     names = finding.configurations

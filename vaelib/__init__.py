@@ -11,7 +11,9 @@ Letters used in every docstring of this package:
 All information quantities are in nats.
 """
 
-from vaelib.audit import audit
+from vaelib.audit import audit, audit_samples
+from vaelib.encoders import encode
+from vaelib.findings import findings
 from vaelib.posterior import AggregatePosterior
 
-__all__ = ["AggregatePosterior", "audit"]
+__all__ = ["AggregatePosterior", "audit", "audit_samples", "encode", "findings"]

@@ -5,32 +5,49 @@ The harness and a user's own model go through the same function.
 
 import copy
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from vaelib.posterior import AggregatePosterior, PointAggregate
+from vaelib.posterior import AggregatePosterior
 from vaelib.priors import PRIORS, Normal, Prior
 from vaelib.seeding import stream
 from vaelib.stats import divergences, holes, marginals, mmd
+from vaelib.stats.checks import as_points
 from vaelib.stats.classifier import classifier_prior_test
 from vaelib.stats.goodness_of_fit import GOODNESS_OF_FIT_TESTS
 from vaelib.stats.nulls import NormalNull
+from vaelib.stats.prior_tests import PRIOR_TESTS, mmd_squared_prior
+from vaelib.stats.sample_moments import SAMPLE_MOMENTS, jackknife
 
-__all__ = ["Measurement", "audit"]
+__all__ = ["Measurement", "Progress", "audit", "audit_samples"]
 
 _CLASSIFIED = 2000  # inputs that the classifier sees at most
-_DENSITY = (
+_KERNEL_ROWS = 10_000  # inputs that the unbiased MMD and the hole mass see at most
+_PAIRS = 1 << 25  # (point, component) pairs up to which every component is evaluated at its z
+
+_NEEDS_POSTERIORS = "needs the mean and scale of every posterior"
+_NO_DENSITY = "not defined: the encoder is deterministic, its latents have no density"
+_DENSITIES = (
     "rate",
     "mutual_information",
     "marginal_kl",
-    "marginal_kl_floor",
-    "marginal_kl_loo",
-    "marginal_kl_null",
     "marginal_kl_excess",
+    "marginal_kl_loo",
+    "kl_per_dimension",
+    "total_correlation",
+    "negentropy",
+    "hole_mass",
 )
+
+Progress = Callable[[str, int, int], None]
+"""Told what is being measured, how many steps of it are done, and of how many."""
+
+
+def _silent(stage: str, done: int, of: int) -> None:
+    """Progress that nobody watches."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +55,7 @@ class Measurement:
     """One number about one split.
 
     Attributes:
-        split: ``"train"`` or ``"test"``.
+        split: ``"train"`` or ``"test"``; ``"sample"`` where only z was given.
         source: empty for the posterior itself, ``"gauge_fixed"`` for the standardised one.
         metric: name of the metric.
         value: in the metric's unit; None where it is not defined.
@@ -58,21 +75,25 @@ class Measurement:
 
 def audit(
     mean: Tensor,
-    scale: Tensor | None,
+    scale: Tensor,
     prior: str | Prior = "normal",
-    heldout: tuple[Tensor, Tensor | None] | None = None,
+    heldout: tuple[Tensor, Tensor] | None = None,
     *,
     seed: int = 0,
     null_draws: int = 99,
     test_rows: int = 500,
     null: NormalNull = NormalNull(),  # noqa: B008  # frozen
+    progress: Progress = _silent,
 ) -> list[Measurement]:
     """Measure how the aggregate posterior matches its prior.
 
+    Beyond about 5,800 inputs the density, which costs N D per z, is taken at z of a random subset
+    of them; the mixture stays whole, the estimates unbiased; messages and standard errors say so.
+
     Args:
         mean: posterior means of the training inputs, shape (N, D).
-        scale: their standard deviations, shape (N, D). None or all 0: the latents are points, the
-            metrics that need a density are not defined and say so.
+        scale: their standard deviations, shape (N, D). All 0 where the encoder is deterministic:
+            what needs a density then has no value and says so.
         prior: a name of ``vaelib.priors.PRIORS`` or a prior, whose family the posteriors have.
         heldout: mean and scale of inputs that were not trained on, each of shape (n, D).
         seed: of the streams that the Monte Carlo estimates draw from.
@@ -81,6 +102,7 @@ def audit(
             2,000. One number for all gives them the same power on every data set, and with many
             every difference is significant.
         null: null draws of the tests, with where to keep them.
+        progress: told how far each stage is.
 
     Returns:
         Measurements of split ``"train"`` and, where given, ``"test"``; nats unless the metric is
@@ -98,83 +120,164 @@ def audit(
         >>> abs(excess.value) < 0.05
         True
     """
-    p = _prior(prior, PointAggregate(mean))
-    q = _aggregate(mean, scale, p)
-    rows = list(_match(q, p, "train", seed, null_draws))
-    rows += _tests(q.sample(stream("test z train", seed))[0], p, "train", seed, test_rows, null)
+    if test_rows < 2:
+        raise ValueError(f"test_rows must be at least 2, got {test_rows}")
+    if bool((scale == 0).all()):
+        return _audit_points(mean, heldout, prior, seed, test_rows, null, progress)
+    p = _prior(prior, AggregatePosterior(mean, scale).mean)
+    q = p.family.aggregate(mean, scale)
+    rows = list(_match(q, p, "train", seed, null_draws, progress))
+    z = q.sample(stream("test z train", seed))[0]
+    rows += _tests(z, p, "train", seed, test_rows, null, progress)
     if heldout is None:
         return rows
-    held = _aggregate(*heldout, p)
+    held = p.family.aggregate(*heldout)
     if held.latent_dim != q.latent_dim:
         raise ValueError(
             f"heldout must have {q.latent_dim} dimensions like mean, got {held.latent_dim}"
         )
     z = held.sample(stream("test z test", seed))[0]
-    rows += _match(held, p, "test", seed, null_draws)
-    rows += _tests(z, p, "test", seed, test_rows, null)
+    rows += _match(held, p, "test", seed, null_draws, progress)
+    rows += _tests(z, p, "test", seed, test_rows, null, progress)
     if len(z) >= 100:
         rows.append(_holes(q, z, p, seed))
     return rows
 
 
-def _aggregate(mean: Tensor, scale: Tensor | None, prior: Prior) -> AggregatePosterior:
-    if scale is None or not scale.any():
-        return PointAggregate(mean)
-    return prior.family.aggregate(mean, scale)
+def _audit_points(
+    z: Tensor,
+    heldout: tuple[Tensor, Tensor] | None,
+    prior: str | Prior,
+    seed: int,
+    test_rows: int,
+    null: NormalNull,
+    progress: Progress,
+) -> list[Measurement]:
+    """The latents of a deterministic encoder, which are their own and only draws."""
+    p = _prior(prior, z)
+    rows: list[Measurement] = []
+    parts = {"train": z} if heldout is None else {"train": z, "test": heldout[0]}
+    for split, points in parts.items():
+        if points.shape[1:] != z.shape[1:]:
+            raise ValueError(
+                f"heldout must have {z.shape[1]} dimensions like mean, got {points.shape[-1]}"
+            )
+        rows += _bare(as_points(points), p, split, _NO_DENSITY)
+        rows += _tests(as_points(points), p, split, seed, test_rows, null, progress)
+    return rows
+
+
+def _bare(z: Tensor, prior: Prior, split: str, reason: str) -> Iterator[Measurement]:
+    """What latents alone say of the match, and why not more."""
+    for metric in _DENSITIES:
+        yield Measurement(split, metric, None, message=reason)
+    if isinstance(prior, Normal):
+        for metric, statistic in SAMPLE_MOMENTS.items():
+            yield Measurement(split, metric, *jackknife(statistic, z))
 
 
 def _holes(q: AggregatePosterior, z: Tensor, prior: Prior, seed: int) -> Measurement:
+    most = _KERNEL_ROWS if q.components <= _KERNEL_ROWS else _points(q, 8) or _KERNEL_ROWS
     try:
-        share = holes.hole_mass(q, z, prior, stream("holes", seed))
+        share = holes.hole_mass(q, z[:most], prior, stream("holes", seed), draws=most)
     except ValueError as error:
         return Measurement("test", "hole_mass", None, message=str(error))
-    return Measurement("test", "hole_mass", *share)
+    note = f"at {most:,} held-out z" if len(z) > most else ""
+    return Measurement("test", "hole_mass", *share, message=note)
 
 
-def _prior(prior: str | Prior, posterior: AggregatePosterior) -> Prior:
-    """The prior that is meant, in the precision and on the device of the posterior."""
+def audit_samples(
+    z: Tensor,
+    prior: str | Prior = "normal",
+    *,
+    seed: int = 0,
+    test_rows: int = 500,
+    null: NormalNull = NormalNull(),  # noqa: B008  # frozen
+    progress: Progress = _silent,
+) -> list[Measurement]:
+    """Measure how bare latents match a prior: what can be said without their posteriors.
+
+    Args:
+        z: one latent per distinct input, shape (n, D), n at least 2.
+        prior: a name of ``vaelib.priors.PRIORS`` or a prior.
+        seed: of the streams that the Monte Carlo estimates draw from.
+        test_rows: rows that the tests see at most, as in :func:`audit`.
+        null: null draws of the tests, with where to keep them.
+        progress: told how far the tests are.
+
+    Returns:
+        Measurements of split ``"sample"``: the tests, the classifier, and against N(0, I) moments,
+        their standard errors by a jackknife of 20 groups of rows. What needs a density has no
+        value and says so.
+
+    Example:
+        >>> z = 1.4 * torch.randn(500, 2, generator=torch.Generator().manual_seed(0))
+        >>> rows = {row.metric: row for row in audit_samples(z)}
+        >>> round(rows["second_moment"].value), rows["marginal_kl"].message
+        (2, 'needs the mean and scale of every posterior')
+    """
+    z = as_points(z)
+    p = _prior(prior, z)
+    rows = list(_bare(z, p, "sample", _NEEDS_POSTERIORS))
+    return rows + list(_tests(z, p, "sample", seed, test_rows, null, progress))
+
+
+def _points(q: AggregatePosterior, share: float = 1.0) -> int | None:
+    """Components to draw z from, ``share`` times as many as for one null draw; None: all."""
+    if q.components**2 <= _PAIRS:
+        return None
+    return min(q.components, round(share * max(200, _PAIRS // 2 // q.components)))
+
+
+def _prior(prior: str | Prior, z: Tensor) -> Prior:
+    """The prior that is meant for latents z, in float64 and where z is."""
     fixed = [name for name, kind in PRIORS.items() if not kind.learned]
     if isinstance(prior, str):
         if prior not in fixed:
             raise ValueError(
                 f"prior must be one of {', '.join(fixed)} or a trained Prior, got {prior!r}"
             )
-        return PRIORS[prior](posterior.latent_dim)
-    if prior.latent_dim != posterior.latent_dim:
+        return PRIORS[prior](z.shape[-1])
+    if prior.latent_dim != z.shape[-1]:
         raise ValueError(
-            f"prior must have the {posterior.latent_dim} dimensions of mean, got {prior.latent_dim}"
+            f"prior must have the {z.shape[-1]} dimensions of mean, got {prior.latent_dim}"
         )
-    return copy.deepcopy(prior).to(posterior.mean)
+    return copy.deepcopy(prior).to(z.device, torch.float64)
 
 
 def _match(
-    q: AggregatePosterior, prior: Prior, split: str, seed: int, null_draws: int
+    q: AggregatePosterior,
+    prior: Prior,
+    split: str,
+    seed: int,
+    null_draws: int,
+    progress: Progress,
 ) -> Iterator[Measurement]:
     """How far the mixture of one split is from the prior."""
-    if isinstance(q, PointAggregate):
-        yield from _points(q, prior, split)
-        return
-    parts = divergences.decompose(q, prior, stream(f"z {split}", seed), draws=4)
-    error, rate_error = parts.standard_error, parts.rate_error or None
+    parts, note = _observed(q, prior, split, seed)
+    error = parts.standard_error
     floor = divergences.marginal_kl_floor(parts.rate, q.components)
     saturated = divergences.is_saturated(parts.rate, q.components)
-    yield Measurement(split, "rate", parts.rate, rate_error)
+    yield Measurement(split, "rate", parts.rate, parts.rate_error or None)
     information = parts.mutual_information, parts.information_error
-    yield Measurement(split, "mutual_information", *information)
-    yield Measurement(split, "marginal_kl", parts.marginal_kl, error)
+    yield Measurement(split, "mutual_information", *information, message=note)
+    yield Measurement(split, "marginal_kl", parts.marginal_kl, error, message=note)
     yield Measurement(split, "marginal_kl_floor", floor)
     yield Measurement(split, "saturated", float(saturated))
     if q.components > 1:
-        low = divergences.leave_one_out_kl(q, prior, stream(f"z {split}", seed), draws=2)
+        few = _points(q, 8)
+        low = divergences.leave_one_out_kl(
+            q, prior, stream(f"z {split}", seed), 2 if few is None else 1, few
+        )
         if math.isfinite(low[0]):
-            yield Measurement(split, "marginal_kl_loo", *low)
+            yield Measurement(split, "marginal_kl_loo", *low, message=note)
         else:
             apart = "some posteriors overlap with no other: the density left is 0"
             yield Measurement(split, "marginal_kl_loo", None, message=apart)
     if isinstance(prior, Normal):
-        yield from _against_null(q, prior, parts, split, seed, null_draws)
+        yield from _against_null(q, prior, parts, split, seed, null_draws, progress)
         yield from _against_normal(q, parts, split)
-        yield from _gauge_fixed(q, prior, split, seed, null_draws)
+        yield from _gauge_fixed(q, prior, split, seed, null_draws, progress)
     else:
         undefined = "defined for the standard normal prior only"
         for metric in ("marginal_kl_null", "marginal_kl_excess"):
@@ -182,18 +285,20 @@ def _match(
     yield Measurement(split, "active_units", float(divergences.active_units(q)))
 
 
-def _points(q: AggregatePosterior, prior: Prior, split: str) -> Iterator[Measurement]:
-    """What latents without a density still have: moments."""
-    undefined = "not defined: the latents are points, which have no density"
-    for metric in _DENSITY:
-        yield Measurement(split, metric, None, message=undefined)
-    if isinstance(prior, Normal):
-        if q.components > q.latent_dim:
-            yield Measurement(split, "moment_kl", divergences.moment_kl(q))
-        yield Measurement(split, "second_moment", divergences.second_moment(q))
-        yield Measurement(split, "excess_kurtosis", float(marginals.excess_kurtosis(q).mean()))
-        yield Measurement(split, "variance_law", divergences.variance_law(q))
-    yield Measurement(split, "active_units", float(divergences.active_units(q)))
+def _observed(
+    q: AggregatePosterior, prior: Prior, split: str, seed: int
+) -> tuple[divergences.Decomposition, str]:
+    """The rate and its parts, and at how many inputs where that is not all of them."""
+    few = _points(q, 8)
+    draws = 4 if few is None else 1
+    parts = divergences.decompose(q, prior, stream(f"z {split}", seed), draws, few)
+    return parts, "" if few is None else f"density at z of {few:,} random inputs"
+
+
+def _ticks(progress: Progress, stage: str, of: int) -> Callable[[], None]:
+    """What to call after each of the steps of a stage."""
+    count = iter(range(1, of + 1))
+    return lambda: progress(stage, next(count), of)
 
 
 def _against_null(
@@ -203,12 +308,15 @@ def _against_null(
     split: str,
     seed: int,
     draws: int,
+    progress: Progress,
 ) -> Iterator[Measurement]:
     """The excess over the finite-N null, and its test."""
-    null = divergences.marginal_kl_null(q, stream(f"null {split}", seed), draws)
+    tick = _ticks(progress, f"null of {split}", draws)
+    null = divergences.marginal_kl_null(q, stream(f"null {split}", seed), draws, _points(q), tick)
     excess, error = null.excess(observed)
     note = "" if null.exact else "some scales exceed 1: the null is approximate"
-    exchangeable = divergences.decompose(q, prior, stream(f"null z {split}", seed))
+    again = stream(f"null z {split}", seed)
+    exchangeable = divergences.decompose(q, prior, again, points=_points(q))
     yield Measurement(split, "marginal_kl_null", null.mean, null.standard_error, message=note)
     yield Measurement(split, "marginal_kl_excess", excess, error, message=note)
     value, p_value = exchangeable.marginal_kl, null.p_value(exchangeable)
@@ -233,12 +341,15 @@ def _against_normal(
 
 
 def _gauge_fixed(
-    q: AggregatePosterior, prior: Prior, split: str, seed: int, draws: int
+    q: AggregatePosterior, prior: Prior, split: str, seed: int, draws: int, progress: Progress
 ) -> Iterator[Measurement]:
     """The match after every dimension was shifted and rescaled to mean 0 and variance 1."""
-    fixed = marginals.gauge_fix(q)
-    parts = divergences.decompose(fixed, prior, stream(f"z {split}", seed), draws=4)
-    null = divergences.marginal_kl_null(fixed, stream(f"null {split}", seed), max(2, draws // 4))
+    fixed, draws = marginals.gauge_fix(q), max(2, draws // 4)
+    parts, _ = _observed(fixed, prior, split, seed)
+    tick = _ticks(progress, f"rescaled null of {split}", draws)
+    null = divergences.marginal_kl_null(
+        fixed, stream(f"null {split}", seed), draws, _points(fixed), tick
+    )
     note = "" if null.exact else "some scales exceed 1: the null is approximate"
     error, excess = parts.standard_error, null.excess(parts)
     source = "gauge_fixed"
@@ -248,9 +359,16 @@ def _gauge_fixed(
 
 
 def _tests(
-    z: Tensor, prior: Prior, split: str, seed: int, rows: int, null: NormalNull
+    z: Tensor,
+    prior: Prior,
+    split: str,
+    seed: int,
+    rows: int,
+    null: NormalNull,
+    progress: Progress,
 ) -> Iterator[Measurement]:
     """The panel of tests on one z per distinct input, and their effect sizes."""
+    tick = _ticks(progress, f"tests of {split}", 1 + len(GOODNESS_OF_FIT_TESTS))
     order = torch.randperm(len(z), generator=stream(f"rows {split}", seed))
     few = z[order[:rows]]
     if len(z) >= 8:
@@ -258,7 +376,13 @@ def _tests(
         outcome = classifier_prior_test(many, prior.sample, generator=stream(f"c2st {split}", seed))
         yield Measurement(split, "c2st_auc", outcome.statistic)
         yield Measurement(split, "c2st_test", outcome.statistic, p_value=outcome.p_value)
+    tick()
+    if len(z) < 2:
+        return
+    if len(z) > _KERNEL_ROWS:
+        z = z[order[:_KERNEL_ROWS]]
     if not isinstance(prior, Normal):
+        yield from _against_draws(z, few, prior, split, seed)
         return
     squared = mmd.mmd_squared_normal_unbiased(z, [math.sqrt(z.shape[1])])
     yield Measurement(split, "mmd_squared", float(squared))
@@ -268,7 +392,20 @@ def _tests(
         except ValueError as error:
             yield Measurement(split, metric, None, message=str(error))
             continue
+        finally:
+            tick()
         yield Measurement(split, metric, _finite(outcome.statistic), p_value=outcome.p_value)
+
+
+def _against_draws(
+    z: Tensor, few: Tensor, prior: Prior, split: str, seed: int
+) -> Iterator[Measurement]:
+    """The tests against a prior without a closed form: fresh draws of it, permuted labels."""
+    squared = mmd_squared_prior(z, prior.sample, stream(f"mmd_squared {split}", seed))
+    yield Measurement(split, "mmd_squared", squared)
+    for metric, test in PRIOR_TESTS.items():
+        outcome = test(few, prior.sample, stream(f"{metric} {split}", seed))
+        yield Measurement(split, metric, outcome.statistic, p_value=outcome.p_value)
 
 
 def _finite(value: float) -> float | None:

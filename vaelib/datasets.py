@@ -17,9 +17,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vaelib.own_data import read_images, read_npz
 from vaelib.seeding import stream
 
-__all__ = ["DATASETS", "Dataset", "Splits", "data_folder", "digits", "gaussian_mixture", "mnist5k"]
+__all__ = [
+    "DATASETS",
+    "Dataset",
+    "Splits",
+    "data_folder",
+    "digits",
+    "gaussian_mixture",
+    "images",
+    "mnist5k",
+    "npz",
+]
 
 
 @dataclass(frozen=True)
@@ -167,6 +178,44 @@ def gaussian_mixture(
     return Dataset("gaussian_mixture", x, labels, log_density=log_density)
 
 
+def images(*, path: str, size: int | None = None, grey: bool = False) -> Dataset:
+    """Your own images, by path: a folder of them, or one with a folder for each class.
+
+    Files are read in the order of their names, at any depth below a class; hidden files, and files
+    without an image's suffix, are passed over. Grey levels stay one channel where all images are
+    grey, else all become RGB; transparency is dropped.
+
+    Args:
+        path: the folder, relative to the working directory; images directly in it have no labels,
+            class folders give labels in the order of their names.
+        size: resize the shorter side to so many pixels and crop the centre square; without it all
+            images must have one size.
+        grey: whether to turn colours into grey levels.
+
+    Returns:
+        The data set, images of shape (1 or 3, height, width), values in [0, 1].
+    """
+    return Dataset("images", *read_images(path, size, grey))
+
+
+def npz(*, path: str, unit: bool = True) -> Dataset:
+    """Your own arrays, by path: an .npz file with ``x`` and, where there are classes, ``y``.
+
+    ``x`` holds one data point per row: uint8 from 0 to 255, which become [0, 1], booleans, or
+    floats. Images are (n, height, width), (n, channels, height, width) or, with 1 or 3 channels,
+    (n, height, width, channels). Nothing in the file is unpickled.
+
+    Args:
+        path: the file, relative to the working directory.
+        unit: whether the values must lie in [0, 1], as a Bernoulli likelihood needs them; without
+            it any finite floats will do.
+
+    Returns:
+        The data set, values float32; images of shape (channels, height, width).
+    """
+    return Dataset("npz", *read_npz(path, unit))
+
+
 def data_folder() -> Path:
     """Where torchvision's sets are kept: ``$VAEBENCH_DATA``, else the user's cache."""
     named = os.environ.get("VAEBENCH_DATA")
@@ -228,4 +277,6 @@ DATASETS: dict[str, Callable[..., Dataset]] = {
     "kmnist": kmnist,
     "cifar10": cifar10,
     "gaussian_mixture": gaussian_mixture,
+    "images": images,
+    "npz": npz,
 }

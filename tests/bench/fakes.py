@@ -3,6 +3,7 @@
 import collections
 import itertools
 import os
+import resource
 import signal
 import time
 from concurrent.futures import Future
@@ -38,6 +39,7 @@ def job(name="a", folder="results", *, does="fine", seeds=2, first=0, **changes)
         "configuration": {"latent_dim": 2},
         "block": block,
         "cells": {f"{name}-{seed}": seed for seed in block},
+        "code": "code",
         "device": "cpu",
         "results": str(folder),
         "timeout": 60.0,
@@ -69,6 +71,16 @@ def fine(job):
 
 def slow(job):
     time.sleep(0.05)
+    return fine(job)
+
+
+def takes_its_time(job):
+    """Says which worker of a cluster it began on: the parent of its forkserver."""
+    server = Path(f"/proc/{os.getppid()}/stat").read_text().rpartition(")")[2].split()
+    path = Path(job["results"]) / f"began-{job['name']}-{os.getpid()}"
+    path.with_suffix(".tmp").write_text(server[1])
+    path.with_suffix(".tmp").rename(path)
+    time.sleep(0.4)
     return fine(job)
 
 
@@ -117,6 +129,10 @@ def dies(job):
     os._exit(3)
 
 
+def exits_well(job):
+    os._exit(0)
+
+
 def kills_itself(job):
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -125,6 +141,18 @@ def segfaults(job):
     import ctypes
 
     ctypes.string_at(0)
+
+
+def allocates(job):
+    """Asks for more memory than the machine gives to it, in pieces."""
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (4 << 30, before[1]))
+    try:
+        held = []
+        while True:
+            held.append(np.ones(1 << 24))
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
 
 
 def hangs(job):
@@ -169,13 +197,13 @@ def returns_objects(job):
 
 def writes_then_dies(job):
     """Writes its first cell, as `execute` would, and dies before the second."""
-    Store(job["results"], "code").write(fine(job)[0])
+    Store(job["results"]).write(fine(job)[0], "code")
     os._exit(4)
 
 
 def writes_then_hangs(job):
     """Writes its first cell, as `execute` would, and hangs before the second."""
-    Store(job["results"], "code").write(fine(job)[0])
+    Store(job["results"]).write(fine(job)[0], "code")
     hangs_in_c(job)
 
 
@@ -204,7 +232,7 @@ def run_many(folder, jobs):
     """A whole run of slow jobs, for tests that kill it."""
     names = [f"size-{i}" for i in range(jobs)]
     todo = [job(name, folder, does="slow") for name in names]
-    summary = run(todo, Store(folder, "code"), LocalExecutor(2, preload=()), Lines(Console()))
+    summary = run(todo, Store(folder), LocalExecutor(2, preload=()), Lines(Console()))
     print(summary.text())
     return summary.exit_code
 
@@ -212,7 +240,7 @@ def run_many(folder, jobs):
 def run_forever(folder):
     """A run of two jobs that say who they are and hang."""
     jobs = [job(name, folder, does="says_who", seeds=1, timeout=600.0) for name in "ab"]
-    summary = run(jobs, Store(folder, "code"), LocalExecutor(2, preload=()), Lines(Console()))
+    summary = run(jobs, Store(folder), LocalExecutor(2, preload=()), Lines(Console()))
     print(summary.text())
     return summary.exit_code
 
@@ -220,15 +248,17 @@ def run_forever(folder):
 class InlineExecutor:
     """Runs each job at once, in this process."""
 
+    workers = 1
+
     def __init__(self):
         self.submitted = []
         self.stops = 0
 
-    def submit(self, job, code):
+    def submit(self, job):
         self.submitted.append(job)
         future = Future()
         try:
-            future.set_result(execute(job, code))
+            future.set_result(execute(job))
         except Exception as error:
             future.set_exception(error)
         return future

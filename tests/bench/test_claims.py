@@ -94,6 +94,32 @@ def test_saturation_forbids_an_answer_about_the_joint_kl_alone():
     assert found.verdict == "supported"
 
 
+def test_one_latent_source_against_another_is_a_difference_within_each_model():
+    shared = np.random.default_rng(3).normal(0.5, 0.3, (10, 1))  # hides the difference unpaired
+    prior, aggregate = shared + draws([0.05]), shared + draws([0.0], seed=1)
+    parts = []
+    for source, values in (("prior", prior), ("aggregate", aggregate)):
+        part = rows(values, "frechet")
+        parts.append(part[part["metric"] == "frechet"].assign(source=source))
+    fields = {"study": None, "metric": "frechet", "source": "prior"}
+    against = claim("greater", **fields, against="aggregate", margin=0.01)
+    (found,) = decide(pd.concat(parts), [against], STUDIES)
+    assert found.effect == pytest.approx((prior - aggregate).mean())
+    assert found.seeds == 10
+    alone = claim("greater", **fields, reference=0.5)
+    (unpaired,) = decide(pd.concat(parts), [alone], STUDIES)
+    assert found.half_width < unpaired.half_width / 2
+    (reverse,) = decide(
+        pd.concat(parts),
+        [claim("less", **(fields | {"source": "aggregate", "against": "prior"}), margin=0.0)],
+        STUDIES,
+    )
+    assert reverse.effect == pytest.approx(-found.effect)
+    missing = claim("less", **(fields | {"source": "gmm", "against": "prior"}))
+    (nothing,) = decide(pd.concat(parts), [missing], STUDIES)
+    assert nothing.verdict == "inconclusive" and "not measured" in nothing.reason
+
+
 def test_too_few_seeds_and_nothing_measured_are_inconclusive_with_a_reason():
     frame = rows(draws([0.5, 0.3, 0.1], seeds=LEAST_SEEDS - 1))
     (found,) = decide(frame, [claim("decreasing")], STUDIES)

@@ -1,11 +1,21 @@
+import contextlib
+import io
 import json
 import re
+import shlex
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
 
 from bench.cli import main
+from bench.sources import code_hash
+from tests.bench.test_matrix import mutated
 
 MATRIX = """
 # Does the suite run?
@@ -79,8 +89,120 @@ def test_a_diverging_configuration_is_a_row_and_exit_code_2(matrix, tmp_path, ca
 def test_a_dry_run_writes_nothing(matrix, tmp_path, capfd):
     results = tmp_path / "results"
     assert run("run", matrix, "--results", results, "--dry-run") == 0
-    assert "6 cells, 6 to run" in capfd.readouterr().out
+    out = capfd.readouterr().out
+    line = r"6 cells: 0 cached, 0 stale, 0 failed, 6 missing; 6 to run, about \d+\.\ds with"
+    assert re.search(line, out)
     assert not results.exists()
+
+
+def test_what_other_code_measured_is_named_kept_or_measured_anew(
+    matrix, tmp_path, capfd, monkeypatch
+):
+    results = tmp_path / "results"
+    command = ["run", matrix, "--results", results, "--workers", 1, "--seeds", 2]
+    assert run(*command) == 0
+    assert re.search("time: latents .*%, statistics .*%, training .*%, harness", out(capfd))
+    before = pd.read_csv(results / "small" / "rows.csv")
+    hashes = {"bench.cell": "of other statistics", "bench.trained": code_hash("bench.trained")}
+    monkeypatch.setattr("bench.benchmark.code_hash", lambda module, _: hashes[module])
+
+    assert run(*command, "--dry-run") == 0
+    said = out(capfd)
+    assert "4 cells: 0 cached, 4 stale, 0 failed, 0 missing; 4 to run" in said
+    assert "4 cells are stale, the code changed: base, latent_dim-3" in said
+
+    assert run(*command, "--allow-stale") == 0
+    assert "4 cached (4 stale) in" in out(capfd)
+    kept = pd.read_csv(results / "small" / "rows.csv")
+    assert kept.message.str.contains("stale: computed by other code").all()
+    assert before.value.equals(kept.value)
+
+    models = {path: path.stat().st_mtime_ns for path in results.glob("small/cells/*.model.npz")}
+    assert len(models) == 4
+    assert run(*command) == 0
+    assert "4 ok in" in out(capfd)
+    measured = pd.read_csv(results / "small" / "rows.csv")
+    same = [column for column in before if column != "seconds"]
+    assert before[same].equals(measured[same])  # of the stored models, the same to the bit
+    assert {path: path.stat().st_mtime_ns for path in models} == models
+
+    hashes["bench.trained"] = "of another trainer"
+    hashes["bench.cell"] = "which is part of what measures"
+    assert run(*command) == 0
+    assert all(path.stat().st_mtime_ns > time for path, time in models.items())
+
+
+def out(capfd):
+    return capfd.readouterr().out
+
+
+def test_one_configuration_runs_alone_and_changed_options_warn(matrix, tmp_path, capfd):
+    results = tmp_path / "results"
+    command = ["run", matrix, "--results", results, "--workers", 1, "--seeds", 1]
+    assert run(*command, "--only", "latent_dim-3") == 0
+    assert "1 ok in" in out(capfd)
+    frame = pd.read_csv(results / "small" / "rows.csv")
+    assert set(frame[frame.config == "base"].status) == {"missing"}
+    assert set(frame[frame.config == "latent_dim-3"].status) == {"ok"}
+    assert run(*command, "--only", "latent_dim-4") == 64
+    said = capfd.readouterr().err
+    assert said.endswith("unknown configuration 'latent_dim-4'. Known: base, latent_dim-3\n")
+
+    assert run(*command, "--set", "training.steps=10", "--dry-run") == 0
+    said = out(capfd)
+    assert f"warning: {results / 'small'} holds rows of 2 other cells, which this run" in said
+    assert run(*command, "--dry-run") == 0
+    assert "warning" not in out(capfd)
+
+
+def test_a_limit_of_time_and_the_command_that_runs_the_cell_again(matrix, tmp_path, capfd):
+    results = tmp_path / "results"
+    command = ["run", matrix, "--results", results, "--workers", 1, "--seeds", 1]
+    slow = ["--set", "training.steps=100_000", "--timeout", 6, "--only", "base"]
+    assert run(*command, *slow) == 2
+    said = out(capfd)
+    assert "1 timeout in" in said
+    assert f"log:   {results / 'small' / 'logs' / 'base-0.log'}" in said
+    again = re.search("again: vaebench (.*)", said)[1]
+    assert again.endswith("--timeout 6.0 --set training.steps=100_000 --only base")
+    assert shlex.split(again)[:4] == ["run", str(matrix), "--results", str(results)]
+
+
+@settings(max_examples=300, deadline=None, derandomize=True, database=None)
+@given(text=mutated())
+def check_mutated(text):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "mutated.toml"
+        path.write_text(text, encoding="utf-8")
+        error = io.StringIO()
+        with contextlib.redirect_stderr(error), contextlib.redirect_stdout(io.StringIO()):
+            code = run("run", path, "--results", Path(folder) / "results", "--dry-run")
+        said = error.getvalue()
+        CODES.append(code)
+        assert (code, said) == (0, "") or (code == 64 and re.fullmatch("vaebench: .+\n", said)), (
+            text
+        )
+
+
+CODES: list[int] = []
+
+
+def test_mutated_matrices_end_in_exit_code_64_and_one_line():
+    """Those that are still good load; nothing runs, and nothing is a traceback."""
+    CODES.clear()
+    check_mutated()
+    assert CODES.count(64) > 100
+
+
+def test_help_and_usage_errors_do_not_wait_for_torch():
+    lines = ["--help", "run --help", "run --seeds many", "run digitz", "run --device tpu"]
+    lines += ["run --timeout 0", "list colours", "list metrics", "list matrices", "frobnicate"]
+    script = (
+        "import sys; from bench.cli import main\n"
+        f"for line in {lines}: main(line.split())\n"
+        "assert 'torch' not in sys.modules and 'pandas' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
 
 
 @pytest.mark.parametrize(
@@ -91,6 +213,9 @@ def test_a_dry_run_writes_nothing(matrix, tmp_path, capfd):
         (["run", "--seeds", "many"], "valid integer"),
         (["run", "--workers", "0"], "--workers must be at least 1, got 0"),
         (["run", "--device", "tpu"], "--device must be auto, cpu or cuda, got 'tpu'"),
+        (["run", "--timeout", "-1"], "--timeout must be between 0 and 1e7 seconds, got -1"),
+        (["run", "--executor", "slurm"], "--executor must be local or dask://host:port, got"),
+        (["run", "--executor", "dask://x:1", "--workers", "2"], "--workers is for the local"),
         (["run", "--set", "latent_dim"], "latent_dim"),
         (["run", "--set", "latent_dim=two"], "latent_dim"),
         (["run", "--set", "latent_dims=2"], 'did you mean "latent_dim"'),

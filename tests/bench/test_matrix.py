@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from torch import Generator
 
 from bench.components import FAMILIES
-from bench.matrix import Configuration, Matrix, MatrixError, leading_comment, load, shipped
+from bench.errors import MatrixError
+from bench.matrix import Configuration, Matrix, load
+from bench.matrix_file import leading_comment, shipped
 from bench.metrics import METRICS
 
 EXAMPLE = """\
@@ -322,8 +324,9 @@ def test_ids_change_with_every_value(read):
     ]
     for family, table in base.base.items():
         for option, value in table.items() if isinstance(table, dict) else ():
-            if option == "activation":
-                changes.append((f"{family}.{option}", "tanh"))
+            words = {"activation": "tanh", "features": "pca", "sources": ["flow"]}
+            if option in words:
+                changes.append((f"{family}.{option}", words[option]))
             elif not isinstance(value, str) and value is not None:
                 other = [*value, 3] if isinstance(value, list) else not value
                 number = isinstance(value, int | float) and not isinstance(value, bool)
@@ -367,7 +370,7 @@ def test_a_hundred_thousand_cells_are_planned_in_seconds(tmp_path):
 
 PRIORS = ", ".join(sorted(FAMILIES["prior"]))
 IMPORT = 'or an import path "package.module:Attribute"'
-KEYS = "dataset, decoder, encoder, latent_dim, likelihood, objective, prior, training"
+KEYS = "dataset, decoder, encoder, latent_dim, likelihood, objective, prior, quality, training"
 MISTAKES = [
     ("", "matrix.name: missing, and it has no default"),
     ("[base]\nlatent_dim = 3", "matrix.name: missing, and it has no default"),
@@ -584,7 +587,7 @@ MISTAKES = [
     (
         EXAMPLE.replace('says = "a', 'say = "a'),
         'claim 1.say: unknown key, did you mean "says"? '
-        "Known: expect, id, margin, metric, reference, says, source, split, study",
+        "Known: against, expect, id, margin, metric, reference, says, source, split, study",
     ),
     (
         EXAMPLE.replace('study = "encoder depth"', 'study = "encoder width"'),
@@ -623,6 +626,24 @@ MISTAKES = [
     (
         EXAMPLE + "reference = 0.1\n",
         "claim d.reference: expected none where a metric is decreasing, got 0.1",
+    ),
+    (
+        EXAMPLE + 'source = "gmm"\nagainst = "gmm"\n',
+        'claim d.against: expected another source than "gmm"',
+    ),
+    (
+        SHORT + '[base]\nquality = { sources = ["prior", "agregate"] }',
+        'base.quality.sources: unknown "agregate", did you mean "aggregate"? '
+        "Known: aggregate, flow, gmm, prior, reconstruction, two_stage",
+    ),
+    (
+        SHORT + '[base]\nquality = { features = "vgg" }',
+        "base.quality: features must be one of classifier, pca, pretrained, got 'vgg'",
+    ),
+    (
+        SHORT + '[base]\nquality = { source = ["prior"] }',
+        'base.quality.source: unknown key, did you mean "sources"? '
+        "Known: bound_inputs, features, sources",
     ),
 ]
 

@@ -12,7 +12,7 @@ marginal_kl_loo, saturated, kl_per_dimension, total_correlation, moment_kl, nege
 second_moment, excess_kurtosis, variance_law, active_units, mmd_squared, hole_mass, c2st_auc,
 mmd_test, likelihood_ratio_test, henze_zirkler_test, mardia_test, ks_test, ksd_test, energy_test,
 c2st_test, marginal_kl_null_test, elbo, iwae, bound_gap, reconstruction,
-frechet, image_mmd, coverage, density, recall, image_auc, authenticity
+frechet, frechet_pca, image_mmd, coverage, density, precision, recall, image_auc, authenticity
 """
 
 

@@ -5,10 +5,12 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import norm
 
 import bench.sections as sections
 from bench.analysis import ranking, read_rows, summarise
 from bench.metrics import METRICS
+from bench.quantile_figure import SHARES
 from bench.report import answer, page, write_index, write_pages
 from bench.rows import write_rows
 from bench.tables import heading, quantity
@@ -24,6 +26,8 @@ def quilt_arrays():
         f"{name}/scale": rng.uniform(0.1, 0.4, (50, 2)),
         f"{name}/mean": rng.normal(0, 1, (50, 2)),
         f"{name}/labels": np.arange(50) % 10,
+        "base/quantiles": np.tile(norm.ppf(SHARES), (2, 1)),
+        "latent_dim-3/quantiles": np.tile(2 * norm.ppf(SHARES), (3, 1)),
     }
 
 
@@ -58,7 +62,7 @@ def small(frame):
 
 @pytest.fixture
 def undrawn(monkeypatch):
-    for name in ("kl_parts", "metric_panels", "save"):
+    for name in ("kl_parts", "metric_panels", "rank_plot", "save"):
         monkeypatch.setattr(sections, name, lambda *_: None)
 
 
@@ -83,7 +87,7 @@ def cells(text):
 
 def test_pages_and_figures_are_rebuilt_byte_for_byte_from_the_files(results):
     before = tree(results)
-    assert len(before) == 2 + 2 + 5, "two pages, rows and arrays, five figures"
+    assert len(before) == 2 + 2 + 8, "two pages, rows and arrays, eight figures"
     write_pages(results, "synthetic", COMMENT)
     assert tree(results) == before
 
@@ -138,13 +142,13 @@ def test_every_table_has_whole_rows(text):
 
 def test_pictures_exist_and_are_linked_from_beside_the_folder(results, text):
     linked = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", text)
-    assert len(linked) == 5 and all((results / link).is_file() for link in linked)
+    assert len(linked) == 8 and all((results / link).is_file() for link in linked)
     assert {results / link for link in linked} == set(results.glob("synthetic/figures/*"))
 
 
 def test_the_leaderboard_holds_every_configuration_in_order(text, frame):
     heads, body = cells(section(text, "## Leaderboard"))
-    assert heads[:4] == ["configuration", "S", "failed", "excess KL ↓"]
+    assert heads[:4] == ["configuration", "S", "failed", heading("marginal_kl_excess")]
     board = ranking(frame, "marginal_kl_excess", "test")
     assert len(body) == 12 and len(board) == 8
     for row, (config, best) in zip(body, board.iterrows(), strict=False):
@@ -182,13 +186,14 @@ def test_studies_show_both_splits_of_every_level(text, frame):
 
 def test_samples_are_listed_by_source(text):
     heads, body = cells(section(text, "### Samples by latent source"))
-    assert heads == ["latent_dim", "split", "source", "Fréchet ↓", "coverage ↑"]
+    assert heads == ["latent_dim", "split", "source", heading("frechet"), heading("coverage")]
     assert [row[2] for row in body[:3]] == ["prior", "gmm", "aggregate"] and len(body) == 21
 
 
 def test_the_gauge_fix_has_its_own_table(text, frame):
     heads, body = cells(text.split("<summary>After the gauge fix</summary>")[1])
-    assert heads == ["latent_dim", "split", "rate R", "excess KL ↓"] and len(body) == 14
+    assert heads == ["latent_dim", "split", heading("rate"), heading("marginal_kl_excess")]
+    assert len(body) == 14
     board = summarise(frame, "rate", "test", "gauge_fixed").loc["base"]
     assert body[0][2] == quantity(board["mean"], board["half_width"])
 

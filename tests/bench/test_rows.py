@@ -16,7 +16,7 @@ UNITS = {"rate": "nats"}
 
 @pytest.fixture
 def store(tmp_path):
-    return Store(tmp_path, "code")
+    return Store(tmp_path)
 
 
 def test_the_columns_are_the_contract(store):
@@ -33,7 +33,7 @@ def test_one_row_per_measurement(store):
         {"split": "test", "source": "", "metric": "rate", "value": 16.5, "standard_error": 0.1},
         {"split": "test", "source": "prior", "metric": "frechet", "value": None, "message": "why"},
     ]
-    store.write(outcome("a-0", 0, measurements=measurements, seconds=2.5))
+    store.write(outcome("a-0", 0, measurements=measurements, seconds=2.5), "code")
     first, second = rows("digits", cells_of("a", 1), store, UNITS).to_dict("records")
     nan = pytest.approx(math.nan, nan_ok=True)
     known = {
@@ -50,8 +50,8 @@ def test_one_row_per_measurement(store):
 def test_cells_without_measurements_are_one_row_each(store):
     for seed, status in enumerate(("failed", "timeout", "died", "diverged")):
         changes = {"status": status, "message": f"it {status}", "measurements": []}
-        store.write(outcome(f"a-{seed}", 0, **changes))
-    store.write(outcome("a-4", 0))
+        store.write(outcome(f"a-{seed}", 0, **changes), "code")
+    store.write(outcome("a-4", 0), "code")
     (store.cells / "a-4.json").write_text("garbage")
     with pytest.warns(CorruptRecord):
         frame = rows("digits", cells_of("a", 6), store, UNITS)
@@ -65,7 +65,7 @@ def test_cells_without_measurements_are_one_row_each(store):
 def test_order_is_configurations_then_seeds_then_measurements(store):
     cells = cells_of(["z", "a"], 12)
     for cell in cells:
-        store.write(outcome(cell.id, float(cell.seed)))
+        store.write(outcome(cell.id, float(cell.seed)), "code")
     shuffled = sorted(cells, key=lambda cell: (cell.configuration.name != "z", -cell.seed))
     frame = rows("digits", shuffled, store, UNITS)
     found = list(zip(frame["config"], frame["seed"], frame["metric"], strict=True))
@@ -109,8 +109,8 @@ def test_no_cells_is_an_empty_table(store, tmp_path):
 @hypothesis.settings(suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture])
 def test_numbers_come_back_exactly_from_the_file(tmp_path, values):
     measured = [{"split": "test", "metric": "rate", "value": value} for value in values]
-    store = Store(tmp_path, "code")
-    store.write(outcome("a-0", 0, measurements=measured))
+    store = Store(tmp_path)
+    store.write(outcome("a-0", 0, measurements=measured), "code")
     frame = rows("digits", cells_of("a", 1), store, UNITS)
     write_rows(tmp_path / "rows.csv", frame)
     back = analysis.read_rows(tmp_path / "rows.csv")
@@ -121,7 +121,7 @@ def test_numbers_come_back_exactly_from_the_file(tmp_path, values):
 def test_text_that_looks_like_a_number_or_a_hole_comes_back(store, tmp_path):
     cells = cells_of(["nan", "None", "007"], 1)
     message = 'a "quoted", text\nof two lines'
-    store.write(outcome("nan-0", 0, status="failed", message=message, measurements=[]))
+    store.write(outcome("nan-0", 0, status="failed", message=message, measurements=[]), "code")
     frame = rows("null", cells, store, UNITS)
     write_rows(tmp_path / "rows.csv", frame)
     back = analysis.read_rows(tmp_path / "rows.csv")
@@ -133,7 +133,7 @@ def test_text_that_looks_like_a_number_or_a_hole_comes_back(store, tmp_path):
 def test_equal_tables_are_equal_bytes_and_old_rows_survive_a_failed_write(
     store, tmp_path, monkeypatch
 ):
-    store.write(outcome("a-0", 1 / 3))
+    store.write(outcome("a-0", 1 / 3), "code")
     path = tmp_path / "rows.csv"
     write_rows(path, rows("digits", cells_of("a", 1), store, UNITS))
     first = path.read_bytes()

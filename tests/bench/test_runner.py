@@ -36,7 +36,7 @@ def lines():
 
 def run_all(jobs, folder, lines, executor=None, **options):
     executor = InlineExecutor() if executor is None else executor
-    return run(jobs, Store(folder, "code"), executor, lines, **options)
+    return run(jobs, Store(folder), executor, lines, **options)
 
 
 def printed(lines):
@@ -44,7 +44,7 @@ def printed(lines):
 
 
 def table(names, seeds, folder):
-    return rows("digits", cells_of(names, seeds), Store(folder, "code"), {"rate": "nats"})
+    return rows("digits", cells_of(names, seeds), Store(folder), {"rate": "nats"})
 
 
 # In worker processes.
@@ -65,7 +65,9 @@ def test_every_way_to_end_is_a_status_and_stops_nothing_else(folder, lines):
         "misspells": ("failed", "ValidationError: status Input should be 'ok', .*"),
         "returns_objects": ("failed", "TypeError: arrays must hold numbers or text, .*"),
         "is_not_there": ("failed", "AttributeError: .*is_not_there.*"),
+        "allocates": ("failed", ".*MemoryError: Unable to allocate .*"),
         "dies": ("died", "exited with code 3"),
+        "exits_well": ("died", "exited with code 0"),
         "kills_itself": ("died", r"killed by signal 9 \(Killed\); out of memory\?"),
         "segfaults": ("died", r"killed by signal 11 \(Segmentation fault\)"),
         "hangs": ("timeout", "ran longer than its timeout; the log shows where"),
@@ -77,7 +79,7 @@ def test_every_way_to_end_is_a_status_and_stops_nothing_else(folder, lines):
     ends["unpicklable"] = ("failed", ".*pickle.*")
     summary = run_all(jobs, folder, lines, LocalExecutor(2))
 
-    store = Store(folder, "code")
+    store = Store(folder)
     for name, (status, message) in ends.items():
         for seed in (0, 1):
             record = store.read(f"{name}-{seed}")
@@ -85,24 +87,25 @@ def test_every_way_to_end_is_a_status_and_stops_nothing_else(folder, lines):
             assert re.fullmatch(message, record.message), name
             assert summary.statuses[record.cell] == status
     assert summary.exit_code == 2
-    counts = "8 ok, 20 failed, 4 timeout, 6 died in "
+    counts = "8 ok, 22 failed, 4 timeout, 8 died in "
     assert summary.line("results/digits.md").startswith(counts)
 
     logs = {path.stem.removesuffix("-0"): path.read_text() for path in folder.glob("logs/*.log")}
     assert not {"fine", "with_arrays", "infinite"} & logs.keys()
     assert logs["prints"].count("a line of no interest") == 20_000
     assert "from C" in logs["prints"]
-    assert logs["dies"] == "last words\n"
+    assert logs["dies"] == "last words\ndied: exited with code 3\n"
+    assert {name for name, (status, _) in ends.items() if status != "ok"} <= logs.keys()
     assert logs["raises"].startswith("on the way\nTraceback")
     assert logs["raises"].count("ValueError: scale must be positive,\n") == 1
     assert "ctypes.string_at" in logs["segfaults"] or "in segfaults" in logs["segfaults"]
     assert "in hangs\n" in logs["hangs"] and "in hangs_in_c\n" in logs["hangs_in_c"]
 
     told = printed(lines)
-    assert told[0] == "19 jobs to run, 0 cells cached"
-    assert len(told) == 20
-    assert any(re.fullmatch(r"\[ ?\d+/19\] died dies seeds 0-1", line) for line in told)
-    assert any(re.fullmatch(r"\[ ?\d+/19\] ok fine seeds 0-1 \d\.\ds", line) for line in told)
+    assert told[0] == "21 jobs to run, 0 cells cached"
+    assert len(told) == 22
+    assert any(re.fullmatch(r"\[ ?\d+/21\] died dies seeds 0-1", line) for line in told)
+    assert any(re.fullmatch(r"\[ ?\d+/21\] ok fine seeds 0-1 \d\.\ds", line) for line in told)
 
 
 def test_workers_run_one_thread_and_come_from_a_server_that_never_computed(
@@ -115,7 +118,7 @@ def test_workers_run_one_thread_and_come_from_a_server_that_never_computed(
     jobs = [job(name, folder, does="describes_itself", seeds=1) for name in ("a", "b")]
     assert run_all(jobs, folder, lines, LocalExecutor(1)).exit_code == 0
     assert dict(os.environ) == before
-    a, b = (Store(folder, "code").read(f"{name}-0").measurements for name in ("a", "b"))
+    a, b = (Store(folder).read(f"{name}-0").measurements for name in ("a", "b"))
     assert a == b  # the same process
     found = {measured.metric: measured.value for measured in a}
     assert found.pop("process") != os.getpid()
@@ -289,7 +292,7 @@ def test_only_missing_failed_and_corrupt_cells_run_again(folder, lines):
 
 def test_results_of_other_code_run_again_unless_they_are_to_be_kept(folder, lines):
     jobs = [job("a", folder)]
-    run(jobs, Store(folder, "other code"), InlineExecutor(), lines)
+    run_all([job("a", folder, code="other code")], folder, lines)
     executor = InlineExecutor()
     kept = run_all(jobs, folder, lines, executor, keep_stale=True)
     assert executor.submitted == []
@@ -303,7 +306,7 @@ def test_results_of_other_code_run_again_unless_they_are_to_be_kept(folder, line
 
 def test_a_second_run_on_the_folder_stops_at_once(folder, lines):
     executor = InlineExecutor()
-    with Store(folder, "code").lock(), pytest.raises(LockedError, match="is in use by process"):
+    with Store(folder).lock(), pytest.raises(LockedError, match="is in use by process"):
         run_all([job("a", folder)], folder, lines, executor)
     assert executor.submitted == [] and printed(lines) == []
 
@@ -345,7 +348,7 @@ class BreaksAt(InlineExecutor):
         self.breaks = breaks
         self.broken = False
 
-    def submit(self, job, code):
+    def submit(self, job):
         future = Future()
         if self.broken:
             return future  # never heard of again
@@ -354,7 +357,7 @@ class BreaksAt(InlineExecutor):
             self.broken = True
             future.set_exception(BrokenExecutor("worker lost"))
             return future
-        return super().submit(job, code)
+        return super().submit(job)
 
     def stop(self):
         super().stop()
@@ -398,7 +401,7 @@ def test_the_summary_names_cause_log_and_command(folder, lines):
     for name in ("a", "b"):
         (folder / "logs" / f"{name}-0.log").write_text("Traceback ...")
     text = summary.text("results/digits.md", "vaebench run {x} --only {name}")
-    assert text.splitlines()[:-1] == [
+    assert text.splitlines()[:-2] == [
         "failed a seeds 0-2",
         "  cause: ValueError: scale must be positive, got min -0.3",
         f"  log:   {folder / 'logs' / 'a-0.log'}",

@@ -79,10 +79,10 @@ def test_numbers_in_tables_are_not_reformatted():
     assert "1.00" in markdown(["v"], [["1.00"]])
 
 
-def test_headings_show_the_direction():
-    assert heading("marginal_kl_excess") == "excess KL ↓"
-    assert heading("elbo") == "ELBO ↑"
-    assert heading("marginal_kl") == "KL(q_N‖p)"
+def test_headings_show_direction_and_unit():
+    assert heading("marginal_kl_excess") == "excess KL ↓ [nats]"
+    assert heading("elbo") == "ELBO ↑ [nats per input]"
+    assert heading("marginal_kl") == "KL(q_N‖p) [nats]"
     assert heading("mmd_test") == "MMD, p ≤ .05"
 
 

@@ -156,7 +156,7 @@ def test_importance_samples_by_hand_and_a_tighter_bound():
             z = mean[i] + scale[i] * draws[3 * k + i]
             log_q = torch.distributions.Normal(mean[i], scale[i]).log_prob(z).sum()
             log_joint = model.log_likelihood(x[i], z) + model.prior.log_prob(z)
-            weights.append(number((log_joint - log_q)))
+            weights.append(number(log_joint - log_q))
         bounds.append(torch.tensor(weights).exp().mean().log())
     assert number(loss(model, x, draws, 0)) == pytest.approx(-number(sum(bounds)) / 3, rel=1e-5)
     many = data().repeat(50, 1)

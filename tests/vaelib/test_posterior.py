@@ -121,4 +121,4 @@ def test_bad_points_are_refused():
     with pytest.raises(ValueError, match=r"z must have shape \(M, 2\), got \(4, 3\)"):
         q.log_prob(torch.ones(4, 3))
     with pytest.raises(ValueError, match="one point per component"):
-        q.log_prob(torch.ones(3, 2), leave_one_out=True)
+        q.log_prob(torch.ones(5, 2), leave_one_out=True)

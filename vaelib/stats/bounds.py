@@ -7,8 +7,17 @@ import torch
 from torch import Tensor
 
 from vaelib.models import VAE
+from vaelib.stats.jackknife import Estimate, mean_of
 
-__all__ = ["Bound", "evidence_lower_bound", "point_reconstruction"]
+__all__ = [
+    "Bound",
+    "bound_gap",
+    "evidence_lower_bound",
+    "importance_weights",
+    "point_reconstruction",
+]
+
+_BLOCK = 1 << 12  # latents decoded at once
 
 
 @dataclass(frozen=True)
@@ -64,6 +73,13 @@ def evidence_lower_bound(
     return Bound(elbo, reconstruction, error, its_error)
 
 
+def _mean(values: list[Tensor]) -> tuple[float, float]:
+    """Mean over draws and points, and its standard error over draws."""
+    stacked = torch.stack(values)
+    error = math.sqrt(float(stacked.var(0).mean()) / stacked.numel())
+    return float(stacked.mean()), error
+
+
 @torch.no_grad()
 def point_reconstruction(model: VAE, x: Tensor) -> float:
     """Mean of log p(x|z) at the latents of a deterministic encoder.
@@ -79,8 +95,58 @@ def point_reconstruction(model: VAE, x: Tensor) -> float:
     return float(model.log_likelihood(x, z).double().mean())
 
 
-def _mean(values: list[Tensor]) -> tuple[float, float]:
-    """Mean over draws and points, and its standard error over draws."""
-    stacked = torch.stack(values)
-    error = math.sqrt(float(stacked.var(0).mean()) / stacked.numel())
-    return float(stacked.mean()), error
+@torch.no_grad()
+def importance_weights(
+    model: VAE, x: Tensor, generator: torch.Generator, draws: int = 1000
+) -> Tensor:
+    """Log importance weights log p(x, z) - log q(z|x) of draws z ~ q(z|x).
+
+    Their mean over the draws is an ELBO of each data point, the logarithm of the mean weight its
+    importance-weighted bound (IWAE), which approaches log p(x) from below.
+
+    Args:
+        model: a trained model.
+        x: data, shape (n, *data_shape).
+        generator: random stream.
+        draws: K, draws of z per data point.
+
+    Returns:
+        Shape (n, K), float64 on the CPU, in nats. Memory is that and one block of decoded data.
+
+    Raises:
+        ValueError: for fewer than 2 draws.
+
+    References:
+        Burda, Grosse and Salakhutdinov, Importance weighted autoencoders, 2016.
+    """
+    if draws < 2:
+        raise ValueError(f"draws must be at least 2, got {draws}")
+    mean, scale = model.posterior(x)
+    prior = model.resolved_prior()
+    size, rows = max(1, _BLOCK // draws), []
+    for start in range(0, len(x), size):
+        block = slice(start, start + size)
+        q = model.family.aggregate(mean[block], scale[block])
+        z = q.sample(generator, draws)
+        own = q.component_log_prob(z)
+        points = z.transpose(0, 1).to(mean).flatten(0, 1)
+        repeated = x[block].repeat_interleave(draws, 0)
+        joint = model.log_likelihood(repeated, points).double()
+        joint = joint + prior.log_prob(points).double()
+        rows.append((joint.view(-1, draws) - own.T).cpu())
+    return torch.cat(rows)
+
+
+def bound_gap(log_weights: Tensor) -> Estimate:
+    """How much importance weighting gains on the ELBO: IWAE - ELBO with the same draws.
+
+    In the mean over draws at most KL(q(z|x) || p(z|x)), which it approaches with K.
+
+    Args:
+        log_weights: shape (n, K) of :func:`importance_weights`, n >= 2.
+
+    Returns:
+        Mean over the data points and its standard error, data points and draws together, in nats.
+    """
+    bound = torch.logsumexp(log_weights, 1) - math.log(log_weights.shape[1])
+    return mean_of(bound - log_weights.mean(1))

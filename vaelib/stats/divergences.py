@@ -7,6 +7,7 @@ would show if its population were the prior.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -56,7 +57,11 @@ class Decomposition:
 
 
 def decompose(
-    posterior: AggregatePosterior, prior: Prior, generator: torch.Generator, draws: int = 1
+    posterior: AggregatePosterior,
+    prior: Prior,
+    generator: torch.Generator,
+    draws: int = 1,
+    points: int | None = None,
 ) -> Decomposition:
     """Split the rate into mutual information and marginal KL.
 
@@ -68,46 +73,70 @@ def decompose(
     closed-form KL the rate is the mean of log q_n(z_n) - log p(z_n) at the same z, with the same
     variates.
 
+    The cost is one density of the whole mixture per z. With many components ``points`` of them,
+    chosen at random, are drawn from, and the mixture stays whole: the estimate stays unbiased. The
+    KL of each component to the prior, whose mean over all is known, is then a third variate.
+
     Args:
         posterior: the aggregate posterior.
         prior: p(z).
         generator: random stream.
         draws: draws per component.
+        points: components to draw from; None or N and more takes all.
 
     Returns:
-        The parts in nats. Standard errors are the stratified ones for two draws or more; with one
-        they ignore the stratification and err on the large side.
+        The parts in nats. The standard error is the stratified one for two draws or more of all
+        components; otherwise it ignores the stratification and errs on the large side.
 
     References:
         Hoffman and Johnson, ELBO surgery, 2016.
     """
-    z = posterior.sample(generator, draws)
-    own = posterior.component_log_prob(z)
+    chosen, uneven = posterior, None
+    rates = prior.kl(posterior.mean, posterior.scale) if prior.closed_form else None
+    if points is not None and points < posterior.components:
+        index = torch.randperm(posterior.components, generator=generator)[:points]
+        index = index.to(posterior.mean.device)
+        chosen = posterior.part(index)
+        uneven = None if rates is None else rates[index] - rates.mean()
+    z = chosen.sample(generator, draws)
+    own = chosen.component_log_prob(z)
     information = own - posterior.log_prob(z.flatten(0, 1)).view_as(own)
-    surprise = 0.5 * (
-        posterior.latent_dim - ((z - posterior.mean) / posterior.scale).square().sum(-1)
-    )
-    second = posterior.mean.square() + posterior.scale.square()
-    variates = torch.stack([surprise, (z.square() - second).sum(-1)], -1)
-    value, error = _mean(_control(information, variates))
-    if prior.closed_form:
-        rate = float(prior.kl(posterior.mean, posterior.scale).mean())
+    variates = _variates(chosen, z)
+    if uneven is not None:
+        variates.append(uneven.expand_as(own))
+    whole = chosen is posterior
+
+    def mean(values: Tensor) -> tuple[float, float]:
+        return _mean(_control(values, torch.stack(variates, -1)), whole)
+
+    value, error = mean(information)
+    if rates is not None:
+        rate = float(rates.mean())
         return Decomposition(rate, value, rate - value, error, 0.0, error)
     with torch.no_grad():
-        rates = own - prior.log_prob(z)
-    rate, rate_error = _mean(_control(rates, variates))
-    _, kl_error = _mean(_control(rates - information, variates))
+        estimates = own - prior.log_prob(z)
+    (rate, rate_error), (_, kl_error) = mean(estimates), mean(estimates - information)
     return Decomposition(rate, value, rate - value, kl_error, rate_error, error)
 
 
-def _mean(values: Tensor) -> tuple[float, float]:
-    """Mean and standard error of values (draws, N), stratified where there are draws enough."""
+def _mean(values: Tensor, whole: bool) -> tuple[float, float]:
+    """Mean and standard error of values (draws, N), stratified where all components have draws."""
+    if not whole:
+        values = values.mean(0)
+        return float(values.mean()), float(values.std()) / math.sqrt(len(values))
     spread = values.var(0).mean() if len(values) > 1 else values.flatten().var(correction=0)
     return float(values.mean()), math.sqrt(float(spread) / values.numel())
 
 
+def _variates(posterior: AggregatePosterior, z: Tensor) -> list[Tensor]:
+    """Quantities of mean zero given the component, each of shape (draws, N)."""
+    standard = ((z - posterior.mean) / posterior.scale).square().sum(-1)
+    second = posterior.mean.square() + posterior.scale.square()
+    return [0.5 * (posterior.latent_dim - standard), (z.square() - second).sum(-1)]
+
+
 def _control(values: Tensor, variates: Tensor) -> Tensor:
-    """Values (draws, N) minus their cross-fitted regression on variates (draws, N, 2)."""
+    """Values (draws, N) minus their cross-fitted regression on variates (draws, N, K)."""
     halves = [slice(0, None, 2), slice(1, None, 2)]
     if values.numel() < 2 * _LEAST_FIT or values.shape[1] < 2:
         return values
@@ -121,7 +150,11 @@ def _control(values: Tensor, variates: Tensor) -> Tensor:
 
 
 def leave_one_out_kl(
-    posterior: AggregatePosterior, prior: Prior, generator: torch.Generator, draws: int = 4
+    posterior: AggregatePosterior,
+    prior: Prior,
+    generator: torch.Generator,
+    draws: int = 4,
+    points: int | None = None,
 ) -> tuple[float, float]:
     """The lower end of the bracket: the marginal KL at z that the mixture has not seen.
 
@@ -133,16 +166,23 @@ def leave_one_out_kl(
         prior: p(z).
         generator: random stream.
         draws: draws per component.
+        points: components to draw from, as in :func:`decompose`.
 
     Returns:
         The value and its standard error over inputs and draws, in nats.
     """
-    z = posterior.sample(generator, draws)
+    chosen = posterior
+    if points is not None and points < posterior.components:
+        order = torch.randperm(posterior.components, generator=generator).to(posterior.mean.device)
+        posterior = posterior.part(order)
+        chosen = posterior.part(slice(points))
+    z = chosen.sample(generator, draws)
     others = torch.stack([posterior.log_prob(part, leave_one_out=True) for part in z])
-    own = posterior.component_log_prob(z)
+    own = chosen.component_log_prob(z)
     with torch.no_grad():
-        closed = prior.kl(posterior.mean, posterior.scale) if prior.closed_form else None
-        rates = own - prior.log_prob(z) if closed is None else closed
+        rates = (
+            prior.kl(chosen.mean, chosen.scale) if prior.closed_form else own - prior.log_prob(z)
+        )
     values = (rates - (own - others)).mean(0)
     return float(values.mean()), float(values.std()) / math.sqrt(len(values))
 
@@ -225,8 +265,8 @@ class Null:
         """(1 + #{null >= observed}) / (1 + B), never 0.
 
         Args:
-            observed: the mixture's own decomposition, of one z per component as the null draws
-                are: only then is the p-value that of an exchangeable draw.
+            observed: the mixture's own decomposition, of as many z as the null draws: only then is
+                the p-value that of an exchangeable draw.
 
         Returns:
             A number in (0, 1].
@@ -254,7 +294,11 @@ def draw_null(posterior: AggregatePosterior, generator: torch.Generator) -> Aggr
 
 
 def marginal_kl_null(
-    posterior: AggregatePosterior, generator: torch.Generator, draws: int = 99
+    posterior: AggregatePosterior,
+    generator: torch.Generator,
+    draws: int = 99,
+    points: int | None = None,
+    tick: Callable[[], None] = lambda: None,
 ) -> Null:
     """Simulate the finite-N null of the marginal KL against the standard normal prior.
 
@@ -265,6 +309,8 @@ def marginal_kl_null(
         posterior: the aggregate posterior whose N, D and scales are kept.
         generator: random stream.
         draws: B.
+        points: components that each draw is evaluated at, as in :func:`decompose`.
+        tick: called after each draw.
 
     Returns:
         The null draws.
@@ -275,10 +321,11 @@ def marginal_kl_null(
     if draws < 2:
         raise ValueError(f"draws must be at least 2, got {draws}")
     prior = Normal(posterior.latent_dim)
-    values = [
-        decompose(draw_null(posterior, generator), prior, generator).marginal_kl
-        for _ in range(draws)
-    ]
+    values = []
+    for _ in range(draws):
+        matched = draw_null(posterior, generator)
+        values.append(decompose(matched, prior, generator, points=points).marginal_kl)
+        tick()
     return Null(torch.tensor(values, dtype=torch.float64), bool((posterior.scale <= 1).all()))
 
 

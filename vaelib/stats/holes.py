@@ -33,7 +33,9 @@ def hole_mass(
         level: quantile of the held-out log densities.
 
     Returns:
-        The share and its binomial standard error over prior draws.
+        The share and its standard error over the prior draws (binomial) and over the held-out
+        latents, whose quantile is the less certain of the two: half the change of the share from
+        one standard error below the quantile's level to one above.
 
     Raises:
         ValueError: for held-out latents that have no such quantile: fewer than 1 / level of them,
@@ -44,13 +46,16 @@ def hole_mass(
             f"heldout must have at least {math.ceil(1 / level)} rows for a quantile of {level}, "
             f"got {len(heldout)}"
         )
-    density = posterior.log_prob(heldout.double())
+    density = posterior.log_prob(heldout.double()).cpu()
     outside = float((density == -math.inf).double().mean())
     if outside > 0:
         raise ValueError(
             f"heldout must lie where the training posteriors have mass, got {outside:.1%} outside"
         )
-    threshold = torch.quantile(density, level)
+    spread = math.sqrt(level * (1 - level) / len(heldout))
+    levels = torch.tensor([level, level - spread, level + spread], dtype=torch.float64)
+    thresholds = torch.quantile(density, levels.clamp(0, 1))
     z = prior.sample(draws, generator).to(posterior.mean)
-    share = float((posterior.log_prob(z) < threshold).double().mean())
-    return share, math.sqrt(share * (1 - share) / draws)
+    below = posterior.log_prob(z).cpu()[:, None] < thresholds
+    share, low, high = below.double().mean(0).tolist()
+    return share, math.hypot(math.sqrt(share * (1 - share) / draws), (high - low) / 2)

@@ -1,0 +1,74 @@
+"""What ``vaebench run`` was asked for."""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.errors import UserError
+
+__all__ = ["Request"]
+
+
+@dataclass(frozen=True)
+class Request:
+    """The options of ``vaebench run``.
+
+    Attributes:
+        matrix: name or path.
+        results: folder of all results.
+        seeds: instead of the matrix's own number.
+        workers: processes at once; one per core where None.
+        device: auto, cpu or cuda.
+        executor: ``"local"`` or the address of a scheduler, ``"dask://host:port"``.
+        timeout: seconds for one job, instead of the matrix's own.
+        overrides: ``"KEY=VALUE"`` texts.
+        only: names of the configurations to run; all where empty.
+        allow_stale: keep what other code computed.
+        dry_run: say what would run.
+
+    Raises:
+        UserError: for values that cannot be.
+    """
+
+    matrix: str
+    results: Path
+    seeds: int | None = None
+    workers: int | None = None
+    device: str = "auto"
+    executor: str = "local"
+    timeout: float | None = None
+    overrides: Sequence[str] = ()
+    only: Sequence[str] = ()
+    allow_stale: bool = False
+    dry_run: bool = False
+
+    def __post_init__(self) -> None:
+        if self.workers is not None and self.workers < 1:
+            raise UserError(f"--workers must be at least 1, got {self.workers}")
+        if self.timeout is not None and not 0 < self.timeout <= 1e7:
+            raise UserError(f"--timeout must be between 0 and 1e7 seconds, got {self.timeout:g}")
+        if self.device not in ("auto", "cpu", "cuda"):
+            raise UserError(f"--device must be auto, cpu or cuda, got {self.device!r}")
+        if self.executor == "local":
+            return
+        if not self.executor.startswith("dask://"):
+            raise UserError(f"--executor must be local or dask://host:port, got {self.executor!r}")
+        if self.workers is not None:
+            raise UserError("--workers is for the local executor; a cluster has its own workers")
+
+    def command(self, *more: str) -> str:
+        """The command line that asks for the same, as one may paste it into a shell."""
+        words = ["vaebench", "run", self.matrix]
+        for option, value, default in (
+            ("--results", str(self.results), "results"),
+            ("--seeds", self.seeds, None),
+            ("--workers", self.workers, None),
+            ("--device", self.device, "auto"),
+            ("--executor", self.executor, "local"),
+            ("--timeout", self.timeout, None),
+        ):
+            words += [option, str(value)] if value != default else []
+        for text in self.overrides:
+            words += ["--set", text]
+        return shlex.join([*words, *more])

@@ -1,0 +1,173 @@
+"""What ``vaebench run`` does: checks, the dry run, the run, its pages and its last lines."""
+
+import csv
+import os
+from collections import Counter
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from bench import report as pages
+from bench.benchmark import Plan, benchmark, pictured, plan
+from bench.errors import UserError
+from bench.estimate import estimate
+from bench.executors import Executor, LocalExecutor
+from bench.matrix import load
+from bench.matrix_file import leading_comment
+from bench.metrics import METRICS
+from bench.progress import duration, progress_on
+from bench.request import Request
+from bench.states import Known, changed, inspect
+from bench.store import Store
+
+__all__ = ["execute", "executor_of", "write_pages"]
+
+_STATES = ("cached", "stale", "failed", "missing")
+
+
+def execute(request: Request, console: Console) -> int:
+    """Runs a matrix.
+
+    Args:
+        request: what was asked for.
+        console: where to say what happens.
+
+    Returns:
+        The exit code: 0 fine, 2 cells failed or missing.
+
+    Raises:
+        UserError: for a mistake in the matrix or the options.
+    """
+    if (request.executor, request.device) == ("local", "cuda") and not torch.cuda.is_available():
+        raise UserError("--device cuda needs a CUDA device, and torch sees none")
+    matrix = load(request.matrix, overrides=request.overrides, seeds=request.seeds, metrics=METRICS)
+    names = {configuration.name for configuration in matrix.configurations}
+    for name in request.only:
+        if name not in names:
+            known = ", ".join(sorted(names))
+            raise UserError(f"--only: unknown configuration {name!r}. Known: {known}")
+    planned = plan(matrix, request.results, request.device, request.timeout)
+    _warn_of_other_rows(request, planned, console)
+    if request.dry_run:
+        _show(request, planned, console)
+        return 0
+    executor = executor_of(request)
+    summary = benchmark(
+        planned,
+        executor,
+        progress_on(console),
+        only=request.only,
+        keep_stale=request.allow_stale,
+    )
+    page = request.results / f"{matrix.name}.md"
+    if _outdated(page):
+        write_pages(request.results, matrix.name, pictured(planned))
+    # A name holds no character that a shell would read, so it may be filled in later.
+    again = request.command("--only") + " {name}"
+    console.print(summary.text(page, again), markup=False)
+    return summary.exit_code
+
+
+def executor_of(request: Request) -> Executor:
+    """Where a request wants its jobs to run.
+
+    Args:
+        request: what was asked for.
+
+    Returns:
+        The executor; no worker has started yet.
+
+    Raises:
+        UserError: for a cluster without the package that it needs.
+    """
+    if request.executor == "local":
+        return LocalExecutor(request.workers or _cores())
+    try:
+        from bench.cluster import DaskExecutor
+    except ModuleNotFoundError as error:
+        raise UserError(
+            f"--executor {request.executor} needs the package {error.name}; "
+            "install the extra with `pip install vaebench[cluster]`"
+        ) from error
+    return DaskExecutor(request.executor)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _warn_of_other_rows(request: Request, planned: Plan, console: Console) -> None:
+    """Says so where changed options are about to replace the rows of the matrix as it is."""
+    path = planned.folder / "rows.csv"
+    if not (request.overrides or request.seeds) or not path.is_file():
+        return
+    with open(path, newline="") as file:
+        there = {row.get("cell", "") for row in csv.DictReader(file)}
+    lost = len(there - {cell.id for cell in planned.cells})
+    if lost:
+        what = "leaves out" if request.dry_run else "replaces"
+        console.print(
+            f"warning: {planned.folder} holds rows of {lost} other cells, which this run {what} in "
+            "rows.csv and the pages; --results DIR keeps both",
+            markup=False,
+        )
+
+
+def _show(request: Request, planned: Plan, console: Console) -> None:
+    """Prints what is cached, stale, failed and missing, and an estimate of the time."""
+    jobs = [job for job in planned.jobs if not request.only or job["name"] in request.only]
+    known = inspect(jobs, Store(planned.folder))
+    states = {job["name"]: Counter[str]() for job in jobs}
+    for found in known.values():
+        states[found.name][found.state] += 1
+    table = Table("configuration", "seeds", *_STATES)
+    for name, counts in states.items():
+        table.add_row(name, str(counts.total()), *(str(counts[state]) for state in _STATES))
+    console.print(table)
+    for line in changed(known):
+        console.print(line, markup=False)
+    keep = {"cached", "stale"} if request.allow_stale else {"cached"}
+    todo = [{**job, "cells": cells} for job in jobs if (cells := _left(job["cells"], known, keep))]
+    count = sum(len(job["cells"]) for job in todo)
+    totals = sum(states.values(), Counter[str]())
+    counted = ", ".join(f"{totals[state]} {state}" for state in _STATES)
+    line = f"{totals.total()} cells: {counted}; {count} to run"
+    if count and request.executor == "local":
+        workers = request.workers or _cores()
+        seconds = estimate(todo, known, workers)
+        line += f", about {duration(seconds)} with {workers} worker{'s' * (workers > 1)}"
+    console.print(f"{line} -> {planned.folder}", markup=False)
+
+
+def _left(
+    cells: Mapping[str, int], known: Mapping[str, Known], keep: Collection[str]
+) -> dict[str, int]:
+    return {cell: seed for cell, seed in cells.items() if known[cell].state not in keep}
+
+
+def _outdated(page: Path) -> bool:
+    """Whether a page is older than what it is made from."""
+    sources = [page.with_suffix("") / name for name in ("rows.csv", "matrix.toml")]
+    return not page.is_file() or any(
+        source.stat().st_mtime_ns > page.stat().st_mtime_ns for source in sources
+    )
+
+
+def write_pages(results: Path, name: str, arrays: Mapping[str, np.ndarray] | None = None) -> Path:
+    """Writes the pages of a matrix from its rows.
+
+    Args:
+        results: folder of all results.
+        name: of the matrix.
+        arrays: what to draw; that of the last run where None.
+
+    Returns:
+        The page.
+    """
+    file = results / name / "matrix.toml"
+    comment = leading_comment(file.read_text()) if file.is_file() else ""
+    return pages.write_pages(results, name, comment, arrays=arrays)

@@ -1,0 +1,31 @@
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from bench.quantile_figure import SHARES, marginal_quantiles, quantile_plot
+
+
+def test_one_normal_gives_its_own_quantiles():
+    found = marginal_quantiles([[1.0, -2.0]], [[0.5, 3.0]])
+    expected = np.stack([norm.ppf(SHARES, 1.0, 0.5), norm.ppf(SHARES, -2.0, 3.0)])
+    assert found.shape == (2, len(SHARES))
+    assert found == pytest.approx(expected, abs=2e-3)
+
+
+def test_a_mixture_gives_the_quantiles_of_its_draws():
+    rng = np.random.default_rng(0)
+    mean, scale = rng.normal(size=(40, 1)), rng.uniform(0.1, 0.6, (40, 1))
+    draws = rng.normal(np.tile(mean, 20000), np.tile(scale, 20000))
+    inner = (SHARES > 0.02) & (SHARES < 0.98)
+    expected = np.quantile(draws, SHARES[inner])
+    assert marginal_quantiles(mean, scale)[0][inner] == pytest.approx(expected, abs=0.02)
+
+
+def test_the_lines_are_level_where_a_marginal_is_standard_normal():
+    wide = marginal_quantiles(np.zeros((1, 2)), [[1.0, 2.0]])
+    figure = quantile_plot({"a": wide, "b": wide[:1]})
+    axes = figure.axes[0]
+    level, slope = (line.get_ydata() for line in axes.get_lines()[1:])
+    assert np.abs(level).max() < 1e-2
+    assert slope == pytest.approx(norm.ppf(SHARES), abs=2e-2)
+    assert [a.get_title(loc="left") for a in figure.axes] == ["a  (D = 2)", "b  (D = 1)"]

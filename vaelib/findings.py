@@ -1,0 +1,271 @@
+"""May I sample from N(0, I)? Plain answers from the rows of an audit.
+
+Effect sizes decide, not p-values: with many inputs every difference is significant. An answer
+needs the whole interval of an effect on one side of its margin; otherwise it is undecided.
+
+| question | effect | margin |
+|---|---|---|
+| scale | mean variance per dimension; the worst dimension | .1 from 1; .2 from 1 |
+| location | largest absolute mean of a dimension | .1 |
+| shape | excess KL beyond mean and covariance | .05 nats |
+| correlation | largest absolute correlation of two dimensions | .1 |
+| holes | prior mass where held-out z almost never fall, .01 when matched | .02 |
+| safe | excess KL; where that cannot be read, a classifier's AUC | .05 nats; .02, .05 over .5 |
+
+Intervals are at 95 %, over the inputs: those of moments by the normal law (Bonferroni over
+dimensions or pairs), that of the excess by the spread of its null draws.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+
+from vaelib.audit import Measurement
+from vaelib.moment_findings import (
+    MARGINS,
+    Finding,
+    Moments,
+    Range,
+    correlation,
+    decide,
+    location,
+    scale,
+)
+
+__all__ = ["Finding", "Moments", "findings"]
+
+_SAFE_AUC = 0.55  # a classifier that cannot reach it is as good as blind
+_CLASSIFIED = 2000  # the most z that the audit's classifier sees
+_LEVEL = 0.01  # of the shape tests where no density can be read
+
+
+def findings(
+    rows: Sequence[Measurement], moments: Mapping[str, Moments], null_draws: int = 99
+) -> list[Finding]:
+    """Answer every question that the rows of an audit against N(0, I) allow.
+
+    Args:
+        rows: of :func:`vaelib.audit` or :func:`vaelib.audit_samples`.
+        moments: split -> its moments.
+        null_draws: that the audit was made with.
+
+    Returns:
+        The findings; the last but one is whether N(0, I) is safe to sample, the last what would
+        help. Held-out inputs decide where there are any.
+
+    Raises:
+        ValueError: for no rows, or a split without moments.
+    """
+    splits = [s for s in ("test", "train", "sample") if any(row.split == s for row in rows)]
+    if not splits or splits[0] not in moments:
+        raise ValueError(f"moments must hold the split of the rows, got {', '.join(moments)}")
+    split = splits[0]
+    evidence = _Evidence(rows, split, moments[split], null_draws)
+    found = [
+        _data(split),
+        scale(evidence.moments),
+        location(evidence.moments),
+        correlation(evidence.moments),
+        _shape(evidence),
+        _holes(evidence),
+        *([_saturation(evidence), _bracket(evidence)] if split != "sample" else []),
+    ]
+    safe = _safe(evidence, found)
+    return [*found, safe, _help(evidence, [*found, safe])]
+
+
+class _Evidence:
+    """The rows of the split that decides, by metric."""
+
+    def __init__(
+        self, rows: Sequence[Measurement], split: str, moments: Moments, null_draws: int
+    ) -> None:
+        mine = [row for row in rows if row.split == split]
+        self.split, self.moments = split, moments
+        self.row = {row.metric: row for row in mine if not row.source}
+        self.fixed = {row.metric: row for row in mine if row.source == "gauge_fixed"}
+        self._draws = null_draws
+
+    def value(self, metric: str) -> float | None:
+        row = self.row.get(metric)
+        return None if row is None else row.value
+
+    def p_value(self, metric: str) -> float | None:
+        row = self.row.get(metric)
+        return None if row is None else row.p_value
+
+    @property
+    def saturated(self) -> bool:
+        return bool(self.value("saturated"))
+
+    def excess(self, less: float = 0.0) -> tuple[float, Range] | None:
+        """The excess less something and its interval over inputs; None where it says nothing."""
+        row, null = self.row.get("marginal_kl_excess"), self.row.get("marginal_kl_null")
+        if row is None or null is None or row.value is None or self.saturated:
+            return None
+        spread = (null.standard_error or 0.0) * math.sqrt(self._draws)
+        half = 1.96 * math.hypot(row.standard_error or 0.0, spread)
+        return row.value - less, (row.value - less - half, row.value - less + half)
+
+    def auc(self) -> tuple[float, Range] | None:
+        value = self.value("c2st_auc")
+        if value is None:
+            return None
+        held = min(self.moments.inputs, _CLASSIFIED) / 2
+        half = 1.96 * math.sqrt((1 / held + 1 / (4 * held)) / 12)
+        return value, (value - half, value + half)
+
+
+def _data(split: str) -> Finding:
+    sentence = {
+        "test": "Held-out inputs decide; training inputs are reported beside them.",
+        "train": "Only training inputs were given: the encoder was fitted to them, so everything "
+        "here may look better than it is on new inputs.",
+        "sample": "Only z was given: moments, tests and a classifier can be had, densities (rate, "
+        "KL, excess, holes, saturation) cannot.",
+    }
+    words = {"test": "held-out inputs", "train": "training inputs only", "sample": "z only"}
+    return Finding("what was given", words[split], sentence[split])
+
+
+def _shape(evidence: _Evidence) -> Finding:
+    p_values = [evidence.p_value(test) for test in ("henze_zirkler_test", "mardia_test")]
+    given = [p for p in p_values if p is not None]
+    p = min(1.0, len(given) * min(given)) if given else None
+    kurtosis = evidence.value("excess_kurtosis")
+    beside = "" if kurtosis is None else f" (excess kurtosis {kurtosis:+.3f})"
+    moment = evidence.value("moment_kl")
+    effect = None if moment is None else evidence.excess(moment)
+    if effect is not None:
+        value, interval = effect
+        margin = MARGINS["marginal_kl_excess"]
+        verdict = decide(interval, -math.inf, margin, ("", "normal", "not normal"))
+        sentence = (
+            f"Beyond its mean and covariance the mixture is {value:+.3f} nats further from a "
+            f"normal than finite N explains{beside}."
+        )
+        return Finding("shape", verdict, sentence, "excess less moment KL", value, interval, p)
+    if p is None:
+        return Finding("shape", "undecided", "Neither a density nor a test of shape was possible.")
+    verdict = "not normal" if p <= _LEVEL else "undecided"
+    seen = "find a departure from every normal law" if p <= _LEVEL else "find no departure"
+    sentence = f"Henze–Zirkler and Mardia tests {seen} (p = {p:.2g}){beside}."
+    return Finding("shape", verdict, sentence, "excess kurtosis", kurtosis, None, p)
+
+
+def _holes(evidence: _Evidence) -> Finding:
+    row = evidence.row.get("hole_mass")
+    if row is None or row.value is None:
+        why = "Finding holes needs posteriors of at least 100 held-out inputs."
+        return Finding("holes", "not measured", why)
+    half = 1.96 * (row.standard_error or 0.0)
+    interval = (max(0.0, row.value - half), row.value + half)
+    most = 0.01 + MARGINS["hole_mass"]
+    verdict = decide(interval, 0, most, ("", "none", "holes"))
+    sentence = (
+        f"{row.value:.1%} of the prior's draws land where held-out z almost never fall; "
+        "1 % when matched."
+    )
+    return Finding("holes", verdict, sentence, "hole_mass", row.value, interval)
+
+
+def _saturation(evidence: _Evidence) -> Finding:
+    rate, count = evidence.value("rate") or 0.0, evidence.moments.inputs
+    if evidence.saturated:
+        sentence = (
+            f"The rate of {rate:.3g} nats exceeds log N - 1 = {math.log(count) - 1:.3g}: {count:,} "
+            "inputs cannot resolve the joint KL, for any encoder. The moments, the tests and the "
+            "classifier decide instead."
+        )
+        return Finding("saturation", "saturated", sentence, "rate", rate)
+    sentence = (
+        f"The rate of {rate:.3g} nats is below log N - 1 = {math.log(count) - 1:.3g}: "
+        "the joint KL can be read."
+    )
+    return Finding("saturation", "no", sentence, "rate", rate)
+
+
+def _bracket(evidence: _Evidence) -> Finding:
+    low, high = evidence.value("marginal_kl_loo"), evidence.value("marginal_kl")
+    if low is None or high is None:
+        return Finding("KL(q‖p)", "not measured", "A bracket needs at least 2 inputs.")
+    sentence = (
+        f"Leaving each z's own input out gives {low:.3f} nats, keeping it in {high:.3f}: in "
+        "expectation the KL of the population lies between"
+    )
+    sentence += (
+        ", if the encoder treats new inputs like these." if evidence.split == "train" else "."
+    )
+    ends = (low, high)
+    return Finding("KL(q‖p)", f"{low:.3f} to {high:.3f} nats", sentence, "marginal_kl", high, ends)
+
+
+def _safe(evidence: _Evidence, found: Sequence[Finding]) -> Finding:
+    question = "is N(0, I) safe to sample?"
+    effect, auc = evidence.excess(), evidence.auc()
+    verdicts = {one.question: one.verdict for one in found}
+    where = {"test": "", "train": " On training inputs only.", "sample": ""}[evidence.split]
+    told = auc is not None and auc[1][0] > 0.5 + MARGINS["c2st_auc"]
+    if effect is not None:
+        value, interval = effect
+        margin = MARGINS["marginal_kl_excess"]
+        verdict = decide(interval, -math.inf, margin, ("", "yes", "no"))
+        if verdict == "yes" and (told or verdicts["holes"] == "holes"):
+            verdict = "undecided"
+        sentence = {
+            "yes": f"The mixture is within {margin:g} nats of N(0, I), beyond what finite N does.",
+            "no": f"The mixture is {value:.3g} nats further from N(0, I) than finite N explains; "
+            f"{margin:g} would do no harm.",
+            "undecided": f"An excess of {value:.3g} nats is not clearly on one side of {margin:g}, "
+            "or the classifier or the holes speak against it.",
+        }[verdict]
+        p = evidence.p_value("marginal_kl_null_test")
+        return Finding(question, verdict, sentence + where, "excess KL", value, interval, p)
+    if auc is None:
+        return Finding(question, "undecided", "There are too few z for any test.")
+    value, interval = auc
+    bad = {"too wide", "too narrow", "shifted", "correlated", "not normal", "holes"}
+    wrong = [f"{q} is {v}" for q, v in verdicts.items() if v in bad]
+    if told or wrong:
+        verdict = "no"
+        sentence = f"A classifier tells z from draws of N(0, I) with AUC {value:.3f}; .5 is blind."
+    elif interval[1] < _SAFE_AUC:
+        verdict = "yes"
+        sentence = (
+            f"A classifier cannot tell z from draws of N(0, I) (AUC {value:.3f}), the moments are "
+            "right, and no test of shape objects."
+        )
+    else:
+        verdict = "undecided"
+        sentence = f"AUC {value:.3f}: with {evidence.moments.inputs:,} z more cannot be said."
+    p = evidence.p_value("c2st_test")
+    return Finding(question, verdict, sentence + where, "c2st_auc", value, interval, p)
+
+
+def _help(evidence: _Evidence, found: Sequence[Finding]) -> Finding:
+    verdict = {one.question: one.verdict for one in found}
+    advice = []
+    off = verdict["scale"] not in ("right", "undecided") or verdict["location"] == "shifted"
+    if off:
+        text = "rescale and shift every dimension of z to mean 0 and variance 1 (free: the decoder "
+        text += "undoes it)"
+        left = evidence.fixed.get("marginal_kl_excess")
+        if left is not None and left.value is not None and not evidence.saturated:
+            text += f", which leaves an excess of {left.value:.3g} nats"
+        advice.append(text)
+    if verdict["shape"] == "not normal" or verdict["holes"] == "holes":
+        advice.append("sample from a mixture or flow fitted to z instead of N(0, I)")
+    elif verdict["correlation"] == "correlated":
+        advice.append("sample from a Gaussian with the covariance of z instead of N(0, I)")
+    if evidence.saturated:
+        needed = math.exp(min(50.0, (evidence.value("rate") or 0.0) + 1))
+        advice.append(f"encode more inputs: the joint KL can be read from about {needed:.2g} on")
+    if evidence.split == "train":
+        advice.append("give held-out inputs, to see what new data would say")
+    if evidence.split == "sample":
+        advice.append("give the mean and scale of every posterior, for exact densities")
+    if not advice:
+        advice.append(
+            "nothing is needed" if verdict["is N(0, I) safe to sample?"] == "yes" else "more inputs"
+        )
+    text = "; ".join(advice)
+    return Finding("what would help", "", text[0].upper() + text[1:] + ".")

@@ -1,0 +1,326 @@
+"""What sampling from the prior costs: the quality of images decoded from each latent source.
+
+Three disjoint real parts keep the comparison honest: the training images, which models, feature
+nets and samplers are fitted to; the reference, which generated images are compared with; and
+images that are encoded, for reconstructions and for fresh z of the aggregate posterior. The latter
+two are halves of the test images, with those of validation where the test images are few, in
+random order. All sources give as many images as the reference has, and all are measured by the
+same nets, so that differences between them pair.
+
+Beside the sources stand four that need no model: ``floor``, the encoded real images themselves;
+``training``, real training images, which copy; ``marginals``, every pixel drawn by itself; and
+``blur``. Images from the prior's lowest and highest decile of log q_N are not a sample of
+the data, so they have the two measures that judge single images, precision and density.
+"""
+
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vaelib.audit import Measurement
+from vaelib.datasets import Dataset, Splits
+from vaelib.families import PointFamily
+from vaelib.features import FEATURES, PCAFeatures
+from vaelib.latent_samplers import LATENT_SOURCES, Latents, PriorSampler
+from vaelib.models import VAE
+from vaelib.quality_options import Quality
+from vaelib.seeding import stream
+from vaelib.stats.bounds import Bound, bound_gap, importance_weights
+from vaelib.stats.classifier import classifier_test
+from vaelib.stats.frechet import FeatureGaussians, frechet_distance
+from vaelib.stats.image_quality import KernelReference, image_mmd
+from vaelib.stats.neighbours import Balls, authenticity, expected_coverage, neighbour_shares
+
+__all__ = ["Judge", "check", "real_parts", "sample_quality", "tighter_bound"]
+
+_FEWEST = 40  # rows that the jackknife needs
+_MOST = 2500  # images of the reference, and of each source
+_CLASSIFIED = 8  # principal components that the classifier sees; with more it tells every VAE
+_SHOWN = 64  # images that are kept to look at
+_DRAWS = 1000  # K of the importance-weighted bound
+
+
+def check(data: Dataset, options: Quality) -> None:
+    """Say before any training whether sample quality can be measured on a data set.
+
+    Args:
+        data: the data set.
+        options: what is wanted.
+
+    Raises:
+        ValueError: for data without the labels or the shape that the features need, or too few
+            points for two real parts.
+    """
+    if not options.sources:
+        return
+    reference, _ = real_parts(data.split(0), 0)
+    if len(reference) < _FEWEST:
+        raise ValueError(
+            f"sample quality needs {2 * _FEWEST} points outside the training part, got "
+            f"{2 * len(reference)}; give more data or set quality.sources = []"
+        )
+    if options.features == "classifier" and data.labels is None:
+        raise ValueError(
+            f'quality.features = "classifier" needs labels, and {data.name} has none; '
+            'set quality.features = "pca"'
+        )
+    if options.features == "pretrained":
+        FEATURES["pretrained"](data.x[:3], None, None)
+
+
+def real_parts(split: Splits, seed: int) -> tuple[Tensor, Tensor]:
+    """Two disjoint parts of equal size of the images that nothing was fitted to.
+
+    Args:
+        split: of the replicate.
+        seed: its seed.
+
+    Returns:
+        Indices of the reference and of the images that are encoded, each of shape (n,).
+    """
+    few = len(split.test) < 2 * _MOST
+    rest = torch.cat([split.validation, split.test]) if few else split.test
+    rest = rest[torch.randperm(len(rest), generator=stream("real parts", seed))]
+    size = min(len(rest) // 2, _MOST)
+    return rest[:size], rest[len(rest) // 2 :][:size]
+
+
+class Judge:
+    """Measures generated images of one replicate against its reference.
+
+    Args:
+        data: the data set.
+        x: its points on the device to work on.
+        split: of the replicate.
+        seed: its seed.
+        features: a name of ``vaelib.features.FEATURES``.
+        folder: where trained feature nets are kept.
+    """
+
+    def __init__(
+        self,
+        data: Dataset,
+        x: Tensor,
+        split: Splits,
+        seed: int,
+        features: str,
+        folder: Path | None = None,
+    ) -> None:
+        self.x, self.seed, self.train = x, seed, split.train
+        self.reference, self.encoded = real_parts(split, seed)
+        images = x[split.train]
+        labels = None if data.labels is None else data.labels[split.train]
+        self.features = FEATURES[features](images, labels, folder)
+        self.components = PCAFeatures(images)
+        real = self.features(x[self.reference])
+        self.gaussians, self.kernel = FeatureGaussians(real), KernelReference(real)
+        self.balls = Balls(real)
+        self.pca = self.components(x[self.reference])
+        self.pca_gaussians = FeatureGaussians(self.pca)
+        self.pca_train = self.components(images)[0]
+
+    def measure(self, images: Tensor, source: str) -> list[Measurement]:
+        """Every measure of a sample.
+
+        Args:
+            images: as many as the reference has, in random order, shape (n, *data_shape).
+            source: where they come from.
+
+        Returns:
+            The measurements.
+        """
+        found, pca = self.features(images), self.components(images)
+        values = {"frechet": frechet_distance(FeatureGaussians(found), self.gaussians)}
+        values["frechet_pca"] = frechet_distance(FeatureGaussians(pca), self.pca_gaussians)
+        values["image_mmd"] = image_mmd(found, self.kernel)
+        values |= neighbour_shares(found, self.balls)
+        values["authenticity"] = authenticity(pca[0], self.pca_train)
+        generator = stream("image classifier", self.seed)
+        few = slice(None), slice(_CLASSIFIED)
+        auc = classifier_test(pca[0][few], self.pca[0][few], generator=generator).statistic
+        rows = [Measurement("test", name, *value, source=source) for name, value in values.items()]
+        return [*rows, Measurement("test", "image_auc", auc, source=source)]
+
+    def single(self, images: Tensor, source: str) -> list[Measurement]:
+        """Precision and density, which are means over images that need not be a fair sample."""
+        shares = neighbour_shares(self.features(images), self.balls)
+        return [
+            Measurement("test", name, *shares[name], source=source)
+            for name in ("precision", "density")
+        ]
+
+    @cached_property
+    def references(self) -> list[Measurement]:
+        """The rows that need no model."""
+        size = len(self.reference)
+        generator = stream("reference samples", self.seed)
+        real = self.x[self.encoded]
+        images = self.x[self.train]
+        chosen = torch.randperm(len(images), generator=generator)
+        while len(chosen) < size:
+            chosen = torch.cat([chosen, chosen])
+        flat = images.flatten(1)
+        mixed = torch.randint(len(flat), (size, flat.shape[1]), generator=generator)
+        samples = {
+            "floor": real,
+            "training": images[chosen[:size].to(images.device)],
+            "marginals": flat.gather(0, mixed.to(flat.device)).view_as(real),
+        }
+        if real.dim() == 4:
+            samples["blur"] = _blurred(real)
+        rows = [row for name, sample in samples.items() for row in self.measure(sample, name)]
+        expected = expected_coverage(size, size)
+        note = f"{expected:.3f} is expected of real images; n = {size} for all sources"
+        return [
+            Measurement(**{**row.__dict__, "message": note})
+            if (row.metric, row.source) == ("coverage", "floor")
+            else row
+            for row in rows
+        ]
+
+
+def _blurred(images: Tensor) -> Tensor:
+    """Images blurred by a Gaussian of a sixteenth of their height."""
+    from torchvision.transforms.functional import gaussian_blur
+
+    width = images.shape[-1] / 16
+    blurred: Tensor = gaussian_blur(images, [2 * round(2 * width) + 1] * 2, [width, width])
+    return blurred
+
+
+_JUDGES: dict[tuple[object, ...], Judge] = {}
+
+
+def _judge(
+    data: Dataset, x: Tensor, split: Splits, seed: int, features: str, folder: Path | None
+) -> Judge:
+    """The judge of a replicate, which all its configurations share; the last few are kept."""
+    key = (data.fingerprint, seed, features, x.device.type, folder)
+    if key not in _JUDGES:
+        while len(_JUDGES) >= 10:
+            del _JUDGES[next(iter(_JUDGES))]
+        _JUDGES[key] = Judge(data, x, split, seed, features, folder)
+    return _JUDGES[key]
+
+
+def sample_quality(
+    model: VAE,
+    data: Dataset,
+    x: Tensor,
+    split: Splits,
+    seed: int,
+    options: Quality = Quality(),  # noqa: B008  # frozen
+    folder: Path | None = None,
+) -> tuple[list[Measurement], dict[str, np.ndarray]]:
+    """Measure the images that a model decodes from each latent source.
+
+    An image is the decoder's mean E[x|z], without the likelihood's noise.
+
+    Args:
+        model: a trained model.
+        data: the data set that it was trained on.
+        x: its points on the model's device.
+        split: of the replicate.
+        seed: its seed; the first, 0, also keeps images to look at.
+        options: what to measure.
+        folder: where trained feature nets are kept.
+
+    Returns:
+        Measurements of split ``"test"``, and small arrays: ``"samples_<source>"``, 64 images as
+        uint8, of every source, of the lowest and highest log q_N among prior draws, and real.
+    """
+    if not options.sources:
+        return [], {}
+    judge = _judge(data, x, split, seed, options.features, folder)
+    size = len(judge.reference)
+    mean, scale = model.posterior(x[judge.encoded])
+    family = model.family
+    train, held = family.aggregate(*model.posterior(x[split.train])), family.aggregate(mean, scale)
+    with torch.no_grad():
+        latents = Latents(model.resolved_prior(), train, held, seed)
+    rows, samples = [], {"real": x[judge.reference]}
+    for source in options.sources:
+        try:
+            z = mean
+            if source != "reconstruction":
+                z = _draw(latents, source, size)
+            images = _decoded(model, z, x)
+            rows += judge.measure(images, source)
+        except ValueError as error:  # of one source: the others are measured
+            rows.append(Measurement("test", "frechet", None, source=source, message=str(error)))
+            continue
+        samples[source] = images
+    if "prior" in samples and family != PointFamily():
+        deciles, extremes = _by_density(model, latents, judge, x)
+        rows += deciles
+        samples |= extremes
+    arrays = {}
+    if seed == 0 and len(data.data_shape) == 3:
+        arrays = {f"samples_{name}": _shown(images) for name, images in samples.items()}
+    return [*rows, *judge.references], arrays
+
+
+def _draw(latents: Latents, source: str, size: int) -> Tensor:
+    """Latents of a source, shuffled: a sampler may return them sorted by component."""
+    sampler = LATENT_SOURCES[source](latents)
+    generator = stream(f"latents {source}", latents.seed)
+    z = sampler.sample(size, generator)
+    return z[torch.randperm(len(z), generator=generator)]
+
+
+@torch.no_grad()
+def _decoded(model: VAE, z: Tensor, x: Tensor) -> Tensor:
+    z = z.to(x)
+    return torch.cat([model.decode(z[at : at + 2048]) for at in range(0, len(z), 2048)])
+
+
+def _by_density(
+    model: VAE, latents: Latents, judge: Judge, x: Tensor
+) -> tuple[list[Measurement], dict[str, Tensor]]:
+    """Images from where q_N is least and most dense among draws of the prior."""
+    size = len(judge.reference)
+    z = PriorSampler(latents).sample(10 * size, stream("latents by density", latents.seed))
+    order = latents.train.log_prob(z.to(x.device)).argsort().cpu()
+    rows, samples = [], {}
+    for name, chosen in (("lowest_decile", order[:size]), ("highest_decile", order[-size:])):
+        rows += judge.single(_decoded(model, z[chosen], x), name)
+    for name, chosen in (("deepest", order[:_SHOWN]), ("densest", order[-_SHOWN:].flip(0))):
+        samples[name] = _decoded(model, z[chosen], x)
+    return rows, samples
+
+
+def _shown(images: Tensor) -> np.ndarray:
+    shown: np.ndarray = (images[:_SHOWN].clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
+    return shown
+
+
+def tighter_bound(model: VAE, x: Tensor, elbo: Bound, seed: int, inputs: int) -> list[Measurement]:
+    """The importance-weighted bound with K = 1,000, and its gap to the ELBO.
+
+    The gap is measured on a few inputs, where it varies little; added to the ELBO of all inputs it
+    gives the bound of all without bias.
+
+    Args:
+        model: a trained model.
+        x: test inputs, shape (n, *data_shape).
+        elbo: of all of them.
+        seed: of the replicate.
+        inputs: at most so many are used; 0 for none.
+
+    Returns:
+        Measurements ``iwae`` and ``bound_gap``, in nats per input.
+    """
+    if not inputs:
+        return []
+    order = torch.randperm(len(x), generator=stream("bound inputs", seed))[:inputs]
+    weights = importance_weights(model, x[order.to(x.device)], stream("iwae", seed), _DRAWS)
+    gap, error = bound_gap(weights)
+    note = f"K = {_DRAWS:,}, the gap on {len(order)} of {len(x)} test inputs"
+    value, spread = elbo.elbo + gap, float(np.hypot(error, elbo.standard_error))
+    return [
+        Measurement("test", "iwae", value, spread, message=note),
+        Measurement("test", "bound_gap", gap, error, message=note),
+    ]

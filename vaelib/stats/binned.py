@@ -1,0 +1,77 @@
+"""One-dimensional mixtures of very many components, binned: their divergence in a fraction of time.
+
+Components that agree in scale within a few per cent and in mean within a fraction of that scale
+are replaced by one with their weight, mean and variance. What is lost is their third moment, a
+relative error of the density of order (bin / scale)^3, and of the divergence of less than that.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+__all__ = ["MANY", "binned_kl"]
+
+MANY = 20_000
+"""Components from which binning pays."""
+
+_REACH = 9.0  # component standard deviations that the grid covers beyond the outermost means
+_FINEST = 5.0  # grid points per smallest component scale
+_MOST = 1 << 15  # points of a grid
+_BINS = 10.0  # per component scale
+_TILE = 1 << 20  # numbers of the (points, components) matrix held at once
+
+
+def binned_kl(mean: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+    """KL of a one-dimensional mixture to N(0, 1), by the trapezoidal rule over binned components.
+
+    Args:
+        mean: means of the components, shape (N,), float64.
+        scale: their standard deviations, shape (N,), float64.
+
+    Returns:
+        The divergence and an estimate of its error, the larger of its changes with half the points
+        and with bins twice as wide; scalars, in nats.
+    """
+    low, high = float((mean - _REACH * scale).min()), float((mean + _REACH * scale).max())
+    points = min(_MOST, math.ceil((high - low) / float(scale.min()) * _FINEST))
+    points = max(points | 1, 257)
+    grid = torch.linspace(low, high, points, dtype=torch.float64, device=mean.device)
+    step = (high - low) / (points - 1)
+    integrands = []
+    for bins in (_BINS, _BINS / 2):
+        density = _density(grid, *_binned(mean, scale, bins))
+        ratio = density.clamp_min(torch.finfo(density.dtype).tiny).log()
+        ratio += 0.5 * (grid.square() + math.log(2 * math.pi))
+        integrands.append(density * ratio)
+    fine = integrands[0].sum() * step
+    changes = torch.stack([integrands[0][::2].sum() * 2 * step, integrands[1].sum() * step]) - fine
+    return fine, changes.abs().max()
+
+
+def _binned(mean: Tensor, scale: Tensor, bins: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Weight, mean and scale of the components that replace the given ones."""
+    octave = (scale.log() * (bins / 2)).floor()
+    place = (mean / (octave / (bins / 2)).exp() * bins).floor()
+    place -= place.min()
+    key = (octave - octave.min()) * (place.max() + 1) + place
+    kinds, where = torch.unique(key, return_inverse=True)
+
+    def total(values: Tensor) -> Tensor:
+        return torch.zeros(len(kinds), dtype=mean.dtype).to(mean).index_add_(0, where, values)
+
+    count = total(torch.ones_like(mean))
+    centre = total(mean) / count
+    variance = total(scale.square() + (mean - centre[where]).square()) / count
+    return count / len(mean), centre, variance.sqrt()
+
+
+def _density(grid: Tensor, weight: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
+    """The mixture's density at the grid, shape (points,)."""
+    height = weight / (scale * math.sqrt(2 * math.pi))
+    size = max(1, _TILE // len(mean))
+    parts = []
+    for start in range(0, len(grid), size):
+        standard = (grid[start : start + size, None] - mean) / scale
+        parts.append(standard.square_().mul_(-0.5).clamp_(min=-80).exp_() @ height)
+    return torch.cat(parts)

@@ -1,0 +1,151 @@
+"""Sample quality from nearest neighbours of features.
+
+A real point's ball reaches to its k-th nearest real neighbour. Precision is the share of generated
+points inside some real ball, density the mean number of real balls around a generated point over
+k, coverage the share of real balls that hold a generated point, and recall the share of real points
+inside some ball of the generated ones.
+
+References:
+    Kynkäänniemi et al. (2019), Improved precision and recall metric for assessing generative
+        models, NeurIPS.
+    Naeem et al. (2020), Reliable fidelity and diversity metrics for generative models, ICML.
+    Alaa et al. (2022), How faithful is your synthetic data?, ICML.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from vaelib.stats.checks import as_points
+from vaelib.stats.jackknife import Estimate, mean_of
+from vaelib.stats.kernels import cross_blocks
+
+__all__ = ["NEIGHBOURS", "Balls", "authenticity", "expected_coverage", "neighbour_shares"]
+
+NEIGHBOURS = 5
+
+
+class Balls:
+    """Points, each with the squared distance to its k-th nearest other one.
+
+    Args:
+        features: Of T nets, shape (T, n, d) or (n, d).
+        k: Which neighbour.
+
+    Attributes:
+        points: Shape (T, n, d), float64.
+        squared_radii: Shape (T, n), in squared feature units.
+
+    Raises:
+        ValueError: For bad features, or no more than k rows.
+    """
+
+    def __init__(self, features: Tensor, k: int = NEIGHBOURS) -> None:
+        x = as_points(features, "features")
+        self.points = x.reshape(-1, *x.shape[-2:])
+        if not 1 <= k < self.points.shape[1]:
+            raise ValueError(f"k must be from 1 to n - 1 = {self.points.shape[1] - 1}, got {k}")
+        self.k = k
+        self.squared_radii = torch.stack(
+            [_to_neighbour(points, torch.arange(len(points)), k) for points in self.points]
+        )
+
+
+def _to_neighbour(points: Tensor, chosen: Tensor, k: int) -> Tensor:
+    """Squared distance of chosen points to their k-th nearest other point, shape (chosen,)."""
+    parts = []
+    for rows, squared in cross_blocks(points[chosen], points):
+        own = chosen[rows].unsqueeze(1)
+        parts.append(squared.scatter_(1, own, -1.0).kthvalue(k + 1).values)  # itself comes first
+    return torch.cat(parts)
+
+
+def neighbour_shares(generated: Tensor, real: Balls) -> dict[str, Estimate]:
+    """Precision, density, recall and coverage.
+
+    Args:
+        generated: Features of generated images, shape (T, m, d) or (m, d).
+        real: Balls of the real ones, of the same nets.
+
+    Returns:
+        ``precision``, ``density``, ``recall``, ``coverage``: means over the nets. The standard
+        errors are over the points that are counted, the balls being given.
+
+    Raises:
+        ValueError: If the features are bad or differ in nets or dimensions.
+    """
+    fake = Balls(generated, real.k)
+    if fake.points.shape[::2] != real.points.shape[::2]:
+        got = f"{tuple(fake.points.shape[::2])} and {tuple(real.points.shape[::2])}"
+        raise ValueError(f"features must have the same nets and dimensions, got {got}")
+    nets, m = fake.points.shape[:2]
+    around = torch.zeros(nets, m, dtype=torch.float64)  # real balls around each generated point
+    found = torch.zeros(2, *real.points.shape[:2], dtype=torch.float64)
+    for net in range(nets):
+        radii = real.squared_radii[net]
+        for rows, squared in cross_blocks(real.points[net], fake.points[net]):
+            inside = squared < radii[rows].unsqueeze(1)
+            around[net] += inside.sum(0)
+            found[0, net, rows] = inside.any(1).double()
+            found[1, net, rows] = (squared < fake.squared_radii[net]).any(1).double()
+    return {
+        "precision": mean_of((around > 0).double().mean(0)),
+        "density": mean_of(around.mean(0) / real.k),
+        "recall": mean_of(found[1].mean(0)),
+        "coverage": mean_of(found[0].mean(0)),
+    }
+
+
+def expected_coverage(real: int, generated: int, k: int = NEIGHBOURS) -> float:
+    """Expected coverage when both samples come from one continuous distribution.
+
+    A real point is missed when its k nearest among all others are real:
+    1 - (n - 1) … (n - k) / ((n + m - 1) … (n + m - k)), whatever the distribution.
+
+    Args:
+        real: n.
+        generated: m.
+        k: Which neighbour.
+
+    Returns:
+        A probability; about 1 - 2^-k for n = m.
+
+    Example:
+        >>> round(expected_coverage(360, 360), 4)
+        0.9692
+    """
+    missed = 1.0
+    for place in range(1, k + 1):
+        missed *= (real - place) / (real + generated - place)
+    return 1 - missed
+
+
+def authenticity(generated: Tensor, training: Tensor) -> Estimate:
+    """Share of generated images that are no copy of a training image.
+
+    One is a copy when it lies closer to its nearest training image than that image's own nearest
+    neighbour does, or as close.
+
+    Args:
+        generated: Features of generated images, shape (m, d).
+        training: Features of training images, shape (n, d).
+
+    Returns:
+        The share and its standard error over the generated images: 0 for copies, about ½ for
+        fresh images of the same distribution.
+
+    Raises:
+        ValueError: If the features are bad or differ in dimensions.
+    """
+    x, y = as_points(generated, "generated"), as_points(training, "training", rows=3)
+    if x.dim() != 2 or y.dim() != 2 or x.shape[1] != y.shape[1]:
+        got = f"{tuple(x.shape)} and {tuple(y.shape)}"
+        raise ValueError(f"generated and training must have shapes (m, d) and (n, d), got {got}")
+    nearest = [squared.min(1) for _, squared in cross_blocks(x, y)]
+    distance = torch.cat([found.values for found in nearest])
+    index = torch.cat([found.indices for found in nearest])
+    chosen, place = torch.unique(index, return_inverse=True)
+    own = _to_neighbour(y, chosen, 1)[place]
+    # Copies whose distance is rounding error stay copies.
+    return mean_of((distance > own + 1e-12 * (1 + own)).double())
