@@ -237,10 +237,10 @@ def sample_quality(
     judge = _judge(data, x, split, seed, options.features, folder)
     size = len(judge.reference)
     mean, scale = model.posterior(x[judge.encoded])
-    train = model.family.aggregate(*model.posterior(x[split.train]))
+    family = model.family
+    train, held = family.aggregate(*model.posterior(x[split.train])), family.aggregate(mean, scale)
     with torch.no_grad():
-        prior = model.resolved_prior()
-    latents = Latents(prior, train, model.family.aggregate(mean, scale), seed)
+        latents = Latents(model.resolved_prior(), train, held, seed)
     rows, samples = [], {"real": x[judge.reference]}
     for source in options.sources:
         try:
@@ -253,7 +253,7 @@ def sample_quality(
             rows.append(Measurement("test", "frechet", None, source=source, message=str(error)))
             continue
         samples[source] = images
-    if "prior" in samples and model.family != PointFamily():  # points have no density
+    if "prior" in samples and family != PointFamily():
         deciles, extremes = _by_density(model, latents, judge, x)
         rows += deciles
         samples |= extremes
