@@ -35,14 +35,27 @@ from vaelib.stats.frechet import FeatureGaussians, frechet_distance
 from vaelib.stats.image_quality import KernelReference, image_mmd
 from vaelib.stats.neighbours import Balls, authenticity, expected_coverage, neighbour_shares
 
-__all__ = ["SOURCES", "Judge", "Quality", "check", "real_parts", "sample_quality", "tighter_bound"]
+__all__ = [
+    "REFERENCES",
+    "SOURCES",
+    "Judge",
+    "Quality",
+    "check",
+    "real_parts",
+    "sample_quality",
+    "tighter_bound",
+]
 
 SOURCES = (*LATENT_SOURCES, "reconstruction")
 """Where generated images may come from: a latent sampler, or the posterior means of real images."""
 
+REFERENCES = ("floor", "training", "blur", "marginals")
+"""Sources that no model makes."""
+
 _FEWEST = 40  # rows that the jackknife needs
 _MOST = 2500  # images of the reference, and of each source
 _CLASSIFIED = 8  # principal components that the classifier sees; with more it tells every VAE
+_LOWEST = "lowest_decile"
 _SHOWN = 64  # images that are kept to look at
 _DRAWS = 1000  # K of the importance-weighted bound
 
@@ -287,7 +300,12 @@ def sample_quality(
             continue
         samples[source] = images
     if "prior" in samples:
-        deciles, extremes = _by_density(model, latents, judge, x)
+        try:
+            deciles, extremes = _by_density(model, latents, judge, x)
+        except ValueError as error:
+            note = str(error)
+            deciles = [Measurement("test", "precision", None, source=_LOWEST, message=note)]
+            extremes = {}
         rows += deciles
         samples |= extremes
     arrays = {}
@@ -318,7 +336,7 @@ def _by_density(
     z = PriorSampler(latents).sample(10 * size, stream("latents by density", latents.seed))
     order = latents.train.log_prob(z.to(x.device)).argsort().cpu()
     rows, samples = [], {}
-    for name, chosen in (("lowest_decile", order[:size]), ("highest_decile", order[-size:])):
+    for name, chosen in ((_LOWEST, order[:size]), ("highest_decile", order[-size:])):
         rows += judge.single(_decoded(model, z[chosen], x), name)
     for name, chosen in (("deepest", order[:_SHOWN]), ("densest", order[-_SHOWN:].flip(0))):
         samples[name] = _decoded(model, z[chosen], x)
