@@ -48,8 +48,8 @@ _DECILES = (
 _GRIDS = "The first seed, drawn at random, not chosen; the same layout for every configuration."
 _HOLES = (
     "Left: where the aggregate posterior has more mass than the prior (red) and less (blue), in "
-    "closed form. Middle and right: what the decoder makes of the prior draws where the aggregate "
-    "posterior of the training inputs is least and most dense."
+    "closed form. Middle and right: what the decoder makes of the tenth of prior draws where the "
+    "aggregate posterior of the training inputs is least dense, and most dense."
 )
 
 

@@ -278,7 +278,7 @@ def sample_quality(
 
     Returns:
         Measurements of split ``"test"``, and small arrays: ``"samples_<source>"``, 64 images as
-        uint8, of every source, of the lowest and highest log q_N among prior draws, and real.
+        uint8, of every source, of the prior draws of lowest and highest log q_N, and real.
     """
     if not options.sources:
         return [], {}
@@ -335,12 +335,10 @@ def _by_density(
     size = len(judge.reference)
     z = PriorSampler(latents).sample(10 * size, stream("latents by density", latents.seed))
     order = latents.train.log_prob(z.to(x.device)).argsort().cpu()
-    rows, samples = [], {}
-    for name, chosen in ((_LOWEST, order[:size]), ("highest_decile", order[-size:])):
-        rows += judge.single(_decoded(model, z[chosen], x), name)
-    for name, chosen in (("deepest", order[:_SHOWN]), ("densest", order[-_SHOWN:].flip(0))):
-        samples[name] = _decoded(model, z[chosen], x)
-    return rows, samples
+    lowest, highest = (_decoded(model, z[part], x) for part in (order[:size], order[-size:]))
+    rows = judge.single(lowest, _LOWEST) + judge.single(highest, "highest_decile")
+    step = max(1, size // _SHOWN)  # evenly over each tenth: the densest of all look the same
+    return rows, {"deepest": lowest[::step], "densest": highest[::step]}
 
 
 def _shown(images: Tensor) -> np.ndarray:
