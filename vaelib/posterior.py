@@ -150,10 +150,6 @@ class AggregatePosterior:
         column = slice(dimension, dimension + 1)
         return AggregatePosterior(self.mean[:, column], self.scale[:, column])
 
-    def subset(self, index: Tensor) -> "AggregatePosterior":
-        """The mixture of some of the components, in the order of their indices, shape (n,)."""
-        return type(self)(self.mean[index], self.scale[index])
-
     def moments(self) -> tuple[Tensor, Tensor]:
         """Exact mean of shape (D,) and covariance of shape (D, D)."""
         centre = self.mean.mean(0)

@@ -87,11 +87,16 @@ def decompose(
 
     Returns:
         The parts in nats. The standard error is the stratified one for two draws or more of all
-        components; otherwise it ignores the stratification and errs on the large side.
+        components; otherwise it ignores the stratification and errs on the large side. For one
+        component and a closed-form KL all is exact and the error 0.
+
+    Raises:
+        ValueError: for fewer than 1 draw, or a prior of another dimension.
 
     References:
         Hoffman and Johnson, ELBO surgery, 2016.
     """
+    _check(posterior, prior, draws)
     chosen, uneven = posterior, None
     rates = prior.kl(posterior.mean, posterior.scale) if prior.closed_form else None
     if points is not None and points < posterior.components:
@@ -184,6 +189,8 @@ def leave_one_out_kl(
     Raises:
         ValueError: for fewer than 2 components or 1 draw, or a prior of another dimension.
     """
+    _check(posterior, prior, draws)
+    check_least(posterior.components, "components", 2)
     chosen = posterior
     if points is not None and points < posterior.components:
         order = torch.randperm(posterior.components, generator=generator).to(posterior.mean.device)
