@@ -227,7 +227,8 @@ def test_two_data_sets_by_path_are_two_data_sets_and_a_changed_file_runs_again(f
     for name in ("a", "b"):
         np.savez(folder / f"{name}.npz", x=x)
     text = MATRIX.split("metrics")[0] + (
-        '[base]\ntraining = { steps = 2 }\nquality = { sources = [] }\n[[study]]\nname = "data"\ngrid = { "dataset" = '
+        "[base]\ntraining = { steps = 2 }\nquality = { sources = [] }\n"
+        '[[study]]\nname = "data"\ngrid = { "dataset" = '
         '[{ name = "npz", path = "a.npz" }, { name = "npz", path = "b.npz" }] }\n'
     )
     (folder / "plugged.toml").write_text(text)
