@@ -1,4 +1,4 @@
-"""Reading a user's own posterior from an .npz file."""
+"""Reading a user's own posterior, or bare latents, from an .npz file."""
 
 import zipfile
 from dataclasses import dataclass
@@ -8,59 +8,139 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["Encoded", "read"]
+__all__ = ["MOST", "Encoded", "read"]
 
-_KEYS = ("mean", "scale", "logvar", "heldout_mean", "heldout_scale", "heldout_logvar")
+MOST = 1 << 27
+"""Numbers that one array may hold: a gigabyte in float64, and the audit makes several copies."""
+
+_KEYS = ("mean", "scale", "logvar", "heldout_mean", "heldout_scale", "heldout_logvar", "z")
+_NAMED = 5  # rows that an error names
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """Posteriors of training inputs and, where given, of held-out ones: (mean, scale) pairs."""
+    """What a file held.
 
-    train: tuple[Tensor, Tensor]
-    heldout: tuple[Tensor, Tensor] | None
+    Attributes:
+        train: mean and scale of the training inputs, each (N, D); None where only z was given.
+        heldout: mean and scale of held-out inputs, where given.
+        z: bare latents, shape (n, D), where only they were given.
+        warnings: sentences that a person should read first.
+    """
+
+    train: tuple[Tensor, Tensor] | None
+    heldout: tuple[Tensor, Tensor] | None = None
+    z: Tensor | None = None
+    warnings: tuple[str, ...] = ()
 
 
 def read(path: Path) -> Encoded:
-    """Read ``mean`` and ``scale`` or ``logvar``, and their ``heldout_`` counterparts.
+    """Read ``mean`` and ``scale`` or ``logvar``, and their ``heldout_`` counterparts, or ``z``.
+
+    Names, types and sizes are checked before any data is read.
 
     Args:
         path: an .npz file; pickled objects in it are refused, never loaded.
 
     Returns:
-        The posteriors, float64.
+        The posteriors or latents, float64.
 
     Raises:
-        ValueError: for a file that is no such archive or lacks what is needed.
+        ValueError: for a file that is no such archive, is too large, or lacks what is needed.
     """
     try:
+        if path.is_file() and not zipfile.is_zipfile(path):
+            what = "an empty file" if path.stat().st_size == 0 else "a file of another kind"
+            raise ValueError(f"expected an .npz archive, got {what}; save with np.savez")
+        with zipfile.ZipFile(path) as file:
+            names = [_checked(file, member) for member in file.namelist()]
         with np.load(path, allow_pickle=False) as file:
-            if not isinstance(file, np.lib.npyio.NpzFile):
-                raise ValueError("expected an .npz archive, got a single array; save with np.savez")
-            unknown = sorted(set(file.files) - set(_KEYS))
-            if unknown:
-                raise ValueError(f"unknown key {unknown[0]!r}; known are {', '.join(_KEYS)}")
-            arrays = {name: _numbers(name, file[name]) for name in file.files}
+            arrays = {name: _numbers(name, file[name]) for name in names}
     except (OSError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(f"expected a readable .npz file ({error})") from error
-    train = _pair(arrays, "")
-    return Encoded(train, _pair(arrays, "heldout_") if "heldout_mean" in arrays else None)
+    return _encoded(arrays)
+
+
+def _checked(file: zipfile.ZipFile, member: str) -> str:
+    """The name of an array whose header is right."""
+    name = member.removesuffix(".npy")
+    if name not in _KEYS:
+        raise ValueError(f"unknown key {name!r}; known are {', '.join(_KEYS)}")
+    with file.open(member) as stream:
+        version = np.lib.format.read_magic(stream)
+        reader = (
+            np.lib.format.read_array_header_1_0
+            if version == (1, 0)
+            else np.lib.format.read_array_header_2_0
+        )
+        shape, _, dtype = reader(stream)
+    if dtype.hasobject:
+        raise ValueError(f"{name} holds pickled objects, which are never loaded; save numbers")
+    if dtype.kind not in "fiu":
+        raise ValueError(f"{name} must hold numbers, got dtype {dtype}")
+    size = int(np.prod(shape, dtype=object))
+    if size > MOST:
+        raise ValueError(
+            f"{name} has shape {shape}, {size:,} numbers, and an audit takes {MOST:,} at most "
+            f"({MOST * 8 / 1e9:.1f} GB); save a random choice of the inputs, such as 1,000,000"
+        )
+    return name
 
 
 def _numbers(name: str, array: np.ndarray) -> Tensor:
-    if array.dtype.kind not in "fiu":
-        raise ValueError(f"{name} must hold numbers, got dtype {array.dtype}")
-    return torch.from_numpy(np.asarray(array, dtype=np.float64))
+    values = torch.from_numpy(np.asarray(array, dtype=np.float64))
+    if values.dim() != 2 or 0 in values.shape:
+        raise ValueError(
+            f"{name} must have the same shape (N, D) as its partner, with N and D at least 1, "
+            f"got {tuple(values.shape)}"
+        )
+    bad = (~values.isfinite()).any(1).nonzero()[:, 0].tolist()
+    if bad:
+        first = ", ".join(map(str, bad[:_NAMED])) + (", …" if len(bad) > _NAMED else "")
+        raise ValueError(
+            f"{name} must be finite, got NaN or infinity in {len(bad):,} of {len(values):,} rows "
+            f"({first}); drop those inputs"
+        )
+    return values
+
+
+def _encoded(arrays: dict[str, Tensor]) -> Encoded:
+    swapped = tuple(
+        f"{name} has shape {tuple(values.shape)}, fewer inputs than dimensions: are its axes "
+        "swapped?"
+        for name, values in arrays.items()
+        if name.endswith(("mean", "z")) and values.shape[0] < values.shape[1]
+    )
+    if "z" in arrays:
+        if len(arrays) > 1:
+            others = ", ".join(name for name in arrays if name != "z")
+            raise ValueError(f"expected z alone, or posteriors without it, got z and {others}")
+        return Encoded(None, z=arrays["z"], warnings=swapped)
+    train = _pair(arrays, "")
+    given = any(name.startswith("heldout_") for name in arrays)
+    return Encoded(train, _pair(arrays, "heldout_") if given else None, warnings=swapped)
 
 
 def _pair(arrays: dict[str, Tensor], prefix: str) -> tuple[Tensor, Tensor]:
     if f"{prefix}mean" not in arrays:
+        instead = "" if prefix else ", or z alone"
         raise ValueError(
-            f"expected {prefix}mean and {prefix}scale or {prefix}logvar, got "
+            f"expected {prefix}mean and {prefix}scale or {prefix}logvar{instead}, got "
             f"{', '.join(arrays) or 'nothing'}"
         )
     given = [kind for kind in ("scale", "logvar") if f"{prefix}{kind}" in arrays]
     if len(given) != 1:
         raise ValueError(f"expected one of {prefix}scale and {prefix}logvar, got {len(given)}")
-    spread = arrays[f"{prefix}{given[0]}"]
-    return arrays[f"{prefix}mean"], (0.5 * spread).exp() if given == ["logvar"] else spread
+    mean, spread = arrays[f"{prefix}mean"], arrays[f"{prefix}{given[0]}"]
+    if mean.shape != spread.shape:
+        raise ValueError(
+            f"{prefix}mean and {prefix}{given[0]} must have the same shape (N, D), got "
+            f"{tuple(mean.shape)} and {tuple(spread.shape)}"
+        )
+    if given == ["logvar"]:
+        return mean, (0.5 * spread).exp()
+    lowest = float(spread.min())
+    if not lowest > 0:
+        hint = f"; if these are log variances, save them as {prefix}logvar" if lowest < 0 else ""
+        raise ValueError(f"{prefix}scale must be positive, got min {lowest:.3g}{hint}")
+    return mean, spread

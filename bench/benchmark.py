@@ -29,6 +29,7 @@ from bench.trained import build_model, build_objective, dataset_of
 from vaelib.models import VAE
 from vaelib.quality import check
 from vaelib.quality_options import Quality
+from vaelib.seeding import stream
 
 __all__ = ["Plan", "benchmark", "pictured", "plan"]
 
@@ -112,8 +113,10 @@ def _parameters(text: str) -> int:
     values = json.loads(text)
     data = dataset_of(values["dataset"])
     check(data, Quality(**values["quality"]))
-    build_objective(values, len(data.split(0).train), 0)
+    train = data.split(0).train
     model = build_model(values, data.data_shape, 0)
+    build_objective(values, len(train), 0).check(model)
+    model.prepare(data.x[train], stream("preparation", 0))
     _check_shapes(model, data.data_shape)
     return sum(p.numel() for p in model.parameters())
 

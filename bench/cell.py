@@ -12,11 +12,12 @@ from bench.stages import Laps
 from bench.trained import Trained, dataset_of, trained
 from vaelib.audit import Measurement, audit
 from vaelib.datasets import Dataset
+from vaelib.families import PointFamily
 from vaelib.models import VAE
 from vaelib.quality import sample_quality, tighter_bound
 from vaelib.quality_options import Quality
 from vaelib.seeding import stream
-from vaelib.stats.bounds import evidence_lower_bound
+from vaelib.stats.bounds import evidence_lower_bound, point_reconstruction
 from vaelib.stats.nulls import NormalNull
 
 __all__ = ["run_block"]
@@ -82,13 +83,11 @@ def _measure(
     stages("latents")
     mean, scale = posteriors["train"]
     null = NormalNull(folder=cache / "nulls")
-    rows = audit(mean, scale, model.prior, posteriors["test"], seed=seed, null=null)
+    with torch.no_grad():
+        prior = model.resolved_prior()
+    rows = audit(mean, scale, prior, posteriors["test"], seed=seed, null=null)
     for name, index in parts.items():
-        bound = evidence_lower_bound(model, x[index], stream(f"elbo {name}", seed))
-        error = bound.standard_error
-        rows.append(Measurement(name, "elbo", bound.elbo, error))
-        rows.append(Measurement(name, "reconstruction", bound.reconstruction, error))
-    rows += tighter_bound(model, x[split.test], bound, seed, quality.bound_inputs)
+        rows += _bounds(model, x[index], name, seed, quality.bound_inputs)
     stages("statistics")
     scores, samples = sample_quality(model, data, x, split, seed, quality, cache / "features")
     rows += scores
@@ -115,6 +114,22 @@ def _few(index: Tensor, generator: torch.Generator) -> Tensor:
     if len(index) <= _ENCODED:
         return index
     return index[torch.randperm(len(index), generator=generator)[:_ENCODED]]
+
+
+def _bounds(model: VAE, x: Tensor, split: str, seed: int, inputs: int) -> list[Measurement]:
+    """The bounds on the likelihood, those of importance weighting on test inputs."""
+    if model.family == PointFamily():
+        undefined = "not defined: a deterministic encoder has no evidence lower bound"
+        return [
+            Measurement(split, "elbo", None, message=undefined),
+            Measurement(split, "reconstruction", point_reconstruction(model, x)),
+        ]
+    bound = evidence_lower_bound(model, x, stream(f"elbo {split}", seed))
+    rows = [
+        Measurement(split, "elbo", bound.elbo, bound.standard_error),
+        Measurement(split, "reconstruction", bound.reconstruction, bound.reconstruction_error),
+    ]
+    return rows + (tighter_bound(model, x, bound, seed, inputs) if split == "test" else [])
 
 
 def _own(

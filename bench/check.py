@@ -20,7 +20,7 @@ from bench.metrics import METRICS
 from bench.progress import Progress, progress_on
 from bench.request import Request
 from bench.runner import Summary
-from bench.running import executor_of
+from bench.running import device_of, executor_of
 
 __all__ = ["check", "execute", "read_baseline"]
 
@@ -101,7 +101,7 @@ def execute(
         The exit code: 0 fine, 1 regressed, 2 not comparable.
     """
     matrix = load(request.matrix, metrics=METRICS)
-    planned = plan(matrix, request.results, request.device)
+    planned = plan(matrix, request.results, device_of(request))
     try:
         summary, found = check(planned, baseline, executor_of(request), progress_on(console))
     except GateError as error:

@@ -182,48 +182,84 @@ def report(
 @app.command()
 def audit(
     file: Annotated[
-        Path, typer.Argument(help="An .npz with mean and scale (or logvar), each (N, D).")
+        Path, typer.Argument(help="An .npz with mean and scale (or logvar), each (N, D), or z.")
     ],
     prior: Annotated[
         str, typer.Option(help="A name of `vaebench list priors`.", autocompletion=_priors)
     ] = "normal",
     as_json: Annotated[bool, typer.Option("--json", help="A list of rows on stdout.")] = False,
+    report: Annotated[
+        Path | None, typer.Option(help="Write a Markdown page with figures to this folder.")
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Of torch.", show_default="one per core if N > 5,000")
+    ] = None,
 ) -> None:
-    """Measure the posterior of your own model.
+    """Answer for your own model: may I sample from N(0, I)?
 
     The file holds `mean` and `scale` (or `logvar`) of the training inputs and, where you have
-    them, `heldout_mean` and `heldout_scale`.
+    them, `heldout_mean` and `heldout_scale` - or `z` alone, one latent per input.
 
-    Example: vaebench audit posterior.npz --json
+    Example: vaebench audit posterior.npz --report audit
     """
     import json
 
-    from rich.table import Table
+    from rich.console import Console
 
-    from bench import archive
-    from bench.metrics import METRICS
-    from vaelib import audit as audit_posterior
+    from bench import audit_report as audits
+    from bench.audit_figures import write_report
+    from bench.running import cores
 
+    aside = Console(stderr=True, soft_wrap=True)
     try:
-        encoded = archive.read(file)
-        rows = audit_posterior(*encoded.train, prior=prior, heldout=encoded.heldout)
+        audited = audits.audit_file(file, prior, aside, threads or cores(), always=bool(threads))
     except ValueError as error:
         raise typer.BadParameter(f"{file}: {error}") from error
     if as_json:
-        print(
-            json.dumps(
-                [{**row.__dict__, "unit": METRICS[row.metric].unit} for row in rows], indent=1
-            )
-        )
-        return
-    table = Table("split", "metric", "value", "standard error", "p-value", "unit", "")
-    for row in rows:
-        numbers = [
-            f"{v:.4g}" if v is not None else ""
-            for v in (row.value, row.standard_error, row.p_value)
-        ]
-        table.add_row(row.split, row.metric, *numbers, METRICS[row.metric].unit, row.message)
-    _console().print(table)
+        print(json.dumps(audits.json_rows(audited.rows), indent=1))
+    else:
+        audits.show(audited, _console())
+    if report is not None:
+        aside.print(str(write_report(report, audited, file.name)), markup=False)
+
+
+@app.command()
+def validate(
+    results: Results = Path("results"),
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A minute; writes validity-quick.md instead.")
+    ] = False,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes at once.", show_default="one per core")
+    ] = None,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Run nothing: the page from its tables.")
+    ] = False,
+) -> None:
+    """Calibrate the suite itself: estimators against oracles, levels and power of every test.
+
+    Writes validity.md and its tables. Exit code 1 where anything lies outside its band.
+
+    Example: vaebench validate --quick
+    """
+    from bench import validate as calibration
+    from bench.running import cores
+    from bench.validity_page import write_validity
+    from bench.validity_verdicts import summary
+
+    workers = cores() if workers is None else workers
+    if workers < 1:
+        raise typer.BadParameter(f"--workers must be at least 1, got {workers}")
+    name = calibration.QUICK if quick else calibration.FULL
+    if not rebuild:
+        calibration.run(results, quick=quick, workers=workers, say=print)
+    elif not (results / name / "levels.csv").is_file():
+        message = f"expected tables in {results / name}, which are not there; leave --rebuild out"
+        raise typer.BadParameter(message)
+    print(write_validity(results, name))
+    count, text = summary(results / name)
+    print(text)
+    raise typer.Exit(int(count > 0))
 
 
 @app.command("list")

@@ -37,8 +37,7 @@ def estimate(jobs: Sequence[Job], known: Mapping[str, Known], workers: int) -> f
         name, wanted = job["name"], len(job["cells"])
         total = totals.get(name, pace * _guess(job.get("cost", 0.0)))
         measure = min(total, measuring.get(name, _MEASURING * total))
-        trains = job.get("trains", "")
-        if all(is_stored(job["results"], cell, trains) for cell in job["cells"]):
+        if all(is_stored(job, seed) for seed in job["cells"].values()):
             seconds.append(wanted * measure)
         else:  # the whole block trains, whoever is wanted
             seconds.append(len(job["block"]) * (total - measure) + wanted * measure)

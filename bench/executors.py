@@ -55,6 +55,7 @@ __all__ = [
     "execute",
     "keep_memory",
     "log_path",
+    "process_pool",
     "write",
 ]
 
@@ -133,7 +134,7 @@ class LocalExecutor:
         future: Future[Records] = Future()
         try:
             if self._pool is None:
-                self._pool = self._start()
+                self._pool = process_pool(self.workers, self._preload)
             future = self._pool.schedule(execute, args=(job,), timeout=job["timeout"])
         except (BrokenExecutor, RuntimeError) as error:  # pebble's word for a pool that broke
             future.set_exception(BrokenExecutor(f"the workers could not be started: {error}"))
@@ -146,17 +147,27 @@ class LocalExecutor:
             self._pool.join()
             self._pool = None
 
-    def _start(self) -> ProcessPool:
-        context = _Context()
-        context.set_forkserver_preload(self._preload)
-        before = dict(os.environ)
-        os.environ.update(_ONE_THREAD)  # the server inherits it; read when torch is imported
-        try:
-            multiprocessing.forkserver.ensure_running()
-        finally:
-            os.environ.clear()
-            os.environ.update(before)
-        return ProcessPool(self.workers, initializer=_prepare, context=context)
+
+def process_pool(workers: int, preload: Sequence[str]) -> ProcessPool:
+    """Starts worker processes, forked by a clean server, one thread each.
+
+    Args:
+        workers: how many.
+        preload: modules that the server imports.
+
+    Returns:
+        The pool.
+    """
+    context = _Context()
+    context.set_forkserver_preload(list(preload))
+    before = dict(os.environ)
+    os.environ.update(_ONE_THREAD)  # the server inherits it; read when torch is imported
+    try:
+        multiprocessing.forkserver.ensure_running()
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+    return ProcessPool(workers, initializer=_prepare, context=context)
 
 
 class _Process(multiprocessing.context.ForkServerProcess):

@@ -208,8 +208,8 @@ _MATCH = [
         0.001,
         "MMD²",
         "Unbiased squared maximum mean discrepancy of z to the prior, Gaussian kernel of bandwidth "
-        "√D, in closed form on the prior's side; may be negative. Margin: a scale of 1.1 gives "
-        ".0024 at D = 2.",
+        "√D times the prior's scale; in closed form on the side of N(0, I), from fresh draws of "
+        "other priors; may be negative. Margin: a scale of 1.1 gives .0024 at D = 2.",
         "Gretton et al. 2012",
         matched=0.0,
     ),

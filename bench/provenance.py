@@ -13,7 +13,7 @@ from typing import Any
 
 import bench
 
-__all__ = ["provenance"]
+__all__ = ["cpu", "git", "provenance"]
 
 _PACKAGES = (
     *("vaebench", "torch", "torchvision", "numpy", "scipy", "scikit-learn", "pandas", "zuko"),
@@ -83,7 +83,7 @@ def _hardware(device: str) -> Mapping[str, Any]:
 
         accelerator = torch.cuda.get_device_name(device)
     return {
-        "cpu": _cpu(),
+        "cpu": cpu(),
         "cores": os.cpu_count(),
         "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         "system": platform.platform(),
@@ -91,7 +91,8 @@ def _hardware(device: str) -> Mapping[str, Any]:
     }
 
 
-def _cpu() -> str:
+def cpu() -> str:
+    """The processor's name."""
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):

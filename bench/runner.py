@@ -25,6 +25,7 @@ from bench.store import Store
 
 __all__ = ["Failure", "Summary", "ordered", "run"]
 
+_PATIENCE = 60.0  # seconds for records to appear in the folder
 _BREAKS = 3  # of the executor, without a finished job between: then give up
 _STATUSES = ("ok", "diverged", "failed", "timeout", "died", "missing")
 
@@ -184,7 +185,8 @@ def run(
             for cell, found in inspect(unheard, store).items()
             if found.state == "cached"
         }
-    outcomes = before | drive.outcomes | late
+        lost = _not_here(store, drive.outcomes)
+    outcomes = before | drive.outcomes | late | lost
     seconds, busy = time.monotonic() - start, sum(drive.stages.values())
     return Summary(
         statuses={
@@ -287,6 +289,18 @@ def _lost(job: Job, store: Store, error: BaseException) -> Records:
             write(job, failure)
         records.append(failure)
     return records
+
+
+def _not_here(store: Store, outcomes: Mapping[str, Outcome]) -> dict[str, Outcome]:
+    """Cells whose records are said to be written and are not: a network may take a while."""
+    missing = {cell for cell, (status, _) in outcomes.items() if status in DONE}
+    end = time.monotonic() + _PATIENCE
+    while missing := missing - store.names():
+        if time.monotonic() > end:
+            break
+        time.sleep(min(1.0, _PATIENCE))
+    message = f"its record is not in {store.folder}: do the workers share this folder?"
+    return dict.fromkeys(missing, ("failed", message))
 
 
 @contextmanager

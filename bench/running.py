@@ -22,9 +22,9 @@ from bench.metrics import METRICS
 from bench.progress import duration, progress_on
 from bench.request import Request
 from bench.states import Known, changed, inspect
-from bench.store import Store
+from bench.store import Store, StoreError
 
-__all__ = ["execute", "executor_of", "write_pages"]
+__all__ = ["device_of", "execute", "executor_of", "write_pages"]
 
 _STATES = ("cached", "stale", "failed", "missing")
 
@@ -41,35 +41,62 @@ def execute(request: Request, console: Console) -> int:
 
     Raises:
         UserError: for a mistake in the matrix or the options.
+        StoreError: if the results folder cannot be used.
     """
-    if (request.executor, request.device) == ("local", "cuda") and not torch.cuda.is_available():
-        raise UserError("--device cuda needs a CUDA device, and torch sees none")
     matrix = load(request.matrix, overrides=request.overrides, seeds=request.seeds, metrics=METRICS)
     names = {configuration.name for configuration in matrix.configurations}
     for name in request.only:
         if name not in names:
             known = ", ".join(sorted(names))
             raise UserError(f"--only: unknown configuration {name!r}. Known: {known}")
-    planned = plan(matrix, request.results, request.device, request.timeout)
+    planned = plan(matrix, request.results, device_of(request), request.timeout)
     _warn_of_other_rows(request, planned, console)
     if request.dry_run:
         _show(request, planned, console)
         return 0
     executor = executor_of(request)
-    summary = benchmark(
-        planned,
-        executor,
-        progress_on(console),
-        only=request.only,
-        keep_stale=request.allow_stale,
-    )
     page = request.results / f"{matrix.name}.md"
-    if _outdated(page):
-        write_pages(request.results, matrix.name, pictured(planned))
+    try:
+        summary = benchmark(
+            planned,
+            executor,
+            progress_on(console),
+            only=request.only,
+            keep_stale=request.allow_stale,
+        )
+        if _outdated(page):
+            write_pages(request.results, matrix.name, pictured(planned))
+    except OSError as error:
+        reason = error.strerror or error
+        raise StoreError(
+            f"cannot write to {planned.folder}: {reason}; what ran is kept, so make room, or "
+            "choose another folder, and run the same command"
+        ) from error
     # A name holds no character that a shell would read, so it may be filled in later.
     again = request.command("--only") + " {name}"
     console.print(summary.text(page, again), markup=False)
     return summary.exit_code
+
+
+def device_of(request: Request) -> str:
+    """The device that the jobs of a request compute on.
+
+    Args:
+        request: what was asked for.
+
+    Returns:
+        cpu or cuda; of a cluster also auto, for what a worker has is the worker's to say.
+
+    Raises:
+        UserError: for a device that is not there.
+    """
+    if request.executor != "local":
+        return request.device
+    if request.device == "cuda" and not torch.cuda.is_available():
+        raise UserError("--device cuda needs a CUDA device, and torch sees none")
+    if request.device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return request.device
 
 
 def executor_of(request: Request) -> Executor:
@@ -85,7 +112,7 @@ def executor_of(request: Request) -> Executor:
         UserError: for a cluster without the package that it needs.
     """
     if request.executor == "local":
-        return LocalExecutor(request.workers or _cores())
+        return LocalExecutor(request.workers or cores())
     try:
         from bench.cluster import DaskExecutor
     except ModuleNotFoundError as error:
@@ -96,7 +123,8 @@ def executor_of(request: Request) -> Executor:
     return DaskExecutor(request.executor)
 
 
-def _cores() -> int:
+def cores() -> int:
+    """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -137,7 +165,7 @@ def _show(request: Request, planned: Plan, console: Console) -> None:
     counted = ", ".join(f"{totals[state]} {state}" for state in _STATES)
     line = f"{totals.total()} cells: {counted}; {count} to run"
     if count and request.executor == "local":
-        workers = request.workers or _cores()
+        workers = request.workers or cores()
         seconds = estimate(todo, known, workers)
         line += f", about {duration(seconds)} with {workers} worker{'s' * (workers > 1)}"
     console.print(f"{line} -> {planned.folder}", markup=False)

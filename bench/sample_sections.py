@@ -170,7 +170,7 @@ def _pictures(folder: Path) -> Iterator[str]:
             if f"{name}/mean" in arrays
         }
     if found:
-        yield from ["### Samples by latent source", _GRIDS]
+        yield from ["### Sample grids", _GRIDS]
     for name in sorted(found, key=lambda name: (name != "base", name)):
         picture = folder / "figures" / f"samples-{name}.png"
         save(sample_grids(found[name]), picture)

@@ -71,12 +71,9 @@ def _of_other_data(
     missing: Mapping[str, tuple[str, int, str]], store: Store, known: Iterable[str]
 ) -> list[str]:
     """Those of the missing cells that stand there under their name and seed with other data."""
-    if not missing or not store.cells.is_dir():
-        return []
-    planned = set(known)
     others: dict[tuple[str, int | None], set[str]] = defaultdict(set)
-    for path in store.cells.glob("*.json"):
-        if path.stem not in planned and (record := store.read(path.stem)) is not None:
+    for cell in store.names() - set(known) if missing else ():
+        if (record := store.read(cell)) is not None:
             others[record.name, record.seed].add(record.data)
     return [
         cell

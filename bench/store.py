@@ -109,6 +109,10 @@ class Store:
             return None
         return record
 
+    def names(self) -> set[str]:
+        """Returns the ids of all cells that have a record, good or not."""
+        return {path.stem for path in self.cells.glob("*.json")}
+
     def arrays(self, cell: str) -> dict[str, np.ndarray]:
         """Reads the arrays of one cell.
 
@@ -171,7 +175,7 @@ class Store:
         }
         file.truncate(0)
         file.write(json.dumps(holder).encode())
-        for folder in (self.folder, self.cells):
+        for folder in (self.folder, self.cells, self.folder / "models"):
             for leftover in folder.glob(".*.tmp"):
                 leftover.unlink(missing_ok=True)
 

@@ -1,10 +1,12 @@
 """From a job to trained models: data, initialisation, training, or what is stored of them.
 
-Training is most of the cost of a cell, so each trained model is kept beside the cell's record, in
-``<results>/cells/<cell id>.model.npz``. It serves as long as the code that trains is the same:
-other statistics, a new metric or a crash while measuring need no second training.
+Training is most of the cost of a cell, so each trained model is kept in ``<results>/models/``,
+under the hash of all that decides its training. It serves as long as the code that trains is the
+same: other statistics, a new metric, other options of the measurement or a crash while measuring
+need no second training.
 """
 
+import hashlib
 import io
 import json
 import sys
@@ -24,15 +26,17 @@ from torch import Tensor
 from bench.components import component
 from bench.files import write_atomically
 from vaelib.datasets import Dataset, Splits
+from vaelib.families import PointFamily
 from vaelib.models import VAE
 from vaelib.objectives import Objective
-from vaelib.seeding import global_stream
+from vaelib.seeding import global_stream, stream
 from vaelib.training import Outcome, Training, train
 
 __all__ = ["Trained", "build_model", "build_objective", "dataset_of", "is_stored", "trained"]
 
 Values = Mapping[str, Any]
 
+_MEASURING = ("quality",)  # keys of a configuration that concern no training
 _STATE = "state."  # before the names of a stored model's parameters and buffers
 
 
@@ -87,12 +91,14 @@ def build_model(values: Values, data_shape: Sequence[int], seed: int) -> VAE:
         return component(family, table["name"])(*supplied, **_options(table))
 
     size = values["latent_dim"]
+    points = build_objective(values, 1, seed).deterministic
     with global_stream("initialisation", seed):
         return VAE(
             make("encoder", data_shape, 2 * size),
             make("prior", size),
             make("decoder", size, data_shape),
             make("likelihood", data_shape),
+            PointFamily() if points else None,
         )
 
 
@@ -126,7 +132,7 @@ def trained(job: Mapping[str, Any], data: Dataset, x: Tensor) -> dict[str, Train
     Returns:
         Cell id -> replicate, in the order of ``cells``.
     """
-    stored = {cell: _stored(job, cell, data, x.device) for cell in job["cells"]}
+    stored = {cell: _stored(job, seed, data, x.device) for cell, seed in job["cells"].items()}
     known = {cell: replicate for cell, replicate in stored.items() if replicate is not None}
     if len(known) == len(stored):
         return known
@@ -134,6 +140,8 @@ def trained(job: Mapping[str, Any], data: Dataset, x: Tensor) -> dict[str, Train
     values, seeds = job["configuration"], list(job["block"])
     splits = [data.split(seed) for seed in seeds]
     models = [build_model(values, data.data_shape, seed) for seed in seeds]
+    for model, split, seed in zip(models, splits, seeds, strict=True):
+        model.prepare(data.x[split.train], stream("preparation", seed))
     outcomes = train(
         models,
         x,
@@ -145,36 +153,39 @@ def trained(job: Mapping[str, Any], data: Dataset, x: Tensor) -> dict[str, Train
         Training(**values["training"]),
         seeds,
     )
+    for model, split, seed in zip(models, splits, seeds, strict=True):
+        model.finish(x[split.train], stream("finish", seed))
     seconds = (time.perf_counter() - start) / len(seeds)
     block = {
         seed: Trained(model, outcome, split, seed, seconds)
         for model, outcome, split, seed in zip(models, outcomes, splits, seeds, strict=True)
     }
     fresh = {cell: block[seed] for cell, seed in job["cells"].items()}
-    for cell, replicate in fresh.items():
-        _store(job, cell, replicate)
+    for replicate in fresh.values():
+        _store(job, replicate)
     return fresh
 
 
-def is_stored(results: str | Path, cell: str, trains: str) -> bool:
-    """Whether the model of a cell is stored and the code that trains is still the same.
+def is_stored(job: Mapping[str, Any], seed: int) -> bool:
+    """Whether a model of a job is stored and the code that trains is still the same.
 
     Args:
-        results: the matrix's folder.
-        cell: the cell's id.
-        trains: hash of the code that trains.
+        job: as `trained` takes it.
+        seed: the training seed.
 
     Returns:
         True where nothing needs training; damage inside the file shows when it is loaded.
     """
+    if "trains" not in job:
+        return False
     try:
-        with np.load(_path(results, cell), allow_pickle=False) as file:
-            return str(file["trains"]) == trains
+        with _path(job, seed).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            return str(arrays["trains"]) == str(job["trains"])
     except Exception:  # missing, or damaged in any way
         return False
 
 
-def _store(job: Mapping[str, Any], cell: str, replicate: Trained) -> None:
+def _store(job: Mapping[str, Any], replicate: Trained) -> None:
     """Keeps a model; one that cannot be kept is only a loss of time later."""
     if "trains" not in job or replicate.outcome.diverged_at is not None:
         return
@@ -188,22 +199,21 @@ def _store(job: Mapping[str, Any], cell: str, replicate: Trained) -> None:
             losses=replicate.outcome.losses.numpy(),
             **{_STATE + name: tensor.cpu().numpy() for name, tensor in state},
         )
-        write_atomically(_path(job["results"], cell), buffer.getvalue())
+        write_atomically(_path(job, replicate.seed), buffer.getvalue())
     except (OSError, TypeError):  # a full disk, or numbers that numpy does not have
         with suppress(OSError):
             traceback.print_exc(file=sys.stderr)
 
 
 def _stored(
-    job: Mapping[str, Any], cell: str, data: Dataset, device: torch.device
+    job: Mapping[str, Any], seed: int, data: Dataset, device: torch.device
 ) -> Trained | None:
     """A model as it was after training; None where it must be trained."""
-    seed = job["cells"][cell]
-    if not is_stored(job["results"], cell, job.get("trains", "")):
+    if not is_stored(job, seed):
         return None
     try:
-        with np.load(_path(job["results"], cell), allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        with _path(job, seed).open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            arrays = dict(archive)
         state = {
             name.removeprefix(_STATE): torch.from_numpy(array)
             for name, array in arrays.items()
@@ -219,5 +229,8 @@ def _stored(
     return Trained(model.to(device).eval(), outcome, data.split(seed), seed, seconds)
 
 
-def _path(results: str | Path, cell: str) -> Path:
-    return Path(results) / "cells" / f"{cell}.model.npz"
+def _path(job: Mapping[str, Any], seed: int) -> Path:
+    values = {k: table for k, table in job["configuration"].items() if k not in _MEASURING}
+    identity = json.dumps([values, list(job["block"]), job.get("data", ""), seed], sort_keys=True)
+    name = hashlib.sha256(identity.encode()).hexdigest()[:16]
+    return Path(job["results"]) / "models" / f"{name}.npz"

@@ -1,6 +1,9 @@
-"""The unit of the suite's own calibration: a task, its random stream and its verdict's band."""
+"""What the suite's own calibration is made of: tasks, cases of estimators, bands of counts."""
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -9,7 +12,14 @@ from scipy import stats
 
 from vaelib.seeding import stream
 
-__all__ = ["BAND", "Task", "band", "clopper_pearson"]
+__all__ = ["BAND", "NOT_PRINTED", "Case", "Estimate", "Promise", "Task", "band", "clopper_pearson"]
+
+Promise = Literal["unbiased", "mean known", "at most", "exact"]
+Estimate = tuple[float, float]
+"""A value and its printed standard error."""
+
+NOT_PRINTED = math.nan
+"""In place of the standard error where none is printed."""
 
 BAND = 0.999
 """Coverage of the bands that counts are held against."""
@@ -39,6 +49,35 @@ class Task:
         return stream(f"validate {self.subject} {self.name} {self.part}", self.again)
 
 
+@dataclass(frozen=True)
+class Case:
+    """One estimator in one setting.
+
+    Attributes:
+        estimator: Name of the metric, or of the function where there is none.
+        setting: What it is applied to.
+        oracle: Its value.
+        source: Where the oracle comes from.
+        promise: What the docstring promises of the mean over repetitions, against the oracle; of
+            an exact estimator the estimate is its error, on a random input.
+        estimate: Draws one repetition.
+        repetitions: In the full form.
+    """
+
+    estimator: str
+    setting: str
+    oracle: Callable[[], float]
+    source: str
+    promise: Promise
+    estimate: Callable[[torch.Generator], Estimate]
+    repetitions: int = 400
+
+    @property
+    def name(self) -> str:
+        """Estimator and setting."""
+        return f"{self.estimator}: {self.setting}"
+
+
 def band(rate: float, repetitions: int, nulls: int = 0, draws: int = 0) -> tuple[int, int]:
     """Counts that an event of this rate has with probability 99.9 %.
 
@@ -63,11 +102,11 @@ def band(rate: float, repetitions: int, nulls: int = 0, draws: int = 0) -> tuple
     """
     tail = (1 - BAND) / 2
     if not nulls:
-        low, high = stats.binom.ppf([tail, 1 - tail], repetitions, rate)
-        return int(low), int(high)
+        law = stats.binom(repetitions, rate)
+        return int(law.ppf(tail)), int(law.ppf(1 - tail))
     share = repetitions // nulls
-    law = stats.betabinom(share, rate * (draws + 1), (1 - rate) * (draws + 1))
-    mass: npt.NDArray[np.float64] = law.pmf(np.arange(share + 1))
+    given = stats.betabinom(share, rate * (draws + 1), (1 - rate) * (draws + 1))
+    mass: npt.NDArray[np.float64] = given.pmf(np.arange(share + 1))
     total = mass
     for _ in range(nulls - 1):
         total = np.convolve(total, mass)

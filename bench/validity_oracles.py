@@ -121,6 +121,9 @@ def null_of_two(scale: float, dimensions: int) -> float:
 
     The mean rate is -D log scale, and the squared distance of the means, in units of the scale,
     2 (1 - scale²) / scale² times a chi-squared variable, on which alone the information depends.
+
+    Returns:
+        The mean over encoders, nats.
     """
     factor = 2 * (1 - scale**2) / scale**2
     law = stats.chi2(dimensions)
@@ -163,6 +166,9 @@ def hole_mass_scaled_normal(v: float, dimensions: int, rows: int) -> float:
 
     The quantile of ``rows`` held-out latents at .01 is their k-th smallest, k = .01 (rows - 1) + 1,
     where that is whole; its level is Beta(k, rows + 1 - k), and |z|² / v chi-squared.
+
+    Returns:
+        A probability.
     """
     rank = round(0.01 * (rows - 1)) + 1
     level = stats.beta(rank, rows + 1 - rank)

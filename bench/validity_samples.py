@@ -37,7 +37,8 @@ def _shifted(n: int, dimensions: int, generator: torch.Generator) -> Tensor:
 
 def _correlated(n: int, dimensions: int, generator: torch.Generator) -> Tensor:
     covariance = torch.full((dimensions, dimensions), 0.1, dtype=torch.float64).fill_diagonal_(1)
-    return normal(n, dimensions, generator) @ torch.linalg.cholesky(covariance).T
+    factor: Tensor = torch.linalg.cholesky(covariance)
+    return normal(n, dimensions, generator) @ factor.T
 
 
 def _quilt(n: int, dimensions: int, generator: torch.Generator) -> Tensor:

@@ -3,6 +3,7 @@
 The harness and a user's own model go through the same function.
 """
 
+import copy
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from vaelib.posterior import AggregatePosterior
+from vaelib.posterior import AggregatePosterior, PointAggregate
 from vaelib.priors import PRIORS, Normal, Prior
 from vaelib.seeding import stream
 from vaelib.stats import divergences, holes, marginals, mmd
@@ -28,7 +29,7 @@ _KERNEL_ROWS = 10_000  # inputs that the unbiased MMD and the hole mass see at m
 _PAIRS = 1 << 25  # (point, component) pairs up to which every component is evaluated at its z
 
 _NEEDS_POSTERIORS = "needs the mean and scale of every posterior"
-_DENSITIES = (
+_DENSITY = (
     "rate",
     "mutual_information",
     "marginal_kl",
@@ -73,9 +74,9 @@ class Measurement:
 
 def audit(
     mean: Tensor,
-    scale: Tensor,
+    scale: Tensor | None,
     prior: str | Prior = "normal",
-    heldout: tuple[Tensor, Tensor] | None = None,
+    heldout: tuple[Tensor, Tensor | None] | None = None,
     *,
     seed: int = 0,
     null_draws: int = 99,
@@ -90,8 +91,9 @@ def audit(
 
     Args:
         mean: posterior means of the training inputs, shape (N, D).
-        scale: their standard deviations, shape (N, D).
-        prior: a name of ``vaelib.priors.PRIORS`` or a prior.
+        scale: their standard deviations, shape (N, D). None or all 0: the latents are points, the
+            metrics that need a density are not defined and say so.
+        prior: a name of ``vaelib.priors.PRIORS`` or a prior, whose family the posteriors have.
         heldout: mean and scale of inputs that were not trained on, each of shape (n, D).
         seed: of the streams that the Monte Carlo estimates draw from.
         null_draws: simulated draws of the null of the marginal KL.
@@ -119,14 +121,14 @@ def audit(
     """
     if test_rows < 2:
         raise ValueError(f"test_rows must be at least 2, got {test_rows}")
-    p = _prior(prior, AggregatePosterior(mean, scale).latent_dim)
-    q = p.family.aggregate(mean, scale)
+    p = _prior(prior, PointAggregate(mean))
+    q = _aggregate(mean, scale, p)
     rows = list(_match(q, p, "train", seed, null_draws, progress))
     z = q.sample(stream("test z train", seed))[0]
     rows += _tests(z, p, "train", seed, test_rows, null, progress)
     if heldout is None:
         return rows
-    held = p.family.aggregate(*heldout)
+    held = _aggregate(*heldout, p)
     if held.latent_dim != q.latent_dim:
         raise ValueError(
             f"heldout must have {q.latent_dim} dimensions like mean, got {held.latent_dim}"
@@ -139,8 +141,14 @@ def audit(
     return rows
 
 
+def _aggregate(mean: Tensor, scale: Tensor | None, prior: Prior) -> AggregatePosterior:
+    if scale is None or not scale.any():
+        return PointAggregate(mean)
+    return prior.family.aggregate(mean, scale)
+
+
 def _holes(q: AggregatePosterior, z: Tensor, prior: Prior, seed: int) -> Measurement:
-    most = _KERNEL_ROWS if q.components <= _KERNEL_ROWS else _points(q, 8) or _KERNEL_ROWS
+    most = _KERNEL_ROWS if q.components <= _KERNEL_ROWS else _points(q, 16) or _KERNEL_ROWS
     try:
         share = holes.hole_mass(q, z[:most], prior, stream("holes", seed), draws=most)
     except ValueError as error:
@@ -180,8 +188,8 @@ def audit_samples(
         (2, 'needs the mean and scale of every posterior')
     """
     z = as_points(z)
-    p = _prior(prior, z.shape[1])
-    rows = [Measurement("sample", m, None, message=_NEEDS_POSTERIORS) for m in _DENSITIES]
+    p = _prior(prior, PointAggregate(z))
+    rows = [Measurement("sample", m, None, message=_NEEDS_POSTERIORS) for m in _DENSITY]
     if isinstance(p, Normal):
         for metric, statistic in SAMPLE_MOMENTS.items():
             rows.append(Measurement("sample", metric, *jackknife(statistic, z)))
@@ -192,19 +200,23 @@ def _points(q: AggregatePosterior, share: float = 1.0) -> int | None:
     """Components to draw z from, ``share`` times as many as for one null draw; None: all."""
     if q.components**2 <= _PAIRS:
         return None
-    return min(q.components, round(share * max(200, _PAIRS // 2 // q.components)))
+    return min(q.components, round(share * max(200, _PAIRS // 4 // q.components)))
 
 
-def _prior(prior: str | Prior, latent_dim: int) -> Prior:
+def _prior(prior: str | Prior, posterior: AggregatePosterior) -> Prior:
+    """The prior that is meant, in the precision and on the device of the posterior."""
+    fixed = [name for name, kind in PRIORS.items() if not kind.learned]
     if isinstance(prior, str):
-        if prior not in PRIORS:
-            raise ValueError(f"prior must be one of {', '.join(PRIORS)}, got {prior!r}")
-        return PRIORS[prior](latent_dim)
-    if prior.latent_dim != latent_dim:
+        if prior not in fixed:
+            raise ValueError(
+                f"prior must be one of {', '.join(fixed)} or a trained Prior, got {prior!r}"
+            )
+        return PRIORS[prior](posterior.latent_dim)
+    if prior.latent_dim != posterior.latent_dim:
         raise ValueError(
-            f"prior must have the {latent_dim} dimensions of mean, got {prior.latent_dim}"
+            f"prior must have the {posterior.latent_dim} dimensions of mean, got {prior.latent_dim}"
         )
-    return prior
+    return copy.deepcopy(prior).to(posterior.mean)
 
 
 def _match(
@@ -216,17 +228,21 @@ def _match(
     progress: Progress,
 ) -> Iterator[Measurement]:
     """How far the mixture of one split is from the prior."""
+    if isinstance(q, PointAggregate):
+        yield from _of_points(q, prior, split)
+        return
     parts, note = _observed(q, prior, split, seed)
-    error = parts.standard_error
+    error, rate_error = parts.standard_error, parts.rate_error or None
     floor = divergences.marginal_kl_floor(parts.rate, q.components)
     saturated = divergences.is_saturated(parts.rate, q.components)
-    yield Measurement(split, "rate", parts.rate)
-    yield Measurement(split, "mutual_information", parts.mutual_information, error, message=note)
+    yield Measurement(split, "rate", parts.rate, rate_error)
+    information = parts.mutual_information, parts.information_error
+    yield Measurement(split, "mutual_information", *information, message=note)
     yield Measurement(split, "marginal_kl", parts.marginal_kl, error, message=note)
     yield Measurement(split, "marginal_kl_floor", floor)
     yield Measurement(split, "saturated", float(saturated))
     if q.components > 1:
-        few = _points(q, 8)
+        few = _points(q, 16)
         low = divergences.leave_one_out_kl(
             q, prior, stream(f"z {split}", seed), 2 if few is None else 1, few
         )
@@ -250,7 +266,7 @@ def _observed(
     q: AggregatePosterior, prior: Prior, split: str, seed: int
 ) -> tuple[divergences.Decomposition, str]:
     """The rate and its parts, and at how many inputs where that is not all of them."""
-    few = _points(q, 8)
+    few = _points(q, 16)
     draws = 4 if few is None else 1
     parts = divergences.decompose(q, prior, stream(f"z {split}", seed), draws, few)
     return parts, "" if few is None else f"density at z of {few:,} random inputs"
@@ -260,6 +276,20 @@ def _ticks(progress: Progress, stage: str, of: int) -> Callable[[], None]:
     """What to call after each of the steps of a stage."""
     count = iter(range(1, of + 1))
     return lambda: progress(stage, next(count), of)
+
+
+def _of_points(q: AggregatePosterior, prior: Prior, split: str) -> Iterator[Measurement]:
+    """What latents without a density still have: moments."""
+    undefined = "not defined: the latents are points, which have no density"
+    for metric in _DENSITY:
+        yield Measurement(split, metric, None, message=undefined)
+    if isinstance(prior, Normal):
+        if q.components > q.latent_dim:
+            yield Measurement(split, "moment_kl", divergences.moment_kl(q))
+        yield Measurement(split, "second_moment", divergences.second_moment(q))
+        yield Measurement(split, "excess_kurtosis", float(marginals.excess_kurtosis(q).mean()))
+        yield Measurement(split, "variance_law", divergences.variance_law(q))
+    yield Measurement(split, "active_units", float(divergences.active_units(q)))
 
 
 def _against_null(

@@ -3,11 +3,12 @@
 No library is imported here. Understood are a callable or module that returns, or an object whose
 ``encode`` or ``encoder`` returns,
 
-* a pair ``(mean, scale)`` or ``(mean, logvar)``, as plain PyTorch models and scvi-tools do;
+* a pair ``(mean, scale)``, ``(mean, logvar)`` or ``(mean, variance)``;
 * a mapping, or an object with attributes, of such a pair under the names in ``MEANS``, ``LOGVARS``
   and ``SCALES``, as pythae's models do (``embedding``, ``log_covariance``);
 * a distribution with ``mean`` and ``stddev``, such as ``torch.distributions``' ``Normal`` and
-  ``Independent``; one that is not diagonal is refused;
+  ``Independent``, alone or before other parts, as the encoders of scvi-tools do; one that is not
+  diagonal is refused;
 * an object with ``latent_dist``, as the autoencoders of diffusers return.
 """
 
@@ -50,7 +51,8 @@ def encode(
             ``"auto"``, which takes a pair with a negative second for a log variance and asks
             otherwise, and takes names and distributions at their word.
         view: of spatial latents (B, C, H, W): ``"flat"``, one latent of C H W dimensions per image,
-            or ``"position"``, one of C dimensions per image and position.
+            or ``"position"``, one of C dimensions per image and position. Those of one image depend
+            on each other: for tests, take one position per image.
         device: where to encode; None leaves the images where they are.
         progress: told how many images are done, and of how many.
 
@@ -131,12 +133,15 @@ def _parts(out: Any) -> tuple[Tensor, Tensor, str]:  # noqa: ANN401
     if isinstance(out, Distribution):
         return _of_distribution(out)
     if isinstance(out, tuple | list):
-        if len(out) == 1:
+        if out and (len(out) == 1 or isinstance(out[0], Distribution)):
             return _parts(out[0])
-        if len(out) == 2 and all(isinstance(part, Tensor) for part in out):
-            return out[0], out[1], "unknown"
+        if len(out) == 2 and all(isinstance(part, Tensor | np.ndarray) for part in out):
+            return torch.as_tensor(out[0]), torch.as_tensor(out[1]), "unknown"
         kinds = ", ".join(type(part).__name__ for part in out)
-        raise ValueError(f"the encoder must return two tensors, got {len(out)}: {kinds}")
+        raise ValueError(
+            f"the encoder must return two tensors, got {len(out)} parts ({kinds}); "
+            "wrap it in a function that returns the two"
+        )
     mean = _named(out, MEANS)
     for kind, names in (("logvar", LOGVARS), ("scale", SCALES), ("variance", _VARIANCES)):
         spread = _named(out, names)
@@ -153,8 +158,8 @@ def _parts(out: Any) -> tuple[Tensor, Tensor, str]:  # noqa: ANN401
 def _named(out: Any, names: tuple[str, ...]) -> Tensor | None:  # noqa: ANN401
     for name in names:
         part = out.get(name) if isinstance(out, Mapping) else getattr(out, name, None)
-        if isinstance(part, Tensor):
-            return part
+        if isinstance(part, Tensor | np.ndarray):
+            return torch.as_tensor(part)
     return None
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from vaelib.boxes import BoxAggregate
-from vaelib.posterior import AggregatePosterior
+from vaelib.posterior import AggregatePosterior, PointAggregate
 
 __all__ = ["BoxFamily", "Family", "GaussianFamily", "PointFamily"]
 
@@ -132,9 +132,5 @@ class PointFamily(Family):
         raise ValueError("a deterministic encoder has no posterior density")
 
     def aggregate(self, mean: Tensor, scale: Tensor) -> AggregatePosterior:
-        """Not defined: latents without width are no mixture of densities.
-
-        Raises:
-            ValueError: always.
-        """
-        raise ValueError("a deterministic encoder has no posterior density")
+        """The points, which have no density."""
+        return PointAggregate(mean)

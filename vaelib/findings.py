@@ -19,7 +19,9 @@ dimensions or pairs), that of the excess by the spread of its null draws.
 import math
 from collections.abc import Mapping, Sequence
 
-from vaelib.audit import Measurement
+from torch import Tensor
+
+from vaelib.audit import Measurement, audit
 from vaelib.moment_findings import (
     MARGINS,
     Finding,
@@ -31,7 +33,7 @@ from vaelib.moment_findings import (
     scale,
 )
 
-__all__ = ["Finding", "Moments", "findings"]
+__all__ = ["Finding", "Moments", "answers", "findings"]
 
 _SAFE_AUC = 0.55  # a classifier that cannot reach it is as good as blind
 _CLASSIFIED = 2000  # the most z that the audit's classifier sees
@@ -71,6 +73,35 @@ def findings(
     ]
     safe = _safe(evidence, found)
     return [*found, safe, _help(evidence, [*found, safe])]
+
+
+def answers(
+    mean: Tensor, scale: Tensor, heldout: tuple[Tensor, Tensor] | None = None, *, seed: int = 0
+) -> list[Finding]:
+    """Audit an encoder against N(0, I) and answer in words.
+
+    Args:
+        mean: posterior means of the training inputs, shape (N, D).
+        scale: their standard deviations, shape (N, D).
+        heldout: mean and scale of inputs that were not trained on.
+        seed: of the audit.
+
+    Returns:
+        The findings of :func:`findings`.
+
+    Example:
+        >>> mean = 0.8 * torch.randn(500, 2, generator=torch.Generator().manual_seed(0))
+        >>> for finding in answers(mean, torch.full_like(mean, 0.6))[1:5]:
+        ...     print(finding.question, "-", finding.verdict)
+        scale - right
+        location - undecided
+        correlation - none
+        shape - normal
+    """
+    moments = {"train": Moments.of(mean, scale)}
+    if heldout is not None:
+        moments["test"] = Moments.of(*heldout)
+    return findings(audit(mean, scale, heldout=heldout, seed=seed), moments)
 
 
 class _Evidence:
@@ -188,15 +219,16 @@ def _bracket(evidence: _Evidence) -> Finding:
     low, high = evidence.value("marginal_kl_loo"), evidence.value("marginal_kl")
     if low is None or high is None:
         return Finding("KL(q‖p)", "not measured", "A bracket needs at least 2 inputs.")
+    error = evidence.row["marginal_kl_loo"].standard_error or 0.0
     sentence = (
-        f"Leaving each z's own input out gives {low:.3f} nats, keeping it in {high:.3f}: in "
-        "expectation the KL of the population lies between"
+        f"Leaving each z's own input out gives {low:.3f} ± {1.96 * error:.3f} nats, keeping it in "
+        f"{high:.3f}: in expectation the KL of the population lies between"
     )
     sentence += (
         ", if the encoder treats new inputs like these." if evidence.split == "train" else "."
     )
-    ends = (low, high)
-    return Finding("KL(q‖p)", f"{low:.3f} to {high:.3f} nats", sentence, "marginal_kl", high, ends)
+    said = f"{low:.3f} to {high:.3f} nats" if low < high else f"about {high:.3f} nats"
+    return Finding("KL(q‖p)", said, sentence, "marginal_kl", high, (min(low, high), high))
 
 
 def _safe(evidence: _Evidence, found: Sequence[Finding]) -> Finding:
@@ -243,29 +275,42 @@ def _safe(evidence: _Evidence, found: Sequence[Finding]) -> Finding:
 
 def _help(evidence: _Evidence, found: Sequence[Finding]) -> Finding:
     verdict = {one.question: one.verdict for one in found}
-    advice = []
-    off = verdict["scale"] not in ("right", "undecided") or verdict["location"] == "shifted"
-    if off:
-        text = "rescale and shift every dimension of z to mean 0 and variance 1 (free: the decoder "
-        text += "undoes it)"
-        left = evidence.fixed.get("marginal_kl_excess")
-        if left is not None and left.value is not None and not evidence.saturated:
-            text += f", which leaves an excess of {left.value:.3g} nats"
-        advice.append(text)
+    safe = verdict["is N(0, I) safe to sample?"]
+    advice: dict[str, str] = {}
+    if verdict["scale"] not in ("right", "undecided") or verdict["location"] == "shifted":
+        advice["rescale z"] = (
+            "rescale and shift every dimension of z to mean 0 and variance 1 (free: the decoder "
+            "undoes it)" + _left(evidence)
+        )
     if verdict["shape"] == "not normal" or verdict["holes"] == "holes":
-        advice.append("sample from a mixture or flow fitted to z instead of N(0, I)")
+        advice["fit a density"] = "sample from a mixture or flow fitted to z instead of N(0, I)"
     elif verdict["correlation"] == "correlated":
-        advice.append("sample from a Gaussian with the covariance of z instead of N(0, I)")
+        advice["fit a Gaussian"] = (
+            "sample from a Gaussian with the covariance of z instead of N(0, I)"
+        )
     if evidence.saturated:
         needed = math.exp(min(50.0, (evidence.value("rate") or 0.0) + 1))
-        advice.append(f"encode more inputs: the joint KL can be read from about {needed:.2g} on")
-    if evidence.split == "train":
-        advice.append("give held-out inputs, to see what new data would say")
-    if evidence.split == "sample":
-        advice.append("give the mean and scale of every posterior, for exact densities")
-    if not advice:
-        advice.append(
-            "nothing is needed" if verdict["is N(0, I) safe to sample?"] == "yes" else "more inputs"
+        advice["more inputs"] = (
+            f"encode more inputs: the joint KL can be read from about {needed:.2g} on"
         )
-    text = "; ".join(advice)
-    return Finding("what would help", "", text[0].upper() + text[1:] + ".")
+    if not advice and safe == "no":
+        advice["fit a density"] = (
+            "no single cause is certain: rescaling z is free" + _left(evidence) + ", and sampling "
+            "from a mixture or flow fitted to z covers the rest"
+        )
+    if not advice and safe == "undecided":
+        advice["more inputs"] = "encode more inputs, which narrows every interval"
+    if evidence.split == "train":
+        advice["held-out inputs"] = "give held-out inputs, to see what new data would say"
+    if evidence.split == "sample":
+        advice["posteriors"] = "give the mean and scale of every posterior, for exact densities"
+    advice = advice or {"nothing": "nothing is needed"}
+    text = "; ".join(advice.values())
+    return Finding("what would help", ", ".join(advice), text[0].upper() + text[1:] + ".")
+
+
+def _left(evidence: _Evidence) -> str:
+    row = evidence.fixed.get("marginal_kl_excess")
+    if row is None or row.value is None or evidence.saturated:
+        return ""
+    return f", which leaves an excess of {row.value:.2f} nats"

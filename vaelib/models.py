@@ -51,6 +51,7 @@ class VAE(nn.Module):
         self.prior = prior
         self.decoder = decoder
         self.likelihood = likelihood
+        prior.bind(likelihood.data_shape)
 
     @property
     def latent_dim(self) -> int:
@@ -71,6 +72,54 @@ class VAE(nn.Module):
     def draw(self, mean: Tensor, scale: Tensor, noise: Tensor) -> Tensor:
         """Latents of shape (..., D), from posteriors and standard normal noise of that shape."""
         return self.family.draw(mean, scale, noise)
+
+    def rate(self, mean: Tensor, scale: Tensor, z: Tensor) -> Tensor:
+        """KL of each posterior to the prior, shape (...), in nats.
+
+        Args:
+            mean: posterior means, shape (..., D).
+            scale: posterior standard deviations, shape (..., D).
+            z: draws of these posteriors, shape (..., D).
+
+        Returns:
+            In closed form where the prior has one, else estimated from the draws.
+        """
+        return self.resolved_prior().rate(mean, scale, z)
+
+    def log_ratio(self, mean: Tensor, scale: Tensor, z: Tensor) -> Tensor:
+        """log q(z|x) - log p(z), shape (...), in nats; arguments as for ``rate``."""
+        return self.resolved_prior().log_ratio(mean, scale, z)
+
+    def resolved_prior(self) -> Prior:
+        """The prior at the present parameters, which a VampPrior takes from the encoder."""
+        return self.prior.resolve(self.encode)
+
+    def prepare(self, x: Tensor, generator: torch.Generator) -> None:
+        """Prepare for training: check the prior against the data, begin pseudo-inputs there.
+
+        Args:
+            x: training points, shape (N, *data_shape).
+            generator: random stream, on the CPU.
+        """
+        self.prior.prepare(x, generator)
+
+    @torch.no_grad()
+    def finish(self, x: Tensor, generator: torch.Generator, batch_size: int = 4096) -> None:
+        """Freeze after training what is fitted in closed form: a calibrated scale of the pixels.
+
+        Args:
+            x: training points, shape (N, *data_shape).
+            generator: random stream, on the CPU.
+            batch_size: points decoded at once.
+        """
+        total = 0.0
+        for start in range(0, len(x), batch_size):
+            part = x[start : start + batch_size]
+            mean, scale = self.encode(part)
+            noise = torch.randn(mean.shape, generator=generator).to(mean)
+            error = part - self.decode(self.draw(mean, scale, noise))
+            total += float(error.double().square().sum())
+        self.likelihood.calibrate(total / x.numel())
 
     def decode(self, z: Tensor) -> Tensor:
         """E[x|z] of shape (..., *data_shape) for latents of shape (..., D)."""

@@ -73,7 +73,10 @@ def _check_positive(name: str, sizes: Sequence[int]) -> None:
 def _mlp(sizes: Sequence[int], activation: str) -> nn.Sequential:
     layers: list[nn.Module] = []
     for inputs, outputs in zip(sizes, sizes[1:], strict=False):
-        layers += [Linear(inputs, outputs), _activation(activation)()]
+        step = _activation(activation)()
+        if isinstance(step, nn.ReLU):
+            step.inplace = True  # its gradient needs the output only: one tensor less to touch
+        layers += [Linear(inputs, outputs), step]
     return nn.Sequential(*layers[:-1])
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-__all__ = ["AggregatePosterior", "log_mean_exp"]
+__all__ = ["AggregatePosterior", "PointAggregate", "log_mean_exp"]
 
 _TILE = 1 << 19  # numbers of the (points, components) matrix held at once
 _NARROW = 1e-5  # of the means' spread: the expanded quadratic then errs by about 1e-6 nats
@@ -104,7 +104,8 @@ class AggregatePosterior:
             Log densities of shape (M,), in nats.
 
         Raises:
-            ValueError: for points of another dimension, or a leave-one-out that does not fit.
+            ValueError: for points of another dimension or not finite, or a leave-one-out that does
+                not fit.
         """
         if z.dim() != 2 or z.shape[1] != self.latent_dim:
             raise ValueError(f"z must have shape (M, {self.latent_dim}), got {tuple(z.shape)}")
@@ -113,7 +114,12 @@ class AggregatePosterior:
                 "leave_one_out needs at most one point per component and at least 2 components, "
                 f"got {len(z)} points and {self.components} components"
             )
-        return self._log_mean_exp(z.to(self.mean), leave_one_out)
+        out = self._log_mean_exp(z.to(self.mean), leave_one_out)
+        if bool(out.isnan().any()):
+            raise ValueError(
+                f"z must be finite, got {int((~z.isfinite()).sum())} values that are not"
+            )
+        return out
 
     def _log_mean_exp(self, z: Tensor, leave_one_out: bool) -> Tensor:
         return log_mean_exp(self._scores(z), z, self.components, leave_one_out)
@@ -140,12 +146,43 @@ class AggregatePosterior:
         column = slice(dimension, dimension + 1)
         return AggregatePosterior(self.mean[:, column], self.scale[:, column])
 
+    def subset(self, index: Tensor) -> "AggregatePosterior":
+        """The mixture of some of the components, in the order of their indices, shape (n,)."""
+        return type(self)(self.mean[index], self.scale[index])
+
     def moments(self) -> tuple[Tensor, Tensor]:
         """Exact mean of shape (D,) and covariance of shape (D, D)."""
         centre = self.mean.mean(0)
         offset = self.mean - centre
         covariance = offset.T @ offset / self.components
         return centre, covariance + torch.diag(self.scale.square().mean(0))
+
+
+class PointAggregate(AggregatePosterior):
+    """N points, the latents of a deterministic encoder: moments and a sample, no density.
+
+    Args:
+        points: shape (N, D).
+    """
+
+    def __init__(self, points: Tensor) -> None:
+        super().__init__(points, torch.ones_like(points))
+        self.scale = torch.zeros_like(self.mean)
+
+    def component_log_prob(self, z: Tensor) -> Tensor:
+        """Not defined.
+
+        Raises:
+            ValueError: always.
+        """
+        raise ValueError("points have no density")
+
+    def _log_mean_exp(self, z: Tensor, leave_one_out: bool) -> Tensor:
+        raise ValueError("points have no density")
+
+    def marginal(self, dimension: int) -> "PointAggregate":
+        """The points of one latent dimension, with D = 1."""
+        return PointAggregate(self.mean[:, dimension : dimension + 1])
 
 
 def _quadratic(mean: Tensor, scale: Tensor) -> Tensor:

@@ -22,10 +22,10 @@ from torch import Tensor
 
 from vaelib.audit import Measurement
 from vaelib.datasets import Dataset, Splits
+from vaelib.families import PointFamily
 from vaelib.features import FEATURES, PCAFeatures
 from vaelib.latent_samplers import LATENT_SOURCES, Latents, PriorSampler
 from vaelib.models import VAE
-from vaelib.posterior import AggregatePosterior
 from vaelib.quality_options import Quality
 from vaelib.seeding import stream
 from vaelib.stats.bounds import Bound, bound_gap, importance_weights
@@ -237,8 +237,10 @@ def sample_quality(
     judge = _judge(data, x, split, seed, options.features, folder)
     size = len(judge.reference)
     mean, scale = model.posterior(x[judge.encoded])
-    train = AggregatePosterior(*model.posterior(x[split.train]))
-    latents = Latents(model.prior, train, AggregatePosterior(mean, scale), seed)
+    train = model.family.aggregate(*model.posterior(x[split.train]))
+    with torch.no_grad():
+        prior = model.resolved_prior()
+    latents = Latents(prior, train, model.family.aggregate(mean, scale), seed)
     rows, samples = [], {"real": x[judge.reference]}
     for source in options.sources:
         try:
@@ -251,7 +253,7 @@ def sample_quality(
             rows.append(Measurement("test", "frechet", None, source=source, message=str(error)))
             continue
         samples[source] = images
-    if "prior" in samples:
+    if "prior" in samples and model.family != PointFamily():  # points have no density
         deciles, extremes = _by_density(model, latents, judge, x)
         rows += deciles
         samples |= extremes

@@ -118,20 +118,23 @@ def train(
         One outcome per model.
 
     Raises:
-        ValueError: if models, index, objectives and seeds do not have the same length S.
+        ValueError: if models, index, objectives and seeds do not have the same length S, or an
+            objective cannot train its model.
     """
     if not len(models) == len(index) == len(objectives) == len(seeds) >= 1:
         raise ValueError(
             "models, index, objectives and seeds must have the same length of at least 1, "
             f"got {len(models)}, {len(index)}, {len(objectives)}, {len(seeds)}"
         )
+    for model, objective in zip(models, objectives, strict=True):
+        objective.check(model)
     models = [model.to(x.device).train() for model in models]
     bundles: list[nn.Module] = [
         _Loss(model, copy.deepcopy(objective).to(x.device))
         for model, objective in zip(models, objectives, strict=True)
     ]
     parameters, buffers = torch.func.stack_module_state(bundles)
-    stacked = {k: v.detach().requires_grad_(v.requires_grad) for k, v in parameters.items()}
+    stacked = {k: _laid_out(v).requires_grad_(v.requires_grad) for k, v in parameters.items()}
     template = copy.deepcopy(bundles[0])
 
     def loss_of(state: dict[str, Tensor], batch: Tensor, noise: Tensor, progress: float) -> Tensor:
@@ -158,6 +161,14 @@ def train(
         losses[step] = loss.detach()
     _unstack({**stacked, **buffers}, models)
     return [_outcome(column, model) for column, model in zip(losses.cpu().T, models, strict=True)]
+
+
+def _laid_out(stacked: Tensor) -> Tensor:
+    """Stores matrices as the products return their gradients, shape and numbers unchanged."""
+    # The gradient of a weight (S, out, in) is a transposed (S, in, out). Where the parameter has
+    # those strides too, autograd keeps it without a copy and Adam reads both in memory order.
+    stacked = stacked.detach()
+    return stacked.mT.contiguous().mT if stacked.dim() == 3 else stacked
 
 
 @torch.no_grad()

@@ -69,9 +69,26 @@ def fine(job):
     return [outcome(cell, number(seed)) for cell, seed in job["cells"].items()]
 
 
+def measures_much(job):
+    """As many numbers as a real cell."""
+    time.sleep(0.001)
+    found = [
+        {"split": split, "metric": f"metric {i}", "value": number(i), "standard_error": number(i)}
+        for split in ("train", "test")
+        for i in range(40)
+    ]
+    return [outcome(cell, 0.0, measurements=found) for cell in job["cells"]]
+
+
 def slow(job):
-    time.sleep(0.05)
-    return fine(job)
+    """Says that it always takes as long, so that the rows of two runs are the same to the byte."""
+    time.sleep(0.02)
+    return [outcome(cell, number(seed), seconds=0.02) for cell, seed in job["cells"].items()]
+
+
+def writes_much(job):
+    noise = np.random.default_rng(0).normal(size=6000)
+    return [outcome(cell, 1.0, arrays={"x": noise}) for cell in job["cells"]]
 
 
 def takes_its_time(job):

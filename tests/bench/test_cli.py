@@ -1,6 +1,8 @@
 import contextlib
+import errno
 import io
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -14,7 +16,9 @@ import pytest
 from hypothesis import given, settings
 
 from bench.cli import main
+from bench.runner import Summary
 from bench.sources import code_hash
+from bench.store import Store
 from tests.bench.test_matrix import mutated
 
 MATRIX = """
@@ -117,7 +121,7 @@ def test_what_other_code_measured_is_named_kept_or_measured_anew(
     assert kept.message.str.contains("stale: computed by other code").all()
     assert before.value.equals(kept.value)
 
-    models = {path: path.stat().st_mtime_ns for path in results.glob("small/cells/*.model.npz")}
+    models = {path: path.stat().st_mtime_ns for path in results.glob("small/models/*.npz")}
     assert len(models) == 4
     assert run(*command) == 0
     assert "4 ok in" in out(capfd)
@@ -264,6 +268,30 @@ def test_an_unwritable_results_folder_is_one_line(matrix, tmp_path, capfd):
     (tmp_path / "file").write_text("not a folder")
     assert run("run", matrix, "--results", tmp_path / "file") == 64
     assert "choose another folder" in capfd.readouterr().err
+
+
+def test_a_read_only_results_folder_is_one_line(matrix, read_only, capfd):
+    assert run("run", matrix, "--results", read_only, "--workers", 1) == 64
+    error = capfd.readouterr().err
+    assert re.fullmatch("vaebench: cannot write to .*: Permission denied; choose .*\n", error)
+
+
+def test_a_second_run_is_told_who_holds_the_folder(matrix, tmp_path, capfd):
+    with Store(tmp_path / "small").lock():
+        assert run("run", matrix, "--results", tmp_path) == 64
+    error = capfd.readouterr().err
+    assert f"is in use by process {os.getpid()} on " in error and error.count("\n") == 1
+
+
+def test_a_disk_that_is_full_at_the_end_is_one_line(matrix, tmp_path, capfd, monkeypatch):
+    def full(path, data):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("bench.benchmark.run", lambda *_, **__: Summary())
+    monkeypatch.setattr("bench.benchmark.write_atomically", full)
+    assert run("run", matrix, "--results", tmp_path) == 64
+    error = capfd.readouterr().err
+    assert "No space left on device; what ran is kept" in error and error.count("\n") == 1
 
 
 def test_list_names_everything(capfd):

@@ -87,7 +87,7 @@ def cells(text):
 
 def test_pages_and_figures_are_rebuilt_byte_for_byte_from_the_files(results):
     before = tree(results)
-    assert len(before) == 2 + 2 + 8, "two pages, rows and arrays, eight figures"
+    assert len(before) == 2 + 2 + 9, "two pages, rows and arrays, nine figures"
     write_pages(results, "synthetic", COMMENT)
     assert tree(results) == before
 
@@ -113,6 +113,7 @@ def test_failures_come_first(text):
         "Leaderboard",
         "Study: latent size",
         "Study: encoder depth",
+        "Samples",
         "The latent space",
         "How to read this",
     ]
@@ -142,7 +143,7 @@ def test_every_table_has_whole_rows(text):
 
 def test_pictures_exist_and_are_linked_from_beside_the_folder(results, text):
     linked = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", text)
-    assert len(linked) == 8 and all((results / link).is_file() for link in linked)
+    assert len(linked) == 9 and all((results / link).is_file() for link in linked)
     assert {results / link for link in linked} == set(results.glob("synthetic/figures/*"))
 
 
@@ -187,7 +188,7 @@ def test_studies_show_both_splits_of_every_level(text, frame):
 def test_samples_are_listed_by_source(text):
     heads, body = cells(section(text, "### Samples by latent source"))
     assert heads == ["latent_dim", "split", "source", heading("frechet"), heading("coverage")]
-    assert [row[2] for row in body[:3]] == ["prior", "gmm", "aggregate"] and len(body) == 21
+    assert [row[2] for row in body[:3]] == ["prior", "aggregate", "gmm"] and len(body) == 21
 
 
 def test_the_gauge_fix_has_its_own_table(text, frame):

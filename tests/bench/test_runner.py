@@ -3,21 +3,25 @@ import io
 import multiprocessing.forkserver
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from concurrent.futures import BrokenExecutor, Future
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 from rich.console import Console
 
 from bench import executors
 from bench.executors import LocalExecutor
 from bench.progress import Bar, Lines, duration, progress_on, seeds_text, tally
-from bench.rows import rows
+from bench.rows import csv_bytes, rows
 from bench.runner import Failure, Summary, ordered, run
 from bench.store import CorruptRecord, LockedError, Store
 from tests.bench import fakes
@@ -197,29 +201,38 @@ def alive(process):
         return False
 
 
-# The moments are fractions of a run of 40 jobs after its first record.
-@pytest.mark.parametrize("moment", [0.0, 0.31, 0.77])
-def test_a_run_killed_at_any_moment_resumes_to_the_same_rows(folder, lines, tmp_path, moment):
-    names = [f"size-{i}" for i in range(40)]
-    with start("run_many", str(folder), 40) as process:
-        wait_for(lambda: any(folder.glob("cells/*.json")))
-        time.sleep(moment * 1.2)
-        process.send_signal(signal.SIGKILL)
-    kept = {path.stem for path in folder.glob("cells/*.json")}
-    assert kept
+def more_than(known, folder):
+    return len(list(folder.glob("cells/*.json"))) > known
+
+
+def test_a_run_killed_at_ten_random_moments_ends_with_the_same_rows(folder, lines, tmp_path):
+    """Each moment is up to .2 s after a first record of its own, by when some twenty jobs ran."""
+    moments = np.random.default_rng(0).uniform(0, 0.2, 10)
+    names = [f"size-{i}" for i in range(200)]
+    kept = set()
+    for moment in moments:
+        with start("run_many", str(folder), len(names)) as process:
+            wait_for(partial(more_than, len(kept), folder))
+            time.sleep(moment)
+            process.send_signal(signal.SIGKILL)
+            output, _ = process.communicate()
+        found = {path.stem for path in folder.glob("cells/*.json")}
+        assert kept < found
+        assert f"{len(kept)} cells cached" in output and "CorruptRecord" not in output
+        kept = found
+    assert len(kept) < 2 * len(names)
 
     jobs = [job(name, folder, does="slow") for name in names]
-    summary = run_all(jobs, folder, lines, LocalExecutor(2))
+    summary = run_all(jobs, folder, lines, LocalExecutor(2, preload=()))
     assert summary.exit_code == 0
     assert kept <= summary.cached
-    assert len(summary.statuses) == 80
     assert list(folder.glob("**/*.tmp")) == []
 
     undisturbed = tmp_path / "undisturbed"
-    run_all([job(name, undisturbed) for name in names], undisturbed, lines)
-    tables = [table(names, 2, place).drop(columns="seconds") for place in (folder, undisturbed)]
-    assert len(tables[0]) == 160
-    assert tables[0].to_csv() == tables[1].to_csv()
+    run_all([job(name, undisturbed, does="slow") for name in names], undisturbed, lines)
+    tables = [csv_bytes(table(names, 2, place)) for place in (folder, undisturbed)]
+    assert tables[0].count(b"\n") == 1 + 2 * 2 * len(names)
+    assert tables[0] == tables[1]
 
 
 def test_workers_do_not_outlive_a_killed_run(folder):
@@ -333,6 +346,31 @@ def test_a_full_disk_fails_the_cell_it_meets_and_no_other(folder, lines, monkeyp
     assert run_all([job(name, folder) for name in "abc"], folder, lines).exit_code == 0
 
 
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 256 KiB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("may not mount a file system here; the test before this one fakes it")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_disk_that_fills_up_fails_what_does_not_fit(small_disk, lines):
+    folder = small_disk / "digits"
+    jobs = [job(name, folder, does="writes_much", seeds=1) for name in "abcdefghij"]
+    summary = run_all(jobs, folder, lines)
+    counts = Counter(summary.statuses.values())
+    assert counts["ok"] > 1 and counts["failed"] > 1 and len(counts) == 2
+    assert {f.message for f in summary.failures} == {"OSError: [Errno 28] No space left on device"}
+    remount = ["mount", "-o", "remount,size=16m", str(small_disk)]
+    subprocess.run(remount, check=True)
+    again = run_all(jobs, folder, lines)
+    assert again.exit_code == 0 and len(again.cached) == counts["ok"]
+
+
 def test_logs_that_cannot_be_written_stop_nothing(folder, lines):
     folder.mkdir()
     (folder / "logs").touch()
@@ -378,6 +416,20 @@ def test_an_executor_that_stays_broken_is_given_up(folder, lines):
     summary = run_all([job(name, folder) for name in "abcd"], folder, lines, executor)
     assert summary.line().startswith("2 ok, 6 failed in ")
     assert {failure.message for failure in summary.failures} == {"BrokenExecutor: worker lost"}
+
+
+class Elsewhere(InlineExecutor):
+    """Workers that write to a folder of their own under the same path."""
+
+    def submit(self, job):
+        return super().submit({**job, "results": job["results"] + "-elsewhere"})
+
+
+def test_records_that_never_arrive_are_failures(folder, lines, monkeypatch):
+    monkeypatch.setattr("bench.runner._PATIENCE", 0.05)
+    summary = run_all([job("a", folder)], folder, lines, Elsewhere())
+    assert summary.statuses == {"a-0": "failed", "a-1": "failed"}
+    assert summary.failures[0].message.endswith("do the workers share this folder?")
 
 
 def test_nothing_to_measure_is_not_a_pass(folder, lines):

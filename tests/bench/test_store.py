@@ -1,12 +1,9 @@
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import zipfile
-from pathlib import Path
 
 import hypothesis
 import numpy as np
@@ -158,21 +155,6 @@ def test_the_lock_clears_what_a_killed_run_left_half_written(store):
     with store.lock():
         assert list(store.folder.glob("**/*.tmp")) == []
         assert store.read("c1").code == "code"
-
-
-@pytest.fixture
-def read_only():
-    """A folder that cannot be written, for root neither: it steps down meanwhile."""
-    folder = Path(tempfile.mkdtemp())
-    folder.chmod(0o555)
-    root = os.geteuid() == 0
-    if root:
-        os.seteuid(65534)
-    yield folder
-    if root:
-        os.seteuid(0)
-    folder.chmod(0o755)
-    shutil.rmtree(folder)
 
 
 def test_a_read_only_folder_is_one_sentence(read_only):

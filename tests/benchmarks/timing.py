@@ -1,6 +1,5 @@
 """Ratios of two things timed in turn in one process."""
 
-import statistics
 import time
 from contextlib import contextmanager
 
@@ -23,17 +22,28 @@ def like_a_worker():
         torch.set_num_threads(before)
 
 
-def ratio(benchmark, measured, reference):
-    """Median over rounds of time(measured) / time(reference), each pair in turn."""
+def _seconds(function):  # of CPU time: waiting for a shared core is nobody's cost
+    start = time.process_time()
+    function()
+    return time.process_time() - start
+
+
+def ratios(benchmark, measured, reference):
+    """CPU time of ``measured`` over ``reference``, once per round, and the noise of the latter.
+
+    The reference runs before and after each measured call: their mean is compared with, and how
+    far the second is from the first says how much a ratio of equal things varies here.
+    """
+    before, after = [], []
     reference()
-    pairs = []
-
-    def timed_reference():
-        start = time.perf_counter()
-        reference()
-        pairs.append(time.perf_counter() - start)
-
-    benchmark.pedantic(measured, setup=timed_reference, rounds=ROUNDS, warmup_rounds=1)
-    ratios = [a / b for a, b in zip(benchmark.stats.stats.data, pairs[-ROUNDS:], strict=True)]
-    benchmark.extra_info["ratio"] = statistics.median(ratios)
-    return benchmark.extra_info["ratio"]
+    benchmark.pedantic(
+        measured,
+        setup=lambda: before.append(_seconds(reference)),
+        teardown=lambda: after.append(_seconds(reference)),
+        rounds=ROUNDS,
+        warmup_rounds=1,
+    )
+    before, after = before[-ROUNDS:], after[-ROUNDS:]
+    times = benchmark.stats.stats.data
+    found = [2 * t / (a + b) for t, a, b in zip(times, before, after, strict=True)]
+    return found, max(abs(b / a - 1) for a, b in zip(before, after, strict=True))

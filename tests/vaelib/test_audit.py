@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from vaelib import audit
-from vaelib.priors import Normal, Prior
+from vaelib.priors import PRIORS, Normal, Prior
 from vaelib.seeding import stream
 
 GENERATOR = stream("encoder", 0)
@@ -70,8 +70,47 @@ def test_the_excess_is_not_defined_for_other_priors_and_says_so():
     assert rows["marginal_kl_excess"].value is None
     assert "standard normal prior only" in rows["marginal_kl_excess"].message
     assert "marginal_kl_null_test" not in rows
-    assert "mmd_test" not in rows
     assert rows["c2st_auc"].value > 0.52  # a wider law than the encoder's
+
+
+def test_other_priors_are_tested_against_fresh_draws_of_them():
+    """A narrow law, whose scale the bandwidths must follow: matched, and twice as wide."""
+
+    class Narrow(Laplace):
+        def sample(self, count, generator):
+            return 0.01 * super().sample(count, generator)
+
+    prior = Narrow(2)
+    z = prior.sample(300, stream("z", 0))
+    for width, matches in ((1, True), (2, False)):
+        rows = values(audit(width * z, torch.full_like(z, 1e-5), prior))
+        for name in ("mmd_test", "energy_test", "c2st_test"):
+            assert (rows[name].p_value > 0.01) == matches
+        assert (abs(rows["mmd_squared"].value) < 0.01) == matches
+    assert "henze_zirkler_test" not in rows and "likelihood_ratio_test" not in rows
+
+
+def test_other_priors_give_the_same_rows_in_every_process():
+    first, second = (audit(MEAN, SCALE, Laplace(2), heldout=(MEAN, SCALE)) for _ in range(2))
+    assert first == second
+    metrics = [row.metric for row in first if row.split == "test" and row.p_value is not None]
+    assert metrics == ["c2st_test", "mmd_test", "energy_test"]
+
+
+def test_a_prior_without_a_closed_form_states_the_error_of_its_rate():
+    prior = PRIORS["mixture"](2, components=1)  # N(0, I), as a mixture
+    with torch.no_grad():
+        prior.mean.zero_()
+        prior.log_scale.zero_()
+    exact, rows = values(audit(MEAN, SCALE)), values(audit(MEAN, SCALE, prior))
+    for metric in ("rate", "marginal_kl", "mutual_information", "marginal_kl_loo"):
+        assert 0 < rows[metric].standard_error < 0.1
+        error = 5 * rows[metric].standard_error
+        assert rows[metric].value == pytest.approx(exact[metric].value, abs=error)
+    assert exact["rate"].standard_error is None
+    total = rows["mutual_information"].value + rows["marginal_kl"].value
+    assert rows["rate"].value == pytest.approx(total, abs=1e-12)
+    assert next(prior.parameters()).dtype == torch.float32  # left as it was
 
 
 def test_inputs_are_left_as_they_were():
@@ -85,6 +124,7 @@ def test_inputs_are_left_as_they_were():
     ("options", "message"),
     [
         ({"prior": "norml"}, "prior must be one of normal"),
+        ({"prior": "mixture"}, "normal, uniform or a trained Prior, got 'mixture'"),
         ({"prior": Normal(3)}, "prior must have the 2 dimensions of mean, got 3"),
         ({"heldout": (torch.ones(5, 3), torch.ones(5, 3))}, "heldout must have 2 dimensions"),
     ],

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-__all__ = ["as_bandwidths", "as_pair", "as_points", "check_positive"]
+__all__ = ["as_bandwidths", "as_pair", "as_points", "check_least", "check_positive"]
 
 _LARGEST = 1e50  # products of several larger values come near the largest number
 
@@ -96,4 +96,23 @@ def check_positive(value: float, name: str) -> float:
     """
     if not 0 < value < float("inf"):
         raise ValueError(f"{name} must be positive and finite, got {value}")
+    return value
+
+
+def check_least(value: int, name: str, least: int) -> int:
+    """Check that a count is large enough.
+
+    Args:
+        value: The count.
+        name: What to call it in an error.
+        least: The least that will do.
+
+    Returns:
+        The count.
+
+    Raises:
+        ValueError: If it is smaller.
+    """
+    if value < least:
+        raise ValueError(f"{name} must be at least {least}, got {value}")
     return value

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from vaelib.posterior import AggregatePosterior
 from vaelib.priors import Normal, Prior
+from vaelib.stats.checks import check_least
 
 __all__ = [
     "Decomposition",
@@ -43,13 +44,17 @@ class Decomposition:
         rate: mean KL of the posteriors to the prior.
         mutual_information: I(n; z) between the index of the input and its latent.
         marginal_kl: KL(q_N || p), rate minus mutual information.
-        standard_error: Monte Carlo standard error of the last two.
+        standard_error: Monte Carlo standard error of the marginal KL.
+        rate_error: that of the rate; 0 where the prior has a closed-form KL.
+        information_error: that of the mutual information.
     """
 
     rate: float
     mutual_information: float
     marginal_kl: float
     standard_error: float
+    rate_error: float
+    information_error: float
 
 
 def decompose(
@@ -65,7 +70,9 @@ def decompose(
     Two quantities with a known mean given n, log q_n(z_n) and |z_n|^2, serve as control variates.
     Their coefficients for the even components are fitted on the odd ones and the reverse, so the
     estimate is unbiased for q_N; at coefficients 0 it is the form above, at others it includes the
-    direct form, and the noise is that of the better of the two or less.
+    direct form, and the noise is that of the better of the two or less. For a prior without a
+    closed-form KL the rate is the mean of log q_n(z_n) - log p(z_n) at the same z, with the same
+    variates.
 
     The cost is one density of the whole mixture per z. With many components ``points`` of them,
     chosen at random, are drawn from, and the mixture stays whole: the estimate stays unbiased. The
@@ -73,50 +80,56 @@ def decompose(
 
     Args:
         posterior: the aggregate posterior.
-        prior: p(z), with a closed-form KL.
+        prior: p(z).
         generator: random stream.
         draws: draws per component.
         points: components to draw from; None or N and more takes all.
 
     Returns:
-        The parts in nats. The standard error is the stratified one for two draws or more of all
-        components; otherwise it ignores the stratification and errs on the large side.
+        The parts in nats. Standard errors are the stratified ones for two draws or more of all
+        components; otherwise they ignore the stratification and err on the large side. For one
+        component and a closed form all is exact and the error 0.
+
+    Raises:
+        ValueError: for fewer than 1 draw, or a prior of another dimension.
 
     References:
         Hoffman and Johnson, ELBO surgery, 2016.
     """
+    _check(posterior, prior, draws)
+    chosen, index = posterior, None
     if points is not None and points < posterior.components:
-        return _decompose_at(posterior, prior, generator, draws, points)
-    rate = float(prior.kl(posterior.mean, posterior.scale).mean())
-    z = posterior.sample(generator, draws)
-    own = posterior.component_log_prob(z)
-    information = own - posterior.log_prob(z.flatten(0, 1)).view_as(own)
-    reduced = _control(information, torch.stack(_variates(posterior, z), -1))
-    value = float(reduced.mean())
-    spread = reduced.var(0).mean() if draws > 1 else reduced.flatten().var(correction=0)
-    error = math.sqrt(float(spread) / reduced.numel())
-    return Decomposition(rate, value, rate - value, error)
-
-
-def _decompose_at(
-    posterior: AggregatePosterior,
-    prior: Prior,
-    generator: torch.Generator,
-    draws: int,
-    points: int,
-) -> Decomposition:
-    """The same with z of a random subset of the components."""
-    rates = prior.kl(posterior.mean, posterior.scale)
-    rate = float(rates.mean())
-    index = torch.randperm(len(rates), generator=generator)[:points].to(rates.device)
-    chosen = AggregatePosterior(posterior.mean[index], posterior.scale[index])
+        index = torch.randperm(posterior.components, generator=generator)[:points]
+        index = index.to(posterior.mean.device)
+        chosen = posterior.subset(index)
     z = chosen.sample(generator, draws)
     own = chosen.component_log_prob(z)
     information = own - posterior.log_prob(z.flatten(0, 1)).view_as(own)
-    uneven = (rates[index] - rate).expand_as(own)
-    reduced = _control(information, torch.stack([*_variates(chosen, z), uneven], -1)).mean(0)
-    value = float(reduced.mean())
-    return Decomposition(rate, value, rate - value, float(reduced.std()) / math.sqrt(points))
+    variates = _variates(chosen, z)
+    if prior.closed_form:
+        exact = prior.kl(posterior.mean, posterior.scale)
+        rate = float(exact.mean())
+        if index is not None:
+            variates.append((exact[index] - rate).expand_as(own))
+    joint = torch.stack(variates, -1)
+    stratified = draws > 1 and index is None
+    value, error = _mean(_control(information, joint), stratified)
+    if prior.closed_form:
+        return Decomposition(rate, value, rate - value, error, 0.0, error)
+    with torch.no_grad():
+        rates = own - prior.log_prob(z)
+    rate, rate_error = _mean(_control(rates, joint), stratified)
+    _, kl_error = _mean(_control(rates - information, joint), stratified)
+    return Decomposition(rate, value, rate - value, kl_error, rate_error, error)
+
+
+def _mean(values: Tensor, stratified: bool) -> tuple[float, float]:
+    """Mean and standard error of values (draws, N), over draws or over the components."""
+    if stratified:
+        spread = float(values.var(0).mean()) / values.numel()
+    else:
+        spread = float(values.mean(0).var(correction=0)) / values.shape[1]
+    return float(values.mean()), math.sqrt(spread)
 
 
 def _variates(posterior: AggregatePosterior, z: Tensor) -> list[Tensor]:
@@ -124,6 +137,15 @@ def _variates(posterior: AggregatePosterior, z: Tensor) -> list[Tensor]:
     standard = ((z - posterior.mean) / posterior.scale).square().sum(-1)
     second = posterior.mean.square() + posterior.scale.square()
     return [0.5 * (posterior.latent_dim - standard), (z.square() - second).sum(-1)]
+
+
+def _check(posterior: AggregatePosterior, prior: Prior, draws: int) -> None:
+    check_least(draws, "draws", 1)
+    if prior.latent_dim != posterior.latent_dim:
+        raise ValueError(
+            f"prior must have the {posterior.latent_dim} dimensions of the posterior, "
+            f"got {prior.latent_dim}"
+        )
 
 
 def _control(values: Tensor, variates: Tensor) -> Tensor:
@@ -154,23 +176,31 @@ def leave_one_out_kl(
 
     Args:
         posterior: the aggregate posterior, N at least 2.
-        prior: p(z), with a closed-form KL.
+        prior: p(z).
         generator: random stream.
         draws: draws per component.
         points: components to draw from, as in :func:`decompose`.
 
     Returns:
         The value and its standard error over inputs and draws, in nats.
+
+    Raises:
+        ValueError: for fewer than 2 components or 1 draw, or a prior of another dimension.
     """
+    _check(posterior, prior, draws)
+    check_least(posterior.components, "components", 2)
     chosen = posterior
     if points is not None and points < posterior.components:
         order = torch.randperm(posterior.components, generator=generator).to(posterior.mean.device)
-        posterior = AggregatePosterior(posterior.mean[order], posterior.scale[order])
-        chosen = AggregatePosterior(posterior.mean[:points], posterior.scale[:points])
-    rate = prior.kl(chosen.mean, chosen.scale)
+        posterior = posterior.subset(order)
+        chosen = posterior.subset(torch.arange(points, device=order.device))
     z = chosen.sample(generator, draws)
     others = torch.stack([posterior.log_prob(part, leave_one_out=True) for part in z])
-    values = rate - (chosen.component_log_prob(z) - others).mean(0)
+    own = chosen.component_log_prob(z)
+    with torch.no_grad():
+        closed = prior.kl(chosen.mean, chosen.scale) if prior.closed_form else None
+        rates = own - prior.log_prob(z) if closed is None else closed
+    values = (rates - (own - others)).mean(0)
     return float(values.mean()), float(values.std()) / math.sqrt(len(values))
 
 
@@ -213,12 +243,18 @@ def _kl_between(mean: Tensor, scale: Tensor, means: Tensor, scales: Tensor) -> T
 
 def marginal_kl_floor(rate: float, components: int) -> float:
     """The least marginal KL that N components of this rate can have, max(0, rate - log N), nats."""
-    return max(0.0, rate - math.log(components))
+    return max(0.0, _finite(rate) - math.log(check_least(components, "components", 1)))
 
 
 def is_saturated(rate: float, components: int) -> bool:
     """Whether rate > log N - 1: the floor decides the KL, and N inputs cannot tell the match."""
-    return rate > math.log(components) - 1
+    return _finite(rate) > math.log(check_least(components, "components", 1)) - 1
+
+
+def _finite(rate: float) -> float:
+    if not math.isfinite(rate):
+        raise ValueError(f"rate must be finite, got {rate}")
+    return rate
 
 
 @dataclass(frozen=True)
@@ -367,7 +403,12 @@ def active_units(posterior: AggregatePosterior, threshold: float = 0.01) -> int:
     Returns:
         Count between 0 and D.
 
+    Raises:
+        ValueError: for a threshold that is negative or NaN.
+
     References:
         Burda et al., Importance weighted autoencoders, 2016.
     """
+    if not threshold >= 0:
+        raise ValueError(f"threshold must not be negative, got {threshold}")
     return int((posterior.mean.var(0, correction=0) > threshold).sum())

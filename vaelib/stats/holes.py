@@ -7,6 +7,7 @@ from torch import Tensor
 
 from vaelib.posterior import AggregatePosterior
 from vaelib.priors import Prior
+from vaelib.stats.checks import as_points, check_least
 
 __all__ = ["hole_mass"]
 
@@ -39,14 +40,19 @@ def hole_mass(
 
     Raises:
         ValueError: for held-out latents that have no such quantile: fewer than 1 / level of them,
-            or some where q_N is 0.
+            or some where q_N is 0; for latents that are bad or of another dimension; a level
+            outside (0, 1); no draws.
     """
+    check_least(draws, "draws", 1)
+    if not 0 < level < 1:
+        raise ValueError(f"level must lie between 0 and 1, got {level}")
+    heldout = as_points(heldout, "heldout", rows=1).to(posterior.mean.device)
     if len(heldout) * level < 1:
         raise ValueError(
             f"heldout must have at least {math.ceil(1 / level)} rows for a quantile of {level}, "
             f"got {len(heldout)}"
         )
-    density = posterior.log_prob(heldout.double()).cpu()
+    density = posterior.log_prob(heldout).cpu()
     outside = float((density == -math.inf).double().mean())
     if outside > 0:
         raise ValueError(

@@ -90,10 +90,16 @@ def total_correlation(marginal_kl: float, per_dimension: Tensor) -> float:
     Returns:
         Their difference, in nats.
 
+    Raises:
+        ValueError: for numbers that are not finite.
+
     References:
         Chen et al., Isolating sources of disentanglement in VAEs, 2018.
     """
-    return marginal_kl - float(per_dimension.sum())
+    total = marginal_kl - float(per_dimension.sum())
+    if not math.isfinite(total):
+        raise ValueError(f"marginal_kl and per_dimension must be finite, got a total of {total}")
+    return total
 
 
 def _moments(posterior: AggregatePosterior) -> tuple[Tensor, Tensor]:

@@ -27,6 +27,7 @@ from vaelib.stats.kernels import Kernel, gaussian, kernel_sums
 
 __all__ = [
     "mmd_squared",
+    "mmd_squared_loss",
     "mmd_squared_mixture",
     "mmd_squared_normal",
     "mmd_squared_normal_unbiased",
@@ -114,6 +115,22 @@ def mmd_squared_normal_unbiased(z: Tensor, bandwidths: Sequence[float]) -> Tenso
     n = z.shape[-2]
     within = (kernel_sums(gaussian, bandwidths, z) - n) / (n * (n - 1))
     return within + _normal_terms(z, bandwidths)
+
+
+def mmd_squared_loss(z: Tensor, bandwidths: Sequence[float]) -> Tensor:
+    """:func:`mmd_squared_normal_unbiased` for training: with gradients, in the precision of ``z``.
+
+    Args:
+        z: Points, shape (..., n, D), n >= 2; all n² D differences are held at once.
+        bandwidths: Bandwidths h of the kernel.
+
+    Returns:
+        MMD² in squared kernel units, one per bandwidth in the last axis; may be negative.
+    """
+    n = z.shape[-2]
+    squared = (z.unsqueeze(-2) - z.unsqueeze(-3)).square().sum(-1)
+    sums = torch.stack([gaussian(squared, h).sum((-2, -1)) for h in bandwidths], -1)
+    return (sums - n) / (n * (n - 1)) + _normal_terms(z, bandwidths)
 
 
 def mmd_squared_mixture(mean: Tensor, scale: Tensor, bandwidths: Sequence[float]) -> Tensor:

@@ -19,6 +19,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vaelib.stats.checks import check_least
+
 __all__ = ["NormalNull", "Outcome", "largest_standardized", "p_value"]
 
 _VERSION = 2  # part of every file name: raise it when a statistic changes
@@ -51,7 +53,9 @@ class NormalNull:
     wherever it is computed. Kept in memory for the life of the process, and in ``folder`` if given.
 
     Attributes:
-        draws: B, the number of draws; the smallest p-value is 1 / (1 + B).
+        draws: B, the number of draws; the smallest p-value is 1 / (1 + B). Over the draws a test
+            has its level exactly; given them its level is itself a draw, at .05 of B = 999 with
+            standard deviation .007, at .01 with .003, and the same for all who share n and D.
         seed: Seed of the draws.
         folder: Where to keep them between processes; None keeps them in memory alone.
     """
@@ -125,8 +129,9 @@ def p_value(statistic: float, null: Tensor, *, tolerance: float = 0.0) -> float:
         (1 + #{null >= statistic}) / (1 + B): ties are counted, and it is never 0.
 
     Raises:
-        ValueError: If the statistic is NaN, which no draw would reach.
+        ValueError: If the statistic is NaN, which no draw would reach, or there are no draws.
     """
+    check_least(len(null), "draws of the null", 1)
     if math.isnan(statistic):
         raise ValueError("statistic must be a number, got NaN")
     return (1 + int((null >= statistic - tolerance).sum())) / (1 + len(null))
@@ -147,7 +152,11 @@ def largest_standardized(
 
     Returns:
         The largest of the observed, and that of each draw, shape (B,), in standard deviations.
+
+    Raises:
+        ValueError: If there are fewer than 2 draws.
     """
+    check_least(len(null), "draws of the null", 2)
     mean, deviation = null.mean(0), null.std(0).clamp(min=floor)
     largest = ((observed - mean) / deviation).max()
     return float(largest), ((null - mean) / deviation).amax(-1)

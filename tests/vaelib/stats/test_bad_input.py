@@ -1,12 +1,32 @@
 """One sweep over every statistic of samples: bad input is one sentence, never a number."""
 
+import importlib
+import inspect
 import math
+import pkgutil
 
 import pytest
 import torch
 
+import vaelib.stats
 from tests.vaelib.stats.samples import normal
-from vaelib.stats import classifier, energy, kernels, mmd, stein, two_sample
+from vaelib import audit
+from vaelib.posterior import AggregatePosterior
+from vaelib.priors import Normal
+from vaelib.stats import (
+    classifier,
+    divergences,
+    energy,
+    holes,
+    kernels,
+    marginals,
+    mmd,
+    nulls,
+    prior_tests,
+    sample_moments,
+    stein,
+    two_sample,
+)
 from vaelib.stats.goodness_of_fit import GOODNESS_OF_FIT_TESTS
 from vaelib.stats.nulls import NormalNull, Outcome
 
@@ -31,6 +51,15 @@ ONE_SAMPLE = {
     ),
 }
 ONE_SAMPLE |= {n: lambda z, test=test: test(z, NULL) for n, test in GOODNESS_OF_FIT_TESTS.items()}
+ONE_SAMPLE |= {
+    test.__name__: lambda z, test=test: test(
+        z, lambda n, generator: normal(n, z.shape[-1], generator), seeded()
+    )
+    for test in [*prior_tests.PRIOR_TESTS.values(), prior_tests.mmd_squared_prior]
+}
+ONE_SAMPLE["jackknife"] = lambda z: sample_moments.jackknife(
+    sample_moments.SAMPLE_MOMENTS["second_moment"], z
+)
 TWO_SAMPLE = {
     "mmd_squared": lambda x, y: mmd.mmd_squared(x, y, BANDWIDTHS),
     "mmd_squared_unbiased": lambda x, y: mmd.mmd_squared_unbiased(x, y, BANDWIDTHS),
@@ -41,6 +70,12 @@ TWO_SAMPLE = {
     ),
     "sliced_wasserstein": lambda x, y: two_sample.sliced_wasserstein(x, y, generator=seeded()),
     "classifier_test": lambda x, y: classifier.classifier_test(x, y, generator=seeded()),
+}
+AGAINST_DRAWS = {
+    "classifier_prior_test",
+    "energy_prior_test",
+    "mmd_prior_test",
+    "mmd_squared_prior",
 }
 TAKE_ONE_ROW = {"mmd_squared_mixture", "distance_to_normal"}
 
@@ -120,7 +155,7 @@ def test_what_is_no_tensor_is_a_type_error(name):
     if name in TWO_SAMPLE:
         with pytest.raises(TypeError, match="x must be a torch.Tensor, got list"):
             TWO_SAMPLE[name]([[1.0]], good())
-    elif name not in {"mmd_squared_mixture", "classifier_prior_test"}:
+    elif name not in {"mmd_squared_mixture", *AGAINST_DRAWS}:
         with pytest.raises(TypeError, match="must be a torch.Tensor, got list"):
             ONE_SAMPLE[name]([[1.0]])
 
@@ -157,7 +192,7 @@ def test_mixtures_have_one_scale_per_mean_and_none_negative():
             mmd.mmd_squared_mixture(good(), scale.abs(), BANDWIDTHS)
 
 
-@pytest.mark.parametrize("name", ONE_SAMPLE.keys() - {"classifier_prior_test"})
+@pytest.mark.parametrize("name", sorted(ONE_SAMPLE.keys() - {"classifier_prior_test"}))
 def test_one_sample_far_away_gives_numbers(name):
     check_finite(ONE_SAMPLE[name](with_value(9e49)))
 
@@ -171,6 +206,8 @@ def check_finite(value):
     if isinstance(value, Outcome):
         assert 0 < value.p_value <= 1
         value = value.statistic
+    if isinstance(value, tuple):
+        value = [number for number in value if number is not None]
     assert torch.as_tensor(value, dtype=torch.float64).isfinite().all()
 
 
@@ -188,3 +225,196 @@ def test_both_inputs_are_not_edited(name):
     copies = x.clone(), y.clone()
     TWO_SAMPLE[name](x, y)
     assert torch.equal(x, copies[0]) and torch.equal(y, copies[1])
+
+
+# Statistics of a posterior: what it is made of is checked when it is made
+
+
+def posterior(n=20, dimensions=3):
+    return AggregatePosterior(normal(n, dimensions, seeded()), torch.full((n, dimensions), 0.5))
+
+
+POSTERIOR = {
+    "active_units": divergences.active_units,
+    "decompose": lambda q: divergences.decompose(q, Normal(q.latent_dim), seeded(), draws=2),
+    "draw_null": lambda q: divergences.draw_null(q, seeded()).mean,
+    "excess_kurtosis": marginals.excess_kurtosis,
+    "gauge_fix": lambda q: marginals.gauge_fix(q).mean,
+    "gauge_gain": marginals.gauge_gain,
+    "hole_mass": lambda q: holes.hole_mass(
+        q, normal(100, q.latent_dim, seeded()), Normal(q.latent_dim), seeded(), draws=50
+    ),
+    "information_bounds": divergences.information_bounds,
+    "kl_per_dimension": marginals.kl_per_dimension,
+    "leave_one_out_kl": lambda q: divergences.leave_one_out_kl(q, Normal(q.latent_dim), seeded()),
+    "marginal_kl_null": lambda q: divergences.marginal_kl_null(q, seeded(), 3).mean,
+    "moment_kl": divergences.moment_kl,
+    "second_moment": divergences.second_moment,
+    "variance_law": divergences.variance_law,
+}
+ELSEWHERE = {
+    "authenticity": "test_neighbours",
+    "bound_gap": "test_bounds",
+    "expected_coverage": "test_neighbours",
+    "frechet_distance": "test_frechet",
+    "frechet_gaussians": "test_frechet",
+    "image_mmd": "test_image_quality",
+    "importance_weights": "test_bounds",
+    "neighbour_shares": "test_neighbours",
+    "bandwidth_grid": "test_kernels",
+    "evidence_lower_bound": "test_training",
+    "is_saturated": "below",
+    "largest_standardized": "below",
+    "marginal_kl_floor": "below",
+    "p_value": "below",
+    "prior_scale": "test_prior_tests",
+    "total_correlation": "below",
+}
+PARTS = {  # of the above: their arguments are checked by then, to the cost of a check per block
+    *("as_bandwidths", "as_pair", "as_points", "check_least", "check_positive", "cross_blocks"),
+    *("gaussian", "gaussian_stein", "imq_stein", "inverse_multiquadric", "kernel_sums", "laplace"),
+    *("pair_total", "squared_distances", "symmetric_blocks"),
+    *("binned_kl", "group_of", "jackknife_error", "mean_of"),
+}
+
+
+def test_the_sweeps_know_every_public_function():
+    public = set()
+    for module in pkgutil.iter_modules(vaelib.stats.__path__):
+        loaded = importlib.import_module(f"vaelib.stats.{module.name}")
+        public |= {n for n in loaded.__all__ if inspect.isfunction(getattr(loaded, n))}
+    swept = {*ONE_SAMPLE, *TWO_SAMPLE, *POSTERIOR, *ELSEWHERE, *PARTS}
+    assert public - swept == set(), "add a new statistic to a sweep of this file"
+
+
+SOUND = {
+    "one dimension": lambda: posterior(20, 1),
+    "constant dimension": lambda: spoilt(lambda mean, scale: (mean.fill_(0.3), scale)),
+    "equal points": lambda: spoilt(lambda mean, scale: (mean.copy_(mean[:1].clone()), scale)),
+    "narrow": lambda: spoilt(lambda mean, scale: (mean, scale.fill_(1e-12))),
+    "wide": lambda: spoilt(lambda mean, scale: (mean, scale.fill_(1e12))),
+    "far": lambda: spoilt(lambda mean, scale: (mean.mul_(1e12), scale)),
+    "more dimensions than rows": lambda: posterior(3, 8),
+}
+
+
+def spoilt(how):
+    q = posterior()
+    return AggregatePosterior(*how(q.mean.clone(), q.scale.clone()))
+
+
+def numbers(value):
+    """All numbers in a result, as one tensor."""
+    if isinstance(value, divergences.Decomposition):
+        value = tuple(value.__dict__.values())
+    parts = value if isinstance(value, tuple) else (value,)
+    return torch.cat([torch.as_tensor(part, dtype=torch.float64).flatten() for part in parts])
+
+
+@pytest.mark.parametrize("kind", SOUND)
+@pytest.mark.parametrize("name", POSTERIOR)
+def test_sound_posteriors_give_numbers(name, kind):
+    assert numbers(POSTERIOR[name](SOUND[kind]())).isfinite().all()
+
+
+@pytest.mark.parametrize("name", POSTERIOR.keys() - {"leave_one_out_kl"})
+def test_one_component_gives_numbers(name):
+    assert numbers(POSTERIOR[name](posterior(1))).isfinite().all()
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda: divergences.leave_one_out_kl(posterior(1), Normal(3), seeded()),
+            "components .* 2",
+        ),
+        (lambda: divergences.leave_one_out_kl(posterior(), Normal(3), seeded(), 0), "draws .* 0"),
+        (lambda: divergences.leave_one_out_kl(posterior(), Normal(2), seeded()), "3 dimensions"),
+        (lambda: divergences.decompose(posterior(), Normal(3), seeded(), 0), "draws .* 1, got 0"),
+        (lambda: divergences.decompose(posterior(), Normal(2), seeded()), "3 dimensions .* got 2"),
+        (lambda: divergences.marginal_kl_null(posterior(), seeded(), 1), "draws .* 2, got 1"),
+        (lambda: divergences.marginal_kl_floor(math.nan, 5), "rate must be finite, got nan"),
+        (lambda: divergences.marginal_kl_floor(1.0, 0), "components must be at least 1, got 0"),
+        (lambda: divergences.is_saturated(math.inf, 5), "rate must be finite, got inf"),
+        (lambda: divergences.is_saturated(1.0, 0), "components must be at least 1, got 0"),
+        (lambda: divergences.active_units(posterior(), math.nan), "threshold must not be negative"),
+        (lambda: marginals.total_correlation(math.nan, torch.ones(2)), "must be finite"),
+        (lambda: marginals.total_correlation(1.0, torch.full((2,), math.inf)), "must be finite"),
+        (lambda: nulls.p_value(1.0, torch.zeros(0)), "draws of the null must be at least 1, got 0"),
+        (lambda: nulls.largest_standardized(torch.ones(1), torch.ones(1, 1)), "at least 2, got 1"),
+        (lambda: hole(heldout=with_value(math.nan)), "heldout must be finite .* got 1 NaN"),
+        (lambda: hole(heldout=good().half()), "heldout must be float32 or float64"),
+        (lambda: hole(heldout=normal(100, 2, seeded())), r"shape \(M, 3\), got \(100, 2\)"),
+        (lambda: hole(heldout=good()), "at least 100 rows .* got 20"),
+        (lambda: hole(level=0.0), "level must lie between 0 and 1, got 0"),
+        (lambda: hole(level=math.nan), "level must lie between 0 and 1, got nan"),
+        (lambda: hole(draws=0), "draws must be at least 1, got 0"),
+    ],
+)
+def test_bad_numbers(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def hole(heldout=None, **options):
+    heldout = normal(200, 3, seeded()) if heldout is None else heldout
+    return holes.hole_mass(posterior(), heldout, Normal(3), seeded(), **options)
+
+
+# The audit
+
+
+def audited(mean, scale, **options):
+    options = {"null": NULL, "null_draws": 3, "test_rows": 20} | options
+    return audit(mean, scale, **options)
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 30])
+@pytest.mark.parametrize("kind", ["random", "equal", "narrow", "wide"])
+def test_audits_of_sound_posteriors_have_no_row_without_a_number_or_a_reason(n, kind):
+    mean = normal(n, 2, seeded()) * (kind != "equal")
+    scale = torch.full_like(mean, {"narrow": 1e-12, "wide": 1e6}.get(kind, 0.5))
+    for row in audited(mean, scale, heldout=(mean, scale)):
+        assert row.message or row.value is not None
+        for value in (row.value, row.standard_error, row.p_value):
+            assert value is None or math.isfinite(value)
+
+
+@pytest.mark.parametrize("place", ["mean", "scale", "heldout mean", "heldout scale"])
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda x: x.index_fill(0, torch.tensor([2]), math.nan), "must be finite, got 3 values"),
+        (lambda x: x.index_fill(0, torch.tensor([2]), math.inf), "must be finite, got 3 values"),
+        (lambda x: x.half(), "must be float32 or float64, got torch.float16"),
+        (lambda x: x[:5], r"same shape \(N, D\)"),
+        (lambda x: x[:, :2], r"same shape \(N, D\)"),
+        (lambda x: x[:0], r"same shape \(N, D\)"),
+    ],
+)
+def test_audits_of_bad_posteriors(place, spoil, message):
+    parts = {"mean": good(), "scale": good().abs() + 0.1}
+    held = dict(parts)
+    table = held if place.startswith("heldout") else parts
+    name = place.split()[-1]
+    table[name] = spoil(table[name])
+    with pytest.raises(ValueError, match=message):
+        audited(parts["mean"], parts["scale"], heldout=(held["mean"], held["scale"]))
+
+
+@pytest.mark.parametrize("scale", [0.0, -1.0])
+def test_audits_of_scales_that_are_none(scale):
+    with pytest.raises(ValueError, match="scale must be positive, got min"):
+        audited(good(), torch.full((20, 3), scale))
+
+
+@pytest.mark.parametrize("rows", [0, 1, -5])
+def test_audits_need_rows_to_test(rows):
+    with pytest.raises(ValueError, match=f"test_rows must be at least 2, got {rows}"):
+        audited(good(), good().abs() + 0.1, test_rows=rows)
+
+
+def test_audits_of_what_is_no_tensor():
+    with pytest.raises(TypeError, match="scale must be a torch.Tensor, got list"):
+        audited(good(), [[1.0]])

@@ -1,0 +1,88 @@
+"""What the harness itself costs: 2,000 cells of one millisecond, and 100,000 plans.
+
+Each script runs in a process of its own, whose peak memory is that of the coordinator alone.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+CELLS = 2000
+REAL_CELL = 2.5  # seconds of one core, the least of the digits matrix but for short trainings
+
+RUNS = """
+import io, json, sys, time
+from rich.console import Console
+from bench.executors import LocalExecutor
+from bench.progress import Lines
+from bench.runner import run
+from bench.store import Store
+from tests.bench.fakes import job
+
+folder, cells = sys.argv[1], int(sys.argv[2])
+jobs = [job(f"size-{i}", folder, does="measures_much", seeds=1) for i in range(cells)]
+def timed(jobs):
+    start = time.perf_counter()
+    lines = Lines(Console(file=io.StringIO()))
+    summary = run(jobs, Store(folder), LocalExecutor(2, preload=()), lines)
+    assert summary.exit_code == 0 and len(summary.statuses) == sum(len(j["cells"]) for j in jobs)
+    return time.perf_counter() - start
+start = timed([job("first", folder, seeds=1)])
+seconds, resumed = timed(jobs), timed(jobs)
+"""
+PLANS = """
+import json, sys, time
+from pathlib import Path
+from bench.benchmark import plan
+from bench.matrix import load
+start = time.perf_counter()
+planned = plan(load(sys.argv[2]), Path(sys.argv[1]))
+seconds, cells = time.perf_counter() - start, len(planned.cells)
+assert len({cell.id for cell in planned.cells}) == cells
+"""
+PEAK = """
+status = Path("/proc/self/status").read_text()  # ru_maxrss would start from the parent's peak
+peak = int(status.split("VmHWM:")[1].split()[0]) / 1e6
+names = ("start", "seconds", "resumed", "cells", "peak")
+print(json.dumps({name: value for name, value in globals().items() if name in names}))
+"""
+
+
+def measured(script, *arguments):
+    command = [sys.executable, "-c", f"from pathlib import Path\n{script}{PEAK}"]
+    done = subprocess.run(
+        [*command, *map(str, arguments)], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return json.loads(done.stdout)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no /proc to read the peak from")
+def test_two_thousand_cells(benchmark, tmp_path):
+    found = benchmark.pedantic(measured, (RUNS, tmp_path, CELLS), rounds=1)
+    per_cell = (found["seconds"] - found["start"]) / CELLS
+    share = per_cell / REAL_CELL
+    benchmark.extra_info |= found | {"overhead_per_cell": per_cell, "share_of_a_real_cell": share}
+    print(
+        f"\n{CELLS} cells: {1e3 * per_cell:.1f} ms each, {share:.2%} of a cell of digits (target "
+        f"5%); all cached: {found['resumed']:.2f} s; coordinator: {found['peak']:.2f} GB"
+    )
+    assert found["resumed"] < found["seconds"] and share < 0.05
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no /proc to read the peak from")
+def test_a_hundred_thousand_plans(benchmark, tmp_path):
+    matrix = tmp_path / "large.toml"
+    rates = ", ".join(f"{i}e-5" for i in range(1, 201))
+    betas = ", ".join(f"{i}e-1" for i in range(125))
+    matrix.write_text(
+        '[matrix]\nname = "large"\nseeds = 4\n[[study]]\nname = "all"\n'
+        f'grid = {{ "training.learning_rate" = [{rates}], "objective.beta" = [{betas}] }}\n'
+    )
+    found = benchmark.pedantic(measured, (PLANS, tmp_path, matrix), rounds=1)
+    benchmark.extra_info |= found
+    print(f"\n{found['cells']} cells planned in {found['seconds']:.1f} s, {found['peak']:.2f} GB")
+    assert found["cells"] == 100_000 and found["peak"] < 1
