@@ -26,8 +26,35 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-MatrixName = Annotated[str, typer.Argument(help="A shipped matrix or the path of a TOML file.")]
+
+def _matrices(incomplete: str) -> list[str]:
+    from bench.catalogue import matrices
+
+    return matrices(incomplete)
+
+
+def _kinds(incomplete: str) -> list[str]:
+    from bench.catalogue import KINDS
+
+    return [kind for kind in KINDS if kind.startswith(incomplete)]
+
+
+def _priors(incomplete: str) -> list[str]:
+    from bench.catalogue import names
+
+    return [name for name in names("priors") if name.startswith(incomplete)]
+
+
+def _devices(incomplete: str) -> list[str]:
+    return [name for name in ("auto", "cpu", "cuda") if name.startswith(incomplete)]
+
+
+MatrixName = Annotated[
+    str,
+    typer.Argument(help="A shipped matrix or the path of a TOML file.", autocompletion=_matrices),
+]
 Results = Annotated[Path, typer.Option(help="Folder of all results.")]
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda.", autocompletion=_devices)]
 
 
 def _console() -> "Console":
@@ -44,7 +71,7 @@ def run(
     workers: Annotated[
         int | None, typer.Option(help="Processes at once.", show_default="one per core")
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    device: Device = "auto",
     executor: Annotated[
         str, typer.Option(help="local, or a scheduler's address: dask://host:port.")
     ] = "local",
@@ -76,7 +103,13 @@ def run(
 ) -> None:
     """Train and measure a matrix, then write its pages; what is done already is reused.
 
-    Example: vaebench run digits --seeds 5 --set training.steps=500
+    For example:
+
+    vaebench run digits --seeds 5 --set training.steps=500
+
+    vaebench run my_matrix.toml --workers 4 --results /tmp/try
+
+    vaebench run mnist5k --dry-run
     """
     from bench.matrix_file import read
     from bench.request import Request
@@ -102,14 +135,14 @@ def run(
 
 @app.command()
 def check(
-    matrix: Annotated[str, typer.Argument(help="A shipped matrix or the path of a TOML file.")],
+    matrix: MatrixName,
     baseline: Annotated[Path, typer.Option(help="The rows.csv to compare with.")],
     results: Annotated[Path, typer.Option(help="Where the run goes.")] = Path("build/check"),
     strict: Annotated[bool, typer.Option("--strict", help="INCONCLUSIVE fails, too.")] = False,
     workers: Annotated[
         int | None, typer.Option(help="Processes at once.", show_default="one per core")
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    device: Device = "auto",
     markdown: Annotated[Path | None, typer.Option(help="Write a page here.")] = None,
     junit: Annotated[Path | None, typer.Option(help="Write JUnit XML here.")] = None,
 ) -> None:
@@ -151,7 +184,9 @@ def audit(
     file: Annotated[
         Path, typer.Argument(help="An .npz with mean and scale (or logvar), each (N, D), or z.")
     ],
-    prior: Annotated[str, typer.Option(help="A name of `vaebench list priors`.")] = "normal",
+    prior: Annotated[
+        str, typer.Option(help="A name of `vaebench list priors`.", autocompletion=_priors)
+    ] = "normal",
     as_json: Annotated[bool, typer.Option("--json", help="A list of rows on stdout.")] = False,
     report: Annotated[
         Path | None, typer.Option(help="Write a Markdown page with figures to this folder.")
@@ -230,24 +265,31 @@ def validate(
 @app.command("list")
 def list_names(
     kind: Annotated[
-        str | None, typer.Argument(help="One of them: matrices, metrics, priors, …")
+        str | None,
+        typer.Argument(help="One of them: matrices, metrics, priors, …", autocompletion=_kinds),
     ] = None,
 ) -> None:
-    """Name what a matrix may use.
+    """Name what a matrix may use, and where it comes from.
 
     Example: vaebench list metrics
     """
     from rich.markup import escape
     from rich.table import Table
 
-    from bench.catalogue import KINDS, entries
+    from bench.catalogue import KINDS, also, entries
+    from bench.errors import unknown
 
     if kind is not None and kind not in KINDS:
-        raise typer.BadParameter(f"expected one of {', '.join(KINDS)}, got {kind!r}")
+        raise UserError(unknown("list", f'kind "{kind}"', kind, KINDS))
     for name in [kind] if kind else KINDS:
-        table = Table("name", "what it is", title=name, title_justify="left")
-        for entry, text in entries(name).items():
-            table.add_row(entry, escape(text))
+        found = entries(name)
+        referred = any(entry.reference for entry in found.values())
+        heads = ["name", "what it is", *["from"] * referred]
+        table = Table(*heads, title=name, title_justify="left", caption=escape(also(name)))
+        table.caption_justify = "left"
+        for entry, said in found.items():
+            texts = [said.summary, *[said.reference] * referred]
+            table.add_row(entry, *map(escape, texts))
         _console().print(table)
 
 

@@ -46,7 +46,7 @@ def draw(path: Path) -> None:
     figure, axes = plt.subplots(figsize=(7.2, 4.0), layout="constrained")
     saturated = math.exp(float(found["rate"].mean()) + 1)
     axes.axvspan(SIZES[0], min(saturated, SIZES[-1]), color="0.93", lw=0)
-    axes.text(SIZES[0] * 1.1, 0.3, "saturated: R > log N − 1", color="0.35", fontsize=9)
+    axes.text(SIZES[0] * 1.1, 5.3, "saturated: R > log N − 1", color="0.35", fontsize=9)
     axes.plot(SIZES, found["rate"], color="0.6", ls=":", label="rate R")
     axes.plot(SIZES, found["kl"], "o-", color="#0072b2", label="KL(q_N‖p), observed")
     axes.plot(SIZES, found["null"], "x", color="black", ms=9, label="null: same N, D, scales")

@@ -227,7 +227,7 @@ def test_help_and_usage_errors_do_not_wait_for_torch():
         (["report", "nothing"], "expected results/nothing/rows.csv"),
         (["report", "--frobnicate"], "--frobnicate"),
         (["frobnicate"], "frobnicate"),
-        (["list", "colours"], "expected one of"),
+        (["list", "metrcs"], 'unknown kind "metrcs", did you mean "metrics"'),
         (["audit", "nowhere.npz"], "expected a readable .npz file"),
     ],
 )
