@@ -344,7 +344,7 @@ def test_audit_takes_logvar_and_heldout(tmp_path, capfd):
         ({"logvar": np.zeros((200, 2))}, "expected one of scale and logvar, got 2"),
         ({"mean": np.full((200, 2), np.nan)}, "mean must be finite"),
         ({"mean": np.array([["a"] * 2] * 200)}, "mean must hold numbers"),
-        ({"mean": np.array([[None, 1]] * 200, dtype=object)}, "allow_pickle"),
+        ({"mean": np.array([[None, 1]] * 200, dtype=object)}, "pickled objects"),
     ],
 )
 def test_audit_of_a_bad_archive_is_one_line(arrays, message, tmp_path, capfd):
