@@ -18,10 +18,10 @@ from rich.table import Table
 from bench import archive
 from bench.metrics import METRICS
 from bench.tables import SPLITS, glossary, markdown, quantity
-from vaelib import audit, audit_samples, findings
+from vaelib import audit, audit_samples
 from vaelib.audit import Measurement, Progress
 from vaelib.datasets import data_folder
-from vaelib.findings import Finding, Moments
+from vaelib.findings import Finding, Moments, findings
 from vaelib.stats.nulls import NormalNull
 
 __all__ = ["Audited", "audit_file", "json_rows", "page", "show"]

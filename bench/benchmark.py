@@ -116,8 +116,8 @@ def _parameters(text: str) -> int:
     train = data.split(0).train
     model = build_model(values, data.data_shape, 0)
     build_objective(values, len(train), 0).check(model)
-    model.prepare(data.x[train], stream("preparation", 0))
     _check_shapes(model, data.data_shape)
+    model.prepare(data.x[train], stream("preparation", 0))
     return sum(p.numel() for p in model.parameters())
 
 

@@ -87,7 +87,7 @@ def _measure(
         prior = model.resolved_prior()
     rows = audit(mean, scale, prior, posteriors["test"], seed=seed, null=null)
     for name, index in parts.items():
-        rows += _bounds(model, x[index], name, seed, quality.bound_inputs)
+        rows += _bounds(model, x[index], name, seed, quality)
     stages("statistics")
     scores, samples = sample_quality(model, data, x, split, seed, quality, cache / "features")
     rows += scores
@@ -109,27 +109,26 @@ def _measure(
     }
 
 
+def _bounds(
+    model: VAE, x: Tensor, split: str, seed: int, quality: Quality
+) -> Iterator[Measurement]:
+    """The evidence lower bound, its reconstruction, and on test inputs a tighter bound."""
+    if model.family == PointFamily():
+        yield Measurement(split, "elbo", None, message="not defined: the encoder is deterministic")
+        yield Measurement(split, "reconstruction", point_reconstruction(model, x))
+        return
+    bound = evidence_lower_bound(model, x, stream(f"elbo {split}", seed))
+    yield Measurement(split, "elbo", bound.elbo, bound.standard_error)
+    yield Measurement(split, "reconstruction", bound.reconstruction, bound.reconstruction_error)
+    if split == "test":
+        yield from tighter_bound(model, x, bound, seed, quality.bound_inputs)
+
+
 def _few(index: Tensor, generator: torch.Generator) -> Tensor:
     """At most so many of a part, a random choice: N of the aggregate posterior."""
     if len(index) <= _ENCODED:
         return index
     return index[torch.randperm(len(index), generator=generator)[:_ENCODED]]
-
-
-def _bounds(model: VAE, x: Tensor, split: str, seed: int, inputs: int) -> list[Measurement]:
-    """The bounds on the likelihood, those of importance weighting on test inputs."""
-    if model.family == PointFamily():
-        undefined = "not defined: a deterministic encoder has no evidence lower bound"
-        return [
-            Measurement(split, "elbo", None, message=undefined),
-            Measurement(split, "reconstruction", point_reconstruction(model, x)),
-        ]
-    bound = evidence_lower_bound(model, x, stream(f"elbo {split}", seed))
-    rows = [
-        Measurement(split, "elbo", bound.elbo, bound.standard_error),
-        Measurement(split, "reconstruction", bound.reconstruction, bound.reconstruction_error),
-    ]
-    return rows + (tighter_bound(model, x, bound, seed, inputs) if split == "test" else [])
 
 
 def _own(

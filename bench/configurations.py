@@ -263,10 +263,21 @@ def _name(keys: Sequence[str], values: Mapping[str, Any], base: Mapping[str, Any
         if value != _look(base, key):
             words = [key.removesuffix(".name").replace(".", "-"), value]
             if key in DEFAULTS and isinstance(value, dict):
-                new = [(k, v) for k, v in value.items() if v != base[key].get(k) and k != "name"]
+                usual = _usual(key, value, base[key])
+                new = [(k, v) for k, v in value.items() if v != usual.get(k) and k != "name"]
                 words = [key, *[value["name"]] * ("name" in value), *itertools.chain(*new)]
             parts.append(_slug(words))
     return "--".join(parts) or "other"  # where an untyped option is true for 1
+
+
+def _usual(key: str, table: Mapping[str, Any], base: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a reader assumes of a component: the base's options, or the defaults of another."""
+    if key not in FAMILIES or table["name"] == base["name"]:
+        return base
+    try:
+        return resolve(key, {"name": table["name"]})
+    except MatrixError:  # an option without a default
+        return {}
 
 
 def _slug(value: object) -> str:

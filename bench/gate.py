@@ -22,6 +22,7 @@ from scipy import stats
 from bench.analysis import holm, replicates
 from bench.differences import worsening
 from bench.metrics import METRICS, Metric
+from vaelib.quality_options import REFERENCES
 
 __all__ = ["ALPHA", "MEAN", "Comparison", "GateError", "compare", "examine", "exit_code"]
 
@@ -203,7 +204,11 @@ def _verdict(config: str, verdict: Verdict, message: str) -> Comparison:
 
 
 def _keys(baseline: pd.DataFrame) -> list[tuple[Metric, str, str]]:
-    """Metrics with a direction on the split that decides: test, or train where there is none."""
+    """Metrics with a direction on the split that decides: test, or train where there is none.
+
+    Returns:
+        Metric, split and source, without the sources that no model makes.
+    """
     measured = baseline[baseline["value"].notna()]
     split = "test" if (measured["split"] == "test").any() else "train"
     there = measured[measured["split"] == split][["metric", "source"]].drop_duplicates()
@@ -212,7 +217,7 @@ def _keys(baseline: pd.DataFrame) -> list[tuple[Metric, str, str]]:
         (metric, split, source)
         for metric in METRICS.values()
         for source in sorted(source for name, source in pairs if name == metric.name)
-        if metric.better is not None and metric.margin is not None
+        if metric.better is not None and metric.margin is not None and source not in REFERENCES
     ]
 
 

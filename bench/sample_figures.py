@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from bench.analysis import replicates, saturated, t_interval
 from bench.figures import STYLE, WIDTH
@@ -19,7 +20,6 @@ __all__ = ["match_against_cost", "mosaic", "sample_grids", "where_sampling_fails
 Floats = npt.NDArray[np.float64]
 Images = npt.NDArray[np.uint8]
 
-_COLUMNS = 4
 _TITLES = {
     "real": "real, never trained on",
     "reconstruction": "reconstructions",
@@ -65,10 +65,11 @@ def sample_grids(samples: Mapping[str, Images]) -> Figure:
         The figure.
     """
     shown = [name for name in _TITLES if name in samples]
-    tall = -(-len(shown) // _COLUMNS)
+    wide = 5 if len(shown) == 5 else 4
+    tall = -(-len(shown) // wide)
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, 2.25 * tall), layout="constrained")
-        panels = figure.subplots(tall, _COLUMNS, squeeze=False).ravel()
+        figure = Figure(figsize=(WIDTH, tall * (WIDTH / wide + 0.25)), layout="constrained")
+        panels = figure.subplots(tall, wide, squeeze=False).ravel()
         for axes, name in zip(panels, shown, strict=False):
             _show(axes, samples[name], _TITLES[name])
         for axes in panels[len(shown) :]:
@@ -111,8 +112,8 @@ def where_sampling_fails(
     Args:
         mean: Posterior means, shape (N, 2).
         scale: Posterior standard deviations, shape (N, 2).
-        samples: ``deepest`` and ``densest``: images of the prior draws of lowest and highest
-            log q_N, shape (n, channels, height, width).
+        samples: ``deepest`` and ``densest``: images of the tenth of prior draws of lowest and of
+            highest log q_N, shape (n, channels, height, width).
 
     Returns:
         The figure.
@@ -138,8 +139,8 @@ def where_sampling_fails(
         )
         left.set(xlabel="$z_1$", ylabel="$z_2$", title="MMD witness, h = 0.5")
         figure.colorbar(image, ax=left, pad=0.03)
-        _show(middle, samples["deepest"], "prior draws, lowest $\\log\\,q_N$")
-        _show(right, samples["densest"], "prior draws, highest $\\log\\,q_N$")
+        _show(middle, samples["deepest"], "prior draws, lowest tenth of $q_N$")
+        _show(right, samples["densest"], "prior draws, highest tenth of $q_N$")
     return figure
 
 
@@ -166,7 +167,8 @@ def match_against_cost(frame: pd.DataFrame) -> Figure:
     ]
     flagged = set(saturated(frame, "test"))
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(0.75 * WIDTH, 3.6), layout="constrained")
+        height = max(3.4, 0.9 + 0.16 * len(names))
+        figure = Figure(figsize=(WIDTH, height), layout="constrained")
         axes = figure.subplots()
         (x, wide), (y, high) = (t_interval(table[names].to_numpy()) for table in (excess, cost))
         for place, name in enumerate(names):
@@ -187,12 +189,15 @@ def match_against_cost(frame: pd.DataFrame) -> Figure:
                 capsize=2,
                 **hollow,
             )
-            axes.annotate(
-                name, (x[place], y[place]), xytext=(4, 4), textcoords="offset points", fontsize=7
-            )
+            spot: dict[str, Any] = {"xytext": (4, 3), "textcoords": "offset points", "fontsize": 8}
+            axes.annotate(str(place + 1), (x[place], y[place]), **spot)
         axes.axhline(0, c="#555555", lw=0.9, ls=":")
         axes.axvline(0, c="#555555", lw=0.9, ls=":")
         axes.set_xlabel("excess KL, nats, test inputs (hollow: saturated)")
         axes.set_ylabel("Fréchet: prior less aggregate")
         axes.grid()
+        keys = [Line2D([], [], ls="", label=f"{i} {name}") for i, name in enumerate(names, 1)]
+        figure.legend(
+            handles=keys, loc="outside right upper", fontsize=7, handlelength=0, handletextpad=0
+        )
     return figure

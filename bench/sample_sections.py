@@ -12,9 +12,9 @@ from bench.metrics import metric_named
 from bench.sample_figures import match_against_cost, sample_grids, where_sampling_fails
 from bench.tables import code, heading, markdown, measured, metric_column, quantity
 
-__all__ = ["REFERENCES", "sample_section"]
+__all__ = ["sample_section"]
 
-REFERENCES = {
+_REFERENCES = {
     "floor": "real images, never trained on",
     "training": "training images, copied",
     "blur": "real images, blurred",
@@ -48,8 +48,8 @@ _DECILES = (
 _GRIDS = "The first seed, drawn at random, not chosen; the same layout for every configuration."
 _HOLES = (
     "Left: where the aggregate posterior has more mass than the prior (red) and less (blue), in "
-    "closed form. Middle and right: what the decoder makes of the prior draws where the aggregate "
-    "posterior of the training inputs is least and most dense."
+    "closed form. Middle and right: what the decoder makes of the tenth of prior draws where the "
+    "aggregate posterior of the training inputs is least dense, and most dense."
 )
 
 
@@ -135,20 +135,20 @@ def _deciles(rows: pd.DataFrame, there: set[tuple[str, str]]) -> Iterator[str]:
 
 def _references(rows: pd.DataFrame, there: set[tuple[str, str]]) -> Iterator[str]:
     """What no model makes is the same for every configuration: that of one that ran."""
-    shown = [name for name in _MEASURES if any((name, source) in there for source in REFERENCES)]
+    shown = [name for name in _MEASURES if any((name, source) in there for source in _REFERENCES)]
     if not shown:
         return
     there_is = rows[(rows["source"] == "floor") & (rows["status"] == "ok")]
     counts = there_is.groupby("config", sort=False)["seed"].nunique()
     part = rows[rows["config"] == counts.idxmax()]
     body = []
-    for source, meaning in REFERENCES.items():
+    for source, meaning in _REFERENCES.items():
         texts = [
             next(iter(metric_column(part, metric, "test", source).values())) for metric in shown
         ]
         if any(text != "–" for text in texts):
             body.append([source, meaning, *texts])
-    notes = part.loc[part["source"].isin(list(REFERENCES)) & (part["message"] != ""), "message"]
+    notes = part.loc[part["source"].isin(list(_REFERENCES)) & (part["message"] != ""), "message"]
     yield "### Images that no model made"
     yield markdown(["source", "what it is", *map(heading, shown)], body, left=2)
     yield from (f"Coverage: {note}." for note in dict.fromkeys(notes))

@@ -141,7 +141,7 @@ def trained(job: Mapping[str, Any], data: Dataset, x: Tensor) -> dict[str, Train
     splits = [data.split(seed) for seed in seeds]
     models = [build_model(values, data.data_shape, seed) for seed in seeds]
     for model, split, seed in zip(models, splits, seeds, strict=True):
-        model.prepare(data.x[split.train], stream("preparation", seed))
+        model.prepare(x[split.train], stream("preparation", seed))
     outcomes = train(
         models,
         x,

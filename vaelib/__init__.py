@@ -13,7 +13,7 @@ All information quantities are in nats.
 
 from vaelib.audit import audit, audit_samples
 from vaelib.encoders import encode
-from vaelib.findings import answers, findings
+from vaelib.findings import answers
 from vaelib.posterior import AggregatePosterior
 
-__all__ = ["AggregatePosterior", "answers", "audit", "audit_samples", "encode", "findings"]
+__all__ = ["AggregatePosterior", "answers", "audit", "audit_samples", "encode"]

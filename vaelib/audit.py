@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from vaelib.posterior import AggregatePosterior, PointAggregate
+from vaelib.posterior import AggregatePosterior
 from vaelib.priors import PRIORS, Normal, Prior
 from vaelib.seeding import stream
 from vaelib.stats import divergences, holes, marginals, mmd
@@ -29,7 +29,8 @@ _KERNEL_ROWS = 10_000  # inputs that the unbiased MMD and the hole mass see at m
 _PAIRS = 1 << 25  # (point, component) pairs up to which every component is evaluated at its z
 
 _NEEDS_POSTERIORS = "needs the mean and scale of every posterior"
-_DENSITY = (
+_NO_DENSITY = "not defined: the encoder is deterministic, its latents have no density"
+_DENSITIES = (
     "rate",
     "mutual_information",
     "marginal_kl",
@@ -74,9 +75,9 @@ class Measurement:
 
 def audit(
     mean: Tensor,
-    scale: Tensor | None,
+    scale: Tensor,
     prior: str | Prior = "normal",
-    heldout: tuple[Tensor, Tensor | None] | None = None,
+    heldout: tuple[Tensor, Tensor] | None = None,
     *,
     seed: int = 0,
     null_draws: int = 99,
@@ -91,8 +92,8 @@ def audit(
 
     Args:
         mean: posterior means of the training inputs, shape (N, D).
-        scale: their standard deviations, shape (N, D). None or all 0: the latents are points, the
-            metrics that need a density are not defined and say so.
+        scale: their standard deviations, shape (N, D). All 0 where the encoder is deterministic:
+            what needs a density then has no value and says so.
         prior: a name of ``vaelib.priors.PRIORS`` or a prior, whose family the posteriors have.
         heldout: mean and scale of inputs that were not trained on, each of shape (n, D).
         seed: of the streams that the Monte Carlo estimates draw from.
@@ -121,14 +122,16 @@ def audit(
     """
     if test_rows < 2:
         raise ValueError(f"test_rows must be at least 2, got {test_rows}")
-    p = _prior(prior, PointAggregate(mean))
-    q = _aggregate(mean, scale, p)
+    if bool((scale == 0).all()):
+        return _audit_points(mean, heldout, prior, seed, test_rows, null, progress)
+    p = _prior(prior, AggregatePosterior(mean, scale).mean)
+    q = p.family.aggregate(mean, scale)
     rows = list(_match(q, p, "train", seed, null_draws, progress))
     z = q.sample(stream("test z train", seed))[0]
     rows += _tests(z, p, "train", seed, test_rows, null, progress)
     if heldout is None:
         return rows
-    held = _aggregate(*heldout, p)
+    held = p.family.aggregate(*heldout)
     if held.latent_dim != q.latent_dim:
         raise ValueError(
             f"heldout must have {q.latent_dim} dimensions like mean, got {held.latent_dim}"
@@ -141,10 +144,36 @@ def audit(
     return rows
 
 
-def _aggregate(mean: Tensor, scale: Tensor | None, prior: Prior) -> AggregatePosterior:
-    if scale is None or not scale.any():
-        return PointAggregate(mean)
-    return prior.family.aggregate(mean, scale)
+def _audit_points(
+    z: Tensor,
+    heldout: tuple[Tensor, Tensor] | None,
+    prior: str | Prior,
+    seed: int,
+    test_rows: int,
+    null: NormalNull,
+    progress: Progress,
+) -> list[Measurement]:
+    """The latents of a deterministic encoder, which are their own and only draws."""
+    p = _prior(prior, z)
+    rows: list[Measurement] = []
+    parts = {"train": z} if heldout is None else {"train": z, "test": heldout[0]}
+    for split, points in parts.items():
+        if points.shape[1:] != z.shape[1:]:
+            raise ValueError(
+                f"heldout must have {z.shape[1]} dimensions like mean, got {points.shape[-1]}"
+            )
+        rows += _bare(as_points(points), p, split, _NO_DENSITY)
+        rows += _tests(as_points(points), p, split, seed, test_rows, null, progress)
+    return rows
+
+
+def _bare(z: Tensor, prior: Prior, split: str, reason: str) -> Iterator[Measurement]:
+    """What latents alone say of the match, and why not more."""
+    for metric in _DENSITIES:
+        yield Measurement(split, metric, None, message=reason)
+    if isinstance(prior, Normal):
+        for metric, statistic in SAMPLE_MOMENTS.items():
+            yield Measurement(split, metric, *jackknife(statistic, z))
 
 
 def _holes(q: AggregatePosterior, z: Tensor, prior: Prior, seed: int) -> Measurement:
@@ -188,11 +217,8 @@ def audit_samples(
         (2, 'needs the mean and scale of every posterior')
     """
     z = as_points(z)
-    p = _prior(prior, PointAggregate(z))
-    rows = [Measurement("sample", m, None, message=_NEEDS_POSTERIORS) for m in _DENSITY]
-    if isinstance(p, Normal):
-        for metric, statistic in SAMPLE_MOMENTS.items():
-            rows.append(Measurement("sample", metric, *jackknife(statistic, z)))
+    p = _prior(prior, z)
+    rows = list(_bare(z, p, "sample", _NEEDS_POSTERIORS))
     return rows + list(_tests(z, p, "sample", seed, test_rows, null, progress))
 
 
@@ -203,20 +229,20 @@ def _points(q: AggregatePosterior, share: float = 1.0) -> int | None:
     return min(q.components, round(share * max(200, _PAIRS // 4 // q.components)))
 
 
-def _prior(prior: str | Prior, posterior: AggregatePosterior) -> Prior:
-    """The prior that is meant, in the precision and on the device of the posterior."""
+def _prior(prior: str | Prior, z: Tensor) -> Prior:
+    """The prior that is meant for latents z, in float64 and where z is."""
     fixed = [name for name, kind in PRIORS.items() if not kind.learned]
     if isinstance(prior, str):
         if prior not in fixed:
             raise ValueError(
                 f"prior must be one of {', '.join(fixed)} or a trained Prior, got {prior!r}"
             )
-        return PRIORS[prior](posterior.latent_dim)
-    if prior.latent_dim != posterior.latent_dim:
+        return PRIORS[prior](z.shape[-1])
+    if prior.latent_dim != z.shape[-1]:
         raise ValueError(
-            f"prior must have the {posterior.latent_dim} dimensions of mean, got {prior.latent_dim}"
+            f"prior must have the {z.shape[-1]} dimensions of mean, got {prior.latent_dim}"
         )
-    return copy.deepcopy(prior).to(posterior.mean)
+    return copy.deepcopy(prior).to(z.device, torch.float64)
 
 
 def _match(
@@ -228,14 +254,11 @@ def _match(
     progress: Progress,
 ) -> Iterator[Measurement]:
     """How far the mixture of one split is from the prior."""
-    if isinstance(q, PointAggregate):
-        yield from _of_points(q, prior, split)
-        return
     parts, note = _observed(q, prior, split, seed)
-    error, rate_error = parts.standard_error, parts.rate_error or None
+    error = parts.standard_error
     floor = divergences.marginal_kl_floor(parts.rate, q.components)
     saturated = divergences.is_saturated(parts.rate, q.components)
-    yield Measurement(split, "rate", parts.rate, rate_error)
+    yield Measurement(split, "rate", parts.rate, parts.rate_error or None)
     information = parts.mutual_information, parts.information_error
     yield Measurement(split, "mutual_information", *information, message=note)
     yield Measurement(split, "marginal_kl", parts.marginal_kl, error, message=note)
@@ -276,20 +299,6 @@ def _ticks(progress: Progress, stage: str, of: int) -> Callable[[], None]:
     """What to call after each of the steps of a stage."""
     count = iter(range(1, of + 1))
     return lambda: progress(stage, next(count), of)
-
-
-def _of_points(q: AggregatePosterior, prior: Prior, split: str) -> Iterator[Measurement]:
-    """What latents without a density still have: moments."""
-    undefined = "not defined: the latents are points, which have no density"
-    for metric in _DENSITY:
-        yield Measurement(split, metric, None, message=undefined)
-    if isinstance(prior, Normal):
-        if q.components > q.latent_dim:
-            yield Measurement(split, "moment_kl", divergences.moment_kl(q))
-        yield Measurement(split, "second_moment", divergences.second_moment(q))
-        yield Measurement(split, "excess_kurtosis", float(marginals.excess_kurtosis(q).mean()))
-        yield Measurement(split, "variance_law", divergences.variance_law(q))
-    yield Measurement(split, "active_units", float(divergences.active_units(q)))
 
 
 def _against_null(

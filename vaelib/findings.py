@@ -128,14 +128,29 @@ class _Evidence:
     def saturated(self) -> bool:
         return bool(self.value("saturated"))
 
-    def excess(self, less: float = 0.0) -> tuple[float, Range] | None:
+    def excess(self, *, fixed: bool = False, less: float = 0.0) -> tuple[float, Range] | None:
         """The excess less something and its interval over inputs; None where it says nothing."""
-        row, null = self.row.get("marginal_kl_excess"), self.row.get("marginal_kl_null")
+        row = (self.fixed if fixed else self.row).get("marginal_kl_excess")
+        null = self.row.get("marginal_kl_null")
         if row is None or null is None or row.value is None or self.saturated:
             return None
         spread = (null.standard_error or 0.0) * math.sqrt(self._draws)
         half = 1.96 * math.hypot(row.standard_error or 0.0, spread)
         return row.value - less, (row.value - less - half, row.value - less + half)
+
+    @property
+    def approximate(self) -> bool:
+        return bool(self.row["marginal_kl_null"].message)
+
+    def correlation(self) -> float:
+        """What correlation adds to the KL, less its mean without any: at least 0, in nats."""
+        rates = self.value("rate"), self.fixed["rate"].value if "rate" in self.fixed else None
+        moment = self.value("moment_kl")
+        if moment is None or rates[0] is None or rates[1] is None:
+            return 0.0
+        dimensions = len(self.moments.mean)
+        chance = dimensions * (dimensions - 1) / (4 * self.moments.inputs)
+        return max(0.0, moment - (rates[0] - rates[1]) - chance)
 
     def auc(self) -> tuple[float, Range] | None:
         value = self.value("c2st_auc")
@@ -164,8 +179,7 @@ def _shape(evidence: _Evidence) -> Finding:
     p = min(1.0, len(given) * min(given)) if given else None
     kurtosis = evidence.value("excess_kurtosis")
     beside = "" if kurtosis is None else f" (excess kurtosis {kurtosis:+.3f})"
-    moment = evidence.value("moment_kl")
-    effect = None if moment is None else evidence.excess(moment)
+    effect = evidence.excess(fixed=True, less=evidence.correlation())
     if effect is not None:
         value, interval = effect
         margin = MARGINS["marginal_kl_excess"]
@@ -174,7 +188,7 @@ def _shape(evidence: _Evidence) -> Finding:
             f"Beyond its mean and covariance the mixture is {value:+.3f} nats further from a "
             f"normal than finite N explains{beside}."
         )
-        return Finding("shape", verdict, sentence, "excess less moment KL", value, interval, p)
+        return Finding("shape", verdict, sentence, "excess beyond moments", value, interval, p)
     if p is None:
         return Finding("shape", "undecided", "Neither a density nor a test of shape was possible.")
     verdict = "not normal" if p <= _LEVEL else "undecided"
@@ -251,6 +265,7 @@ def _safe(evidence: _Evidence, found: Sequence[Finding]) -> Finding:
             "or the classifier or the holes speak against it.",
         }[verdict]
         p = evidence.p_value("marginal_kl_null_test")
+        where += " Some scales exceed 1: the null is approximate." * evidence.approximate
         return Finding(question, verdict, sentence + where, "excess KL", value, interval, p)
     if auc is None:
         return Finding(question, "undecided", "There are too few z for any test.")

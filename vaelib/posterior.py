@@ -141,14 +141,14 @@ class AggregatePosterior:
 
         return directly
 
+    def part(self, index: Tensor | slice) -> "AggregatePosterior":
+        """The mixture of some of the components."""
+        return AggregatePosterior(self.mean[index], self.scale[index])
+
     def marginal(self, dimension: int) -> "AggregatePosterior":
         """The mixture of one latent dimension, with D = 1."""
         column = slice(dimension, dimension + 1)
         return AggregatePosterior(self.mean[:, column], self.scale[:, column])
-
-    def subset(self, index: Tensor) -> "AggregatePosterior":
-        """The mixture of some of the components, in the order of their indices, shape (n,)."""
-        return type(self)(self.mean[index], self.scale[index])
 
     def moments(self) -> tuple[Tensor, Tensor]:
         """Exact mean of shape (D,) and covariance of shape (D, D)."""
@@ -179,6 +179,10 @@ class PointAggregate(AggregatePosterior):
 
     def _log_mean_exp(self, z: Tensor, leave_one_out: bool) -> Tensor:
         raise ValueError("points have no density")
+
+    def part(self, index: Tensor | slice) -> "PointAggregate":
+        """Some of the points."""
+        return PointAggregate(self.mean[index])
 
     def marginal(self, dimension: int) -> "PointAggregate":
         """The points of one latent dimension, with D = 1."""

@@ -39,6 +39,7 @@ __all__ = ["Judge", "check", "real_parts", "sample_quality", "tighter_bound"]
 _FEWEST = 40  # rows that the jackknife needs
 _MOST = 2500  # images of the reference, and of each source
 _CLASSIFIED = 8  # principal components that the classifier sees; with more it tells every VAE
+_LOWEST = "lowest_decile"
 _SHOWN = 64  # images that are kept to look at
 _DRAWS = 1000  # K of the importance-weighted bound
 
@@ -230,17 +231,17 @@ def sample_quality(
 
     Returns:
         Measurements of split ``"test"``, and small arrays: ``"samples_<source>"``, 64 images as
-        uint8, of every source, of the lowest and highest log q_N among prior draws, and real.
+        uint8, of every source, of the prior draws of lowest and highest log q_N, and real.
     """
     if not options.sources:
         return [], {}
     judge = _judge(data, x, split, seed, options.features, folder)
     size = len(judge.reference)
     mean, scale = model.posterior(x[judge.encoded])
-    train = model.family.aggregate(*model.posterior(x[split.train]))
+    family = model.family
+    train, held = family.aggregate(*model.posterior(x[split.train])), family.aggregate(mean, scale)
     with torch.no_grad():
-        prior = model.resolved_prior()
-    latents = Latents(prior, train, model.family.aggregate(mean, scale), seed)
+        latents = Latents(model.resolved_prior(), train, held, seed)
     rows, samples = [], {"real": x[judge.reference]}
     for source in options.sources:
         try:
@@ -253,8 +254,13 @@ def sample_quality(
             rows.append(Measurement("test", "frechet", None, source=source, message=str(error)))
             continue
         samples[source] = images
-    if "prior" in samples and model.family != PointFamily():  # points have no density
-        deciles, extremes = _by_density(model, latents, judge, x)
+    if "prior" in samples and family != PointFamily():
+        try:
+            deciles, extremes = _by_density(model, latents, judge, x)
+        except ValueError as error:
+            note = str(error)
+            deciles = [Measurement("test", "precision", None, source=_LOWEST, message=note)]
+            extremes = {}
         rows += deciles
         samples |= extremes
     arrays = {}
@@ -284,12 +290,10 @@ def _by_density(
     size = len(judge.reference)
     z = PriorSampler(latents).sample(10 * size, stream("latents by density", latents.seed))
     order = latents.train.log_prob(z.to(x.device)).argsort().cpu()
-    rows, samples = [], {}
-    for name, chosen in (("lowest_decile", order[:size]), ("highest_decile", order[-size:])):
-        rows += judge.single(_decoded(model, z[chosen], x), name)
-    for name, chosen in (("deepest", order[:_SHOWN]), ("densest", order[-_SHOWN:].flip(0))):
-        samples[name] = _decoded(model, z[chosen], x)
-    return rows, samples
+    lowest, highest = (_decoded(model, z[part], x) for part in (order[:size], order[-size:]))
+    rows = judge.single(lowest, _LOWEST) + judge.single(highest, "highest_decile")
+    step = max(1, size // _SHOWN)  # evenly over each tenth: the densest of all look the same
+    return rows, {"deepest": lowest[::step], "densest": highest[::step]}
 
 
 def _shown(images: Tensor) -> np.ndarray:

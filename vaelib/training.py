@@ -134,7 +134,10 @@ def train(
         for model, objective in zip(models, objectives, strict=True)
     ]
     parameters, buffers = torch.func.stack_module_state(bundles)
-    stacked = {k: _laid_out(v).requires_grad_(v.requires_grad) for k, v in parameters.items()}
+    leaves = {
+        name: turned.detach().contiguous().requires_grad_(turned.requires_grad)
+        for name, turned in _turned(parameters).items()
+    }
     template = copy.deepcopy(bundles[0])
 
     def loss_of(state: dict[str, Tensor], batch: Tensor, noise: Tensor, progress: float) -> Tensor:
@@ -145,7 +148,7 @@ def train(
     if buffers or not (stackable(models[0]) and stackable(objectives[0])):
         losses_of = torch.func.vmap(loss_of, in_dims=(0, 0, 0, None), randomness="different")
 
-    optimizer = torch.optim.Adam(stacked.values(), lr=training.learning_rate, fused=True)
+    optimizer = torch.optim.Adam(leaves.values(), lr=training.learning_rate, fused=True)
     batches = _batches(index, training.batch_size, seeds)
     size = min(training.batch_size, index.shape[1])
     noises = _noise((objectives[0].draws * size, models[0].latent_dim), seeds)
@@ -155,20 +158,22 @@ def train(
         batch = x.index_select(0, next(batches).flatten().to(x.device)).view(shape)
         optimizer.zero_grad()
         noise, progress = next(noises).to(x.device), step / training.steps
-        loss = losses_of({**stacked, **buffers}, batch, noise, progress)
+        loss = losses_of({**_turned(leaves), **buffers}, batch, noise, progress)
         torch.autograd.backward(loss.sum())
         optimizer.step()
         losses[step] = loss.detach()
-    _unstack({**stacked, **buffers}, models)
+    _unstack({**_turned(leaves), **buffers}, models)
     return [_outcome(column, model) for column, model in zip(losses.cpu().T, models, strict=True)]
 
 
-def _laid_out(stacked: Tensor) -> Tensor:
-    """Stores matrices as the products return their gradients, shape and numbers unchanged."""
-    # The gradient of a weight (S, out, in) is a transposed (S, in, out). Where the parameter has
-    # those strides too, autograd keeps it without a copy and Adam reads both in memory order.
-    stacked = stacked.detach()
-    return stacked.mT.contiguous().mT if stacked.dim() == 3 else stacked
+def _turned(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Stacked weight matrices transposed, the rest as it is: its own inverse."""
+    # The product that gives the gradient of a weight (S, out, in) gives a transposed (S, in, out).
+    # Weights kept in that form get it without a copy, and Adam reads both in memory order.
+    return {
+        name: tensor.mT if tensor.dim() == 3 and name.endswith("weight") else tensor
+        for name, tensor in state.items()
+    }
 
 
 @torch.no_grad()

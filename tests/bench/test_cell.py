@@ -1,10 +1,13 @@
+import dataclasses
+import json
 import math
 
 import numpy as np
 import pytest
 import torch
 
-from bench.cell import run_block
+from bench.benchmark import _parameters
+from bench.cell import _few, run_block
 from bench.metrics import METRICS
 from bench.trained import build_model, dataset_of
 from vaelib.stats import bounds
@@ -94,6 +97,54 @@ def test_the_initialisation_of_a_seed_is_shared_and_its_own():
 
 def test_a_data_set_is_loaded_once():
     assert dataset_of(VALUES["dataset"]) is dataset_of({"binary": False, "name": "digits"})
+
+
+class Narrow(torch.nn.Module):
+    """A decoder of images one row too short."""
+
+    def __init__(self, latent_dim, data_shape):
+        super().__init__()
+        self.layer = torch.nn.Linear(latent_dim, 56)
+
+    def forward(self, z):
+        return self.layer(z).view(*z.shape[:-1], 1, 7, 8)
+
+
+def unlabelled():
+    return dataclasses.replace(dataset_of(VALUES["dataset"]), labels=None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        (
+            {"decoder": {"name": f"{__name__}:Narrow"}},
+            "the decoder must return data of shape (1, 8, 8), got (1, 7, 8)",
+        ),
+        (
+            {"dataset": {"name": f"{__name__}:unlabelled"}},
+            'quality.features = "classifier" needs labels, and digits has none; '
+            'set quality.features = "pca"',
+        ),
+        (
+            {"dataset": {"name": "gaussian_mixture", "size": 60}},
+            "sample quality needs 80 points outside the training part, got 24; "
+            "give more data or set quality.sources = []",
+        ),
+    ],
+)
+def test_what_cannot_be_measured_is_one_sentence_before_training(changes, sentence):
+    values = json.dumps({**VALUES, **changes, "training": None})
+    with pytest.raises(ValueError) as caught:
+        _parameters(values)
+    assert str(caught.value) == sentence
+
+
+def test_few_inputs_are_audited_of_many():
+    many = torch.arange(7000)
+    chosen = _few(many, torch.Generator().manual_seed(0))
+    assert len(chosen) == 5000 == len(chosen.unique()) and int(chosen.max()) > 6000
+    assert torch.equal(_few(many[:5000], torch.Generator()), many[:5000])
 
 
 def test_elbo_is_reconstruction_minus_rate_and_an_average_over_draws():

@@ -2,9 +2,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bench import gate
 from bench.gate import MEAN, Comparison, GateError, compare, exit_code
 from bench.metrics import METRICS
 from bench.rows import COLUMNS
+from tests.bench.synthetic import synthetic_rows
 
 CONFIGS = ("base", "a", "b", "c")
 GATED = ("marginal_kl_excess", "kl_per_dimension", "c2st_auc", "hole_mass", "elbo", "mmd_squared")
@@ -174,3 +176,12 @@ def test_a_worsening_of_two_standard_deviations_is_detected():
         before, after = draws(seed, shift=2 + 1 / 3)
         found += exit_code(compare(after, before)) == 1
     assert found / 100 >= 0.9
+
+
+def test_what_no_model_makes_is_not_gated():
+    frame = synthetic_rows(3)
+    keys = {(metric.name, source) for metric, _, source in gate._keys(frame)}
+    assert ("frechet", "prior") in keys
+    renamed = frame.assign(source=frame["source"].replace("prior", "floor"))
+    keys = {(metric.name, source) for metric, _, source in gate._keys(renamed)}
+    assert ("frechet", "aggregate") in keys and ("frechet", "floor") not in keys

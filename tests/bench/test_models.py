@@ -6,9 +6,10 @@ import math
 import pytest
 import torch
 
-from bench.cell import build_model, dataset_of, run_block
+from bench.cell import run_block
 from bench.components import FAMILIES
 from bench.configurations import DEFAULTS, resolve_all
+from bench.trained import build_model, dataset_of
 from vaelib.objectives import OBJECTIVES
 
 SMALL = {
@@ -32,6 +33,7 @@ def results(tmp_path_factory):
 def records(results, monkeypatch, **tables):
     monkeypatch.setattr("bench.cell.audit", small_audit)
     values = resolve_all(DEFAULTS | SMALL | tables, "")
+    values["quality"] = {"sources": [], "features": "pca", "bound_inputs": 5}
     return run_block(
         {
             "configuration": values,

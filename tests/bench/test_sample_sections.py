@@ -177,4 +177,6 @@ def test_no_witness_where_the_posterior_is_the_prior():
 def test_match_against_cost_has_one_point_per_configuration(tmp_path):
     write_rows(tmp_path / "rows.csv", sample_rows())
     (axes,) = match_against_cost(read_rows(tmp_path / "rows.csv")).axes
-    assert [text.get_text() for text in axes.texts] == ["base", "latent_dim-8"]
+    assert [text.get_text() for text in axes.texts] == ["1", "2"]
+    (legend,) = axes.figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["1 base", "2 latent_dim-8"]

@@ -1,9 +1,10 @@
 import pytest
 import torch
 
-from vaelib import audit
+from vaelib import audit, audit_samples
 from vaelib.priors import PRIORS, Normal, Prior
 from vaelib.seeding import stream
+from vaelib.stats.nulls import NormalNull
 
 GENERATOR = stream("encoder", 0)
 MEAN = 0.8 * torch.randn(300, 2, generator=GENERATOR)
@@ -177,3 +178,40 @@ def test_tests_see_no_more_rows_than_they_are_given():
     assert many["ksd_test"].value != few["ksd_test"].value
     assert many["mmd_squared"].value != few["mmd_squared"].value
     assert many["mmd_squared"] == values(audit(MEAN, SCALE))["mmd_squared"]
+
+
+def test_many_inputs_are_evaluated_at_a_few_and_say_so():
+    mean = 0.8 * torch.randn(8000, 2, generator=stream("encoder", 2))
+    told = []
+    rows = values(
+        audit(
+            mean,
+            torch.full_like(mean, 0.6),
+            null_draws=9,
+            null=NormalNull(draws=19),
+            test_rows=50,
+            progress=lambda *step: told.append(step),
+        )
+    )
+    assert rows["marginal_kl"].message == "density at z of 8,000 random inputs"
+    assert abs(rows["marginal_kl_excess"].value) < 0.02
+    assert rows["marginal_kl_excess"].standard_error < 0.02
+    assert told[:2] == [("null of train", 1, 9), ("null of train", 2, 9)]
+    assert told[-1] == ("tests of train", 8, 8)
+
+
+def test_bare_latents_have_tests_and_moments_and_no_density():
+    z = 2**0.5 * torch.randn(600, 2, generator=stream("z", 0))
+    rows = values(audit_samples(z), "sample")
+    assert all(row.split == "sample" for row in audit_samples(z))
+    second = rows["second_moment"]
+    assert abs(second.value - 2) < 4 * second.standard_error < 0.5
+    assert rows["moment_kl"].value == pytest.approx(1 - 0.6931, abs=0.1)
+    assert rows["marginal_kl"].value is None
+    assert "mean and scale of every posterior" in rows["marginal_kl"].message
+    for name in PANEL:
+        blind = name in ("henze_zirkler_test", "mardia_test")
+        assert (rows[name].p_value > 0.001) == blind
+    assert "second_moment" not in values(audit_samples(z, Laplace(2)), "sample")
+    with pytest.raises(ValueError, match="shape"):
+        audit_samples(z[:, 0])

@@ -100,6 +100,17 @@ def test_correlation_is_found_and_a_gaussian_advised():
     assert "Gaussian with the covariance" in found["what would help"].sentence
 
 
+def test_moments_in_many_dimensions_are_no_shape():
+    """Scales about 1, as of an encoder that was not trained, and shifted dimensions."""
+    scale = 0.8 + 0.4 * torch.rand(600, 24, generator=stream("scale", 0))
+    mean = 0.3 * torch.randn(600, 24, generator=stream("encoder", 0)) + 0.4
+    found = answers((mean, scale))
+    assert found["shape"].verdict != "not normal"
+    assert abs(found["shape"].value) < 0.1
+    assert found["location"].verdict == "shifted"
+    assert "the null is approximate" in found[SAFE].sentence
+
+
 def test_saturation_is_said_and_the_classifier_decides_instead():
     found = answers(exact(1000, 8, scale=0.1), exact(1000, 8, 1, 0.1))
     assert found["saturation"].verdict == "saturated"

@@ -73,6 +73,28 @@ def evidence_lower_bound(
     return Bound(elbo, reconstruction, error, its_error)
 
 
+def _mean(values: list[Tensor]) -> tuple[float, float]:
+    """Mean over draws and points, and its standard error over draws."""
+    stacked = torch.stack(values)
+    error = math.sqrt(float(stacked.var(0).mean()) / stacked.numel())
+    return float(stacked.mean()), error
+
+
+@torch.no_grad()
+def point_reconstruction(model: VAE, x: Tensor) -> float:
+    """Mean of log p(x|z) at the latents of a deterministic encoder.
+
+    Args:
+        model: a trained model.
+        x: data, shape (n, *data_shape).
+
+    Returns:
+        Mean over the data points, in nats.
+    """
+    z, _ = model.posterior(x)
+    return float(model.log_likelihood(x, z).double().mean())
+
+
 @torch.no_grad()
 def importance_weights(
     model: VAE, x: Tensor, generator: torch.Generator, draws: int = 1000
@@ -128,25 +150,3 @@ def bound_gap(log_weights: Tensor) -> Estimate:
     """
     bound = torch.logsumexp(log_weights, 1) - math.log(log_weights.shape[1])
     return mean_of(bound - log_weights.mean(1))
-
-
-@torch.no_grad()
-def point_reconstruction(model: VAE, x: Tensor) -> float:
-    """Mean of log p(x|z) at the latents of a deterministic encoder.
-
-    Args:
-        model: a trained model.
-        x: data, shape (n, *data_shape).
-
-    Returns:
-        Mean over the data points, in nats.
-    """
-    z, _ = model.posterior(x)
-    return float(model.log_likelihood(x, z).double().mean())
-
-
-def _mean(values: list[Tensor]) -> tuple[float, float]:
-    """Mean over draws and points, and its standard error over draws."""
-    stacked = torch.stack(values)
-    error = math.sqrt(float(stacked.var(0).mean()) / stacked.numel())
-    return float(stacked.mean()), error

@@ -86,9 +86,9 @@ def decompose(
         points: components to draw from; None or N and more takes all.
 
     Returns:
-        The parts in nats. Standard errors are the stratified ones for two draws or more of all
-        components; otherwise they ignore the stratification and err on the large side. For one
-        component and a closed form all is exact and the error 0.
+        The parts in nats. The standard error is the stratified one for two draws or more of all
+        components; otherwise it ignores the stratification and errs on the large side. For one
+        component and a closed-form KL all is exact and the error 0.
 
     Raises:
         ValueError: for fewer than 1 draw, or a prior of another dimension.
@@ -97,39 +97,41 @@ def decompose(
         Hoffman and Johnson, ELBO surgery, 2016.
     """
     _check(posterior, prior, draws)
-    chosen, index = posterior, None
+    chosen, uneven = posterior, None
+    rates = prior.kl(posterior.mean, posterior.scale) if prior.closed_form else None
     if points is not None and points < posterior.components:
         index = torch.randperm(posterior.components, generator=generator)[:points]
         index = index.to(posterior.mean.device)
-        chosen = posterior.subset(index)
+        chosen = posterior.part(index)
+        uneven = None if rates is None else rates[index] - rates.mean()
     z = chosen.sample(generator, draws)
     own = chosen.component_log_prob(z)
     information = own - posterior.log_prob(z.flatten(0, 1)).view_as(own)
     variates = _variates(chosen, z)
-    if prior.closed_form:
-        exact = prior.kl(posterior.mean, posterior.scale)
-        rate = float(exact.mean())
-        if index is not None:
-            variates.append((exact[index] - rate).expand_as(own))
-    joint = torch.stack(variates, -1)
-    stratified = draws > 1 and index is None
-    value, error = _mean(_control(information, joint), stratified)
-    if prior.closed_form:
+    if uneven is not None:
+        variates.append(uneven.expand_as(own))
+    whole = chosen is posterior
+
+    def mean(values: Tensor) -> tuple[float, float]:
+        return _mean(_control(values, torch.stack(variates, -1)), whole)
+
+    value, error = mean(information)
+    if rates is not None:
+        rate = float(rates.mean())
         return Decomposition(rate, value, rate - value, error, 0.0, error)
     with torch.no_grad():
-        rates = own - prior.log_prob(z)
-    rate, rate_error = _mean(_control(rates, joint), stratified)
-    _, kl_error = _mean(_control(rates - information, joint), stratified)
+        estimates = own - prior.log_prob(z)
+    (rate, rate_error), (_, kl_error) = mean(estimates), mean(estimates - information)
     return Decomposition(rate, value, rate - value, kl_error, rate_error, error)
 
 
-def _mean(values: Tensor, stratified: bool) -> tuple[float, float]:
-    """Mean and standard error of values (draws, N), over draws or over the components."""
-    if stratified:
-        spread = float(values.var(0).mean()) / values.numel()
-    else:
-        spread = float(values.mean(0).var(correction=0)) / values.shape[1]
-    return float(values.mean()), math.sqrt(spread)
+def _mean(values: Tensor, whole: bool) -> tuple[float, float]:
+    """Mean and standard error of values (draws, N), stratified where all components have draws."""
+    if not whole:
+        values = values.mean(0)
+        return float(values.mean()), float(values.std()) / math.sqrt(len(values))
+    spread = values.var(0).mean() if len(values) > 1 else values.flatten().var(correction=0)
+    return float(values.mean()), math.sqrt(float(spread) / values.numel())
 
 
 def _variates(posterior: AggregatePosterior, z: Tensor) -> list[Tensor]:
@@ -192,14 +194,15 @@ def leave_one_out_kl(
     chosen = posterior
     if points is not None and points < posterior.components:
         order = torch.randperm(posterior.components, generator=generator).to(posterior.mean.device)
-        posterior = posterior.subset(order)
-        chosen = posterior.subset(torch.arange(points, device=order.device))
+        posterior = posterior.part(order)
+        chosen = posterior.part(slice(points))
     z = chosen.sample(generator, draws)
     others = torch.stack([posterior.log_prob(part, leave_one_out=True) for part in z])
     own = chosen.component_log_prob(z)
     with torch.no_grad():
-        closed = prior.kl(chosen.mean, chosen.scale) if prior.closed_form else None
-        rates = own - prior.log_prob(z) if closed is None else closed
+        rates = (
+            prior.kl(chosen.mean, chosen.scale) if prior.closed_form else own - prior.log_prob(z)
+        )
     values = (rates - (own - others)).mean(0)
     return float(values.mean()), float(values.std()) / math.sqrt(len(values))
 

@@ -113,7 +113,7 @@ def expected_coverage(real: int, generated: int, k: int = NEIGHBOURS) -> float:
 
     Example:
         >>> round(expected_coverage(360, 360), 4)
-        0.9692
+        0.9694
     """
     missed = 1.0
     for place in range(1, k + 1):

@@ -182,3 +182,35 @@ def test_moments_of_a_known_mixture():
     assert divergences.active_units(q) == 1
     expected = 0.5 * (2 + 1 + 0.25 - 2 - math.log(2))
     assert divergences.moment_kl(q) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("dimensions", "scale"), [(2, 0.6), (8, 0.3)])
+def test_a_random_subset_of_components_is_unbiased_and_its_error_honest(dimensions, scale):
+    """Widths and rates differ between components, and the second case is saturated."""
+    generator = stream("encoder", 0)
+    scales = scale * (0.5 + torch.rand(600, dimensions, generator=generator).double())
+    q = AggregatePosterior(torch.randn(600, dimensions, generator=generator), scales)
+    exact = decompose(q, Normal(dimensions), stream("z", 0), draws=50)
+    parts = [
+        decompose(q, Normal(dimensions), stream("z", seed), points=150) for seed in range(1, 61)
+    ]
+    values = torch.tensor([part.marginal_kl for part in parts], dtype=torch.float64)
+    errors = torch.tensor([part.standard_error for part in parts], dtype=torch.float64)
+    spread = float(values.std())
+    assert abs(float(values.mean()) - exact.marginal_kl) < 4 * spread / 60**0.5
+    assert 0.8 < float(errors.mean()) / spread < 2
+    assert all(part.rate == exact.rate for part in parts)
+    loo = divergences.leave_one_out_kl(q, Normal(dimensions), stream("z", 0), 20)
+    few = torch.tensor(
+        [
+            divergences.leave_one_out_kl(q, Normal(dimensions), stream("z", seed), 1, 150)
+            for seed in range(1, 61)
+        ]
+    )
+    assert abs(float(few[:, 0].mean()) - loo[0]) < 4 * float(few[:, 0].std()) / 60**0.5
+
+
+def test_all_components_are_used_where_there_are_no_more_than_points():
+    q = mixture(50, 2, 0.5)
+    parts = [decompose(q, Normal(2), stream("z", 0), points=points) for points in (None, 50, 99)]
+    assert parts[0] == parts[1] == parts[2]

@@ -1,0 +1,81 @@
+"""Every example runs, and its printed answer is right."""
+
+import functools
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+
+from vaelib.audit import audit
+from vaelib.stats.nulls import NormalNull
+
+FOLDER = Path(__file__).parents[1] / "examples"
+SAFE = "is N(0, I) safe to sample?"
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Runs an example with fewer null draws and gives its answers, one dictionary per question."""
+    quick = functools.partial(audit, null=NormalNull(draws=99), test_rows=100)
+    monkeypatch.setattr("vaelib.findings.audit", quick)
+
+    def answers(name):
+        runpy.run_path(str(FOLDER / f"{name}.py"), run_name="__main__")
+        text = capsys.readouterr().out
+        blocks = [[]]
+        for line in text.splitlines():
+            if line.startswith("what was given"):
+                blocks.append([])
+            blocks[-1].append(line)
+        return text, [dict(re.findall(r"^(.+?): (.*?)\. ", "\n".join(b), re.M)) for b in blocks[1:]]
+
+    return answers
+
+
+def test_oracles(run):
+    _, (exact, wide, quilt) = run("oracles")
+    assert exact[SAFE] == "yes"
+    assert exact["what would help"] == "nothing"
+    assert wide[SAFE] == quilt[SAFE] == "no"
+    assert wide["scale"] == "too wide"
+    assert wide["shape"] == "normal"
+    assert wide["what would help"] == "rescale z"
+    assert quilt["scale"] == "right"
+    assert quilt["correlation"] == "none"
+    assert quilt["shape"] == "not normal"
+    assert quilt["what would help"] == "fit a density"
+
+
+def test_plain_torch(run):
+    _, (found,) = run("plain_torch")
+    assert found["what was given"] == "held-out inputs"
+    assert found["saturation"] == "no"
+    assert found[SAFE] in ("no", "undecided")  # the margin is .05 nats, the excess .05 to .1
+
+
+def test_scvi_style(run):
+    _, (found,) = run("scvi_style")
+    assert found["scale"] in ("right", "undecided")  # standardised on the training images
+    assert found["shape"] == "not normal"
+    assert found[SAFE] == "no"
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_pythae_agrees_with_brute_force(run):
+    pytest.importorskip("pythae", reason="pythae comes with the extra `examples`")
+    text, (found,) = run("pythae_audit")
+    ours, brute = map(float, re.findall(r"marginal KL, .*: +(\S+) nats", text))
+    assert ours == pytest.approx(brute, abs=1e-6)
+    assert ours > 0.01
+    assert found["saturation"] == "no"
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_diffusers_in_both_views(run):
+    pytest.importorskip("diffusers", reason="diffusers comes with the extra `examples`")
+    text, (flat, position) = run("diffusers_audit")
+    assert "flat: 1078 latents of 32 dimensions" in text
+    assert "position: 1078 latents of 2 dimensions" in text
+    assert flat[SAFE] in ("yes", "no", "undecided")
+    assert position["saturation"] == "no"
