@@ -69,15 +69,8 @@ class Encoded:
 
     @cached_property
     def posterior(self) -> AggregatePosterior:
-        """The aggregate posterior of the split.
-
-        Raises:
-            NotDefinedError: for a deterministic encoder, which has none.
-        """
-        try:
-            return self.model.family.aggregate(self.mean, self.scale)
-        except ValueError as error:
-            raise NotDefinedError(str(error)) from error
+        """The aggregate posterior of the split; that of a deterministic encoder has no density."""
+        return self.model.family.aggregate(self.mean, self.scale)
 
 
 def register(paths: Sequence[str]) -> tuple[Metric, ...]:

@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from bench.metrics import Metric
-from bench.own_metrics import Encoded, NotDefinedError
+from bench.own_metrics import Encoded
 from bench.testing import (
     ContractError,
     check_dataset,
@@ -377,8 +377,9 @@ def test_what_is_wrong_with_a_metric_is_said(broken, sentence):
     assert sentence in str(caught.value)
 
 
-def test_a_deterministic_encoder_has_no_posterior():
+def test_the_posterior_of_a_deterministic_encoder_has_no_density():
     model = VAE(nn.Identity(), Normal(2), nn.Identity(), Bernoulli((1,)), PointFamily())
     encoded = Encoded(torch.zeros(3, 2), torch.zeros(3, 2), model, X, None, torch.Generator())
-    with pytest.raises(NotDefinedError, match="no posterior density"):
-        _ = encoded.posterior
+    assert encoded.posterior.components == 3
+    with pytest.raises(ValueError, match="points have no density"):
+        encoded.posterior.log_prob(torch.zeros(1, 2))
