@@ -20,7 +20,7 @@ from bench.metrics import METRICS
 from bench.tables import SPLITS, glossary, markdown, quantity
 from vaelib import audit, audit_samples
 from vaelib.audit import Measurement, Progress
-from vaelib.datasets import data_folder
+from vaelib.datasets import cache_folder, data_folder
 from vaelib.findings import Finding, Moments, findings
 from vaelib.stats.nulls import NormalNull
 
@@ -92,7 +92,7 @@ def audit_file(
     count = threads if always or _inputs(encoded) > _FEW else 1
     for warning in encoded.warnings:
         console.print(f"warning: {warning}", markup=False)
-    null = NormalNull(folder=data_folder() / "nulls")
+    null = NormalNull(folder=cache_folder(data_folder()) / "nulls")
     with _threads(count), _progress(console) as progress:
         if encoded.train is None:
             z = encoded.z

@@ -11,7 +11,7 @@ from bench.own_metrics import Encoded, measured
 from bench.stages import Laps
 from bench.trained import Trained, dataset_of, trained
 from vaelib.audit import Measurement, audit
-from vaelib.datasets import Dataset
+from vaelib.datasets import Dataset, cache_folder
 from vaelib.families import PointFamily
 from vaelib.models import VAE
 from vaelib.quality import sample_quality, tighter_bound
@@ -32,8 +32,9 @@ def run_block(job: Mapping[str, Any]) -> list[dict[str, Any]]:
         job: ``configuration`` (resolved values), ``block`` (the seeds that train together),
             ``cells`` (cell id -> seed, of those whose records are wanted), ``device`` (``"auto"``:
             what this machine has), ``results`` (the matrix's folder; nulls and feature nets are
-            kept in ``cache`` beside it), ``trains`` (hash of the code that trains; models that were
-            stored under it are not trained again), ``metrics`` (import paths of a user's own).
+            kept in ``cache`` beside it, or where ``VAEBENCH_CACHE`` says), ``trains`` (hash of the
+            code that trains; models that were stored under it are not trained again), ``metrics``
+            (import paths of a user's own).
 
     Returns:
         One record per wanted cell: status, message, seconds, stages, measurements and arrays.
@@ -44,7 +45,7 @@ def run_block(job: Mapping[str, Any]) -> list[dict[str, Any]]:
     replicates = trained(job, data, x)
     laps("training")
     quality = Quality(**job["configuration"]["quality"])
-    cache, own = Path(job["results"]).parent / "cache", job.get("metrics", ())
+    cache, own = cache_folder(Path(job["results"]).parent / "cache"), job.get("metrics", ())
     records = []
     for cell, replicate in replicates.items():
         stages = Laps()

@@ -30,6 +30,7 @@ __all__ = [
     "images",
     "mnist5k",
     "npz",
+    "cache_folder",
 ]
 
 
@@ -220,6 +221,19 @@ def data_folder() -> Path:
     """Where torchvision's sets are kept: ``$VAEBENCH_DATA``, else the user's cache."""
     named = os.environ.get("VAEBENCH_DATA")
     return Path(named) if named else Path.home() / ".cache" / "vaebench"
+
+
+def cache_folder(default: Path) -> Path:
+    """Where nulls and feature nets are kept: ``$VAEBENCH_CACHE``, else as the caller says.
+
+    Args:
+        default: the folder where the variable is not set.
+
+    Returns:
+        The folder; it need not exist.
+    """
+    named = os.environ.get("VAEBENCH_CACHE")
+    return Path(named) if named else default
 
 
 def _torchvision(name: str) -> Dataset:

@@ -1,0 +1,13 @@
+import os
+
+import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory):
+    """Simulated nulls are drawn once for all tests, in every process of theirs."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "cache"
+    os.environ["VAEBENCH_CACHE"] = str(folder)
+    yield folder
+    del os.environ["VAEBENCH_CACHE"]
