@@ -275,6 +275,7 @@ PARTS = {  # of the above: their arguments are checked by then, to the cost of a
     *("gaussian", "gaussian_stein", "imq_stein", "inverse_multiquadric", "kernel_sums", "laplace"),
     *("pair_total", "squared_distances", "symmetric_blocks"),
     *("binned_kl", "group_of", "jackknife_error", "mean_of"),
+    "mmd_squared_loss",  # of each training step
 }
 
 
@@ -333,6 +334,7 @@ def test_one_component_gives_numbers(name):
         (lambda: divergences.leave_one_out_kl(posterior(), Normal(2), seeded()), "3 dimensions"),
         (lambda: divergences.decompose(posterior(), Normal(3), seeded(), 0), "draws .* 1, got 0"),
         (lambda: divergences.decompose(posterior(), Normal(2), seeded()), "3 dimensions .* got 2"),
+        (lambda: divergences.decompose(posterior(), Normal(3), seeded(), 1, 1), "points .* got 1"),
         (lambda: divergences.marginal_kl_null(posterior(), seeded(), 1), "draws .* 2, got 1"),
         (lambda: divergences.marginal_kl_floor(math.nan, 5), "rate must be finite, got nan"),
         (lambda: divergences.marginal_kl_floor(1.0, 0), "components must be at least 1, got 0"),
