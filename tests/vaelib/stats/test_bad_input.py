@@ -260,6 +260,7 @@ ELSEWHERE = {
     "frechet_gaussians": "test_frechet",
     "image_mmd": "test_image_quality",
     "importance_weights": "test_bounds",
+    "point_reconstruction": "test_bounds",
     "neighbour_shares": "test_neighbours",
     "bandwidth_grid": "test_kernels",
     "evidence_lower_bound": "test_training",
@@ -405,10 +406,13 @@ def test_audits_of_bad_posteriors(place, spoil, message):
         audited(parts["mean"], parts["scale"], heldout=(held["mean"], held["scale"]))
 
 
-@pytest.mark.parametrize("scale", [0.0, -1.0])
-def test_audits_of_scales_that_are_none(scale):
+@pytest.mark.parametrize("least", [0.0, -1.0])
+def test_audits_of_scales_that_are_none(least):
+    scale = torch.ones(20, 3).index_fill(0, torch.tensor([4]), least)
     with pytest.raises(ValueError, match="scale must be positive, got min"):
-        audited(good(), torch.full((20, 3), scale))
+        audited(good(), scale)
+    with pytest.raises(ValueError, match="must have scales 0 .*, got others"):
+        audited(good(), torch.zeros(20, 3), heldout=(good(), scale))
 
 
 @pytest.mark.parametrize("rows", [0, 1, -5])
