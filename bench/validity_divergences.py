@@ -34,6 +34,17 @@ def divergence_cases() -> Iterator[Case]:
         yield from _encoder_cases(*encoder)
 
 
+class _Unknown(Normal):
+    """N(0, I) as if its KL had no closed form."""
+
+    closed_form = False
+
+
+def _rate(q: AggregatePosterior) -> float:
+    pairs = zip(q.mean.numpy(), q.scale.numpy(), strict=True)
+    return float(np.mean([oracles.kl_normal(*pair) for pair in pairs]))
+
+
 def _product_cases(dimensions: int, levels: int, scale: float) -> Iterator[Case]:
     """A fixed mixture with independent dimensions: all combinations of a few means in each."""
     axes = [normal(levels, 1, stream("axis", j))[:, 0] for j in range(dimensions)]
@@ -41,8 +52,7 @@ def _product_cases(dimensions: int, levels: int, scale: float) -> Iterator[Case]
     q, prior = AggregatePosterior(mean, torch.full_like(mean, scale)), Normal(dimensions)
     setting = f"D = {dimensions}, N = {q.components}, s = {scale:g}"
     sides = [(np.sort(axis.numpy()), np.full(levels, scale)) for axis in axes]
-    pairs = zip(q.mean.numpy(), q.scale.numpy(), strict=True)
-    rate = float(np.mean([oracles.kl_normal(*pair) for pair in pairs]))
+    rate = _rate(q)
     per_dimension, _ = marginals.kl_per_dimension(q)
 
     def kl() -> float:
@@ -104,6 +114,7 @@ def _plane_cases(scale: float) -> Iterator[Case]:
     mean = 1.2 * normal(40, 2, stream("plane", 0)) + 0.3
     widths = scale * (1 + 0.5 * normal(40, 2, stream("plane", 1)).tanh())
     q, prior = AggregatePosterior(mean, widths), Normal(2)
+    rate = _rate(q)
     per_dimension, _ = marginals.kl_per_dimension(q)
 
     def kl() -> float:
@@ -121,7 +132,21 @@ def _plane_cases(scale: float) -> Iterator[Case]:
         parts = divergences.decompose(q, prior, g, draws=4)
         return parts.marginal_kl, parts.standard_error
 
+    def sampled(g: torch.Generator) -> divergences.Decomposition:
+        return divergences.decompose(q, _Unknown(2), g, draws=4)
+
+    def sampled_kl(g: torch.Generator) -> Estimate:
+        parts = sampled(g)
+        return parts.marginal_kl, parts.standard_error
+
+    def sampled_rate(g: torch.Generator) -> Estimate:
+        parts = sampled(g)
+        return parts.rate, parts.rate_error
+
     setting = f"D = 2, N = 40, unequal scales about {scale:g}, dependent"
+    unknown = f"{setting}, KL of the prior sampled"
+    yield Case("marginal_kl", unknown, kl, "quadrature", "unbiased", sampled_kl, 2000)
+    yield Case("rate", unknown, lambda: rate, "closed form", "unbiased", sampled_rate, 2000)
     for draws, estimate in ((1, one), (4, four)):
         name = f"{setting}, draws = {draws}"
         yield Case("marginal_kl", name, kl, "quadrature", "unbiased", estimate, 2000)

@@ -122,7 +122,7 @@ def audit(
     """
     if test_rows < 2:
         raise ValueError(f"test_rows must be at least 2, got {test_rows}")
-    if bool((scale == 0).all()):
+    if _are_points(mean, scale):
         return _audit_points(mean, heldout, prior, seed, test_rows, null, progress)
     p = _prior(prior, AggregatePosterior(mean, scale).mean)
     q = p.family.aggregate(mean, scale)
@@ -144,6 +144,13 @@ def audit(
     return rows
 
 
+def _are_points(mean: object, scale: object) -> bool:
+    """Whether all scales are 0, as a deterministic encoder's are; bad input is for others."""
+    if not isinstance(mean, Tensor) or not isinstance(scale, Tensor):
+        return False
+    return mean.shape == scale.shape and scale.numel() > 0 and bool((scale == 0).all())
+
+
 def _audit_points(
     z: Tensor,
     heldout: tuple[Tensor, Tensor] | None,
@@ -156,6 +163,8 @@ def _audit_points(
     """The latents of a deterministic encoder, which are their own and only draws."""
     p = _prior(prior, z)
     rows: list[Measurement] = []
+    if heldout is not None and not _are_points(*heldout):
+        raise ValueError("heldout must have scales 0 like those of mean, got others")
     parts = {"train": z} if heldout is None else {"train": z, "test": heldout[0]}
     for split, points in parts.items():
         if points.shape[1:] != z.shape[1:]:

@@ -91,12 +91,12 @@ def decompose(
         component and a closed-form KL all is exact and the error 0.
 
     Raises:
-        ValueError: for fewer than 1 draw, or a prior of another dimension.
+        ValueError: for fewer than 1 draw or 2 points, or a prior of another dimension.
 
     References:
         Hoffman and Johnson, ELBO surgery, 2016.
     """
-    _check(posterior, prior, draws)
+    _check(posterior, prior, draws, points)
     chosen, uneven = posterior, None
     rates = prior.kl(posterior.mean, posterior.scale) if prior.closed_form else None
     if points is not None and points < posterior.components:
@@ -141,8 +141,10 @@ def _variates(posterior: AggregatePosterior, z: Tensor) -> list[Tensor]:
     return [0.5 * (posterior.latent_dim - standard), (z.square() - second).sum(-1)]
 
 
-def _check(posterior: AggregatePosterior, prior: Prior, draws: int) -> None:
+def _check(posterior: AggregatePosterior, prior: Prior, draws: int, points: int | None) -> None:
     check_least(draws, "draws", 1)
+    if points is not None:
+        check_least(points, "points", 2)
     if prior.latent_dim != posterior.latent_dim:
         raise ValueError(
             f"prior must have the {posterior.latent_dim} dimensions of the posterior, "
@@ -189,7 +191,7 @@ def leave_one_out_kl(
     Raises:
         ValueError: for fewer than 2 components or 1 draw, or a prior of another dimension.
     """
-    _check(posterior, prior, draws)
+    _check(posterior, prior, draws, points)
     check_least(posterior.components, "components", 2)
     chosen = posterior
     if points is not None and points < posterior.components:

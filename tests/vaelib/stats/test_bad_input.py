@@ -260,6 +260,7 @@ ELSEWHERE = {
     "frechet_gaussians": "test_frechet",
     "image_mmd": "test_image_quality",
     "importance_weights": "test_bounds",
+    "point_reconstruction": "test_bounds",
     "neighbour_shares": "test_neighbours",
     "bandwidth_grid": "test_kernels",
     "evidence_lower_bound": "test_training",
@@ -275,6 +276,7 @@ PARTS = {  # of the above: their arguments are checked by then, to the cost of a
     *("gaussian", "gaussian_stein", "imq_stein", "inverse_multiquadric", "kernel_sums", "laplace"),
     *("pair_total", "squared_distances", "symmetric_blocks"),
     *("binned_kl", "group_of", "jackknife_error", "mean_of"),
+    "mmd_squared_loss",  # of each training step
 }
 
 
@@ -333,6 +335,7 @@ def test_one_component_gives_numbers(name):
         (lambda: divergences.leave_one_out_kl(posterior(), Normal(2), seeded()), "3 dimensions"),
         (lambda: divergences.decompose(posterior(), Normal(3), seeded(), 0), "draws .* 1, got 0"),
         (lambda: divergences.decompose(posterior(), Normal(2), seeded()), "3 dimensions .* got 2"),
+        (lambda: divergences.decompose(posterior(), Normal(3), seeded(), 1, 1), "points .* got 1"),
         (lambda: divergences.marginal_kl_null(posterior(), seeded(), 1), "draws .* 2, got 1"),
         (lambda: divergences.marginal_kl_floor(math.nan, 5), "rate must be finite, got nan"),
         (lambda: divergences.marginal_kl_floor(1.0, 0), "components must be at least 1, got 0"),
@@ -403,10 +406,13 @@ def test_audits_of_bad_posteriors(place, spoil, message):
         audited(parts["mean"], parts["scale"], heldout=(held["mean"], held["scale"]))
 
 
-@pytest.mark.parametrize("scale", [0.0, -1.0])
-def test_audits_of_scales_that_are_none(scale):
+@pytest.mark.parametrize("least", [0.0, -1.0])
+def test_audits_of_scales_that_are_none(least):
+    scale = torch.ones(20, 3).index_fill(0, torch.tensor([4]), least)
     with pytest.raises(ValueError, match="scale must be positive, got min"):
-        audited(good(), torch.full((20, 3), scale))
+        audited(good(), scale)
+    with pytest.raises(ValueError, match="must have scales 0 .*, got others"):
+        audited(good(), torch.zeros(20, 3), heldout=(good(), scale))
 
 
 @pytest.mark.parametrize("rows", [0, 1, -5])
