@@ -1,6 +1,9 @@
 import os
 
 import pytest
+import torch
+
+torch.set_num_threads(1)  # oversubscribed, the same tests take twenty times as long
 
 
 @pytest.fixture(scope="session", autouse=True)
