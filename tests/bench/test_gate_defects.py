@@ -1,4 +1,4 @@
-"""The gate on real runs: seeded defects turn it red, a slower run does not."""
+"""The gate on real runs: three seeded defects turn it red, a slower run does not."""
 
 import time
 
@@ -12,6 +12,7 @@ from bench.metrics import METRICS
 from bench.rows import rows
 from bench.store import Store
 from vaelib import objectives, training
+from vaelib.families import GaussianFamily
 
 MATRIX = """
 [matrix]
@@ -23,6 +24,7 @@ encoder = { name = "mlp", hidden = [64] }
 decoder = { name = "mlp", hidden = [64] }
 latent_dim = 2
 training = { steps = 400 }
+quality = { sources = [], bound_inputs = 0 }
 """
 
 
@@ -34,13 +36,23 @@ def measured(folder):
     store = Store(planned.folder)
     for job in planned.jobs:
         for record in run_block(job):
-            store.write(record)
-    return rows("defects", planned.cells, store, {})
+            store.write(record, job["code"])
+    codes = {cell: job["code"] for job in planned.jobs for cell in job["cells"]}
+    return rows("defects", planned.cells, store, {}, codes)
 
 
 @pytest.fixture(scope="module")
 def baseline(tmp_path_factory):
     return measured(tmp_path_factory.mktemp("baseline"))
+
+
+def wide_draws(monkeypatch):
+    """The posterior scale is doubled where z is drawn."""
+
+    def wide(self, mean, scale, noise):
+        return mean + 2 * scale * noise
+
+    monkeypatch.setattr(GaussianFamily, "draw", wide)
 
 
 def slow_learning(monkeypatch):
@@ -63,7 +75,7 @@ def half_kl(monkeypatch):
     monkeypatch.setattr(objectives.ELBO, "__init__", halved)
 
 
-@pytest.mark.parametrize("defect", [slow_learning, half_kl])
+@pytest.mark.parametrize("defect", [wide_draws, slow_learning, half_kl])
 def test_a_seeded_defect_turns_the_gate_red(defect, baseline, tmp_path, monkeypatch):
     defect(monkeypatch)
     found = compare(measured(tmp_path), baseline)
