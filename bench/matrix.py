@@ -34,6 +34,7 @@ from bench.configurations import (
 from bench.errors import MatrixError, shown, unknown
 from bench.matrix_file import read
 from bench.own_metrics import register
+from vaelib.quality_options import REFERENCES, SOURCES
 
 __all__ = [
     "Cell",
@@ -45,6 +46,7 @@ __all__ = [
     "load",
 ]
 
+_SOURCES = (*SOURCES, *REFERENCES, "gauge_fixed", "lowest_decile", "highest_decile")
 _SECTIONS = ("matrix", "base", "study", "claim")
 _MOST = 1_000_000  # cells of a matrix
 _DEEPEST = 16  # levels of a TOML document
@@ -310,6 +312,9 @@ def _claims(
                 f"{at}.reference: expected none where a metric is {claim.expect}, "
                 f"got {claim.reference}"
             )
+        for key, name in (("source", claim.source), ("against", claim.against)):
+            if name and name not in _SOURCES:
+                raise MatrixError(unknown(f"{at}.{key}", f"source {shown(name)}", name, _SOURCES))
         if claim.against is not None and claim.against == claim.source:
             raise MatrixError(f"{at}.against: expected another source than {shown(claim.source)}")
         if claim.expect == "equivalent" and claim.margin == 0:

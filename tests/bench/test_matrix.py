@@ -278,7 +278,7 @@ def test_an_overridden_name_keeps_only_what_fits(read):
 def test_cell_ids_are_pinned():
     values = {"dataset": {"name": "digits"}, "latent_dim": 2, "objective": {"beta": 0.5}}
     only = Configuration("base", values, (), {})
-    matrix = Matrix("m", "", 2, 5, 60.0, values, (), (), (only,))
+    matrix = Matrix("m", "", 2, 5, 60.0, (), values, (), (), (only,))
     cells = matrix.cells(lambda dataset: "f00d")
     text = (
         '{"block":5,"data":"f00d","seed":1,"values":'
@@ -407,7 +407,7 @@ MISTAKES = [
     ),
     (
         SHORT + "sedes = 3",
-        'matrix.sedes: unknown key, did you mean "seeds"? Known: block, name, seeds, timeout',
+        'matrix.sedes: unknown key, did you mean "seeds"? Known: block, metrics, name, seeds, timeout',
     ),
     (
         SHORT + "[[studies]]",
@@ -504,7 +504,7 @@ MISTAKES = [
     (SHORT + "[base]\ntraining = 3", "base.training: expected a table { … }, got 3"),
     (SHORT + "[base]\ntraining.steps = 0", "base.training: steps must be positive, got 0"),
     (SHORT + "[study]", "study: expected tables [[study]], got {}"),
-    (SHORT + "study = [3]", "matrix.study: unknown key. Known: block, name, seeds, timeout"),
+    (SHORT + "study = [3]", "matrix.study: unknown key. Known: block, metrics, name, seeds, timeout"),
     ("study = [3]\n" + SHORT, "study 1: expected a table { … }, got 3"),
     (SHORT + "[[study]]\ngrid = {}", "study 1.name: missing, and it has no default"),
     (
@@ -628,6 +628,12 @@ MISTAKES = [
         "claim d.reference: expected none where a metric is decreasing, got 0.1",
     ),
     (
+        EXAMPLE + 'source = "gm"\n',
+        'claim d.source: unknown source "gm", did you mean "gmm"? Known: aggregate, blur, floor, '
+        "flow, gauge_fixed, gmm, highest_decile, lowest_decile, marginals, prior, "
+        "reconstruction, training, two_stage",
+    ),
+    (
         EXAMPLE + 'source = "gmm"\nagainst = "gmm"\n',
         'claim d.against: expected another source than "gmm"',
     ),
@@ -693,7 +699,7 @@ EXAMPLES = '3, 1e-3, [200, 200] or "text" with its quotes'
         ),
         (
             "matrix.sedes=1",
-            'matrix.sedes: unknown key, did you mean "seeds"? Known: block, name, seeds, timeout',
+            'matrix.sedes: unknown key, did you mean "seeds"? Known: block, metrics, name, seeds, timeout',
         ),
         ("matrix.seeds=0", "matrix.seeds: should be greater than or equal to 1, got 0"),
     ],
