@@ -407,7 +407,8 @@ MISTAKES = [
     ),
     (
         SHORT + "sedes = 3",
-        'matrix.sedes: unknown key, did you mean "seeds"? Known: block, metrics, name, seeds, timeout',
+        'matrix.sedes: unknown key, did you mean "seeds"? '
+        "Known: block, metrics, name, seeds, timeout",
     ),
     (
         SHORT + "[[studies]]",
@@ -504,7 +505,10 @@ MISTAKES = [
     (SHORT + "[base]\ntraining = 3", "base.training: expected a table { … }, got 3"),
     (SHORT + "[base]\ntraining.steps = 0", "base.training: steps must be positive, got 0"),
     (SHORT + "[study]", "study: expected tables [[study]], got {}"),
-    (SHORT + "study = [3]", "matrix.study: unknown key. Known: block, metrics, name, seeds, timeout"),
+    (
+        SHORT + "study = [3]",
+        "matrix.study: unknown key. Known: block, metrics, name, seeds, timeout",
+    ),
     ("study = [3]\n" + SHORT, "study 1: expected a table { … }, got 3"),
     (SHORT + "[[study]]\ngrid = {}", "study 1.name: missing, and it has no default"),
     (
@@ -699,7 +703,8 @@ EXAMPLES = '3, 1e-3, [200, 200] or "text" with its quotes'
         ),
         (
             "matrix.sedes=1",
-            'matrix.sedes: unknown key, did you mean "seeds"? Known: block, metrics, name, seeds, timeout',
+            'matrix.sedes: unknown key, did you mean "seeds"? '
+            "Known: block, metrics, name, seeds, timeout",
         ),
         ("matrix.seeds=0", "matrix.seeds: should be greater than or equal to 1, got 0"),
     ],
