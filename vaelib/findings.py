@@ -90,6 +90,7 @@ def answers(
         The findings of :func:`findings`.
 
     Example:
+        >>> import torch
         >>> mean = 0.8 * torch.randn(500, 2, generator=torch.Generator().manual_seed(0))
         >>> for finding in answers(mean, torch.full_like(mean, 0.6))[1:5]:
         ...     print(finding.question, "-", finding.verdict)
