@@ -3,7 +3,10 @@ import os
 import pytest
 import torch
 
-torch.set_num_threads(1)  # oversubscribed, the same tests take twenty times as long
+
+def pytest_runtest_setup():
+    """One thread for every test, whatever came before: with more, all take far longer."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session", autouse=True)
