@@ -63,7 +63,8 @@ def modules(start: str) -> dict[str, Path]:
         path = None if name in found else _file(name)
         if path is not None:
             found[name] = path
-            todo += _read(path)[1]
+            package = name.rpartition(".")[0]
+            todo += [*_read(path)[1], *([package] if "." in package else [])]
     return dict(sorted(found.items()))
 
 

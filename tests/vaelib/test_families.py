@@ -75,9 +75,9 @@ def test_a_point_is_where_its_mean_is_and_has_no_density():
     assert torch.equal(family.draw(mean, scale, noise), mean)
     for undefined in (
         lambda: family.log_prob(mean, mean, scale),
-        lambda: family.aggregate(mean, scale),
+        lambda: family.aggregate(mean, scale).log_prob(mean),
     ):
-        with pytest.raises(ValueError, match="no posterior density"):
+        with pytest.raises(ValueError, match="no (posterior )?density"):
             undefined()
 
 
