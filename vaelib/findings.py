@@ -91,11 +91,11 @@ def answers(
 
     Example:
         >>> import torch
-        >>> mean = 0.8 * torch.randn(500, 2, generator=torch.Generator().manual_seed(0))
+        >>> mean = 0.8 * torch.randn(3000, 2, generator=torch.Generator().manual_seed(0))
         >>> for finding in answers(mean, torch.full_like(mean, 0.6))[1:5]:
         ...     print(finding.question, "-", finding.verdict)
         scale - right
-        location - undecided
+        location - centred
         correlation - none
         shape - normal
     """
