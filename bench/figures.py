@@ -7,7 +7,6 @@ Every function takes numbers and returns a matplotlib figure made for a width of
 import math
 import re
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +34,6 @@ __all__ = [
     "log_density",
     "metric_panels",
     "save",
-    "style",
 ]
 
 Floats = npt.NDArray[np.float64]
@@ -65,11 +63,6 @@ _MUTED = (  # Tol's muted scheme, ten labels that stay apart for every kind of c
 ).split()
 _GREY, _EXCESS, _DEFICIT = "#c8c8c8", "#D55E00", "#56B4E9"
 _CLIP = 3.0  # nats of log-ratio at which the colours end
-
-
-def style() -> AbstractContextManager[None]:
-    """The look of all figures, for what is drawn within a ``with`` block."""
-    return mpl.rc_context(STYLE)
 
 
 def save(figure: Figure, path: Path) -> None:

@@ -2,12 +2,13 @@
 
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bench.figures import WIDTH, style
+from bench.figures import STYLE, WIDTH
 from bench.validity import clopper_pearson
 from bench.validity_verdicts import LARGEST_Z
 
@@ -29,7 +30,7 @@ def excess_figure(table: pd.DataFrame) -> Figure:
     panels = list(table.groupby(["N", "D"], sort=True))
     columns = min(3, len(panels))
     rows = -(-len(panels) // columns)
-    with style():
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, 0.7 + 2.4 * rows), layout="constrained")
         axes = figure.subplots(rows, columns, squeeze=False).ravel()
         for one, ((n, d), part) in zip(axes, panels, strict=False):
@@ -73,7 +74,7 @@ def bias_figure(table: pd.DataFrame) -> Figure:
     """
     noisy = table[table["z"].notna()]
     names = list(dict.fromkeys(noisy["estimator"]))
-    with style():
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, 1.0 + 0.24 * len(names)), layout="constrained")
         axes = figure.subplots()
         axes.axvspan(-LARGEST_Z, LARGEST_Z, color="#f0f0f0", zorder=0)
@@ -108,7 +109,7 @@ def level_figure(table: pd.DataFrame) -> Figure:
     tests = list(dict.fromkeys(table["test"]))
     settings = sorted(set(zip(table["n"], table["D"], strict=True)))
     colours = [_BLUE, _ORANGE, _GREEN, "#CC79A7", "#56B4E9", "#000000"]
-    with style():
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, 1.2 + 0.42 * len(tests)), layout="constrained")
         panels = figure.subplots(1, 2, sharey=True)
         for axes, level in zip(panels, (0.05, 0.01), strict=True):
@@ -150,7 +151,7 @@ def power_figure(table: pd.DataFrame) -> Figure:
     alternatives = list(dict.fromkeys(table["alternative"]))
     columns = min(2, len(panels))
     rows = -(-len(panels) // columns)
-    with style():
+    with mpl.rc_context(STYLE):
         height = 0.9 + (0.9 + 0.24 * len(tests)) * rows
         figure = Figure(figsize=(WIDTH, height), layout="constrained")
         axes = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
