@@ -75,15 +75,6 @@ class BoxAggregate(AggregatePosterior):
         inside = ((z - self.mean).abs() <= self._reach()).all(-1)
         return torch.where(inside, -(2 * reach).log().sum(-1), -math.inf)
 
-    def part(self, index: Tensor | slice) -> "BoxAggregate":
-        """The mixture of some of the boxes."""
-        return BoxAggregate(self.mean[index], self.scale[index])
-
-    def marginal(self, dimension: int) -> "BoxAggregate":
-        """The mixture of one latent dimension, with D = 1."""
-        column = slice(dimension, dimension + 1)
-        return BoxAggregate(self.mean[:, column], self.scale[:, column])
-
     def _reach(self) -> Tensor:
         """Half widths, a rounding error wider, shape (N, D)."""
         return _HALF * self.scale + _ROUNDING * (self.mean.abs() + self.scale)

@@ -142,13 +142,13 @@ class AggregatePosterior:
         return directly
 
     def part(self, index: Tensor | slice) -> "AggregatePosterior":
-        """The mixture of some of the components."""
-        return AggregatePosterior(self.mean[index], self.scale[index])
+        """The mixture of some of the components, of the same family."""
+        return type(self)(self.mean[index], self.scale[index])
 
     def marginal(self, dimension: int) -> "AggregatePosterior":
-        """The mixture of one latent dimension, with D = 1."""
+        """The mixture of one latent dimension, with D = 1, of the same family."""
         column = slice(dimension, dimension + 1)
-        return AggregatePosterior(self.mean[:, column], self.scale[:, column])
+        return type(self)(self.mean[:, column], self.scale[:, column])
 
     def moments(self) -> tuple[Tensor, Tensor]:
         """Exact mean of shape (D,) and covariance of shape (D, D)."""
