@@ -34,7 +34,7 @@ from bench.configurations import (
 from bench.errors import MatrixError, shown, unknown
 from bench.matrix_file import read
 from bench.own_metrics import register
-from vaelib.quality_options import REFERENCES, SOURCES
+from vaelib.quality_options import DECILES, REFERENCES, SOURCES
 
 __all__ = [
     "Cell",
@@ -46,7 +46,7 @@ __all__ = [
     "load",
 ]
 
-_SOURCES = (*SOURCES, *REFERENCES, "gauge_fixed", "lowest_decile", "highest_decile")
+_SOURCES = (*SOURCES, *REFERENCES, *DECILES, "gauge_fixed")
 _SECTIONS = ("matrix", "base", "study", "claim")
 _MOST = 1_000_000  # cells of a matrix
 _DEEPEST = 16  # levels of a TOML document

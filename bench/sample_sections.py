@@ -11,6 +11,7 @@ from bench.figures import save
 from bench.metrics import metric_named
 from bench.sample_figures import match_against_cost, sample_grids, where_sampling_fails
 from bench.tables import code, heading, markdown, measured, metric_column, quantity
+from vaelib.quality_options import DECILES
 
 __all__ = ["sample_section"]
 
@@ -111,13 +112,11 @@ def _costs(rows: pd.DataFrame, there: set[tuple[str, str]]) -> Iterator[str]:
 
 
 def _deciles(rows: pd.DataFrame, there: set[tuple[str, str]]) -> Iterator[str]:
-    metrics = [m for m in ("precision", "density") if (m, "lowest_decile") in there]
+    metrics = [m for m in ("precision", "density") if (m, DECILES[0]) in there]
     if not metrics:
         return
     columns = [
-        metric_column(rows, metric, "test", source)
-        for metric in metrics
-        for source in ("lowest_decile", "highest_decile")
+        metric_column(rows, metric, "test", source) for metric in metrics for source in DECILES
     ]
     body = []
     for name in rows["config"].unique():

@@ -26,7 +26,7 @@ from vaelib.families import PointFamily
 from vaelib.features import FEATURES, PCAFeatures
 from vaelib.latent_samplers import LATENT_SOURCES, Latents, PriorSampler
 from vaelib.models import VAE
-from vaelib.quality_options import Quality
+from vaelib.quality_options import DECILES, Quality
 from vaelib.seeding import stream
 from vaelib.stats.bounds import Bound, bound_gap, importance_weights
 from vaelib.stats.classifier import classifier_test
@@ -39,7 +39,6 @@ __all__ = ["Judge", "check", "real_parts", "sample_quality", "tighter_bound"]
 _FEWEST = 40  # rows that the jackknife needs
 _MOST = 2500  # images of the reference, and of each source
 _CLASSIFIED = 8  # principal components that the classifier sees; with more it tells every VAE
-_LOWEST = "lowest_decile"
 _SHOWN = 64  # images that are kept to look at
 _DRAWS = 1000  # K of the importance-weighted bound
 
@@ -259,7 +258,7 @@ def sample_quality(
             deciles, extremes = _by_density(model, latents, judge, x)
         except ValueError as error:
             note = str(error)
-            deciles = [Measurement("test", "precision", None, source=_LOWEST, message=note)]
+            deciles = [Measurement("test", "precision", None, source=DECILES[0], message=note)]
             extremes = {}
         rows += deciles
         samples |= extremes
@@ -291,7 +290,7 @@ def _by_density(
     z = PriorSampler(latents).sample(10 * size, stream("latents by density", latents.seed))
     order = latents.train.log_prob(z.to(x.device)).argsort().cpu()
     lowest, highest = (_decoded(model, z[part], x) for part in (order[:size], order[-size:]))
-    rows = judge.single(lowest, _LOWEST) + judge.single(highest, "highest_decile")
+    rows = judge.single(lowest, DECILES[0]) + judge.single(highest, DECILES[1])
     step = max(1, size // _SHOWN)  # evenly over each tenth: the densest of all look the same
     return rows, {"deepest": lowest[::step], "densest": highest[::step]}
 

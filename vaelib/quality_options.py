@@ -3,13 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["FEATURES", "REFERENCES", "SOURCES", "Quality"]
+__all__ = ["DECILES", "FEATURES", "REFERENCES", "SOURCES", "Quality"]
 
 SOURCES = ("prior", "aggregate", "gmm", "flow", "two_stage", "reconstruction")
 """Where generated images may come from: a latent sampler, or the posterior means of real images."""
 
 REFERENCES = ("floor", "training", "blur", "marginals")
 """Sources that no model makes."""
+
+DECILES = ("lowest_decile", "highest_decile")
+"""Draws of the prior where q_N is least and most dense."""
 
 FEATURES = ("classifier", "pca", "pretrained")
 """What images are compared by: names of ``vaelib.features.FEATURES``."""
