@@ -7,10 +7,9 @@ import torch
 from torch import Tensor
 
 from vaelib.stats.checks import as_points
+from vaelib.stats.jackknife import GROUPS, jackknife_error
 
 __all__ = ["SAMPLE_MOMENTS", "jackknife"]
-
-_GROUPS = 20
 
 
 def jackknife(statistic: Callable[[Tensor], float], z: Tensor) -> tuple[float | None, float | None]:
@@ -31,12 +30,11 @@ def jackknife(statistic: Callable[[Tensor], float], z: Tensor) -> tuple[float | 
     value = statistic(z)
     if not math.isfinite(value):
         return None, None
-    if len(z) < 2 * _GROUPS:
+    if len(z) < 2 * GROUPS:
         return value, None
-    group = torch.arange(len(z)) % _GROUPS
-    left = torch.tensor([statistic(z[group != g]) for g in range(_GROUPS)], dtype=torch.float64)
-    spread = (_GROUPS - 1) / _GROUPS * (left - left.mean()).square().sum()
-    return value, math.sqrt(float(spread))
+    group = torch.arange(len(z)) % GROUPS
+    without = torch.tensor([statistic(z[group != g]) for g in range(GROUPS)], dtype=torch.float64)
+    return value, jackknife_error(without)
 
 
 def _second_moment(z: Tensor) -> float:
