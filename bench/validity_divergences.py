@@ -45,6 +45,10 @@ def _rate(q: AggregatePosterior) -> float:
     return float(np.mean([oracles.kl_normal(*pair) for pair in pairs]))
 
 
+def _marginal_kl(parts: divergences.Decomposition) -> Estimate:
+    return parts.marginal_kl, parts.standard_error
+
+
 def _product_cases(dimensions: int, levels: int, scale: float) -> Iterator[Case]:
     """A fixed mixture with independent dimensions: all combinations of a few means in each."""
     axes = [normal(levels, 1, stream("axis", j))[:, 0] for j in range(dimensions)]
@@ -66,8 +70,7 @@ def _product_cases(dimensions: int, levels: int, scale: float) -> Iterator[Case]
         return divergences.decompose(q, prior, g, draws=4)
 
     def marginal_kl(g: torch.Generator) -> Estimate:
-        found = parts(g)
-        return found.marginal_kl, found.standard_error
+        return _marginal_kl(parts(g))
 
     def information(g: torch.Generator) -> Estimate:
         found = parts(g)
@@ -83,8 +86,7 @@ def _product_cases(dimensions: int, levels: int, scale: float) -> Iterator[Case]
     some = q.components // 4
 
     def at_some(g: torch.Generator) -> Estimate:
-        found = divergences.decompose(q, prior, g, points=some)
-        return found.marginal_kl, found.standard_error
+        return _marginal_kl(divergences.decompose(q, prior, g, points=some))
 
     if dimensions > 1:
         name = f"{setting}, z of {some}"
@@ -125,19 +127,16 @@ def _plane_cases(scale: float) -> Iterator[Case]:
         return kl() - sum(oracles.kl_of_mixture(*side) for side in sides)
 
     def one(g: torch.Generator) -> Estimate:
-        parts = divergences.decompose(q, prior, g)
-        return parts.marginal_kl, parts.standard_error
+        return _marginal_kl(divergences.decompose(q, prior, g))
 
     def four(g: torch.Generator) -> Estimate:
-        parts = divergences.decompose(q, prior, g, draws=4)
-        return parts.marginal_kl, parts.standard_error
+        return _marginal_kl(divergences.decompose(q, prior, g, draws=4))
 
     def sampled(g: torch.Generator) -> divergences.Decomposition:
         return divergences.decompose(q, _Unknown(2), g, draws=4)
 
     def sampled_kl(g: torch.Generator) -> Estimate:
-        parts = sampled(g)
-        return parts.marginal_kl, parts.standard_error
+        return _marginal_kl(sampled(g))
 
     def sampled_rate(g: torch.Generator) -> Estimate:
         parts = sampled(g)
