@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from bench.components import schema
 from bench.errors import MatrixError
 from bench.record import one_line
-from vaelib.networks import stackable
 from vaelib.seeding import global_stream, stream
+from vaelib.stacked import stackable
 
 __all__ = [
     "BrokenError",

@@ -7,6 +7,7 @@ the leading replicate axis that the output carries.
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -81,7 +82,9 @@ class Bernoulli(Likelihood):
     def log_prob(self, output: Tensor, x: Tensor) -> Tensor:
         """Sum of x log p + (1 - x) log(1 - p), shape (...), in nats."""
         axes = len(self.data_shape)
-        return ((x * output) - F.softplus(output)).flatten(-axes).sum(-1)
+        logits = output.flatten(-axes)
+        out: Tensor = _BernoulliLogProb.apply(logits, x.expand_as(output).flatten(-axes))
+        return out
 
     def mean(self, output: Tensor) -> Tensor:
         """Pixel probabilities, shape (..., *data_shape)."""
@@ -91,6 +94,28 @@ class Bernoulli(Likelihood):
         """Binary pixels, shape (..., *data_shape)."""
         draw = torch.rand(output.shape, generator=generator).to(output.device)
         return (draw < output.sigmoid()).to(output.dtype)
+
+
+class _BernoulliLogProb(torch.autograd.Function):
+    """Sum over the last axis of x l - softplus(l), whose gradient x - sigmoid(l) is one tensor."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(logits: Tensor, x: Tensor) -> Tensor:
+        softplus = logits.clamp_min(0) - logits.abs().sigmoid_().log_()  # thrice as fast as its own
+        return (x * logits).sub_(softplus).sum(-1)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:  # noqa: ANN401
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor | None]:  # noqa: ANN401
+        logits, x = ctx.saved_tensors
+        gradient = gradient.unsqueeze(-1)
+        of_data = gradient * logits if ctx.needs_input_grad[1] else None
+        return gradient * (x - logits.sigmoid()), of_data
 
 
 class ContinuousBernoulli(Likelihood):

@@ -4,80 +4,22 @@ An encoder maps data of shape (..., *data_shape) to the ``outputs`` numbers that
 posterior; a decoder maps latents (..., D) to the parameters of the likelihood, of shape
 (..., *data_shape). Keyword-only arguments are the options that a matrix may set.
 
-Networks marked ``stackable`` also run with parameters that carry a leading replicate axis, on
-inputs that carry the same axis; others train through ``torch.func.vmap``.
+Networks marked ``stackable`` also run with stacked parameters, see ``vaelib.stacked``.
 """
 
 import math
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-__all__ = [
-    "ACTIVATIONS",
-    "DECODERS",
-    "ENCODERS",
-    "ConvDecoder",
-    "ConvEncoder",
-    "Linear",
-    "MLPDecoder",
-    "MLPEncoder",
-    "stackable",
-]
+from vaelib.stacked import MLP, activation_named
 
-ACTIVATIONS: dict[str, type[nn.Module]] = {
-    "elu": nn.ELU,
-    "gelu": nn.GELU,
-    "leaky_relu": nn.LeakyReLU,
-    "relu": nn.ReLU,
-    "silu": nn.SiLU,
-    "tanh": nn.Tanh,
-}
-
-
-class Linear(nn.Linear):
-    """``nn.Linear`` that also takes stacked parameters.
-
-    With weight (S, out, in) and bias (S, out) it maps (S, n, in) to (S, n, out), one batched
-    matrix product for all replicates.
-    """
-
-    stackable = True
-
-    def forward(self, input: Tensor) -> Tensor:
-        """Apply the map to the last axis of ``input``."""
-        if self.weight.dim() == 2:
-            return F.linear(input, self.weight, self.bias)
-        return torch.baddbmm(self.bias.unsqueeze(1), input, self.weight.mT)
-
-
-def stackable(module: nn.Module) -> bool:
-    """Whether every part of ``module`` runs with stacked parameters."""
-    plain = (nn.Sequential, *ACTIVATIONS.values())
-    return all(getattr(part, "stackable", type(part) in plain) for part in module.modules())
-
-
-def _activation(name: str) -> type[nn.Module]:
-    if name not in ACTIVATIONS:
-        raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {name!r}")
-    return ACTIVATIONS[name]
+__all__ = ["DECODERS", "ENCODERS", "ConvDecoder", "ConvEncoder", "MLPDecoder", "MLPEncoder"]
 
 
 def _check_positive(name: str, sizes: Sequence[int]) -> None:
     if any(size < 1 for size in sizes):
         raise ValueError(f"{name} must be a list of positive sizes, got {list(sizes)}")
-
-
-def _mlp(sizes: Sequence[int], activation: str) -> nn.Sequential:
-    layers: list[nn.Module] = []
-    for inputs, outputs in zip(sizes, sizes[1:], strict=False):
-        step = _activation(activation)()
-        if isinstance(step, nn.ReLU):
-            step.inplace = True  # its gradient needs the output only: one tensor less to touch
-        layers += [Linear(inputs, outputs), step]
-    return nn.Sequential(*layers[:-1])
 
 
 class MLPEncoder(nn.Module):
@@ -106,7 +48,7 @@ class MLPEncoder(nn.Module):
         super().__init__()
         _check_positive("hidden", hidden)
         self.axes = len(data_shape)
-        self.layers = _mlp([math.prod(data_shape), *hidden, outputs], activation)
+        self.layers = MLP([math.prod(data_shape), *hidden, outputs], activation)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map x of shape (..., *data_shape) to (..., outputs)."""
@@ -140,7 +82,7 @@ class MLPDecoder(nn.Module):
         super().__init__()
         _check_positive("hidden", hidden)
         self.data_shape = tuple(data_shape)
-        self.layers = _mlp([latent_dim, *hidden, math.prod(data_shape)], activation)
+        self.layers = MLP([latent_dim, *hidden, math.prod(data_shape)], activation)
 
     def forward(self, z: Tensor) -> Tensor:
         """Map z of shape (..., D) to (..., *data_shape)."""
@@ -192,10 +134,10 @@ class ConvEncoder(nn.Module):
         inputs, height, width = _check_image(data_shape, len(channels))
         layers: list[nn.Module] = []
         for before, after in zip([inputs, *channels], channels, strict=False):
-            layers += [nn.Conv2d(before, after, 4, 2, 1), _activation(activation)()]
+            layers += [nn.Conv2d(before, after, 4, 2, 1), activation_named(activation)()]
         pixels = (height >> len(channels)) * (width >> len(channels))
         features = ([inputs, *channels][-1]) * pixels
-        layers += [nn.Flatten(), nn.Linear(features, hidden), _activation(activation)()]
+        layers += [nn.Flatten(), nn.Linear(features, hidden), activation_named(activation)()]
         self.layers = nn.Sequential(*layers, nn.Linear(hidden, outputs))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -233,13 +175,13 @@ class ConvDecoder(nn.Module):
         outputs, height, width = _check_image(data_shape, len(channels))
         small = (height >> len(channels), width >> len(channels))
         stack = [*channels, outputs]
-        layers: list[nn.Module] = [nn.Linear(latent_dim, hidden), _activation(activation)()]
+        layers: list[nn.Module] = [nn.Linear(latent_dim, hidden), activation_named(activation)()]
         layers += [
             nn.Linear(hidden, stack[0] * math.prod(small)),
             nn.Unflatten(1, (stack[0], *small)),
         ]
         for before, after in zip(stack, stack[1:], strict=False):
-            layers += [_activation(activation)(), nn.ConvTranspose2d(before, after, 4, 2, 1)]
+            layers += [activation_named(activation)(), nn.ConvTranspose2d(before, after, 4, 2, 1)]
         self.layers = nn.Sequential(*layers)
 
     def forward(self, z: Tensor) -> Tensor:

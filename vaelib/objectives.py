@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vaelib.models import VAE
-from vaelib.networks import Linear
 from vaelib.priors import Normal, Prior, Uniform
+from vaelib.stacked import Linear
 from vaelib.stats.mmd import mmd_squared_loss
 
 __all__ = [

@@ -1,23 +1,23 @@
 """Training the replicates of one configuration together, as one batched computation.
 
 The parameters of the S models are stacked along a leading axis. A model whose every part is
-stackable (see ``vaelib.networks``) runs on them directly, with one batched matrix product per
+stackable (see ``vaelib.stacked``) runs on them directly, with one batched matrix product per
 layer; any other model, a user's plain ``nn.Module`` included, runs through ``torch.func.vmap``.
 The losses are summed, so the gradient of each replicate is its own and one that diverges does not
 touch its neighbours.
 """
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from vaelib.models import VAE
-from vaelib.networks import stackable
 from vaelib.objectives import Objective
 from vaelib.seeding import stream
+from vaelib.stacked import stackable
 
 __all__ = ["Outcome", "Training", "train"]
 
@@ -139,31 +139,55 @@ def train(
         for name, turned in _turned(parameters).items()
     }
     template = copy.deepcopy(bundles[0])
-
-    def loss_of(state: dict[str, Tensor], batch: Tensor, noise: Tensor, progress: float) -> Tensor:
-        out: Tensor = torch.func.functional_call(template, state, (batch, noise, progress))
-        return out
-
-    losses_of = loss_of
+    stacked = {**_turned(leaves), **buffers}
+    losses_of: Callable[[Tensor, Tensor, float], Tensor]
     if buffers or not (stackable(models[0]) and stackable(objectives[0])):
-        losses_of = torch.func.vmap(loss_of, in_dims=(0, 0, 0, None), randomness="different")
+        losses_of = _vmapped(template, leaves, buffers)
+    else:
+        losses_of = _bound(template, stacked)
 
     optimizer = torch.optim.Adam(leaves.values(), lr=training.learning_rate, fused=True)
     batches = _batches(index, training.batch_size, seeds)
     size = min(training.batch_size, index.shape[1])
     noises = _noise((objectives[0].draws * size, models[0].latent_dim), seeds)
     losses = torch.empty(training.steps, len(models), device=x.device)
-    shape = (len(models), size, *x.shape[1:])
+    shape, each = (len(models), size, *x.shape[1:]), torch.ones(len(models), device=x.device)
     for step in range(training.steps):
         batch = x.index_select(0, next(batches).flatten().to(x.device)).view(shape)
-        optimizer.zero_grad()
-        noise, progress = next(noises).to(x.device), step / training.steps
-        loss = losses_of({**_turned(leaves), **buffers}, batch, noise, progress)
-        torch.autograd.backward(loss.sum())
+        loss = losses_of(batch, next(noises).to(x.device), step / training.steps)
+        for leaf in leaves.values():
+            leaf.grad = None  # only now, so that the next gradient takes its memory
+        torch.autograd.backward(loss, each)
         optimizer.step()
         losses[step] = loss.detach()
-    _unstack({**_turned(leaves), **buffers}, models)
+    _unstack(stacked, models)
     return [_outcome(column, model) for column, model in zip(losses.cpu().T, models, strict=True)]
+
+
+def _vmapped(
+    template: nn.Module, leaves: dict[str, Tensor], buffers: dict[str, Tensor]
+) -> Callable[[Tensor, Tensor, float], Tensor]:
+    """The losses of any module, of shape (S,), by ``torch.func.vmap``."""
+
+    def loss_of(state: dict[str, Tensor], batch: Tensor, noise: Tensor, progress: float) -> Tensor:
+        out: Tensor = torch.func.functional_call(template, state, (batch, noise, progress))
+        return out
+
+    mapped = torch.func.vmap(loss_of, in_dims=(0, 0, 0, None), randomness="different")
+    return lambda batch, noise, progress: mapped(
+        {**_turned(leaves), **buffers}, batch, noise, progress
+    )
+
+
+def _bound(template: nn.Module, stacked: dict[str, Tensor]) -> nn.Module:
+    """A stackable module whose parameters are the stacked ones."""
+    # A call of torch.func.functional_call per step costs as much as a small network's step.
+    of = {parameter: stacked[name] for name, parameter in template.named_parameters()}
+    for part in template.modules():
+        for name, parameter in list(part.named_parameters(recurse=False)):
+            delattr(part, name)
+            setattr(part, name, of[parameter])
+    return template
 
 
 def _turned(state: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -24,6 +24,24 @@ def test_bernoulli_is_the_log_probability_of_binary_data():
     assert Bernoulli(SHAPE).log_prob(logits, x).numpy() == pytest.approx(expected, abs=1e-10)
 
 
+def test_bernoulli_has_the_gradient_of_its_definition():
+    logits = torch.randn(4, *SHAPE, dtype=torch.float64, requires_grad=True)
+    x = torch.rand(4, *SHAPE, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(Bernoulli(SHAPE).log_prob, (logits, x))
+    assert torch.autograd.gradgradcheck(Bernoulli(SHAPE).log_prob, (logits, x))
+
+
+@pytest.mark.parametrize("logit", [-200.0, -90.0, -17.0, 0.0, 17.0, 90.0, 200.0])
+def test_bernoulli_stays_accurate_at_large_logits(logit):
+    output = torch.full((1, 1), logit, requires_grad=True)
+    for x in (0.0, 0.25, 1.0):
+        value = Bernoulli((1,)).log_prob(output, torch.tensor([[x]]))
+        exact = x * logit - np.logaddexp(0, logit)
+        assert value.item() == pytest.approx(exact, abs=1e-6, rel=1e-6)
+        (slope,) = torch.autograd.grad(value.sum(), output)
+        assert float(slope) == pytest.approx(x - 1 / (1 + math.exp(-logit)), abs=1e-6)
+
+
 def test_bernoulli_is_no_density_of_grey_levels():
     x = torch.linspace(0, 1, 1001, dtype=torch.float64).unsqueeze(1)
     density = Bernoulli((1,)).log_prob(torch.zeros_like(x), x).exp()

@@ -1,9 +1,8 @@
 import pytest
 import torch
-from torch import nn
 
 from vaelib import networks
-from vaelib.networks import ACTIVATIONS, DECODERS, ENCODERS, Linear, stackable
+from vaelib.networks import DECODERS, ENCODERS
 
 IMAGE = (1, 8, 8)
 
@@ -32,22 +31,6 @@ def test_mlp_sizes_follow_hidden():
     assert len(list(networks.MLPDecoder(2, IMAGE, hidden=[]).parameters())) == 2
 
 
-def test_stacked_parameters_give_what_each_model_gives():
-    models = [networks.MLPEncoder((7,), 4, hidden=[9]).double() for _ in range(3)]
-    stacked, _ = torch.func.stack_module_state(models)
-    x = torch.rand(3, 5, 7, dtype=torch.float64)
-    together = torch.func.functional_call(models[0], stacked, (x,))
-    apart = torch.stack([model(part) for model, part in zip(models, x, strict=True)])
-    assert torch.allclose(together, apart, atol=1e-12)
-
-
-def test_only_networks_of_stackable_parts_are_stackable():
-    assert stackable(networks.MLPDecoder(2, IMAGE))
-    assert stackable(nn.Sequential(Linear(2, 3), nn.Tanh()))
-    assert not stackable(nn.Sequential(nn.Linear(2, 3)))
-    assert not stackable(networks.ConvEncoder(IMAGE, 4))
-
-
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -60,10 +43,3 @@ def test_only_networks_of_stackable_parts_are_stackable():
 def test_bad_options_are_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
-
-
-@pytest.mark.parametrize("name", ACTIVATIONS)
-def test_every_activation_trains(name):
-    encoder = networks.MLPEncoder((3,), 2, hidden=[5], activation=name)
-    encoder(torch.rand(4, 3)).sum().backward()
-    assert all(p.grad is not None and p.grad.isfinite().all() for p in encoder.parameters())

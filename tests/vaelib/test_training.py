@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from vaelib import likelihoods, networks, objectives, priors
+from vaelib import likelihoods, networks, objectives, priors, stacked
 from vaelib.models import VAE
 from vaelib.posterior import AggregatePosterior
 from vaelib.seeding import global_stream, stream
@@ -84,7 +84,31 @@ class Plain(nn.Module):
 def test_a_plain_module_trains_like_the_same_network_of_stackable_parts():
     x, seeds = data(), [0, 1]
     ours, theirs = [build(s) for s in seeds], [build(s, encoder=Plain) for s in seeds]
-    assert not networks.stackable(theirs[0])
+    assert not stacked.stackable(theirs[0])
+    fit(ours, x, seeds, steps=15)
+    fit(theirs, x, seeds, steps=15)
+    for a, b in zip(ours, theirs, strict=True):
+        assert (parameters(a) - parameters(b)).abs().max() < 1e-4
+
+
+class Tied(nn.Module):
+    stackable = True
+
+    def __init__(self):
+        super().__init__()
+        self.layers = stacked.MLP([*SHAPE, 8, 4], "relu")
+        self.same = self.layers
+
+    def forward(self, x):
+        return (self.layers(x) + self.same(x)) / 2
+
+
+def test_a_part_that_stands_twice_trains_as_one():
+    x, seeds = data(), [0, 1]
+    ours, theirs = [build(s, encoder=Tied) for s in seeds], [build(s, encoder=Plain) for s in seeds]
+    for a, b in zip(ours, theirs, strict=True):
+        b.encoder.inner.load_state_dict(a.encoder.layers.state_dict())
+        b.decoder.load_state_dict(a.decoder.state_dict())
     fit(ours, x, seeds, steps=15)
     fit(theirs, x, seeds, steps=15)
     for a, b in zip(ours, theirs, strict=True):

@@ -1,0 +1,128 @@
+"""Networks whose parameters may carry a leading replicate axis.
+
+The replicates of a configuration train as one computation: weights of shape (S, out, in) map inputs
+of shape (S, n, in) by one batched matrix product per layer. A module marked ``stackable`` runs with
+such parameters; others train through ``torch.func.vmap``.
+"""
+
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+from torch.nn import functional as F
+
+__all__ = ["ACTIVATIONS", "MLP", "Linear", "activation_named", "stackable"]
+
+ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "elu": nn.ELU,
+    "gelu": nn.GELU,
+    "leaky_relu": nn.LeakyReLU,
+    "relu": nn.ReLU,
+    "silu": nn.SiLU,
+    "tanh": nn.Tanh,
+}
+
+
+def activation_named(name: str) -> type[nn.Module]:
+    """The class of an activation.
+
+    Args:
+        name: of ``ACTIVATIONS``.
+
+    Returns:
+        The class.
+
+    Raises:
+        ValueError: for an unknown name.
+    """
+    if name not in ACTIVATIONS:
+        raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {name!r}")
+    return ACTIVATIONS[name]
+
+
+class Linear(nn.Linear):
+    """``nn.Linear`` that also takes stacked parameters.
+
+    With weight (S, out, in) and bias (S, out) it maps (S, n, in) to (S, n, out).
+    """
+
+    stackable = True
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Apply the map to the last axis of ``input``."""
+        if self.weight.dim() == 2:
+            return F.linear(input, self.weight, self.bias)
+        return torch.baddbmm(self.bias.unsqueeze(1), input, self.weight.mT)
+
+
+class MLP(nn.Sequential):
+    """Linear layers with an activation between each two.
+
+    Args:
+        sizes: of the input, the hidden layers and the output.
+        activation: a name of ``ACTIVATIONS``.
+
+    Raises:
+        ValueError: for an unknown activation.
+    """
+
+    stackable = True
+
+    def __init__(self, sizes: list[int], activation: str) -> None:
+        layers: list[nn.Module] = []
+        for inputs, outputs in pairwise(sizes):
+            layers += [Linear(inputs, outputs), activation_named(activation)()]
+        super().__init__(*layers[:-1])
+        self.rectified = activation == "relu"
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Apply the layers to the last axis of ``input``."""
+        layers = [layer for layer in self if isinstance(layer, Linear)]
+        if self.rectified and layers[0].weight.dim() == 3:
+            parameters = [p for layer in layers for p in (layer.weight, layer.bias)]
+            return _rectified(input, *parameters)
+        out: Tensor = super().forward(input)  # type: ignore[no-untyped-call]
+        return out
+
+
+class _RectifiedStack(torch.autograd.Function):
+    """Stacked linear layers with ReLU between them, forward and back without spare tensors."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, *parameters: Tensor) -> Tensor:  # noqa: ANN401
+        weights, biases = parameters[::2], parameters[1::2]
+        inputs = [x]
+        for weight, bias in zip(weights, biases, strict=True):
+            out = torch.baddbmm(bias.unsqueeze(1), inputs[-1], weight.mT)
+            inputs.append(out.relu_() if len(inputs) < len(weights) else out)
+        ctx.save_for_backward(*weights, *inputs[:-1])
+        return inputs[-1]
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
+        layers = len(ctx.saved_tensors) // 2
+        weights, inputs = ctx.saved_tensors[:layers], ctx.saved_tensors[layers:]
+        found: list[Tensor | None] = []
+        for layer in reversed(range(layers)):
+            x = inputs[layer]
+            found += [gradient.sum(1), torch.bmm(x.mT, gradient).mT]
+            if layer or ctx.needs_input_grad[0]:
+                gradient = torch.bmm(gradient, weights[layer])
+            if layer:
+                torch.ops.aten.threshold_backward.grad_input(gradient, x, 0, grad_input=gradient)
+        found.append(gradient if ctx.needs_input_grad[0] else None)
+        return tuple(reversed(found))
+
+
+def _rectified(x: Tensor, *parameters: Tensor) -> Tensor:
+    out: Tensor = _RectifiedStack.apply(x, *parameters)
+    return out
+
+
+def stackable(module: nn.Module) -> bool:
+    """Whether every part of ``module`` runs with stacked parameters."""
+    plain = (nn.Sequential, *ACTIVATIONS.values())
+    return all(getattr(part, "stackable", type(part) in plain) for part in module.modules())
