@@ -21,8 +21,12 @@ def growth_figure(growths):
                 held = [max(value, LEAST) for value in one.megabytes]
                 _line(column[0], one, one.seconds, one.time_exponent, look)
                 _line(column[1], one, held, one.memory_exponent, look)
+            sizes = sorted({size for one in same for size in one.sizes})
+            ticks = [sizes[0], sizes[len(sizes) // 2], sizes[-1]]
             for panel in column:
                 panel.set(xscale="log", yscale="log")
+                panel.set_xticks(ticks, [_short(size) for size in ticks])
+                panel.minorticks_off()
                 panel.grid(visible=True)
                 panel.legend(loc="upper left", borderaxespad=0, handletextpad=0.4)
             column[0].set_title(name)
@@ -37,3 +41,10 @@ def growth_figure(growths):
 def _line(panel, one, values, exponent, look):
     label = f"{one.name}: {exponent:.2f}"
     panel.errorbar(one.sizes, values, label=label, ms=4, lw=1.4, **look)
+
+
+def _short(size):
+    for unit, letter in ((1_000_000, "M"), (1000, "k")):
+        if size >= unit:
+            return f"{size / unit:.3g}{letter}"
+    return str(size)

@@ -5,7 +5,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from bench.provenance import cpu
 from bench.tables import markdown
-from tests.benchmarks.findings import Finding, Gap, Growth, Quantity
+from tests.benchmarks.findings import LEAST, Finding, Gap, Growth, Quantity
 
 PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "pythae", "hyppo", "dcor")
 FIGURE = "performance/figures/growth.png"
@@ -22,7 +22,8 @@ _GPU = (
 _GROWTH = (
     "Each size is measured in a fresh process: the least time of a few calls, and the most memory "
     "that the first of them took beyond its inputs. An exponent is the slope of a straight line "
-    "through the logarithms; 1 is linear growth, 0 none."
+    "through the logarithms, as in the legends of the figure; 1 is linear growth, 0 none. Less "
+    f"than {LEAST:g} MB counts as {LEAST:g}."
 )
 
 
