@@ -36,7 +36,8 @@ def page(found, figure=FIGURE):
     """
     ratios = [one for one in found if isinstance(one, Finding)]
     parts = ["# How fast the hot paths are", _INTRODUCTION]
-    parts.append(_ratios([one for one in ratios if one.device == "cpu"]))
+    if on_cpu := [one for one in ratios if one.device == "cpu"]:
+        parts.append(_ratios(on_cpu))
     if on_gpu := [one for one in ratios if one.device != "cpu"]:
         parts += ["## On a GPU", f"{_GPU} {on_gpu[0].device}.", _ratios(on_gpu)]
     if quantities := [one for one in found if isinstance(one, Quantity)]:
