@@ -27,13 +27,8 @@ _GROWTH = (
 )
 
 
-def page(found, figure=FIGURE):
-    """The page of what was found, in its order.
-
-    Args:
-        found: findings, quantities, growths and gaps.
-        figure: link to the picture of the growths.
-    """
+def page(found):
+    """The page of findings, quantities, growths and gaps, each kind in its order."""
     ratios = [one for one in found if isinstance(one, Finding)]
     parts = ["# How fast the hot paths are", _INTRODUCTION]
     if on_cpu := [one for one in ratios if one.device == "cpu"]:
@@ -41,10 +36,10 @@ def page(found, figure=FIGURE):
     if on_gpu := [one for one in ratios if one.device != "cpu"]:
         parts += ["## On a GPU", f"{_GPU} {on_gpu[0].device}.", _ratios(on_gpu)]
     if quantities := [one for one in found if isinstance(one, Quantity)]:
-        parts += ["## Memory and shares", _quantities(quantities)]
+        parts += ["## Other limits", _quantities(quantities)]
     if growths := [one for one in found if isinstance(one, Growth)]:
         parts += ["## How the cost grows", _GROWTH, _growths(growths)]
-        parts.append(f"![Time and memory as each size grows]({figure})")
+        parts.append(f"![Time and memory as each size grows]({FIGURE})")
     if missed := [one for one in (*ratios, *quantities) if not one.met]:
         parts += ["## Missed targets", "\n".join(map(_missed, missed))]
     if gaps := dict.fromkeys(one.reason for one in found if isinstance(one, Gap)):

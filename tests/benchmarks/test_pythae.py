@@ -91,7 +91,7 @@ def test_replicates_against_pythae(compare, size, tmp_path):
             partial(together, x, hidden, seeds, steps),
             partial(loop_of_pythae, x, hidden, seeds, steps, tmp_path),
             reference="pythae's trainer with its defaults, seed after seed",
-            rounds=3,
+            rounds=2,
             target=TARGETS[size],
             cause="Both spend most of their time in the matrix products and Adam.",
         )
