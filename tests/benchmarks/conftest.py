@@ -3,10 +3,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks.page import Finding, page
-from tests.benchmarks.timing import like_a_worker, ratios
+from bench.figures import save
+from tests.benchmarks.findings import Finding, Gap, Growth
+from tests.benchmarks.growth_figure import growth_figure
+from tests.benchmarks.page import FIGURE, page
+from tests.benchmarks.timing import ROUNDS, like_a_worker, ratios, single_ratio
 
-FINDINGS = pytest.StashKey()
+FOUND = pytest.StashKey()
+DONE = pytest.StashKey()
 SELECTED = pytest.StashKey()
 
 
@@ -19,8 +23,13 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    config.stash[FINDINGS] = []
+    config.stash[FOUND] = []
+    config.stash[DONE] = set()
     config.stash[SELECTED] = False
+
+
+def _is_benchmark(item):
+    return "benchmark" in getattr(item, "fixturenames", ())
 
 
 def pytest_collection_modifyitems(items):
@@ -34,33 +43,67 @@ def pytest_deselected(items):
         items[0].config.stash[SELECTED] = True
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    if report.skipped and _is_benchmark(item):
+        _keep(item, [Gap(report.longrepr[2].removeprefix("Skipped: "))])
+    return report
+
+
 def pytest_sessionfinish(session, exitstatus):
     """Writes the page; a selection or a benchmark that broke would leave rows out."""
     config = session.config
-    path, findings = config.getoption("page", None), config.stash[FINDINGS]
-    wanted = [item for item in session.items if "compare" in getattr(item, "fixturenames", ())]
-    if path and findings and len(findings) == len(wanted) and not config.stash[SELECTED]:
-        path.write_text(page(findings), encoding="utf-8")
+    path, found = config.getoption("page", None), config.stash[FOUND]
+    wanted = {item.nodeid for item in session.items if _is_benchmark(item)}
+    whole = wanted == config.stash[DONE] and not config.stash[SELECTED]
+    if path and whole and any(isinstance(one, Finding) for one in found):
+        path.write_text(page(found), encoding="utf-8")
+        if growths := [one for one in found if isinstance(one, Growth)]:
+            save(growth_figure(growths), path.parent / FIGURE)
         print(f"\nwrote {path}")
+
+
+def _keep(item, found):
+    item.config.stash[FOUND].extend(found)
+    item.config.stash[DONE].add(item.nodeid)
+
+
+def _report(request, *found):
+    """Keeps what one benchmark found, and fails a check of it."""
+    _keep(request.node, found)
+    for one in found:
+        target = getattr(one, "target", None)
+        print(f"\n{one}" + ("" if target is None else f" (target {target:g})"))
+    worse = [one for one in found if getattr(one, "worse_than_noise", False)]
+    if worse and request.config.getoption("check", False):
+        noted = (f"{one}, target {one.target:g}, noise {100 * one.noise:.0f} %" for one in worse)
+        pytest.fail("; ".join(noted), pytrace=False)
 
 
 @pytest.fixture
 def compare(benchmark, request):
     """Times one thing against another and keeps the finding for the page."""
-    config = request.config
 
-    def run(what, measured, against, **details):
+    def run(what, measured, against, *, rounds=ROUNDS, **details):
         with like_a_worker():
-            found, noise = ratios(benchmark, measured, against)
+            if rounds == 1:
+                found, noise = single_ratio(benchmark, measured, against)
+            else:
+                found, noise = ratios(benchmark, measured, against, rounds)
         finding = Finding(what, ratios=found, noise=noise, **details)
         benchmark.extra_info["ratio"] = finding.ratio
-        config.stash[FINDINGS].append(finding)
-        print(f"\n{what}: {finding.ratio:.3g} of {finding.reference} (target {finding.target})")
-        if config.getoption("check", False) and finding.worse_than_noise:
-            pytest.fail(
-                f"{what} takes {finding.ratio:.3g} of {finding.reference}, target "
-                f"{finding.target:g}, noise {100 * noise:.0f} %",
-                pytrace=False,
-            )
+        _report(request, finding)
+
+    return run
+
+
+@pytest.fixture
+def observe(benchmark, request):
+    """Calls once what returns findings, quantities or growths, and keeps them for the page."""
+
+    def run(measured, *arguments):
+        found = benchmark.pedantic(measured, arguments, rounds=1)
+        _report(request, *found)
 
     return run

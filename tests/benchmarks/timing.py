@@ -28,7 +28,7 @@ def _seconds(function):  # of CPU time: waiting for a shared core is nobody's co
     return time.process_time() - start
 
 
-def ratios(benchmark, measured, reference):
+def ratios(benchmark, measured, reference, rounds=ROUNDS):
     """CPU time of ``measured`` over ``reference``, once per round, and the noise of the latter.
 
     The reference runs before and after each measured call: their mean is compared with, and how
@@ -36,14 +36,21 @@ def ratios(benchmark, measured, reference):
     """
     before, after = [], []
     reference()
+    measured()
     benchmark.pedantic(
         measured,
         setup=lambda: before.append(_seconds(reference)),
         teardown=lambda: after.append(_seconds(reference)),
-        rounds=ROUNDS,
-        warmup_rounds=1,
+        rounds=rounds,
     )
-    before, after = before[-ROUNDS:], after[-ROUNDS:]
     times = benchmark.stats.stats.data
     found = [2 * t / (a + b) for t, a, b in zip(times, before, after, strict=True)]
     return found, max(abs(b / a - 1) for a, b in zip(before, after, strict=True))
+
+
+def single_ratio(benchmark, measured, reference):
+    """CPU time of ``measured`` over that of a reference which takes long: each runs once."""
+    seconds = _seconds(reference)
+    measured()
+    benchmark.pedantic(measured, rounds=1)
+    return [benchmark.stats.stats.data[0] / seconds], 0.0

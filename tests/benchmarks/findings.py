@@ -1,0 +1,131 @@
+"""What a benchmark finds: a ratio of times, a quantity, costs as something grows, or a gap."""
+
+import statistics
+from dataclasses import dataclass
+
+import numpy as np
+
+LEAST = 1.0  # MB: less is the allocator's own business
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A ratio of times.
+
+    Attributes:
+        what: what was timed.
+        reference: what it is compared with.
+        ratios: its time over the reference's, one per round.
+        noise: largest relative difference of the reference's two timings of one round.
+        target: the ratio that it should not exceed; None for a row that explains others.
+        cause: why it may miss the target.
+        device: where it was timed.
+    """
+
+    what: str
+    reference: str
+    ratios: list[float]
+    noise: float
+    target: float | None = None
+    cause: str = ""
+    device: str = "cpu"
+
+    @property
+    def ratio(self):
+        return statistics.median(self.ratios)
+
+    @property
+    def met(self):
+        return self.target is None or self.ratio <= self.target
+
+    @property
+    def worse_than_noise(self):
+        return self.target is not None and self.ratio > self.target * (1 + self.noise)
+
+    def __str__(self):
+        return f"{self.what}: {self.ratio:.3g} of {self.reference}"
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """Anything but a ratio of times: memory, a share, an exponent.
+
+    Attributes:
+        what: what was measured.
+        value: how much it is.
+        unit: of the value.
+        target: what it should not exceed.
+        cause: why it may miss the target.
+        noise: by how much of the target it may; infinite for what another session measured.
+    """
+
+    what: str
+    value: float
+    unit: str = ""
+    target: float | None = None
+    cause: str = ""
+    noise: float = 0.0
+
+    @property
+    def met(self):
+        return self.target is None or self.value <= self.target
+
+    @property
+    def worse_than_noise(self):
+        return self.target is not None and self.value > self.target * (1 + self.noise)
+
+    @property
+    def text(self):
+        return f"{self.value:.3g} {self.unit}".strip()
+
+    def __str__(self):
+        return f"{self.what}: {self.text}"
+
+
+@dataclass(frozen=True)
+class Growth:
+    """Time and memory of one thing at several sizes.
+
+    Attributes:
+        what: what was done.
+        axis: what grows.
+        name: a word or two for the figure.
+        sizes: increasing.
+        seconds: of each size.
+        megabytes: most memory of each size beyond what was there before.
+    """
+
+    what: str
+    axis: str
+    name: str
+    sizes: list[int]
+    seconds: list[float]
+    megabytes: list[float]
+
+    @property
+    def time_exponent(self):
+        return _slope(self.sizes, self.seconds)
+
+    @property
+    def memory_exponent(self):
+        return _slope(self.sizes, [max(value, LEAST) for value in self.megabytes])
+
+    def __str__(self):
+        return (
+            f"{self.what} against {self.axis}: time exponent {self.time_exponent:.2f}, "
+            f"memory exponent {self.memory_exponent:.2f}"
+        )
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Something that was not measured, and why, in one sentence."""
+
+    reason: str
+
+    def __str__(self):
+        return self.reason
+
+
+def _slope(sizes, values):
+    return float(np.polyfit(np.log(sizes), np.log(values), 1)[0])
