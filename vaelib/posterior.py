@@ -6,9 +6,12 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
+from vaelib.blocks import Logs, blockwise_log_sum_exp
+
 __all__ = ["AggregatePosterior", "PointAggregate", "log_mean_exp"]
 
 _TILE = 1 << 19  # numbers of the (points, components) matrix held at once
+_HELD = 1 << 22  # numbers of the means: with more, coefficients are made as they are needed
 _NARROW = 1e-5  # of the means' spread: the expanded quadratic then errs by about 1e-6 nats
 _LOWEST = -80.0  # exp of less is subnormal or zero next to 1, and subnormal exp is slow
 
@@ -94,7 +97,8 @@ class AggregatePosterior:
         One matrix product of [z^2, z, 1] with the expanded quadratic per tile, centred on the mean
         of the means, in float64; memory is bounded by the tile whatever N and M. Where a scale is
         below a hundred-thousandth of the spread of the means the expansion would cost digits, and
-        differences are taken directly, many times slower.
+        differences are taken directly, many times slower. Of thousands of components at thousands
+        of points, those that provably cannot change the sum by 1e-10 are left out where that pays.
 
         Args:
             z: points of shape (M, D).
@@ -122,24 +126,10 @@ class AggregatePosterior:
         return out
 
     def _log_mean_exp(self, z: Tensor, leave_one_out: bool) -> Tensor:
-        return log_mean_exp(self._scores(z), z, self.components, leave_one_out)
-
-    def _scores(self, z: Tensor) -> Callable[[slice, slice], Tensor]:
-        """Maps rows of z and components to log q_n(z), shape (rows, components)."""
-        centre = self.mean.mean(0)
-        if bool((self.scale >= _NARROW * (self.mean - centre).abs().amax(0)).all()):
-            features, quadratic = _features(z - centre), _quadratic(self.mean, self.scale)
-            return lambda rows, block: features[rows] @ quadratic[block].T
-
-        def directly(rows: slice, block: slice) -> Tensor:
-            scale = self.scale[block]
-            constant = scale.log().sum(1) + 0.5 * self.latent_dim * math.log(2 * math.pi)
-            squares = torch.zeros(len(z[rows]), len(scale), dtype=z.dtype, device=z.device)
-            for j in range(self.latent_dim):
-                squares += ((z[rows, j, None] - self.mean[block, j]) / scale[:, j]).square_()
-            return squares.mul_(-0.5).sub_(constant)
-
-        return directly
+        sums = blockwise_log_sum_exp(self.mean, self.scale, z, _scores, leave_one_out)
+        if sums is not None:
+            return sums - math.log(self.components - leave_one_out)
+        return log_mean_exp(_scores(self.mean, self.scale, z), z, self.components, leave_one_out)
 
     def part(self, index: Tensor | slice) -> "AggregatePosterior":
         """The mixture of some of the components, of the same family."""
@@ -189,23 +179,50 @@ class PointAggregate(AggregatePosterior):
         return PointAggregate(self.mean[:, dimension : dimension + 1])
 
 
+def _scores(mean: Tensor, scale: Tensor, z: Tensor) -> Logs:
+    """Maps rows of z and components to log q_n(z), shape (rows, components)."""
+    centre = mean.mean(0)
+    spread = torch.maximum(mean.amax(0) - centre, centre - mean.amin(0))
+    if bool((scale.amin(0) >= _NARROW * spread).all()):
+        features = _features(z - centre)
+        if mean.numel() > _HELD:
+            return lambda rows, block: (
+                features[rows] @ _quadratic(mean[block] - centre, scale[block]).T
+            )
+        quadratic = _quadratic(mean - centre, scale)
+        return lambda rows, block: features[rows] @ quadratic[block].T
+
+    def directly(rows: Tensor | slice, block: Tensor | slice) -> Tensor:
+        width = scale[block]
+        constant = width.log().sum(1) + 0.5 * mean.shape[1] * math.log(2 * math.pi)
+        squares = torch.zeros(len(z[rows]), len(width), dtype=z.dtype, device=z.device)
+        for j in range(mean.shape[1]):
+            squares += ((z[rows, j, None] - mean[block, j]) / width[:, j]).square_()
+        return squares.mul_(-0.5).sub_(constant)
+
+    return directly
+
+
 def _quadratic(mean: Tensor, scale: Tensor) -> Tensor:
     """Coefficients of log q_n as a function of [z^2, z, 1], shape (N, 2 D + 1)."""
-    mean = mean - mean.mean(0)
-    precision = scale.square().reciprocal()
-    linear = mean * precision
+    dimensions = mean.shape[1]
+    out = mean.new_empty(len(mean), 2 * dimensions + 1)
+    precision = scale.square().reciprocal_()
+    out[:, :dimensions] = -0.5 * precision
+    linear = precision.mul_(mean)
+    out[:, dimensions:-1] = linear
     constant = -0.5 * (linear * mean).sum(1) - scale.log().sum(1)
-    constant = constant - 0.5 * mean.shape[1] * math.log(2 * math.pi)
-    return torch.cat([-0.5 * precision, linear, constant.unsqueeze(1)], 1)
+    out[:, -1] = constant - 0.5 * dimensions * math.log(2 * math.pi)
+    return out
 
 
 def _features(z: Tensor) -> Tensor:
     return torch.cat([z.square(), z, torch.ones_like(z[:, :1])], 1)
 
 
-def _tiles(points: int, components: int) -> Iterator[tuple[slice, list[slice]]]:
+def _tiles(points: int, components: int, width: int) -> Iterator[tuple[slice, list[slice]]]:
     """Blocks of rows, each with its blocks of columns."""
-    width = min(components, 4096)
+    width = min(components, width)
     height = max(1, _TILE // width)
     columns = [slice(start, start + width) for start in range(0, components, width)]
     for start in range(0, points, height):
@@ -227,7 +244,8 @@ def log_mean_exp(
         Log densities of shape (M,), in float64; -inf where no component has mass.
     """
     out = torch.empty_like(z[:, 0])
-    for rows, columns in _tiles(len(z), components):
+    width = 4096 if components * z.shape[1] <= _HELD else 512
+    for rows, columns in _tiles(len(z), components, width):
         out[rows] = _log_sum_exp(logs, z, rows, columns, leave_one_out)
     return out - math.log(components - leave_one_out)
 

@@ -1,13 +1,19 @@
 """Exact log q_N against the same arithmetic without its care, and against broadcasting."""
 
 import math
+import subprocess
+import sys
 from functools import partial
+from pathlib import Path
 
+import pytest
 import torch
 
+from vaelib import posterior as densities
 from vaelib.posterior import AggregatePosterior
 from vaelib.seeding import stream
 
+ROOT = Path(__file__).parents[2]
 N, M, D = 4000, 1000, 8
 
 
@@ -60,3 +66,67 @@ def test_log_prob_against_broadcasting(compare):
         target=0.04,
         cause="Most of its time is exp, which broadcasting pays too.",
     )
+
+
+MANY, NARROW, FEW = 1_000_000, 0.02, 64
+
+
+def narrow(components):
+    generator = stream("benchmark", 1)
+    mean = torch.randn(components, 2, generator=generator, dtype=torch.float64)
+    q = AggregatePosterior(mean, torch.full_like(mean, NARROW))
+    return q, q.part(torch.randperm(components, generator=generator)[:10_000]).sample(generator)[0]
+
+
+def dense(q, z):
+    logs = densities._scores(q.mean, q.scale, z)
+    return densities.log_mean_exp(logs, z, q.components, False)
+
+
+def test_log_prob_of_many_narrow_components_against_all_of_them(compare):
+    q, z = narrow(MANY)
+    few = z[:FEW]
+    assert (q.log_prob(z)[:FEW] - dense(q, few)).abs().max() <= 1e-9
+    compare(
+        f"exact log q_N at {len(z):,} points, N = {MANY:,}, D = 2, scale {NARROW}",
+        partial(q.log_prob, z),
+        partial(dense, q, few),
+        reference=f"all components at {FEW} of the points: all points take {len(z) / FEW:g} times "
+        "as long, so that the target is 5 times faster",
+        target=len(z) / FEW / 5,
+        cause="More blocks of components are needed than the target allows for.",
+    )
+
+
+PEAK = """
+from pathlib import Path
+import torch
+from vaelib.posterior import AggregatePosterior
+def mebibytes(name):
+    return int(Path("/proc/self/status").read_text().split(name + ":")[1].split()[0]) / 1024
+generator = torch.Generator().manual_seed(0)
+mean = torch.randn({components}, {dimensions}, generator=generator, dtype=torch.float64)
+q = AggregatePosterior(mean, torch.full_like(mean, {scale}))
+z = mean[:2048] + {scale}
+q.part(slice(9)).log_prob(z[:9])
+Path("/proc/self/clear_refs").write_text("5")  # the peak starts from here
+start = mebibytes("VmRSS")
+q.log_prob(z)
+print(mebibytes("VmHWM") - start)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="no /proc to reset the peak")
+@pytest.mark.parametrize(
+    ("components", "dimensions", "scale"),
+    [(MANY, 2, NARROW), (MANY, 10, 0.3), (400_000, 10, 0.3)],
+    ids=["blocks", "dense", "dense with all coefficients"],
+)
+def test_memory_is_bounded(benchmark, components, dimensions, scale):
+    script = PEAK.format(components=components, dimensions=dimensions, scale=scale)
+    command = [sys.executable, "-c", script]
+    options = {"cwd": ROOT, "capture_output": True, "text": True, "check": True}
+    done = benchmark.pedantic(subprocess.run, (command,), options, rounds=1)
+    benchmark.extra_info["peak"] = peak = float(done.stdout)
+    print(f"\nlog q_N, N = {components:,}, D = {dimensions}: {peak:.0f} MiB (target 200)")
+    assert peak < 200

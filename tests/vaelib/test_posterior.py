@@ -74,6 +74,16 @@ def test_several_column_blocks_agree_with_one(monkeypatch):
     assert (q.log_prob(z) - broadcast(q, z)).abs().max() <= 1e-9
 
 
+@pytest.mark.parametrize("leave_one_out", [False, True])
+def test_coefficients_made_as_they_are_needed_give_the_same(leave_one_out, monkeypatch):
+    q = mixture(1500, 3, offset=20.0)
+    z = q.sample(stream("z", 0))[0, :700]
+    expected = q.log_prob(z, leave_one_out=leave_one_out)
+    monkeypatch.setattr(posterior, "_HELD", 1)
+    found = q.log_prob(z, leave_one_out=leave_one_out)
+    assert (found - expected).abs().max() <= 1e-11
+
+
 def test_moments_and_marginals_against_the_sample_and_the_joint():
     q = mixture(40, 2)
     mean, covariance = q.moments()
