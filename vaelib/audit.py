@@ -22,10 +22,25 @@ from vaelib.stats.nulls import NormalNull
 from vaelib.stats.prior_tests import PRIOR_TESTS, mmd_squared_prior
 from vaelib.stats.sample_moments import SAMPLE_MOMENTS, jackknife
 
-__all__ = ["Measurement", "Progress", "audit", "audit_samples"]
+__all__ = [
+    "CLASSIFIED",
+    "KERNEL_ROWS",
+    "TEST_ROWS",
+    "Measurement",
+    "Progress",
+    "audit",
+    "audit_samples",
+]
 
-_CLASSIFIED = 2000  # inputs that the classifier sees at most
-_KERNEL_ROWS = 10_000  # inputs that the unbiased MMD and the hole mass see at most
+TEST_ROWS = 500
+"""Inputs that the tests see at most, by default."""
+
+CLASSIFIED = 2000
+"""Inputs that the classifier sees at most."""
+
+KERNEL_ROWS = 10_000
+"""Inputs that the unbiased MMD and the hole mass see at most."""
+
 _PAIRS = 1 << 25  # (point, component) pairs up to which every component is evaluated at its z
 
 _NEEDS_POSTERIORS = "needs the mean and scale of every posterior"
@@ -81,7 +96,7 @@ def audit(
     *,
     seed: int = 0,
     null_draws: int = 99,
-    test_rows: int = 500,
+    test_rows: int = TEST_ROWS,
     null: NormalNull = NormalNull(),  # noqa: B008  # frozen
     progress: Progress = _silent,
 ) -> list[Measurement]:
@@ -186,7 +201,7 @@ def _bare(z: Tensor, prior: Prior, split: str, reason: str) -> Iterator[Measurem
 
 
 def _holes(q: AggregatePosterior, z: Tensor, prior: Prior, seed: int) -> Measurement:
-    most = _KERNEL_ROWS if q.components <= _KERNEL_ROWS else _points(q, 16) or _KERNEL_ROWS
+    most = KERNEL_ROWS if q.components <= KERNEL_ROWS else _points(q, 16) or KERNEL_ROWS
     try:
         share = holes.hole_mass(q, z[:most], prior, stream("holes", seed), draws=most)
     except ValueError as error:
@@ -200,7 +215,7 @@ def audit_samples(
     prior: str | Prior = "normal",
     *,
     seed: int = 0,
-    test_rows: int = 500,
+    test_rows: int = TEST_ROWS,
     null: NormalNull = NormalNull(),  # noqa: B008  # frozen
     progress: Progress = _silent,
 ) -> list[Measurement]:
@@ -381,15 +396,15 @@ def _tests(
     order = torch.randperm(len(z), generator=stream(f"rows {split}", seed))
     few = z[order[:rows]]
     if len(z) >= 8:
-        many = z[order[:_CLASSIFIED]]
+        many = z[order[:CLASSIFIED]]
         outcome = classifier_prior_test(many, prior.sample, generator=stream(f"c2st {split}", seed))
         yield Measurement(split, "c2st_auc", outcome.statistic)
         yield Measurement(split, "c2st_test", outcome.statistic, p_value=outcome.p_value)
     tick()
     if len(z) < 2:
         return
-    if len(z) > _KERNEL_ROWS:
-        z = z[order[:_KERNEL_ROWS]]
+    if len(z) > KERNEL_ROWS:
+        z = z[order[:KERNEL_ROWS]]
     if not isinstance(prior, Normal):
         yield from _against_draws(z, few, prior, split, seed)
         return

@@ -21,7 +21,7 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
-from vaelib.audit import Measurement, audit
+from vaelib.audit import CLASSIFIED, Measurement, audit
 from vaelib.moment_findings import (
     MARGINS,
     Finding,
@@ -36,7 +36,6 @@ from vaelib.moment_findings import (
 __all__ = ["Finding", "Moments", "answers", "findings"]
 
 _SAFE_AUC = 0.55  # a classifier that cannot reach it is as good as blind
-_CLASSIFIED = 2000  # the most z that the audit's classifier sees
 _LEVEL = 0.01  # of the shape tests where no density can be read
 
 
@@ -157,7 +156,7 @@ class _Evidence:
         value = self.value("c2st_auc")
         if value is None:
             return None
-        held = min(self.moments.inputs, _CLASSIFIED) / 2
+        held = min(self.moments.inputs, CLASSIFIED) / 2
         half = 1.96 * math.sqrt((1 / held + 1 / (4 * held)) / 12)
         return value, (value - half, value + half)
 
@@ -208,7 +207,7 @@ def _holes(evidence: _Evidence) -> Finding:
     most = 0.01 + MARGINS["hole_mass"]
     verdict = decide(interval, 0, most, ("", "none", "holes"))
     sentence = (
-        f"{row.value:.1%} of the prior's draws land where held-out z almost never fall; "
+        f"{100 * row.value:.1f} % of the prior's draws land where held-out z almost never fall; "
         "1 % when matched."
     )
     return Finding("holes", verdict, sentence, "hole_mass", row.value, interval)
