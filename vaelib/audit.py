@@ -278,7 +278,10 @@ def _match(
     progress: Progress,
 ) -> Iterator[Measurement]:
     """How far the mixture of one split is from the prior."""
+    stage = f"density of {split}"
+    progress(stage, 0, 2)
     parts, note = _observed(q, prior, split, seed)
+    progress(stage, 1, 2)
     error = parts.standard_error
     floor = divergences.marginal_kl_floor(parts.rate, q.components)
     saturated = divergences.is_saturated(parts.rate, q.components)
@@ -298,6 +301,7 @@ def _match(
         else:
             apart = "some posteriors overlap with no other: the density left is 0"
             yield Measurement(split, "marginal_kl_loo", None, message=apart)
+    progress(stage, 2, 2)
     if isinstance(prior, Normal):
         yield from _against_null(q, prior, parts, split, seed, null_draws, progress)
         yield from _against_normal(q, parts, split)
