@@ -117,8 +117,8 @@ def executor_of(request: Request) -> Executor:
         from bench.cluster import DaskExecutor
     except ModuleNotFoundError as error:
         raise UserError(
-            f"--executor {request.executor} needs the package {error.name}; "
-            "install the extra with `pip install vaebench[cluster]`"
+            f"--executor {request.executor} needs the package {error.name}; install it with "
+            f"`python -m pip install {error.name}`"
         ) from error
     return DaskExecutor(request.executor)
 
