@@ -328,4 +328,4 @@ def _left(evidence: _Evidence) -> str:
     row = evidence.fixed.get("marginal_kl_excess")
     if row is None or row.value is None or evidence.saturated:
         return ""
-    return f", which leaves an excess of {row.value:.2f} nats"
+    return f", which leaves an excess of {round(row.value, 2) + 0.0:.2f} nats"
