@@ -304,7 +304,7 @@ def _match(
     progress(stage, 2, 2)
     if isinstance(prior, Normal):
         yield from _against_null(q, prior, parts, split, seed, null_draws, progress)
-        yield from _against_normal(q, parts, split)
+        yield from _against_normal(q, parts, split, note)
         yield from _gauge_fixed(q, prior, split, seed, null_draws, progress)
     else:
         undefined = "defined for the standard normal prior only"
@@ -320,7 +320,16 @@ def _observed(
     few = _points(q, 16)
     draws = 4 if few is None else 1
     parts = divergences.decompose(q, prior, stream(f"z {split}", seed), draws, few)
-    return parts, "" if few is None else f"density at z of {few:,} random inputs"
+    return parts, _seen(few)
+
+
+def _seen(few: int | None) -> str:
+    """At how many z a density was taken, where that is not all of them."""
+    return "" if few is None else f"density at z of {few:,} random inputs"
+
+
+def _joined(*notes: str) -> str:
+    return "; ".join(filter(None, notes))
 
 
 def _ticks(progress: Progress, stage: str, of: int) -> Callable[[], None]:
@@ -343,16 +352,18 @@ def _against_null(
     null = divergences.marginal_kl_null(q, stream(f"null {split}", seed), draws, _points(q), tick)
     excess, error = null.excess(observed)
     note = "" if null.exact else "some scales exceed 1: the null is approximate"
-    again = stream(f"null z {split}", seed)
-    exchangeable = divergences.decompose(q, prior, again, points=_points(q))
+    again, few = stream(f"null z {split}", seed), _points(q)
+    exchangeable = divergences.decompose(q, prior, again, points=few)
+    seen = _joined(note, _seen(_points(q, 16)))
+    note = _joined(note, _seen(few))
     yield Measurement(split, "marginal_kl_null", null.mean, null.standard_error, message=note)
-    yield Measurement(split, "marginal_kl_excess", excess, error, message=note)
+    yield Measurement(split, "marginal_kl_excess", excess, error, message=seen)
     value, p_value = exchangeable.marginal_kl, null.p_value(exchangeable)
     yield Measurement(split, "marginal_kl_null_test", value, p_value=p_value, message=note)
 
 
 def _against_normal(
-    q: AggregatePosterior, parts: divergences.Decomposition, split: str
+    q: AggregatePosterior, parts: divergences.Decomposition, split: str, note: str
 ) -> Iterator[Measurement]:
     """Where the mismatch lies: in the moments, the shape, the margins, the dependence."""
     error = parts.standard_error
@@ -360,9 +371,9 @@ def _against_normal(
     dimensions, wrong = marginals.kl_per_dimension(q)
     total = marginals.total_correlation(parts.marginal_kl, dimensions)
     yield Measurement(split, "kl_per_dimension", float(dimensions.mean()), float(wrong.max()))
-    yield Measurement(split, "total_correlation", total, error)
+    yield Measurement(split, "total_correlation", total, error, message=note)
     yield Measurement(split, "moment_kl", moment)
-    yield Measurement(split, "negentropy", parts.marginal_kl - moment, error)
+    yield Measurement(split, "negentropy", parts.marginal_kl - moment, error, message=note)
     yield Measurement(split, "second_moment", divergences.second_moment(q))
     yield Measurement(split, "excess_kurtosis", float(marginals.excess_kurtosis(q).mean()))
     yield Measurement(split, "variance_law", divergences.variance_law(q))
@@ -373,7 +384,7 @@ def _gauge_fixed(
 ) -> Iterator[Measurement]:
     """The match after every dimension was shifted and rescaled to mean 0 and variance 1."""
     fixed, draws = marginals.gauge_fix(q), max(2, draws // 4)
-    parts, _ = _observed(fixed, prior, split, seed)
+    parts, seen = _observed(fixed, prior, split, seed)
     tick = _ticks(progress, f"rescaled null of {split}", draws)
     null = divergences.marginal_kl_null(
         fixed, stream(f"null {split}", seed), draws, _points(fixed), tick
@@ -382,7 +393,8 @@ def _gauge_fixed(
     error, excess = parts.standard_error, null.excess(parts)
     source = "gauge_fixed"
     yield Measurement(split, "rate", parts.rate, source=source)
-    yield Measurement(split, "marginal_kl", parts.marginal_kl, error, source=source)
+    yield Measurement(split, "marginal_kl", parts.marginal_kl, error, source=source, message=seen)
+    note = _joined(note, seen)
     yield Measurement(split, "marginal_kl_excess", *excess, source=source, message=note)
 
 

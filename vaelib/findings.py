@@ -140,7 +140,7 @@ class _Evidence:
 
     @property
     def approximate(self) -> bool:
-        return bool(self.row["marginal_kl_null"].message)
+        return "approximate" in self.row["marginal_kl_null"].message
 
     def correlation(self) -> float:
         """What correlation adds to the KL, less its mean without any: at least 0, in nats."""
