@@ -283,13 +283,17 @@ def told(
     Returns:
         Option -> value, without the name.
     """
-    usual = base
-    if base is None or table.get("name") != base.get("name"):
-        try:
-            usual = resolve(key, {"name": table["name"]} if "name" in table else {})
-        except MatrixError:  # an option without a default
-            usual = {}
-    return {k: v for k, v in table.items() if k != "name" and v != (usual or {}).get(k)}
+    if base is not None and table.get("name") == base.get("name"):
+        return {k: v for k, v in table.items() if v != base.get(k)}
+    return {k: v for k, v in table.items() if k != "name" and not _assumed(key, table, k)}
+
+
+def _assumed(key: str, table: Mapping[str, Any], option: str) -> bool:
+    """Whether a table says the same without an option."""
+    try:
+        return resolve(key, {k: v for k, v in table.items() if k != option}) == table
+    except MatrixError:  # it has no default
+        return False
 
 
 def _slug(value: object) -> str:
