@@ -78,10 +78,18 @@ def varied_keys(frame: pd.DataFrame) -> list[str]:
 
     Returns:
         "dataset" where there are several, then the columns of configuration keys with more than
-        one value, in their order.
+        one value, in their order. Of a whole table and its options, those that tell: the options
+        where they distinguish as much, else the table.
     """
     keys = [str(key) for key in frame.columns if key == "dataset" or key not in COLUMNS]
-    return [key for key in keys if frame[key].nunique(dropna=False) > 1]
+    keys = [key for key in keys if frame[key].nunique(dropna=False) > 1]
+    for table in list(keys):
+        options = [key for key in keys if key.startswith(f"{table}.")]
+        others = [key for key in keys if key != table]
+        if options:
+            enough = len(frame[others].drop_duplicates()) == len(frame[keys].drop_duplicates())
+            keys = others if enough else [key for key in keys if key not in options]
+    return keys
 
 
 def failures(frame: pd.DataFrame) -> pd.DataFrame:

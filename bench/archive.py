@@ -15,6 +15,7 @@ MOST = 1 << 27
 
 _KEYS = ("mean", "scale", "logvar", "heldout_mean", "heldout_scale", "heldout_logvar", "z")
 _NAMED = 5  # rows that an error names
+_WIDEST = 700  # a log variance, of a scale whose square is a number
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,10 @@ class Encoded:
     warnings: tuple[str, ...] = ()
 
 
+class _Refused(ValueError):
+    """What is wrong with a file that can be read."""
+
+
 def read(path: Path) -> Encoded:
     """Read ``mean`` and ``scale`` or ``logvar``, and their ``heldout_`` counterparts, or ``z``.
 
@@ -48,24 +53,36 @@ def read(path: Path) -> Encoded:
     Raises:
         ValueError: for a file that is no such archive, is too large, or lacks what is needed.
     """
+    return _encoded(_arrays(path))
+
+
+def _arrays(path: Path) -> dict[str, Tensor]:
+    """What a file holds, by name."""
     try:
-        if path.is_file() and not zipfile.is_zipfile(path):
-            what = "an empty file" if path.stat().st_size == 0 else "a file of another kind"
-            raise ValueError(f"expected an .npz archive, got {what}; save with np.savez")
+        _check_kind(path)
         with zipfile.ZipFile(path) as file:
             names = [_checked(file, member) for member in file.namelist()]
         with np.load(path, allow_pickle=False) as file:
-            arrays = {name: _numbers(name, file[name]) for name in names}
-    except (OSError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(f"expected a readable .npz file ({error})") from error
-    return _encoded(arrays)
+            return {name: _numbers(name, file[name]) for name in names}
+    except _Refused:
+        raise
+    except Exception as error:  # damaged bytes raise anything
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ValueError(f"expected a readable .npz file, got: {reason}") from error
+
+
+def _check_kind(path: Path) -> None:
+    with path.open("rb") as raw:
+        if not zipfile.is_zipfile(raw):
+            what = "an empty file" if path.stat().st_size == 0 else "a file of another kind"
+            raise _Refused(f"expected an .npz archive, got {what}; save with np.savez")
 
 
 def _checked(file: zipfile.ZipFile, member: str) -> str:
     """The name of an array whose header is right."""
     name = member.removesuffix(".npy")
     if name not in _KEYS:
-        raise ValueError(f"unknown key {name!r}; known are {', '.join(_KEYS)}")
+        raise _Refused(f"unknown key {name!r}; known are {', '.join(_KEYS)}")
     with file.open(member) as stream:
         version = np.lib.format.read_magic(stream)
         reader = (
@@ -75,12 +92,12 @@ def _checked(file: zipfile.ZipFile, member: str) -> str:
         )
         shape, _, dtype = reader(stream)
     if dtype.hasobject:
-        raise ValueError(f"{name} holds pickled objects, which are never loaded; save numbers")
+        raise _Refused(f"{name} holds pickled objects, which are never loaded; save numbers")
     if dtype.kind not in "fiu":
-        raise ValueError(f"{name} must hold numbers, got dtype {dtype}")
+        raise _Refused(f"{name} must hold numbers, got dtype {dtype}")
     size = int(np.prod(shape, dtype=object))
     if size > MOST:
-        raise ValueError(
+        raise _Refused(
             f"{name} has shape {shape}, {size:,} numbers, and an audit takes {MOST:,} at most "
             f"({MOST * 8 / 1e9:.1f} GB); save a random choice of the inputs, such as 1,000,000"
         )
@@ -90,14 +107,13 @@ def _checked(file: zipfile.ZipFile, member: str) -> str:
 def _numbers(name: str, array: np.ndarray) -> Tensor:
     values = torch.from_numpy(np.asarray(array, dtype=np.float64))
     if values.dim() != 2 or 0 in values.shape:
-        raise ValueError(
-            f"{name} must have the same shape (N, D) as its partner, with N and D at least 1, "
-            f"got {tuple(values.shape)}"
+        raise _Refused(
+            f"{name} must have shape (N, D) with N and D at least 1, got {tuple(values.shape)}"
         )
     bad = (~values.isfinite()).any(1).nonzero()[:, 0].tolist()
     if bad:
         first = ", ".join(map(str, bad[:_NAMED])) + (", …" if len(bad) > _NAMED else "")
-        raise ValueError(
+        raise _Refused(
             f"{name} must be finite, got NaN or infinity in {len(bad):,} of {len(values):,} rows "
             f"({first}); drop those inputs"
         )
@@ -137,9 +153,14 @@ def _pair(arrays: dict[str, Tensor], prefix: str) -> tuple[Tensor, Tensor]:
             f"{prefix}mean and {prefix}{given[0]} must have the same shape (N, D), got "
             f"{tuple(mean.shape)} and {tuple(spread.shape)}"
         )
+    lowest, highest = float(spread.min()), float(spread.max())
     if given == ["logvar"]:
+        if max(-lowest, highest) > _WIDEST:
+            raise ValueError(
+                f"{prefix}logvar must lie between -{_WIDEST} and {_WIDEST}, got {lowest:.3g} to "
+                f"{highest:.3g}"
+            )
         return mean, (0.5 * spread).exp()
-    lowest = float(spread.min())
     if not lowest > 0:
         hint = f"; if these are log variances, save them as {prefix}logvar" if lowest < 0 else ""
         raise ValueError(f"{prefix}scale must be positive, got min {lowest:.3g}{hint}")

@@ -39,17 +39,21 @@ def write_report(folder: Path, audited: Audited, name: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     figures = {}
     quantiles = {}
+    who = "each input"
     for split, part in audited.parts.items():
         if isinstance(part, torch.Tensor):
             quantiles[split] = np.quantile(part.numpy(), SHARES, axis=0).T
             continue
         mean, scale = (values.numpy() for values in _few(*part))
+        if len(part[0]) > _DRAWN:
+            who = f"{_DRAWN:,} random inputs"
         quantiles[split] = marginal_quantiles(mean, scale)
         if mean.shape[1] == 2:
-            what = f"{split}: z of each input, draws of N(0, I), and their log-ratio"
+            what = f"{split}: z of {who}, draws of N(0, I), and their log-ratio"
             figures[f"quilt-{split}"] = (what, latent_quilt(mean, scale))
     what = "Quantiles of every dimension less those of N(0, 1): level is a match, a slope a wrong "
-    figures["quantiles"] = (what + "scale, an S a wrong shape", quantile_plot(quantiles))
+    what += f"scale, an S a wrong shape; of {who}"
+    figures["quantiles"] = (what, quantile_plot(quantiles))
     for split in audited.parts:
         mine = [
             r for r in audited.rows if r.split == split and not r.source and r.value is not None

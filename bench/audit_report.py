@@ -1,33 +1,45 @@
 """An audit from a file to what a person reads: terminal, JSON rows, Markdown with figures."""
 
 import math
+import os
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.progress import Progress as Bar
-from rich.table import Table
 
 from bench import archive
 from bench.metrics import METRICS
-from bench.tables import SPLITS, glossary, markdown, quantity
+from bench.tables import SPLITS, markdown, quantity
+from bench.terminal import table
 from vaelib import audit, audit_samples
-from vaelib.audit import Measurement, Progress
+from vaelib.audit import CLASSIFIED, KERNEL_ROWS, TEST_ROWS, Measurement, Progress
 from vaelib.datasets import cache_folder, data_folder
 from vaelib.findings import Finding, Moments, findings
+from vaelib.stats.goodness_of_fit import GOODNESS_OF_FIT_TESTS
 from vaelib.stats.nulls import NormalNull
 
 __all__ = ["Audited", "audit_file", "json_rows", "page", "show"]
 
-
 _FEW = 5000  # inputs
+_SEEN = {
+    **dict.fromkeys(GOODNESS_OF_FIT_TESTS, TEST_ROWS),
+    "c2st_auc": CLASSIFIED,
+    "c2st_test": CLASSIFIED,
+    "mmd_squared": KERNEL_ROWS,
+}  # inputs at most
 
 
 @dataclass(frozen=True)
@@ -92,7 +104,7 @@ def audit_file(
     count = threads if always or _inputs(encoded) > _FEW else 1
     for warning in encoded.warnings:
         console.print(f"warning: {warning}", markup=False)
-    null = NormalNull(folder=cache_folder(data_folder()) / "nulls")
+    null = NormalNull(folder=_cache(console))
     with _threads(count), _progress(console) as progress:
         if encoded.train is None:
             z = encoded.z
@@ -108,6 +120,18 @@ def audit_file(
     return Audited(encoded, prior, rows, found, count, time.perf_counter() - start)
 
 
+def _cache(console: Console) -> Path | None:
+    """Where simulated nulls are kept; None where nothing can be written."""
+    folder = cache_folder(data_folder()) / "nulls"
+    with suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+    if os.access(folder, os.W_OK):
+        return folder
+    said = f"warning: cannot write to {folder}: nulls are simulated anew; set VAEBENCH_CACHE"
+    console.print(said, markup=False)
+    return None
+
+
 def _inputs(encoded: archive.Encoded) -> int:
     return max(len(part) for part in (encoded.z, *(encoded.train or ())) if part is not None)
 
@@ -118,7 +142,14 @@ def _progress(console: Console) -> Iterator[Progress]:
     if not console.is_terminal:
         yield lambda stage, done, of: None
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
     with Bar(*columns, console=console, transient=True) as bar:
         task = bar.add_task("reading", total=None)
 
@@ -128,9 +159,12 @@ def _progress(console: Console) -> Iterator[Progress]:
         yield tell
 
 
-def json_rows(rows: Sequence[Measurement]) -> list[dict[str, Any]]:
+def json_rows(audited: Audited) -> list[dict[str, Any]]:
     """Rows as plain objects, with their units."""
-    return [{**row.__dict__, "unit": METRICS[row.metric].unit} for row in rows]
+    return [
+        {**row.__dict__, "message": _note(audited, row), "unit": METRICS[row.metric].unit}
+        for row in audited.rows
+    ]
 
 
 def show(audited: Audited, console: Console) -> None:
@@ -140,25 +174,48 @@ def show(audited: Audited, console: Console) -> None:
         audited: the audit.
         console: standard output.
     """
-    console.print(_headline(audited), markup=False, style="bold")
+    _say(console, _headline(audited), style="bold")
     if audited.found:
-        table = Table("question", "answer", "effect", "value", "95 % interval", "p-value")
+        heads = ["question", "answer", "effect (95 % interval)", "p-value"]
+        console.print(table(heads, map(_short, audited.found)))
         for one in audited.found:
-            table.add_row(*(escape(text) for text in _answer(one)))
-        console.print(table)
-        for one in audited.found:
-            console.print(f"{one.question}: {one.sentence}", markup=False)
+            _say(console, f"{one.question}{':' * (one.question[-1] != '?')} {one.sentence}")
     for split in (*SPLITS, "sample"):
         mine = [row for row in audited.rows if row.split == split]
         if mine:
-            table = Table(
-                "metric", "value", "p-value", "unit", "", title=f"{split}: {_size(audited, split)}"
-            )
-            for row in mine:
-                table.add_row(*(escape(text) for text in _measured(row)))
-            console.print(table)
+            there = [_measured(row) for row in mine if row.value is not None]
+            body = [[name, _with_unit(value, unit), p] for name, value, p, unit in there]
+            title = _title(audited, split)
+            console.print(table(["metric", "value", "p-value"], body, title=title))
+            for note, names in _notes(audited, mine).items():
+                _say(console, f"{', '.join(names)}: {note}")
     took = f"{audited.seconds:.1f} s on {audited.threads} thread{'s' * (audited.threads > 1)}"
-    console.print(took, markup=False)
+    _say(console, took)
+
+
+def _say(console: Console, text: str, style: str = "") -> None:
+    """Print a sentence; on a terminal it wraps between words."""
+    console.print(text, markup=False, style=style, soft_wrap=not console.is_terminal)
+
+
+def _with_unit(value: str, unit: str) -> str:
+    return value if unit in ("1", "flag", "statistic") else f"{value} {unit}"
+
+
+def _note(audited: Audited, row: Measurement) -> str:
+    """What a reader must know about a number: its message, and whether it saw every input."""
+    most = _SEEN.get(row.metric, math.inf)
+    some = f"of {most:,} random inputs" if _size(audited, row.split)[0] > most else ""
+    return "; ".join(filter(None, [row.message, some]))
+
+
+def _notes(audited: Audited, rows: Sequence[Measurement]) -> dict[str, list[str]]:
+    """Note -> names of the metrics that it is about."""
+    notes: dict[str, list[str]] = {}
+    for row in rows:
+        if note := _note(audited, row):
+            notes.setdefault(note, []).append(_name(row))
+    return notes
 
 
 def _headline(audited: Audited) -> str:
@@ -168,10 +225,16 @@ def _headline(audited: Audited) -> str:
     return f"May I sample from N(0, I)? {one.verdict.upper()}. {one.sentence}"
 
 
-def _size(audited: Audited, split: str) -> str:
+def _size(audited: Audited, split: str) -> tuple[int, int]:
+    """N and D."""
     part = audited.parts[split]
     n, dimensions = (part if isinstance(part, torch.Tensor) else part[0]).shape
-    return f"{n:,} inputs, D = {dimensions}"
+    return n, dimensions
+
+
+def _title(audited: Audited, split: str) -> str:
+    n, dimensions = _size(audited, split)
+    return f"{split}: {n:,} inputs, D = {dimensions}"
 
 
 def _answer(one: Finding) -> list[str]:
@@ -181,16 +244,26 @@ def _answer(one: Finding) -> list[str]:
     return [one.question, one.verdict, one.effect, value, interval, p_value]
 
 
+def _short(one: Finding) -> list[str]:
+    """The same in four cells."""
+    question, verdict, effect, value, interval, p_value = _answer(one)
+    words = [effect, value, f"({interval})" if interval else ""]
+    return [question, verdict, " ".join(filter(None, words)), p_value]
+
+
+def _name(row: Measurement) -> str:
+    return row.metric + (", rescaled" if row.source == "gauge_fixed" else "")
+
+
 def _measured(row: Measurement) -> list[str]:
-    name = row.metric + (", rescaled" if row.source == "gauge_fixed" else "")
     if row.value is None:
         value = "–"
-    elif row.standard_error is None:
+    elif row.standard_error is None or row.standard_error <= 1e-6 * abs(row.value):
         value = quantity(row.value)
     else:
         value = quantity(row.value, 1.96 * row.standard_error)
     p_value = "" if row.p_value is None else f"{row.p_value:.2g}"
-    return [name, value, p_value, METRICS[row.metric].unit, row.message]
+    return [_name(row), value, p_value, METRICS[row.metric].unit]
 
 
 def page(audited: Audited, name: str, figures: Sequence[tuple[str, str]]) -> str:
@@ -212,13 +285,20 @@ def page(audited: Audited, name: str, figures: Sequence[tuple[str, str]]) -> str
     for caption, path in figures:
         parts.append(f"![{caption}]({path})\n\n*{caption}*")
     for split in audited.parts:
-        mine = [_measured(row) for row in audited.rows if row.split == split]
-        parts.append(f"## {split}: {_size(audited, split)}")
+        mine = [
+            [*_measured(row), _note(audited, row)] for row in audited.rows if row.split == split
+        ]
+        parts.append(f"## {_title(audited, split)}")
         parts.append(markdown(["metric", "value", "p-value", "unit", "message"], mine))
     parts += [
         "## How to read this",
         "± is half a 95 % Monte Carlo interval, at these inputs; intervals of the answers are over "
         "inputs. Margins: `vaelib/findings.py`.",
-        glossary(row.metric for row in audited.rows),
+        _glossary({row.metric for row in audited.rows}),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _glossary(names: Collection[str]) -> str:
+    body = [[m.name, m.summary, m.reference] for m in METRICS.values() if m.name in names]
+    return markdown(["metric", "what it is", "from"], body, left=3)

@@ -1,6 +1,8 @@
 """The command line: ``vaebench`` = ``python -m bench``."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,12 +19,21 @@ __all__ = ["app", "main"]
 
 _USAGE = 64
 _NOTHING = 2
+_UNTRAINED = ("normal", "uniform")  # priors that an audit needs no model for
 _UsageError: Any = typer.BadParameter.__bases__[0]  # typer has it from click or brings its own
 
 app = typer.Typer(
-    help="Does the aggregate posterior of a VAE match its prior, and what does sampling cost?",
+    help="""Does the aggregate posterior of a VAE match its prior, and what does sampling cost?
+
+    To begin with:
+
+    vaebench audit posterior.npz
+
+    vaebench run digits --seeds 2 --set training.steps=200 --results /tmp/try
+    """,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -40,9 +51,7 @@ def _kinds(incomplete: str) -> list[str]:
 
 
 def _priors(incomplete: str) -> list[str]:
-    from bench.catalogue import names
-
-    return [name for name in names("priors") if name.startswith(incomplete)]
+    return [name for name in _UNTRAINED if name.startswith(incomplete)]
 
 
 def _devices(incomplete: str) -> list[str]:
@@ -61,6 +70,16 @@ def _console() -> "Console":
     from rich.console import Console
 
     return Console(soft_wrap=True, highlight=False)
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Within the block what the file system refuses is one line about the folder."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or error
+        raise UserError(f"cannot write to {folder}: {reason}; choose another folder") from error
 
 
 @app.command()
@@ -185,14 +204,15 @@ def audit(
         Path, typer.Argument(help="An .npz with mean and scale (or logvar), each (N, D), or z.")
     ],
     prior: Annotated[
-        str, typer.Option(help="A name of `vaebench list priors`.", autocompletion=_priors)
+        str, typer.Option(help="normal, or uniform on a box.", autocompletion=_priors)
     ] = "normal",
     as_json: Annotated[bool, typer.Option("--json", help="A list of rows on stdout.")] = False,
     report: Annotated[
         Path | None, typer.Option(help="Write a Markdown page with figures to this folder.")
     ] = None,
     threads: Annotated[
-        int | None, typer.Option(min=1, help="Of torch.", show_default="one per core if N > 5,000")
+        int | None,
+        typer.Option(min=1, help="Of torch.", show_default="one per idle core if N > 5,000"),
     ] = None,
 ) -> None:
     """Answer for your own model: may I sample from N(0, I)?
@@ -200,27 +220,43 @@ def audit(
     The file holds `mean` and `scale` (or `logvar`) of the training inputs and, where you have
     them, `heldout_mean` and `heldout_scale` - or `z` alone, one latent per input.
 
-    Example: vaebench audit posterior.npz --report audit
+    For example:
+
+    vaebench audit posterior.npz
+
+    vaebench audit posterior.npz --report audit
+
+    vaebench audit posterior.npz --json > rows.json
     """
     import json
 
     from rich.console import Console
 
+    from bench.errors import unknown
+
+    if prior not in _UNTRAINED:
+        raise UserError(unknown("--prior", f'prior "{prior}"', prior, _UNTRAINED))
     from bench import audit_report as audits
-    from bench.audit_figures import write_report
-    from bench.running import cores
+    from bench.cores import idle_cores
 
     aside = Console(stderr=True, soft_wrap=True)
+    if report is not None:
+        with _writing(report):
+            report.mkdir(parents=True, exist_ok=True)
     try:
-        audited = audits.audit_file(file, prior, aside, threads or cores(), always=bool(threads))
+        count = threads or idle_cores()
+        audited = audits.audit_file(file, prior, aside, count, always=bool(threads))
     except ValueError as error:
         raise typer.BadParameter(f"{file}: {error}") from error
     if as_json:
-        print(json.dumps(audits.json_rows(audited.rows), indent=1))
+        print(json.dumps(audits.json_rows(audited), indent=1))
     else:
         audits.show(audited, _console())
     if report is not None:
-        aside.print(str(write_report(report, audited, file.name)), markup=False)
+        from bench.audit_figures import write_report
+
+        with _writing(report):
+            aside.print(str(write_report(report, audited, file.name)), markup=False)
 
 
 @app.command()
@@ -243,7 +279,7 @@ def validate(
     Example: vaebench validate --quick
     """
     from bench import validate as calibration
-    from bench.running import cores
+    from bench.cores import cores
     from bench.validity_page import write_validity
     from bench.validity_verdicts import summary
 
@@ -273,24 +309,18 @@ def list_names(
 
     Example: vaebench list metrics
     """
-    from rich.markup import escape
-    from rich.table import Table
-
     from bench.catalogue import KINDS, also, entries
     from bench.errors import unknown
+    from bench.terminal import table
 
     if kind is not None and kind not in KINDS:
         raise UserError(unknown("list", f'kind "{kind}"', kind, KINDS))
     for name in [kind] if kind else KINDS:
-        found = entries(name)
-        referred = any(entry.reference for entry in found.values())
-        heads = ["name", "what it is", *["from"] * referred]
-        table = Table(*heads, title=name, title_justify="left", caption=escape(also(name)))
-        table.caption_justify = "left"
-        for entry, said in found.items():
-            texts = [said.summary, *[said.reference] * referred]
-            table.add_row(entry, *map(escape, texts))
-        _console().print(table)
+        body = [
+            [entry, said.summary + f"\nfrom {said.reference}" * bool(said.reference)]
+            for entry, said in entries(name).items()
+        ]
+        _console().print(table(["name", "what it is"], body, title=name, caption=also(name)))
 
 
 def main(arguments: list[str] | None = None) -> int:

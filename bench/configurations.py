@@ -24,6 +24,7 @@ __all__ = [
     "digest",
     "expand",
     "resolve_all",
+    "told",
 ]
 
 DEFAULTS: dict[str, Any] = {
@@ -263,21 +264,36 @@ def _name(keys: Sequence[str], values: Mapping[str, Any], base: Mapping[str, Any
         if value != _look(base, key):
             words = [key.removesuffix(".name").replace(".", "-"), value]
             if key in DEFAULTS and isinstance(value, dict):
-                usual = _usual(key, value, base[key])
-                new = [(k, v) for k, v in value.items() if v != usual.get(k) and k != "name"]
+                new = told(key, value, base[key]).items()
                 words = [key, *[value["name"]] * ("name" in value), *itertools.chain(*new)]
             parts.append(_slug(words))
     return "--".join(parts) or "other"  # where an untyped option is true for 1
 
 
-def _usual(key: str, table: Mapping[str, Any], base: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What a reader assumes of a component: the base's options, or the defaults of another."""
-    if key not in FAMILIES or table["name"] == base["name"]:
-        return base
+def told(
+    key: str, table: Mapping[str, Any], base: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """The options of a table that a reader would not assume.
+
+    Args:
+        key: of ``DEFAULTS``.
+        table: its resolved value.
+        base: what is assumed where it names the same component; the defaults elsewhere.
+
+    Returns:
+        Option -> value, without the name.
+    """
+    if base is not None and table.get("name") == base.get("name"):
+        return {k: v for k, v in table.items() if v != base.get(k)}
+    return {k: v for k, v in table.items() if k != "name" and not _assumed(key, table, k)}
+
+
+def _assumed(key: str, table: Mapping[str, Any], option: str) -> bool:
+    """Whether a table says the same without an option."""
     try:
-        return resolve(key, {"name": table["name"]})
-    except MatrixError:  # an option without a default
-        return {}
+        return resolve(key, {k: v for k, v in table.items() if k != option}) == table
+    except MatrixError:  # it has no default
+        return False
 
 
 def _slug(value: object) -> str:

@@ -121,9 +121,21 @@ def made(
                 "expected an nn.Module, so that it trains, moves to a GPU and is saved with the "
                 f"model; got {type(component).__name__}"
             )
+        _require_methods(component)
         return component
 
     return make
+
+
+def _require_methods(component: nn.Module) -> None:
+    """Whether every method of its bases is still one."""
+    for base in type(component).__mro__[1:]:
+        for name, value in vars(base).items():
+            if callable(value) and not callable(found := getattr(component, name)):
+                raise BrokenError(
+                    f"{name} is a method of {base.__name__}, got {found!r} in its place; choose "
+                    "another name for that attribute"
+                )
 
 
 def require_shape(

@@ -6,6 +6,7 @@ Every function takes numbers and returns a matplotlib figure made for a width of
 
 import math
 import re
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,7 @@ STYLE: Any = {
     "savefig.dpi": 160,
 }
 WIDTH = 8.0  # inches
+_LABEL = 28  # characters of a label on one line
 _SPLITS = {"test": "#0072B2", "train": "#E69F00"}  # Okabe & Ito
 _MUTED = (  # Tol's muted scheme, ten labels that stay apart for every kind of colour vision
     "#332288 #88CCEE #44AA99 #117733 #999933 #DDCC77 #CC6677 #882255 #AA4499 #777777"
@@ -247,7 +249,8 @@ def metric_panels(frame: pd.DataFrame, metrics: Sequence[str]) -> Figure:
     gap = float(np.diff(np.sort(where)).min()) if len(where) > 1 else 1.0
     wide = min(2, len(metrics))
     tall = -(-len(metrics) // wide)
-    longest = max(map(len, names.values()))
+    texts = [textwrap.fill(name, _LABEL) for name in names.values()]
+    longest = max(len(line) for text in texts for line in text.splitlines())
     angle = 0 if longest * len(names) <= 34 else 25 if len(names) <= 7 else 60
     with mpl.rc_context(STYLE):
         height = 0.6 + tall * (2.2 + 0.06 * longest * math.sin(math.radians(angle)))
@@ -255,7 +258,7 @@ def metric_panels(frame: pd.DataFrame, metrics: Sequence[str]) -> Figure:
         panels = figure.subplots(tall, wide, squeeze=False, sharex=True).ravel()
         for axes, metric in zip(panels, metrics, strict=False):
             _panel(axes, frame, metric, dict(zip(names, where, strict=True)), gap)
-            axes.set_xticks(where, list(names.values()))
+            axes.set_xticks(where, texts)
             axes.tick_params(labelbottom=True)
             if angle:
                 for text in axes.get_xticklabels():
@@ -335,7 +338,9 @@ def kl_parts(frame: pd.DataFrame) -> Figure:
             _bars(axes, frame, split, list(names))
             axes.set_title(f"{split} inputs")
             axes.set_xlabel("nats")
-        panels[0].set_yticks(np.arange(len(names)), list(names.values()))
+        panels[0].set_yticks(
+            np.arange(len(names)), [textwrap.fill(n, _LABEL) for n in names.values()]
+        )
         panels[0].set_ylim(len(names) - 0.4, -0.6)
         panels[0].set_xlim(left=0)
         panels[0].set_ylabel(",\n".join(varied_keys(frame)) or "configuration")

@@ -1,6 +1,7 @@
 """The marginals of the aggregate posterior against N(0, 1), quantile by quantile."""
 
 from collections.abc import Mapping
+from textwrap import fill
 
 import matplotlib as mpl
 import numpy as np
@@ -21,6 +22,7 @@ SHARES: Floats = np.concatenate(
 
 _COLUMNS = 4
 _GRID = 801
+_TITLE = 100  # characters of 8.5 points in the width of the figure
 
 
 def marginal_quantiles(mean: npt.ArrayLike, scale: npt.ArrayLike) -> Floats:
@@ -32,9 +34,12 @@ def marginal_quantiles(mean: npt.ArrayLike, scale: npt.ArrayLike) -> Floats:
 
     Returns:
         Quantiles at ``SHARES``, shape (D, len(SHARES)), by linear interpolation of the exact
-        distribution function at 801 points.
+        distribution function at 801 points; those of the means where all scales are 0.
     """
     centre, width = np.asarray(mean, np.float64), np.asarray(scale, np.float64)
+    if not width.any():
+        points: Floats = np.quantile(centre, SHARES, axis=0).T
+        return points
     out = np.empty((centre.shape[1], len(SHARES)))
     for j, (m, s) in enumerate(zip(centre.T, width.T, strict=True)):
         at = np.linspace((m - 5 * s).min(), (m + 5 * s).max(), _GRID)
@@ -63,7 +68,7 @@ def quantile_plot(quantiles: Mapping[str, Floats]) -> Figure:
             shade = max(0.25, min(0.9, 2 / len(values)))
             axes.axhline(0, c="#555555", lw=0.9, ls=":")
             axes.plot(normal, (values - normal).T, c="#0072B2", lw=1.2, alpha=shade)
-            axes.set_title(f"{label}  (D = {len(values)})", fontsize=8.5)
+            axes.set_title(fill(f"{label}  (D = {len(values)})", _TITLE // across), fontsize=8.5)
             axes.grid(axis="y")
         for axes in panels[len(quantiles) :]:
             axes.set_axis_off()

@@ -15,6 +15,7 @@ from bench.tables import rankings
 __all__ = ["rank_plot"]
 
 _TIED, _BEHIND = "#0072B2", "#9a9a9a"
+_LABEL = 36  # characters of a name on one line
 
 
 def rank_plot(rows: pd.DataFrame, metrics: Sequence[tuple[str, str]], split: str) -> Figure:
@@ -31,8 +32,11 @@ def rank_plot(rows: pd.DataFrame, metrics: Sequence[tuple[str, str]], split: str
     """
     boards = [rankings(rows, name, split, source) for name, source in metrics]
     order = list(dict.fromkeys([*boards[0].index, *rows["config"].unique()]))
+    texts = [name.replace("--", "--\n") if len(name) > _LABEL else name for name in order]
+    lines = 1 + max(text.count("\n") for text in texts)
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, 1.0 + 0.19 * len(order)), layout="constrained")
+        height = 1.0 + max(0.19, 0.125 * lines) * len(order)
+        figure = Figure(figsize=(WIDTH, height), layout="constrained")
         panels = figure.subplots(1, len(metrics), sharey=True, squeeze=False).ravel()
         for axes, board, (name, source) in zip(panels, boards, metrics, strict=True):
             known = board[board.index.isin(order)]
@@ -50,7 +54,7 @@ def rank_plot(rows: pd.DataFrame, metrics: Sequence[tuple[str, str]], split: str
             axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
             axes.grid(axis="x")
             axes.tick_params(axis="y", length=0)
-        panels[0].set_yticks(np.arange(len(order)), order, fontsize=7.5)
+        panels[0].set_yticks(np.arange(len(order)), texts, fontsize=7.5)
         panels[0].set_ylim(len(order) - 0.5, -0.5)
         figure.supxlabel(
             "rank, 1 is best; dot: by the mean, bar: what the seeds allow, blue: tie group",

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from bench.configurations import told
 from bench.files import write_atomically
 from bench.matrix import Cell
 from bench.record import DONE, Measurement
@@ -70,7 +71,7 @@ def _rows_of(
         said.append("stale: computed by other code")
     for measured in (record and record.measurements) or [_NOTHING]:
         yield {
-            **{key: _shown(value) for key, value in configuration.varied.items()},
+            **{key: _shown(value, key) for key, value in configuration.varied.items()},
             "matrix": matrix,
             "study": "; ".join(configuration.studies),
             "config": configuration.name,
@@ -90,13 +91,14 @@ def _dataset(table: Mapping[str, Any]) -> str:
     return f"{table['name']} {table['path']}" if "path" in table else str(table["name"])
 
 
-def _shown(value: Any) -> Any:  # noqa: ANN401
-    """One cell of a table: lists as 200-200, components as their name and options."""
+def _shown(value: Any, key: str = "") -> Any:  # noqa: ANN401
+    """One cell of a table: lists as 200-200, components as their name and unusual options."""
     if isinstance(value, list | tuple):
         return "-".join(str(_shown(item)) for item in value)
     if isinstance(value, Mapping):
-        options = (f"{key}={_shown(item)}" for key, item in value.items() if key != "name")
-        return " ".join([value.get("name", ""), *options]).strip()
+        options = {k: str(_shown(item)).removesuffix(".0") for k, item in told(key, value).items()}
+        words = [value.get("name", ""), *(f"{k}={text}" for k, text in options.items())]
+        return " ".join(words).strip() or "defaults"
     return "" if value is None else value
 
 

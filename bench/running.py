@@ -1,7 +1,6 @@
 """What ``vaebench run`` does: checks, the dry run, the run, its pages and its last lines."""
 
 import csv
-import os
 from collections import Counter
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -9,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from rich.console import Console
-from rich.table import Table
 
 from bench import report as pages
 from bench.benchmark import Plan, benchmark, pictured, plan
+from bench.cores import cores
 from bench.errors import UserError
 from bench.estimate import estimate
 from bench.executors import Executor, LocalExecutor
@@ -23,6 +22,7 @@ from bench.progress import duration, progress_on
 from bench.request import Request
 from bench.states import Known, changed, inspect
 from bench.store import Store, StoreError
+from bench.terminal import table
 
 __all__ = ["device_of", "execute", "executor_of", "write_pages"]
 
@@ -117,15 +117,10 @@ def executor_of(request: Request) -> Executor:
         from bench.cluster import DaskExecutor
     except ModuleNotFoundError as error:
         raise UserError(
-            f"--executor {request.executor} needs the package {error.name}; "
-            "install the extra with `pip install vaebench[cluster]`"
+            f"--executor {request.executor} needs the package {error.name}; install it with "
+            f"`python -m pip install {error.name}`"
         ) from error
     return DaskExecutor(request.executor)
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _warn_of_other_rows(request: Request, planned: Plan, console: Console) -> None:
@@ -152,10 +147,11 @@ def _show(request: Request, planned: Plan, console: Console) -> None:
     states = {job["name"]: Counter[str]() for job in jobs}
     for found in known.values():
         states[found.name][found.state] += 1
-    table = Table("configuration", "seeds", *_STATES)
-    for name, counts in states.items():
-        table.add_row(name, str(counts.total()), *(str(counts[state]) for state in _STATES))
-    console.print(table)
+    body = [
+        [name, str(counts.total()), *(str(counts[state]) for state in _STATES)]
+        for name, counts in states.items()
+    ]
+    console.print(table(["configuration", "seeds", *_STATES], body))
     for line in changed(known):
         console.print(line, markup=False)
     keep = {"cached", "stale"} if request.allow_stale else {"cached"}

@@ -4,7 +4,7 @@ Call them from your own tests, with the options that you use:
 
     from bench.testing import check_prior
     def test_my_prior():
-        check_prior(MyPrior, rate=2.0)
+        check_prior(MyPrior, width=2.0)
 
 Each raises a `ContractError` that lists every broken promise, and returns nothing where there is
 none. The suite's own components pass them.

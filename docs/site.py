@@ -4,6 +4,7 @@ They stay where a reader of the repository looks for them; so a link that is bro
 error of the site, too.
 """
 
+import re
 from pathlib import Path
 
 from mkdocs.config.defaults import MkDocsConfig
@@ -28,6 +29,12 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Makes links between the repository's root and this folder links of the site."""
     name = page.file.src_uri
+    folder = (_ROOT / name).parent  # a folder has no page: of a link to one the text stays
+    markdown = re.sub(
+        r"\[([^]]*)\]\(([^):#]+)\)",
+        lambda link: link[1] if (folder / link[2]).is_dir() else link[0],
+        markdown,
+    )
     if "/" not in name:
         markdown = markdown.replace("](docs/", "](").replace("](../", "](")
         markdown = markdown.replace("](.github/workflows/check.yml)", "](ci.md)")

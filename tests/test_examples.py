@@ -5,8 +5,10 @@ import re
 import runpy
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
+from bench.cli import main
 from vaelib.audit import audit
 from vaelib.stats.nulls import NormalNull
 
@@ -79,3 +81,14 @@ def test_diffusers_in_both_views(run):
     assert "position: 1078 latents of 2 dimensions" in text
     assert flat[SAFE] in ("yes", "no", "undecided")
     assert position["saturation"] == "no"
+
+
+def test_a_prior_of_ones_own_trains_beside_the_normal_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(FOLDER.parent)
+    runpy.run_path(str(FOLDER / "my_prior.py"))["test_laplace_keeps_the_contract"]()
+    command = f"run examples/my_prior.toml --results {tmp_path} --seeds 1 --workers 1"
+    small = ["--set", "training.steps=5", "--set", "quality.sources=[]"]
+    assert main([*command.split(), *small]) == 0
+    rows = pd.read_csv(tmp_path / "my_prior" / "rows.csv")
+    assert set(rows["prior.name"]) == {"normal", "examples.my_prior:Laplace"}
+    assert set(rows["status"]) == {"ok"}

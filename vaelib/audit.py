@@ -22,10 +22,25 @@ from vaelib.stats.nulls import NormalNull
 from vaelib.stats.prior_tests import PRIOR_TESTS, mmd_squared_prior
 from vaelib.stats.sample_moments import SAMPLE_MOMENTS, jackknife
 
-__all__ = ["Measurement", "Progress", "audit", "audit_samples"]
+__all__ = [
+    "CLASSIFIED",
+    "KERNEL_ROWS",
+    "TEST_ROWS",
+    "Measurement",
+    "Progress",
+    "audit",
+    "audit_samples",
+]
 
-_CLASSIFIED = 2000  # inputs that the classifier sees at most
-_KERNEL_ROWS = 10_000  # inputs that the unbiased MMD and the hole mass see at most
+TEST_ROWS = 500
+"""Inputs that the tests see at most, by default."""
+
+CLASSIFIED = 2000
+"""Inputs that the classifier sees at most."""
+
+KERNEL_ROWS = 10_000
+"""Inputs that the unbiased MMD and the hole mass see at most."""
+
 _PAIRS = 1 << 25  # (point, component) pairs up to which every component is evaluated at its z
 
 _NEEDS_POSTERIORS = "needs the mean and scale of every posterior"
@@ -81,7 +96,7 @@ def audit(
     *,
     seed: int = 0,
     null_draws: int = 99,
-    test_rows: int = 500,
+    test_rows: int = TEST_ROWS,
     null: NormalNull = NormalNull(),  # noqa: B008  # frozen
     progress: Progress = _silent,
 ) -> list[Measurement]:
@@ -186,7 +201,7 @@ def _bare(z: Tensor, prior: Prior, split: str, reason: str) -> Iterator[Measurem
 
 
 def _holes(q: AggregatePosterior, z: Tensor, prior: Prior, seed: int) -> Measurement:
-    most = _KERNEL_ROWS if q.components <= _KERNEL_ROWS else _points(q, 16) or _KERNEL_ROWS
+    most = KERNEL_ROWS if q.components <= KERNEL_ROWS else _points(q, 16) or KERNEL_ROWS
     try:
         share = holes.hole_mass(q, z[:most], prior, stream("holes", seed), draws=most)
     except ValueError as error:
@@ -200,7 +215,7 @@ def audit_samples(
     prior: str | Prior = "normal",
     *,
     seed: int = 0,
-    test_rows: int = 500,
+    test_rows: int = TEST_ROWS,
     null: NormalNull = NormalNull(),  # noqa: B008  # frozen
     progress: Progress = _silent,
 ) -> list[Measurement]:
@@ -263,7 +278,10 @@ def _match(
     progress: Progress,
 ) -> Iterator[Measurement]:
     """How far the mixture of one split is from the prior."""
+    stage = f"density of {split}"
+    progress(stage, 0, 2)
     parts, note = _observed(q, prior, split, seed)
+    progress(stage, 1, 2)
     error = parts.standard_error
     floor = divergences.marginal_kl_floor(parts.rate, q.components)
     saturated = divergences.is_saturated(parts.rate, q.components)
@@ -283,9 +301,10 @@ def _match(
         else:
             apart = "some posteriors overlap with no other: the density left is 0"
             yield Measurement(split, "marginal_kl_loo", None, message=apart)
+    progress(stage, 2, 2)
     if isinstance(prior, Normal):
         yield from _against_null(q, prior, parts, split, seed, null_draws, progress)
-        yield from _against_normal(q, parts, split)
+        yield from _against_normal(q, parts, split, note)
         yield from _gauge_fixed(q, prior, split, seed, null_draws, progress)
     else:
         undefined = "defined for the standard normal prior only"
@@ -301,7 +320,16 @@ def _observed(
     few = _points(q, 16)
     draws = 4 if few is None else 1
     parts = divergences.decompose(q, prior, stream(f"z {split}", seed), draws, few)
-    return parts, "" if few is None else f"density at z of {few:,} random inputs"
+    return parts, _seen(few)
+
+
+def _seen(few: int | None) -> str:
+    """At how many z a density was taken, where that is not all of them."""
+    return "" if few is None else f"density at z of {few:,} random inputs"
+
+
+def _joined(*notes: str) -> str:
+    return "; ".join(filter(None, notes))
 
 
 def _ticks(progress: Progress, stage: str, of: int) -> Callable[[], None]:
@@ -324,16 +352,18 @@ def _against_null(
     null = divergences.marginal_kl_null(q, stream(f"null {split}", seed), draws, _points(q), tick)
     excess, error = null.excess(observed)
     note = "" if null.exact else "some scales exceed 1: the null is approximate"
-    again = stream(f"null z {split}", seed)
-    exchangeable = divergences.decompose(q, prior, again, points=_points(q))
+    again, few = stream(f"null z {split}", seed), _points(q)
+    exchangeable = divergences.decompose(q, prior, again, points=few)
+    seen = _joined(note, _seen(_points(q, 16)))
+    note = _joined(note, _seen(few))
     yield Measurement(split, "marginal_kl_null", null.mean, null.standard_error, message=note)
-    yield Measurement(split, "marginal_kl_excess", excess, error, message=note)
+    yield Measurement(split, "marginal_kl_excess", excess, error, message=seen)
     value, p_value = exchangeable.marginal_kl, null.p_value(exchangeable)
     yield Measurement(split, "marginal_kl_null_test", value, p_value=p_value, message=note)
 
 
 def _against_normal(
-    q: AggregatePosterior, parts: divergences.Decomposition, split: str
+    q: AggregatePosterior, parts: divergences.Decomposition, split: str, note: str
 ) -> Iterator[Measurement]:
     """Where the mismatch lies: in the moments, the shape, the margins, the dependence."""
     error = parts.standard_error
@@ -341,9 +371,9 @@ def _against_normal(
     dimensions, wrong = marginals.kl_per_dimension(q)
     total = marginals.total_correlation(parts.marginal_kl, dimensions)
     yield Measurement(split, "kl_per_dimension", float(dimensions.mean()), float(wrong.max()))
-    yield Measurement(split, "total_correlation", total, error)
+    yield Measurement(split, "total_correlation", total, error, message=note)
     yield Measurement(split, "moment_kl", moment)
-    yield Measurement(split, "negentropy", parts.marginal_kl - moment, error)
+    yield Measurement(split, "negentropy", parts.marginal_kl - moment, error, message=note)
     yield Measurement(split, "second_moment", divergences.second_moment(q))
     yield Measurement(split, "excess_kurtosis", float(marginals.excess_kurtosis(q).mean()))
     yield Measurement(split, "variance_law", divergences.variance_law(q))
@@ -354,7 +384,7 @@ def _gauge_fixed(
 ) -> Iterator[Measurement]:
     """The match after every dimension was shifted and rescaled to mean 0 and variance 1."""
     fixed, draws = marginals.gauge_fix(q), max(2, draws // 4)
-    parts, _ = _observed(fixed, prior, split, seed)
+    parts, seen = _observed(fixed, prior, split, seed)
     tick = _ticks(progress, f"rescaled null of {split}", draws)
     null = divergences.marginal_kl_null(
         fixed, stream(f"null {split}", seed), draws, _points(fixed), tick
@@ -363,7 +393,8 @@ def _gauge_fixed(
     error, excess = parts.standard_error, null.excess(parts)
     source = "gauge_fixed"
     yield Measurement(split, "rate", parts.rate, source=source)
-    yield Measurement(split, "marginal_kl", parts.marginal_kl, error, source=source)
+    yield Measurement(split, "marginal_kl", parts.marginal_kl, error, source=source, message=seen)
+    note = _joined(note, seen)
     yield Measurement(split, "marginal_kl_excess", *excess, source=source, message=note)
 
 
@@ -381,15 +412,15 @@ def _tests(
     order = torch.randperm(len(z), generator=stream(f"rows {split}", seed))
     few = z[order[:rows]]
     if len(z) >= 8:
-        many = z[order[:_CLASSIFIED]]
+        many = z[order[:CLASSIFIED]]
         outcome = classifier_prior_test(many, prior.sample, generator=stream(f"c2st {split}", seed))
         yield Measurement(split, "c2st_auc", outcome.statistic)
         yield Measurement(split, "c2st_test", outcome.statistic, p_value=outcome.p_value)
     tick()
     if len(z) < 2:
         return
-    if len(z) > _KERNEL_ROWS:
-        z = z[order[:_KERNEL_ROWS]]
+    if len(z) > KERNEL_ROWS:
+        z = z[order[:KERNEL_ROWS]]
     if not isinstance(prior, Normal):
         yield from _against_draws(z, few, prior, split, seed)
         return

@@ -21,7 +21,7 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
-from vaelib.audit import Measurement, audit
+from vaelib.audit import CLASSIFIED, Measurement, audit
 from vaelib.moment_findings import (
     MARGINS,
     Finding,
@@ -36,7 +36,6 @@ from vaelib.moment_findings import (
 __all__ = ["Finding", "Moments", "answers", "findings"]
 
 _SAFE_AUC = 0.55  # a classifier that cannot reach it is as good as blind
-_CLASSIFIED = 2000  # the most z that the audit's classifier sees
 _LEVEL = 0.01  # of the shape tests where no density can be read
 
 
@@ -141,7 +140,7 @@ class _Evidence:
 
     @property
     def approximate(self) -> bool:
-        return bool(self.row["marginal_kl_null"].message)
+        return "approximate" in self.row["marginal_kl_null"].message
 
     def correlation(self) -> float:
         """What correlation adds to the KL, less its mean without any: at least 0, in nats."""
@@ -157,7 +156,7 @@ class _Evidence:
         value = self.value("c2st_auc")
         if value is None:
             return None
-        held = min(self.moments.inputs, _CLASSIFIED) / 2
+        held = min(self.moments.inputs, CLASSIFIED) / 2
         half = 1.96 * math.sqrt((1 / held + 1 / (4 * held)) / 12)
         return value, (value - half, value + half)
 
@@ -208,7 +207,7 @@ def _holes(evidence: _Evidence) -> Finding:
     most = 0.01 + MARGINS["hole_mass"]
     verdict = decide(interval, 0, most, ("", "none", "holes"))
     sentence = (
-        f"{row.value:.1%} of the prior's draws land where held-out z almost never fall; "
+        f"{100 * row.value:.1f} % of the prior's draws land where held-out z almost never fall; "
         "1 % when matched."
     )
     return Finding("holes", verdict, sentence, "hole_mass", row.value, interval)
@@ -329,4 +328,4 @@ def _left(evidence: _Evidence) -> str:
     row = evidence.fixed.get("marginal_kl_excess")
     if row is None or row.value is None or evidence.saturated:
         return ""
-    return f", which leaves an excess of {row.value:.2f} nats"
+    return f", which leaves an excess of {round(row.value, 2) + 0.0:.2f} nats"

@@ -388,3 +388,23 @@ def test_rejections_count_p_values_up_to_the_level(frame):
 def test_varied_keys_are_those_that_differ(frame):
     assert varied_keys(frame) == ["latent_dim", "encoder.hidden"]
     assert varied_keys(frame[frame["study"].str.contains("latent size")]) == ["latent_dim"]
+
+
+def varying(**columns):
+    size = len(next(iter(columns.values())))
+    frame = pd.DataFrame({"config": [f"c{i}" for i in range(size)], "dataset": "digits"})
+    return frame.assign(**{name.replace("__", "."): values for name, values in columns.items()})
+
+
+def test_of_a_table_and_its_options_those_are_named_that_tell():
+    beta = varying(objective=["elbo", "elbo beta=2"], objective__beta=[1.0, 2.0])
+    assert varied_keys(beta) == ["objective.beta"]
+    names = ["elbo", "elbo beta=2", "iwae", "ae"]
+    kinds = varying(objective=names, objective__beta=[1.0, 2.0, None, None])
+    assert varied_keys(kinds) == ["objective"]
+    both = varying(
+        prior=["normal", "normal", "mixture", "mixture"],
+        objective=["elbo", "elbo beta=2"] * 2,
+        objective__beta=[1.0, 2.0] * 2,
+    )
+    assert varied_keys(both) == ["prior", "objective.beta"]

@@ -15,6 +15,14 @@ def saved(path, **arrays):
     return path
 
 
+@pytest.mark.parametrize("dtype", [np.float16, ">f4", np.float64, np.int32])
+def test_any_numbers_are_read_in_float64(dtype, tmp_path):
+    z = (4 * MEAN).astype(dtype)
+    found = read(saved(tmp_path / "z.npz", z=z)).z
+    assert found.dtype == torch.float64
+    np.testing.assert_array_equal(found, z.astype(np.float64))
+
+
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
 def test_posteriors_are_read_in_float64(save, tmp_path):
     path = tmp_path / "p.npz"
@@ -66,6 +74,10 @@ NAN[[3, 5, 7, 8, 9, 199], 1] = np.nan
         ({"mean": MEAN[:0], "scale": SCALE[:0]}, r"got \(0, 2\)"),
         ({"mean": MEAN[:, 0], "scale": SCALE[:, 0]}, r"got \(200,\)"),
         ({"mean": MEAN, "scale": SCALE[:9]}, r"got \(200, 2\) and \(9, 2\)"),
+        (
+            {"mean": MEAN, "logvar": np.full((200, 2), -2000)},
+            "logvar must lie between -700 and 700, got -2e\\+03 to -2e\\+03",
+        ),
         ({"mean": MEAN.astype(complex), "scale": SCALE}, "must hold numbers, got dtype complex128"),
     ],
 )
@@ -134,4 +146,33 @@ def test_ten_gigabytes_are_refused_before_they_are_read(tmp_path):
     assert path.stat().st_size > size
     assert path.stat().st_blocks < 1000
     with pytest.raises(ValueError, match=r"z has shape \(156250000, 16\), 2,500,000,000 numbers"):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    ("offset", "byte", "message"),
+    [
+        (8, 1, "got: File 'z.npy' is encrypted"),  # offsets in the zip's central directory
+        (10, 99, "got: That compression method is not supported"),
+        (16, 1, "got: Bad CRC-32 for file 'z.npy'"),
+    ],
+)
+def test_archives_that_numpy_does_not_write_are_refused(offset, byte, message, tmp_path):
+    path = saved(tmp_path / "z.npz", z=MEAN)
+    content = bytearray(path.read_bytes())
+    content[content.index(b"PK\x01\x02") + offset] ^= byte
+    if offset == 8:
+        content[6] |= 1
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=f"^expected a readable .npz file, {message}"):
+        read(path)
+
+
+def test_a_header_that_promises_more_than_there_is_is_refused(tmp_path):
+    path = tmp_path / "z.npz"
+    with zipfile.ZipFile(path, "w") as file, file.open("z.npy", "w") as member:
+        header = {"descr": "<f8", "fortran_order": False, "shape": (300, 2)}
+        np.lib.format.write_array_header_1_0(member, header)
+        member.write(MEAN.tobytes())
+    with pytest.raises(ValueError, match="got: EOF: reading array data, expected 4800 bytes got"):
         read(path)

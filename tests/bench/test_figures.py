@@ -149,6 +149,17 @@ def bars(axes, kind=ErrorbarContainer):
     return [one for one in axes.containers if isinstance(one, kind)]
 
 
+def test_long_labels_break_between_words(sizes):
+    label = "mixture components=50 spread=0.5 of, 200-200"
+    named = sizes.assign(prior=sizes["latent_dim"].map(lambda d: label if d == 8 else "normal"))
+    for figure in (metric_panels(named, ["elbo"]), kl_parts(named)):
+        axes = figure.axes[0]
+        texts = [t.get_text() for t in [*axes.get_xticklabels(), *axes.get_yticklabels()]]
+        (found,) = [text for text in texts if "mixture" in text]
+        assert " ".join(found.split("\n")) in (f"8, {label}", label)
+        assert max(map(len, found.split("\n"))) <= 28
+
+
 def test_panels_show_means_intervals_and_every_seed(depths):
     figure = metric_panels(depths, ["elbo", "rate"])
     assert len(figure.axes) == 2

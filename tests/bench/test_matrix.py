@@ -209,6 +209,7 @@ def test_a_new_name_keeps_the_options_that_fit(read):
     replaced = read(toy + study(whole)).configurations[1]
     assert replaced.values["prior"] == {"name": NEEDY, "components": 3, "width": 3.0}
     assert replaced.varied == {"prior": replaced.values["prior"]}
+    assert replaced.name.endswith("Needy-components-3")  # its width is the default
 
 
 def test_names_are_safe_short_and_unique(read):

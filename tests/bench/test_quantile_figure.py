@@ -29,3 +29,17 @@ def test_the_lines_are_level_where_a_marginal_is_standard_normal():
     assert np.abs(level).max() < 1e-2
     assert slope == pytest.approx(norm.ppf(SHARES), abs=2e-2)
     assert [a.get_title(loc="left") for a in figure.axes] == ["a  (D = 2)", "b  (D = 1)"]
+
+
+def test_points_give_the_quantiles_of_their_places():
+    points = np.random.default_rng(0).normal(size=(500, 2))
+    found = marginal_quantiles(points, np.zeros_like(points))
+    assert found == pytest.approx(np.quantile(points, SHARES, axis=0).T)
+
+
+def test_long_titles_break_between_words():
+    label = "conv channels=32-64 hidden=256, conv channels=64-32 hidden=256"
+    figure = quantile_plot(dict.fromkeys([label, "a"], np.zeros((1, len(SHARES)))))
+    lines = figure.axes[0].get_title(loc="left").split("\n")
+    assert " ".join(lines).split() == f"{label} (D = 1)".split()
+    assert max(map(len, lines)) <= 50

@@ -19,3 +19,13 @@ def test_bars_are_the_rank_intervals_and_colours_the_tie_groups():
         assert sorted(np.concatenate([line.get_xdata() for line in dots])) == [
             *range(1, len(board) + 1)
         ]
+
+
+def test_long_names_break_between_their_parts():
+    frame = synthetic_rows(3)
+    long = "latent_dim-8--prior-mixture-components-50--objective-beta-2"
+    renamed = frame.assign(config=frame["config"].replace("latent_dim-8", long))
+    figure = rank_plot(renamed, [("elbo", "")], "test")
+    names = [text.get_text() for text in figure.axes[0].get_yticklabels()]
+    assert long.replace("--", "--\n") in names
+    assert "encoder_hidden-200-200-200" in names

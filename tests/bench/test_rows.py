@@ -10,6 +10,7 @@ from bench.matrix import Cell, Configuration
 from bench.rows import COLUMNS, rows, write_rows
 from bench.store import CorruptRecord, Store
 from tests.bench.fakes import cells_of, outcome
+from vaelib.training import Training
 
 UNITS = {"rate": "nats"}
 
@@ -96,6 +97,21 @@ def test_varied_values_are_short(store):
         "noise": "",
     }
     assert frame["dataset"][0] == "mnist5k"
+
+
+def test_tables_show_their_unusual_options_alone(store):
+    elbo = {"name": "elbo", "beta": 1.0, "warmup": 0.0}
+    tables = [
+        ("objective", elbo, "elbo"),
+        ("objective", elbo | {"beta": 4.0, "warmup": 0.5}, "elbo beta=4 warmup=0.5"),
+        ("encoder", {"name": "mlp", "hidden": [50, 20], "activation": "relu"}, "mlp hidden=50-20"),
+        ("training", Training(steps=30).__dict__, "steps=30"),
+        ("training", Training().__dict__, "defaults"),
+    ]
+    for key, table, shown in tables:
+        values = {"dataset": {"name": "digits"}}
+        cell = Cell("c", Configuration("a", values, ("one",), {key: table}), 0)
+        assert rows("digits", [cell], store, UNITS)[key].tolist() == [shown]
 
 
 def test_no_cells_is_an_empty_table(store, tmp_path):

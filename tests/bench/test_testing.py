@@ -40,6 +40,17 @@ def test_the_suite_s_own_components_keep_their_contract(check, target):
     check(target)
 
 
+class Covering(Normal):
+    """An attribute in the place of a method of its base, which training calls."""
+
+    rate = 2.0
+
+
+def test_an_attribute_that_hides_a_method_is_named():
+    with pytest.raises(ContractError, match="rate is a method of Prior, got 2.0 in its place"):
+        check_prior(Covering)
+
+
 class Located(Prior):
     """N(m, I) with a mean that trains: right, and run through vmap."""
 

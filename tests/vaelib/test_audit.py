@@ -195,10 +195,14 @@ def test_many_inputs_are_evaluated_at_a_few_and_say_so():
             progress=lambda *step: told.append(step),
         )
     )
-    assert rows["marginal_kl"].message == "density at z of 8,000 random inputs"
+    for name in ("marginal_kl", "marginal_kl_excess", "negentropy", "total_correlation"):
+        assert rows[name].message == "density at z of 8,000 random inputs"
+    for name in ("marginal_kl_null", "marginal_kl_null_test"):
+        assert rows[name].message == "density at z of 1,048 random inputs"
     assert abs(rows["marginal_kl_excess"].value) < 0.02
     assert rows["marginal_kl_excess"].standard_error < 0.02
-    assert told[:2] == [("null of train", 1, 9), ("null of train", 2, 9)]
+    assert told[:3] == [("density of train", done, 2) for done in (0, 1, 2)]
+    assert told[3:5] == [("null of train", 1, 9), ("null of train", 2, 9)]
     assert told[-1] == ("tests of train", 8, 8)
 
 
