@@ -71,24 +71,26 @@ class _Loss(nn.Module):
         return loss
 
 
-def _batches(index: Tensor, batch_size: int, seeds: Sequence[int]) -> Iterator[Tensor]:
+def _batches(
+    index: Tensor, batch_size: int, seeds: Sequence[int], device: torch.device
+) -> Iterator[Tensor]:
     """Endless batches of indices, shape (S, batch_size): whole epochs without replacement."""
     generators = [stream("batches", seed) for seed in seeds]
     points = index.shape[1]
     size = min(batch_size, points)
     while True:
         order = torch.stack([torch.randperm(points, generator=g) for g in generators])
-        shuffled = index.gather(1, order)
+        shuffled = index.gather(1, order).to(device)
         for start in range(0, points - size + 1, size):
             yield shuffled[:, start : start + size]
 
 
-def _noise(shape: tuple[int, ...], seeds: Sequence[int]) -> Iterator[Tensor]:
+def _noise(shape: tuple[int, ...], seeds: Sequence[int], device: torch.device) -> Iterator[Tensor]:
     """Endless standard normal draws, shape (S, *shape)."""
     generators = [stream("noise", seed) for seed in seeds]
     while True:
         draws = [torch.randn(_NOISE_STEPS, *shape, generator=g) for g in generators]
-        yield from torch.stack(draws, 1)
+        yield from torch.stack(draws, 1).to(device)
 
 
 def train(
@@ -147,14 +149,14 @@ def train(
         losses_of = _bound(template, stacked)
 
     optimizer = torch.optim.Adam(leaves.values(), lr=training.learning_rate, fused=True)
-    batches = _batches(index, training.batch_size, seeds)
+    batches = _batches(index, training.batch_size, seeds, x.device)
     size = min(training.batch_size, index.shape[1])
-    noises = _noise((objectives[0].draws * size, models[0].latent_dim), seeds)
+    noises = _noise((objectives[0].draws * size, models[0].latent_dim), seeds, x.device)
     losses = torch.empty(training.steps, len(models), device=x.device)
     shape, each = (len(models), size, *x.shape[1:]), torch.ones(len(models), device=x.device)
     for step in range(training.steps):
-        batch = x.index_select(0, next(batches).flatten().to(x.device)).view(shape)
-        loss = losses_of(batch, next(noises).to(x.device), step / training.steps)
+        batch = x.index_select(0, next(batches).flatten()).view(shape)
+        loss = losses_of(batch, next(noises), step / training.steps)
         for leaf in leaves.values():
             leaf.grad = None  # only now, so that the next gradient takes its memory
         torch.autograd.backward(loss, each)

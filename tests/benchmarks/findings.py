@@ -19,6 +19,7 @@ class Finding:
         noise: largest relative difference of the reference's two timings of one round.
         target: the ratio that it should not exceed; None for a row that explains others.
         cause: why it may miss the target.
+        accepted: a ratio above the target that a check lets pass, for that cause.
         device: where it was timed.
     """
 
@@ -28,6 +29,7 @@ class Finding:
     noise: float
     target: float | None = None
     cause: str = ""
+    accepted: float | None = None
     device: str = "cpu"
 
     @property
@@ -40,7 +42,8 @@ class Finding:
 
     @property
     def worse_than_noise(self):
-        return self.target is not None and self.ratio > self.target * (1 + self.noise)
+        limit = self.target if self.accepted is None else self.accepted
+        return limit is not None and self.ratio > limit * (1 + self.noise)
 
     def __str__(self):
         return f"{self.what}: {self.ratio:.3g} of {self.reference}"

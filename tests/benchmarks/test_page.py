@@ -31,6 +31,8 @@ def test_a_page_without_misses_has_no_such_section():
 def test_only_more_than_the_noise_fails_a_check():
     assert [f.worse_than_noise for f in (MET, MISSED, FAILED)] == [False, False, True]
     assert not replace(FAILED, target=None).worse_than_noise
+    assert not replace(FAILED, accepted=0.7).worse_than_noise
+    assert replace(FAILED, accepted=0.5).worse_than_noise
     assert MEMORY.worse_than_noise and not replace(MEMORY, noise=0.1).worse_than_noise
 
 

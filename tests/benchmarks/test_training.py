@@ -17,10 +17,11 @@ from vaelib.models import VAE
 from vaelib.training import Training, train
 
 SIZES = {
-    "64-200-200-2 x 10": (64, [200, 200], 10, 150),
-    "784-500-500-2 x 5": (784, [500, 500], 5, 40),
+    "64-200-200-2 x 10": (64, [200, 200], 10, 200),
+    "784-500-500-2 x 5": (784, [500, 500], 5, 60),
 }
-TARGETS = {"64-200-200-2 x 10": 0.5, "784-500-500-2 x 5": 0.8}
+TARGETS = {"64-200-200-2 x 10": 0.45, "784-500-500-2 x 5": 0.7}
+ACCEPTED = {"64-200-200-2 x 10": 0.65, "784-500-500-2 x 5": 1.15}
 LATENT, BATCH, POINTS = 2, 128, 1280
 REFERENCE = "a plain loop over seeds"
 
@@ -134,6 +135,7 @@ def test_replicates_against_a_loop_over_seeds(compare, size, plain):
         partial(loop_over_seeds, x, hidden, seeds, steps),
         reference=REFERENCE,
         target=TARGETS[size],
+        accepted=ACCEPTED[size] * (1.3 if plain else 1),
         cause="The row of the bare products and Adam is its floor"
         + ("; vmap adds a millisecond to every step." if plain else "."),
     )
