@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from scipy.cluster.hierarchy import fclusterdata
 
 from bench.analysis import replicates, saturated, t_interval
 from bench.figures import STYLE, WIDTH
@@ -19,6 +20,8 @@ __all__ = ["match_against_cost", "mosaic", "sample_grids", "where_sampling_fails
 
 Floats = npt.NDArray[np.float64]
 Images = npt.NDArray[np.uint8]
+
+_NEAR = 0.18  # inches between points that have labels of their own
 
 _TITLES = {
     "real": "real, never trained on",
@@ -158,13 +161,15 @@ def match_against_cost(frame: pd.DataFrame) -> Figure:
 
     Returns:
         The figure: across, the excess KL on test inputs; up, the Fréchet distance of samples of
-        the prior less that of samples of the aggregate posterior, paired within each model.
+        the prior less that of samples of the aggregate posterior, paired within each model. The
+        configurations are numbered from the lowest excess up; neighbours share a label.
     """
     excess = replicates(frame, "marginal_kl_excess", "test")
     cost = _difference(frame, "frechet", "test", ("prior", "aggregate"))
     names = [
         name for name in cost.columns if cost[name].notna().any() and excess[name].notna().any()
     ]
+    names.sort(key=lambda name: np.nanmean(excess[name]))
     flagged = set(saturated(frame, "test"))
     with mpl.rc_context(STYLE):
         height = max(3.4, 0.9 + 0.16 * len(names))
@@ -189,8 +194,6 @@ def match_against_cost(frame: pd.DataFrame) -> Figure:
                 capsize=2,
                 **hollow,
             )
-            spot: dict[str, Any] = {"xytext": (4, 3), "textcoords": "offset points", "fontsize": 8}
-            axes.annotate(str(place + 1), (x[place], y[place]), **spot)
         axes.axhline(0, c="#555555", lw=0.9, ls=":")
         axes.axvline(0, c="#555555", lw=0.9, ls=":")
         axes.set_xlabel("excess KL, nats, test inputs (hollow: saturated)")
@@ -200,4 +203,18 @@ def match_against_cost(frame: pd.DataFrame) -> Figure:
         figure.legend(
             handles=keys, loc="outside right upper", fontsize=7, handlelength=0, handletextpad=0
         )
+        figure.draw_without_rendering()
+        _number(axes, np.stack([x, y], 1), figure.dpi)
     return figure
+
+
+def _number(axes: Axes, points: Floats, dpi: float) -> None:
+    """Number points, those too close for a label of their own together."""
+    inches = axes.transData.transform(points) / dpi
+    groups = fclusterdata(inches, _NEAR, "distance") if len(points) > 1 else np.ones(len(points))
+    for group in np.unique(groups):
+        members = np.flatnonzero(groups == group)
+        runs = np.split(members + 1, np.flatnonzero(np.diff(members) > 1) + 1)
+        text = ", ".join(f"{run[0]}–{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
+        highest = points[members[points[members, 1].argmax()]]
+        axes.annotate(text, highest, xytext=(4, 3), textcoords="offset points", fontsize=8)

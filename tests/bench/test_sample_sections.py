@@ -5,11 +5,13 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
 from bench.analysis import read_rows, t_interval
 from bench.report import write_pages
 from bench.rows import COLUMNS, write_rows
 from bench.sample_figures import (
+    _number,
     match_against_cost,
     mosaic,
     sample_grids,
@@ -174,9 +176,22 @@ def test_no_witness_where_the_posterior_is_the_prior():
     assert len(where_sampling_fails(np.ones((9, 2)), np.ones((9, 2)), images).axes) == 4
 
 
+def test_configurations_too_close_for_a_label_each_share_one():
+    figure = Figure(figsize=(6, 3), layout="constrained")
+    axes = figure.subplots()
+    axes.set(xlim=(0, 1), ylim=(0, 1))
+    figure.draw_without_rendering()
+    _number(
+        axes,
+        np.array([[0.1, 0.1], [0.11, 0.1], [0.12, 0.11], [0.5, 0.5], [0.11, 0.12]]),
+        figure.dpi,
+    )
+    assert {text.get_text() for text in axes.texts} == {"1–3, 5", "4"}
+
+
 def test_match_against_cost_has_one_point_per_configuration(tmp_path):
     write_rows(tmp_path / "rows.csv", sample_rows())
     (axes,) = match_against_cost(read_rows(tmp_path / "rows.csv")).axes
     assert [text.get_text() for text in axes.texts] == ["1", "2"]
     (legend,) = axes.figure.legends
-    assert [text.get_text() for text in legend.get_texts()] == ["1 base", "2 latent_dim-8"]
+    assert [text.get_text() for text in legend.get_texts()] == ["1 latent_dim-8", "2 base"]
