@@ -21,6 +21,7 @@ Scores = Callable[[Tensor, Tensor, Tensor], Logs]
 """Maps means and scales, shape (N, D), and points, shape (M, D), to their log densities."""
 
 _LEAST = 8192, 2048  # components and points from which blocks may pay
+_LEAST_ON_A_LINE = 2048  # components, where D = 1
 _MOST_NEEDED = 0.5  # of the blocks: with more, leaving the others out does not pay
 _LEFT_OUT = 1e-10  # of the sum, at most
 _PART = 1 << 18  # components or points ordered at once
@@ -52,7 +53,8 @@ def blockwise_log_sum_exp(
     Returns:
         Shape (M,), in nats; None for few components or points, or where most blocks are needed.
     """
-    if not z.is_cpu or len(mean) < _LEAST[0] or len(z) < _LEAST[1]:
+    least = min(_LEAST[0], _LEAST_ON_A_LINE) if mean.shape[1] == 1 else _LEAST[0]
+    if not z.is_cpu or len(mean) < least or len(z) < _LEAST[1]:
         return None
     held = min(_PART, max(_LEAST[0], _HELD // mean.shape[1]))
     parts = math.ceil(len(mean) / held)

@@ -10,8 +10,12 @@ import pytest
 import torch
 
 from vaelib import posterior as densities
+from vaelib.audit import _points
 from vaelib.posterior import AggregatePosterior
+from vaelib.priors import Normal
 from vaelib.seeding import stream
+from vaelib.stats.divergences import leave_one_out_kl, marginal_kl_null
+from vaelib.stats.marginals import kl_per_dimension
 
 ROOT = Path(__file__).parents[2]
 N, M, D = 4000, 1000, 8
@@ -95,6 +99,29 @@ def test_log_prob_of_many_narrow_components_against_all_of_them(compare):
         "as long, so that the target is 5 times faster",
         target=len(z) / FEW / 5,
         cause="More blocks of components are needed than the target allows for.",
+    )
+
+
+def around(q):
+    """What the audit adds to the joint KL, with 200 draws of the null."""
+    few = _points(q, 16)
+    kl_per_dimension(q)
+    leave_one_out_kl(q, Normal(D), stream("z", 0), 2 if few is None else 1, few)
+    marginal_kl_null(q, stream("null", 0), 200, _points(q))
+
+
+@pytest.mark.parametrize("components", [4000, 20_000])
+def test_margins_null_and_leave_one_out_against_the_joint(compare, components):
+    q, _ = posterior(components)
+    z = q.sample(stream("z", 0))[0]
+    compare(
+        f"KL per dimension, null of 200 draws and leave-one-out KL, N = {components:,}, D = {D}",
+        partial(around, q),
+        partial(q.log_prob, z),
+        reference="one joint evaluation, log q_N at N points",
+        target=3,
+        cause="An exchangeable null draw is evaluated at as many points as the observed mixture "
+        "in its test: 200 draws at P points cost 200 P / N joint evaluations.",
     )
 
 

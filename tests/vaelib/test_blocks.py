@@ -155,18 +155,24 @@ def dense(q, z):
     return posterior.log_mean_exp(logs, z, q.components, False)
 
 
+SMALL = [(8191, 2, 2048, 0.01), (8192, 2, 2047, 0.01), (2047, 1, 2048, 0.01), (2048, 1, 2047, 0.01)]
+
+
 @pytest.mark.parametrize(
-    ("components", "points", "scale"), [(8191, 2048, 0.01), (8192, 2047, 0.01), (8192, 2048, 0.9)]
+    ("components", "dimensions", "points", "scale"), [*SMALL, (8192, 2, 2048, 0.9)]
 )
-def test_small_or_wide_mixtures_are_evaluated_densely_to_the_bit(components, points, scale):
-    q = mixture(components, 1, scale=(scale, 1.1 * scale))
-    z = q.sample(stream("z", 0))[0, :points]
+def test_small_or_wide_mixtures_are_evaluated_densely_to_the_bit(
+    components, dimensions, points, scale
+):
+    q = mixture(components, dimensions, scale=(scale, 1.1 * scale))
+    z = q.sample(stream("z", 0), draws=2).flatten(0, 1)[:points]
     assert torch.equal(q.log_prob(z), dense(q, z))
 
 
-def test_large_narrow_mixtures_are_not_evaluated_densely(evaluated):
-    q = mixture(8192, 1, scale=(0.01, 0.011))
+@pytest.mark.parametrize(("components", "dimensions"), [(8192, 2), (2048, 1)])
+def test_large_narrow_mixtures_are_not_evaluated_densely(components, dimensions, evaluated):
+    q = mixture(components, dimensions, scale=(0.01, 0.011))
     z = q.sample(stream("z", 0))[0, :2048]
     found, pairs = q.log_prob(z), sum(evaluated)
-    assert 0 < pairs < 0.3 * 8192 * 2048
+    assert 0 < pairs < 0.3 * components * 2048
     assert (found - dense(q, z)).abs().max() <= 1e-9
