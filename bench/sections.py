@@ -241,7 +241,8 @@ def _ranked(rows: pd.DataFrame, labels: dict[str, str], key: str) -> list[str]:
     symbol = metric_named(chosen[0]).symbol
     text = f"By {symbol} on {chosen[1]} inputs, best first."
     if absent := [label for config, label in labels.items() if config not in board.index]:
-        text += f" Not ranked: {'; '.join(absent)}."
+        between = "; " if any(", " in label for label in absent) else ", "
+        text += f" Not ranked: {between.join(absent)}."
     text += f" S ≤ {FEW_SEEDS}: {TOO_FEW}." * bool((board["S"] <= FEW_SEEDS).any())
     heads = [key, symbol, "rank", "tie group", "gap", "beats best", "S", "failed"]
     return ["### Ranking", text, *([markdown(heads, body)] if body else [])]
