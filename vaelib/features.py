@@ -247,7 +247,7 @@ def _inception() -> torch.nn.Module:
     except ImportError:
         raise ValueError(
             "pretrained features need torch-fidelity, which is not installed; install "
-            'vaebench[pretrained] or use features = "classifier"'
+            'the extra pretrained or use features = "classifier"'
         ) from None
     except (OSError, RuntimeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
