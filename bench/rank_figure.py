@@ -28,9 +28,11 @@ def rank_plot(rows: pd.DataFrame, metrics: Sequence[tuple[str, str]], split: str
 
     Returns:
         The figure: configurations in the order of the first metric, those in its tie group in
-        colour; no bar where a configuration is not ranked.
+        colour; no bar where a configuration is not ranked, no panel where none is.
     """
     boards = [rankings(rows, name, split, source) for name, source in metrics]
+    if ranked := [place for place, board in enumerate(boards) if len(board)]:
+        boards, metrics = [boards[i] for i in ranked], [metrics[i] for i in ranked]
     order = list(dict.fromkeys([*boards[0].index, *rows["config"].unique()]))
     texts = [name.replace("--", "--\n") if len(name) > _LABEL else name for name in order]
     lines = 1 + max(text.count("\n") for text in texts)

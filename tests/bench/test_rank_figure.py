@@ -29,3 +29,11 @@ def test_long_names_break_between_their_parts():
     names = [text.get_text() for text in figure.axes[0].get_yticklabels()]
     assert long.replace("--", "--\n") in names
     assert "encoder_hidden-200-200-200" in names
+
+
+def test_a_metric_that_ranks_nobody_has_no_panel():
+    frame = synthetic_rows(3)
+    nobody = frame[frame["metric"] != "elbo"]
+    figure = rank_plot(nobody, [("elbo", ""), ("marginal_kl_excess", "")], "test")
+    (panel,) = figure.axes
+    assert panel.get_title("left").startswith("excess KL")
