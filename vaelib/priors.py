@@ -142,6 +142,9 @@ class Normal(Prior):
 class Uniform(Prior):
     """Uniform on [low, high]^D, with posteriors that are uniform on boxes inside it.
 
+    Under the whole KL term from the first step on boxes soon widen to the support and stay there; a
+    warm-up of it prevents that.
+
     Args:
         latent_dim: D.
         low: lower end in every dimension.
