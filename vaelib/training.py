@@ -186,9 +186,10 @@ def _bound(template: nn.Module, stacked: dict[str, Tensor]) -> nn.Module:
     # A call of torch.func.functional_call per step costs as much as a small network's step.
     of = {parameter: stacked[name] for name, parameter in template.named_parameters()}
     for part in template.modules():
-        for name, parameter in list(part.named_parameters(recurse=False)):
-            delattr(part, name)
-            setattr(part, name, of[parameter])
+        for name, parameter in part._parameters.items():
+            if parameter is not None:
+                # where functional_call puts them, too: they still are what parameters() gives
+                part._parameters[name] = of[parameter]  # type: ignore[assignment]
     return template
 
 
