@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.benchmarks.findings import Quantity
 from vaelib import posterior as densities
 from vaelib.audit import _points
 from vaelib.posterior import AggregatePosterior
@@ -110,7 +111,7 @@ def around(q):
     marginal_kl_null(q, stream("null", 0), 200, _points(q))
 
 
-@pytest.mark.parametrize("components", [4000, 20_000])
+@pytest.mark.parametrize("components", [4000])
 def test_margins_null_and_leave_one_out_against_the_joint(compare, components):
     q, _ = posterior(components)
     z = q.sample(stream("z", 0))[0]
@@ -119,7 +120,7 @@ def test_margins_null_and_leave_one_out_against_the_joint(compare, components):
         partial(around, q),
         partial(q.log_prob, z),
         reference="one joint evaluation, log q_N at N points",
-        rounds=1 if components > 4000 else 2,
+        rounds=1,
         target=3,
         accepted=300,
         cause="An exchangeable null draw is evaluated at as many points as the observed mixture in "
@@ -152,11 +153,13 @@ print(mebibytes("VmHWM") - start)
     [(MANY, 2, NARROW), (MANY, 10, 0.3), (400_000, 10, 0.3)],
     ids=["blocks", "dense", "dense with all coefficients"],
 )
-def test_memory_is_bounded(benchmark, components, dimensions, scale):
+def test_memory_is_bounded(observe, components, dimensions, scale):
     script = PEAK.format(components=components, dimensions=dimensions, scale=scale)
     command = [sys.executable, "-c", script]
-    options = {"cwd": ROOT, "capture_output": True, "text": True, "check": True}
-    done = benchmark.pedantic(subprocess.run, (command,), options, rounds=1)
-    benchmark.extra_info["peak"] = peak = float(done.stdout)
-    print(f"\nlog q_N, N = {components:,}, D = {dimensions}: {peak:.0f} MiB (target 200)")
-    assert peak < 200
+
+    def found():
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+        what = f"memory beyond the inputs: log q_N, N = {components:,}, D = {dimensions}"
+        return [Quantity(what, float(done.stdout), "MiB", target=200)]
+
+    observe(found)

@@ -7,7 +7,7 @@ import torch
 
 from bench.executors import keep_memory
 
-ROUNDS = 5
+ROUNDS = 2
 
 
 @contextmanager
