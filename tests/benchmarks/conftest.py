@@ -100,10 +100,12 @@ def compare(benchmark, request):
 
 @pytest.fixture
 def observe(benchmark, request):
-    """Calls once what returns findings, quantities or growths, and keeps them for the page."""
+    """Calls once what returns findings, quantities or growths, keeps them for the page, and returns
+    them."""
 
     def run(measured, *arguments):
         found = benchmark.pedantic(measured, arguments, rounds=1)
         _report(request, *found)
+        return found
 
     return run

@@ -8,8 +8,27 @@ import numpy as np
 LEAST = 1.0  # MB: less is the allocator's own business
 
 
+class _Judged:
+    """What a target is set for: ``measured`` should not exceed it."""
+
+    accepted, unit = None, ""
+
+    @property
+    def met(self):
+        return self.target is None or self.measured <= self.target
+
+    @property
+    def worse_than_noise(self):
+        limit = self.target if self.accepted is None else self.accepted
+        return limit is not None and self.measured > limit * (1 + self.noise)
+
+    @property
+    def text(self):
+        return f"{self.measured:.3g} {self.unit}".strip()
+
+
 @dataclass(frozen=True)
-class Finding:
+class Finding(_Judged):
     """A ratio of times.
 
     Attributes:
@@ -37,20 +56,15 @@ class Finding:
         return statistics.median(self.ratios)
 
     @property
-    def met(self):
-        return self.target is None or self.ratio <= self.target
-
-    @property
-    def worse_than_noise(self):
-        limit = self.target if self.accepted is None else self.accepted
-        return limit is not None and self.ratio > limit * (1 + self.noise)
+    def measured(self):
+        return self.ratio
 
     def __str__(self):
-        return f"{self.what}: {self.ratio:.3g} of {self.reference}"
+        return f"{self.what}: {self.text} of {self.reference}"
 
 
 @dataclass(frozen=True)
-class Quantity:
+class Quantity(_Judged):
     """Anything but a ratio of times: memory, a share, an exponent.
 
     Attributes:
@@ -70,16 +84,8 @@ class Quantity:
     noise: float = 0.0
 
     @property
-    def met(self):
-        return self.target is None or self.value <= self.target
-
-    @property
-    def worse_than_noise(self):
-        return self.target is not None and self.value > self.target * (1 + self.noise)
-
-    @property
-    def text(self):
-        return f"{self.value:.3g} {self.unit}".strip()
+    def measured(self):
+        return self.value
 
     def __str__(self):
         return f"{self.what}: {self.text}"

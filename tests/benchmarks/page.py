@@ -32,13 +32,13 @@ def page(found):
     ratios = [one for one in found if isinstance(one, Finding)]
     parts = ["# How fast the hot paths are", _INTRODUCTION]
     if on_cpu := [one for one in ratios if one.device == "cpu"]:
-        parts.append(_ratios(on_cpu))
+        parts.append(_table(_RATIOS, on_cpu, left=2))
     if on_gpu := [one for one in ratios if one.device != "cpu"]:
-        parts += ["## On a GPU", f"{_GPU} {on_gpu[0].device}.", _ratios(on_gpu)]
+        parts += ["## On a GPU", f"{_GPU} {on_gpu[0].device}.", _table(_RATIOS, on_gpu, left=2)]
     if quantities := [one for one in found if isinstance(one, Quantity)]:
-        parts += ["## Other limits", _quantities(quantities)]
+        parts += ["## Other limits", _table(_QUANTITIES, quantities)]
     if growths := [one for one in found if isinstance(one, Growth)]:
-        parts += ["## How the cost grows", _GROWTH, _growths(growths)]
+        parts += ["## How the cost grows", _GROWTH, _table(_GROWTHS, growths, left=2)]
         parts.append(f"![Time and memory as each size grows]({FIGURE})")
     if missed := [one for one in (*ratios, *quantities) if not one.met]:
         parts += ["## Missed targets", "\n".join(map(_missed, missed))]
@@ -48,54 +48,47 @@ def page(found):
     return "\n\n".join(part.rstrip() for part in parts) + "\n"
 
 
-def _ratios(findings):
-    heads = ["what", "against", "ratio", "range", "noise", "target", "target met"]
-    rows = [
-        [
-            one.what,
-            one.reference,
-            f"{one.ratio:.3g}",
-            f"{min(one.ratios):.3g} to {max(one.ratios):.3g}",
-            f"{100 * one.noise:.0f} %" if len(one.ratios) > 1 else "–",
-            *_judged(one),
-        ]
-        for one in findings
-    ]
-    return markdown(heads, rows, left=2)
+def _target(one):
+    return "–" if one.target is None else f"{one.target:g} {one.unit}".strip()
 
 
-def _quantities(quantities):
-    rows = [[one.what, one.text, *_judged(one)] for one in quantities]
-    return markdown(["what", "measured", "target", "target met"], rows)
+def _met(one):
+    return "–" if one.target is None else ("yes" if one.met else "no")
 
 
-def _growths(growths):
-    heads = ["what", "against", "from", "to", "time exponent", "memory exponent", "most memory"]
-    rows = [
-        [
-            one.what,
-            one.axis,
-            f"{one.sizes[0]:,}",
-            f"{one.sizes[-1]:,}",
-            f"{one.time_exponent:.2f}",
-            f"{one.memory_exponent:.2f}",
-            f"{max(one.megabytes):.3g} MB",
-        ]
-        for one in growths
-    ]
-    return markdown(heads, rows, left=2)
+_RATIOS = {
+    "what": lambda one: one.what,
+    "against": lambda one: one.reference,
+    "ratio": lambda one: one.text,
+    "range": lambda one: f"{min(one.ratios):.3g} to {max(one.ratios):.3g}",
+    "noise": lambda one: f"{100 * one.noise:.0f} %" if len(one.ratios) > 1 else "–",
+    "target": _target,
+    "target met": _met,
+}
+_QUANTITIES = {
+    "what": lambda one: one.what,
+    "measured": lambda one: one.text,
+    "target": _target,
+    "target met": _met,
+}
+_GROWTHS = {
+    "what": lambda one: one.what,
+    "against": lambda one: one.axis,
+    "from": lambda one: f"{one.sizes[0]:,}",
+    "to": lambda one: f"{one.sizes[-1]:,}",
+    "time exponent": lambda one: f"{one.time_exponent:.2f}",
+    "memory exponent": lambda one: f"{one.memory_exponent:.2f}",
+    "most memory": lambda one: f"{max(one.megabytes):.3g} MB",
+}
 
 
-def _judged(one):
-    if one.target is None:
-        return "–", "–"
-    unit = getattr(one, "unit", "")
-    return f"{one.target:g} {unit}".strip(), "yes" if one.met else "no"
+def _table(columns, found, left=1):
+    rows = [[cell(one) for cell in columns.values()] for one in found]
+    return markdown(list(columns), rows, left=left)
 
 
 def _missed(one):
-    value = one.text if isinstance(one, Quantity) else f"{one.ratio:.3g}"
-    return f"- {one.what}: {value} instead of {_judged(one)[0]}. {one.cause}".rstrip()
+    return f"- {one.what}: {one.text} instead of {_target(one)}. {one.cause}".rstrip()
 
 
 def _packages():

@@ -162,4 +162,5 @@ def test_memory_is_bounded(observe, components, dimensions, scale):
         what = f"memory beyond the inputs: log q_N, N = {components:,}, D = {dimensions}"
         return [Quantity(what, float(done.stdout), "MiB", target=200)]
 
-    observe(found)
+    (peak,) = observe(found)
+    assert peak.value < 200
