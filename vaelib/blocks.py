@@ -12,13 +12,16 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-__all__ = ["Blocks", "Logs", "Scores", "blockwise_log_sum_exp", "neighbours"]
+__all__ = ["LOWEST", "Blocks", "Logs", "Scores", "blockwise_log_sum_exp", "neighbours"]
 
 Logs = Callable[[Tensor | slice, Tensor | slice], Tensor]
 """Maps rows of points and of components to their log densities, a new tensor of shape (M, N)."""
 
 Scores = Callable[[Tensor, Tensor, Tensor], Logs]
 """Maps means and scales, shape (N, D), and points, shape (M, D), to their log densities."""
+
+LOWEST = -80.0
+"""An exponent whose exp is nothing next to 1; less is subnormal or zero, and subnormal is slow."""
 
 _LEAST = 8192, 2048  # components and points from which blocks may pay
 _LEAST_ON_A_LINE = 2048  # components, where D = 1
@@ -32,7 +35,6 @@ _LOOKS = 16  # at the bounds, at least, where all blocks are needed
 _REACH = 7.0  # standard deviations at which a density is 1e-10 of its peak
 _SEEN = 64  # of a group, to choose the dimension that splits it
 _PILOTS = 8  # tiles that show how many blocks are needed
-_LOWEST = -80.0  # exp of less is subnormal or zero next to 1, and subnormal exp is slow
 
 
 def blockwise_log_sum_exp(
@@ -168,7 +170,7 @@ def _add(
         values = logs(tile, blocks.rows(order[done : min(needed, done + step)]))
         peak = values.amax(1)
         base = peak.clamp_min(torch.finfo(peak.dtype).min).unsqueeze(1)
-        added = values.sub_(base).clamp_(min=_LOWEST).exp_().sum(1).log_().add_(peak)
+        added = values.sub_(base).clamp_(min=LOWEST).exp_().sum(1).log_().add_(peak)
         sums[tile] = torch.logaddexp(sums[tile], added)
         done += step
         needed = int((left >= sums[tile].min() + slack).sum())

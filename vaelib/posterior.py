@@ -6,14 +6,13 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from vaelib.blocks import Logs, blockwise_log_sum_exp
+from vaelib.blocks import LOWEST, Logs, blockwise_log_sum_exp
 
 __all__ = ["AggregatePosterior", "PointAggregate", "log_mean_exp"]
 
 _TILE = 1 << 19  # numbers of the (points, components) matrix held at once
 _HELD = 1 << 22  # numbers of the means: with more, coefficients are made as they are needed
 _NARROW = 1e-5  # of the means' spread: the expanded quadratic then errs by about 1e-6 nats
-_LOWEST = -80.0  # exp of less is subnormal or zero next to 1, and subnormal exp is slow
 
 
 class AggregatePosterior:
@@ -268,7 +267,7 @@ def _log_sum_exp(
             values[inside.nonzero()[:, 0], own[inside]] = -math.inf
         peak = torch.maximum(highest, values.amax(1))
         base = peak.clamp_min(torch.finfo(peak.dtype).min)
-        total *= (highest - base).clamp_(min=_LOWEST).exp_() * highest.isfinite()
-        total += values.sub_(base.unsqueeze(1)).clamp_(min=_LOWEST).exp_().sum(1)
+        total *= (highest - base).clamp_(min=LOWEST).exp_() * highest.isfinite()
+        total += values.sub_(base.unsqueeze(1)).clamp_(min=LOWEST).exp_().sum(1)
         highest = peak
     return highest + total.log()

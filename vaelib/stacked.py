@@ -82,8 +82,9 @@ class MLP(nn.Sequential):
         layers = [layer for layer in self if isinstance(layer, Linear)]
         if self.rectified and layers[0].weight.dim() == 3:
             parameters = [p for layer in layers for p in (layer.weight, layer.bias)]
-            return _rectified(input, *parameters)
-        out: Tensor = super().forward(input)  # type: ignore[no-untyped-call]
+            out: Tensor = _RectifiedStack.apply(input, *parameters)
+        else:
+            out = super().forward(input)  # type: ignore[no-untyped-call]
         return out
 
 
@@ -115,11 +116,6 @@ class _RectifiedStack(torch.autograd.Function):
                 torch.ops.aten.threshold_backward.grad_input(gradient, x, 0, grad_input=gradient)
         found.append(gradient if ctx.needs_input_grad[0] else None)
         return tuple(reversed(found))
-
-
-def _rectified(x: Tensor, *parameters: Tensor) -> Tensor:
-    out: Tensor = _RectifiedStack.apply(x, *parameters)
-    return out
 
 
 def stackable(module: nn.Module) -> bool:

@@ -10,6 +10,7 @@ touch its neighbours.
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -144,7 +145,7 @@ def train(
     stacked = {**_turned(leaves), **buffers}
     losses_of: Callable[[Tensor, Tensor, float], Tensor]
     if buffers or not (stackable(models[0]) and stackable(objectives[0])):
-        losses_of = _vmapped(template, leaves, buffers)
+        losses_of = _vmapped(template, stacked)
     else:
         losses_of = _bound(template, stacked)
 
@@ -167,7 +168,7 @@ def train(
 
 
 def _vmapped(
-    template: nn.Module, leaves: dict[str, Tensor], buffers: dict[str, Tensor]
+    template: nn.Module, stacked: dict[str, Tensor]
 ) -> Callable[[Tensor, Tensor, float], Tensor]:
     """The losses of any module, of shape (S,), by ``torch.func.vmap``."""
 
@@ -176,9 +177,7 @@ def _vmapped(
         return out
 
     mapped = torch.func.vmap(loss_of, in_dims=(0, 0, 0, None), randomness="different")
-    return lambda batch, noise, progress: mapped(
-        {**_turned(leaves), **buffers}, batch, noise, progress
-    )
+    return partial(mapped, stacked)
 
 
 def _bound(template: nn.Module, stacked: dict[str, Tensor]) -> nn.Module:
