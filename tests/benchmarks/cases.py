@@ -29,6 +29,13 @@ def log_prob(components, points=1000, dimensions=8):
     return partial(AggregatePosterior(mean, scale).log_prob, z)
 
 
+def log_prob_nearby(components, dimensions, scale):
+    generator = stream("benchmark", 0)
+    mean = torch.randn(components, dimensions, generator=generator, dtype=torch.float64)
+    q = AggregatePosterior(mean, torch.full_like(mean, scale))
+    return partial(q.log_prob, mean[:2048] + scale)
+
+
 def log_prob_points(points):
     return log_prob(1000, points)
 

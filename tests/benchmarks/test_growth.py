@@ -65,11 +65,26 @@ def test_a_million_components(observe):
                 grown.megabytes[-1],
                 "MB",
                 target=200,
-                cause="The coefficients of all components are held at once, 2 D + 1 numbers each.",
             ),
         ]
 
     observe(found)
+
+
+@pytest.mark.parametrize(
+    ("components", "dimensions", "scale"),
+    [(1_000_000, 2, 0.02), (1_000_000, 10, 0.3), (400_000, 10, 0.3)],
+    ids=["blocks", "dense", "dense with all coefficients"],
+)
+def test_memory_of_the_density_is_bounded(observe, components, dimensions, scale):
+    what = f"log q_N, N = {components:,}, D = {dimensions}, scale {scale}"
+
+    def found():
+        peak = cost(cases.log_prob_nearby, components, dimensions, scale, least=3000)[1]
+        return [Quantity(f"memory beyond the inputs: {what}", peak, "MB", target=200)]
+
+    (peak,) = observe(found)
+    assert peak.value < 200
 
 
 @pytest.mark.parametrize("test", ["mmd", "energy"])

@@ -1,15 +1,11 @@
 """Exact log q_N against the same arithmetic without its care, and against broadcasting."""
 
 import math
-import subprocess
-import sys
 from functools import partial
-from pathlib import Path
 
 import pytest
 import torch
 
-from tests.benchmarks.findings import Quantity
 from vaelib import posterior as densities
 from vaelib.audit import _points
 from vaelib.posterior import AggregatePosterior
@@ -18,7 +14,6 @@ from vaelib.seeding import stream
 from vaelib.stats.divergences import leave_one_out_kl, marginal_kl_null
 from vaelib.stats.marginals import kl_per_dimension
 
-ROOT = Path(__file__).parents[2]
 N, M, D = 4000, 1000, 8
 
 
@@ -127,40 +122,3 @@ def test_margins_null_and_leave_one_out_against_the_joint(compare, components):
         "its test: 200 draws at P points cost 200 P / N joint evaluations, and fewer points cost "
         "the test its power.",
     )
-
-
-PEAK = """
-from pathlib import Path
-import torch
-from vaelib.posterior import AggregatePosterior
-def mebibytes(name):
-    return int(Path("/proc/self/status").read_text().split(name + ":")[1].split()[0]) / 1024
-generator = torch.Generator().manual_seed(0)
-mean = torch.randn({components}, {dimensions}, generator=generator, dtype=torch.float64)
-q = AggregatePosterior(mean, torch.full_like(mean, {scale}))
-z = mean[:2048] + {scale}
-q.part(slice(9)).log_prob(z[:9])
-Path("/proc/self/clear_refs").write_text("5")  # the peak starts from here
-start = mebibytes("VmRSS")
-q.log_prob(z)
-print(mebibytes("VmHWM") - start)
-"""
-
-
-@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="no /proc to reset the peak")
-@pytest.mark.parametrize(
-    ("components", "dimensions", "scale"),
-    [(MANY, 2, NARROW), (MANY, 10, 0.3), (400_000, 10, 0.3)],
-    ids=["blocks", "dense", "dense with all coefficients"],
-)
-def test_memory_is_bounded(observe, components, dimensions, scale):
-    script = PEAK.format(components=components, dimensions=dimensions, scale=scale)
-    command = [sys.executable, "-c", script]
-
-    def found():
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-        what = f"memory beyond the inputs: log q_N, N = {components:,}, D = {dimensions}"
-        return [Quantity(what, float(done.stdout), "MiB", target=200)]
-
-    (peak,) = observe(found)
-    assert peak.value < 200
