@@ -11,7 +11,7 @@ from vaelib.blocks import LOWEST, Logs, blockwise_log_sum_exp
 __all__ = ["AggregatePosterior", "PointAggregate", "log_mean_exp"]
 
 _TILE = 1 << 19  # numbers of the (points, components) matrix held at once
-_HELD = 1 << 22  # numbers of the means: with more, coefficients are made as they are needed
+_HELD = 1 << 21  # numbers of the means: with more, coefficients are made as they are needed
 _NARROW = 1e-5  # of the means' spread: the expanded quadratic then errs by about 1e-6 nats
 
 
