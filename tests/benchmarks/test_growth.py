@@ -73,7 +73,7 @@ def test_a_million_components(observe):
 
 @pytest.mark.parametrize(
     ("components", "dimensions", "scale"),
-    [(1_000_000, 2, 0.02), (1_000_000, 10, 0.3), (400_000, 10, 0.3)],
+    [(1_000_000, 2, 0.02), (1_000_000, 10, 0.3), (200_000, 10, 0.3)],
     ids=["blocks", "dense", "dense with all coefficients"],
 )
 def test_memory_of_the_density_is_bounded(observe, components, dimensions, scale):
