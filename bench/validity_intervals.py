@@ -153,7 +153,7 @@ _GATES = [
         1 - gate.ALPHA,
         "at least",
         lambda rng, n: n - _regressed(0.0, rng, n),
-        500,
+        2000,
         15,
     ),
     Interval(
