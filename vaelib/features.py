@@ -23,6 +23,7 @@ from torch.nn import functional as F
 
 from vaelib.networks import MLPEncoder
 from vaelib.seeding import global_stream, stream
+from vaelib.subnormals import subnormals_flushed
 
 __all__ = ["FEATURES", "ClassifierFeatures", "Features", "PCAFeatures", "PretrainedFeatures"]
 
@@ -156,6 +157,7 @@ def _digest(images: Tensor, labels: Tensor) -> str:
     return digest.hexdigest()[:16]
 
 
+@subnormals_flushed()
 def _trained(net: MLPEncoder, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
     """Parameters of the trained nets, each with a leading axis of T."""
     nets, device = [], images.device

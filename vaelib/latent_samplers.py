@@ -27,6 +27,7 @@ from vaelib.objectives import ELBO
 from vaelib.posterior import AggregatePosterior
 from vaelib.priors import Normal, Prior
 from vaelib.seeding import global_stream, stream
+from vaelib.subnormals import subnormals_flushed
 from vaelib.training import Training, train
 
 __all__ = [
@@ -178,6 +179,7 @@ class FlowSampler:
             )
         self._fit(fit, held, generator)
 
+    @subnormals_flushed()
     def _fit(self, fit: Tensor, held: Tensor, generator: torch.Generator) -> None:
         optimizer = torch.optim.Adam(self.flow.parameters(), lr=self._RATE, fused=True)
         best, state, waited = -math.inf, copy.deepcopy(self.flow.state_dict()), 0

@@ -19,6 +19,7 @@ from vaelib.models import VAE
 from vaelib.objectives import Objective
 from vaelib.seeding import stream
 from vaelib.stacked import stackable
+from vaelib.subnormals import subnormals_flushed
 
 __all__ = ["Outcome", "Training", "train"]
 
@@ -94,6 +95,7 @@ def _noise(shape: tuple[int, ...], seeds: Sequence[int], device: torch.device) -
         yield from torch.stack(draws, 1).to(device)
 
 
+@subnormals_flushed()
 def train(
     models: Sequence[VAE],
     x: Tensor,

@@ -259,3 +259,41 @@ def test_two_points_show_that_the_loss_alone_does_not_force_a_match():
     parts = divergences.decompose(q, model.prior, stream("z", 0), draws=2000)
     assert divergences.second_moment(q) == pytest.approx(1, abs=0.02)
     assert parts.marginal_kl == pytest.approx(1.6094, rel=0.01)
+
+
+class Probe(objectives.ELBO):
+    """Records what becomes of a subnormal number, forward and back."""
+
+    def forward(self, model, x, noise, progress):
+        self.seen.append(float(torch.tensor(1e-40) * 0.5))
+        loss = super().forward(model, x, noise, progress)
+        loss.register_hook(lambda _: self.seen.append(float(torch.tensor(1e-40) * 0.5)))
+        return loss
+
+
+def test_subnormal_numbers_are_zero_forward_and_back(monkeypatch):
+    seen = []
+    monkeypatch.setattr(Probe, "seen", seen, raising=False)
+    fit([build(0)], data(), [0], Probe(2, 60), steps=2)
+    assert seen == [0.0] * 4
+
+
+def test_weights_are_the_same_to_the_bit_where_subnormal_numbers_are_kept(monkeypatch):
+    x, index = data(32), torch.arange(32).unsqueeze(0)
+    weights, subnormal = [], []
+
+    class Watched(torch.optim.Adam):
+        def step(self):
+            super().step()
+            means = torch.cat([state["exp_avg"].flatten() for state in self.state.values()])
+            bits = means.view(torch.int32) & 0x7FFFFFFF  # a comparison would flush
+            subnormal[-1] = max(subnormal[-1], int(((bits > 0) & (bits < 1 << 23)).sum()))
+
+    monkeypatch.setattr(torch.optim, "Adam", Watched)
+    for function in (train, train.__wrapped__):
+        model = build(0, hidden=(32,))
+        subnormal.append(0)
+        function([model], x, index, [elbo(points=32)], Training(1000, 32, 0.03), [0])
+        weights.append(parameters(model))
+    assert subnormal[0] == 0 < subnormal[1]
+    assert torch.equal(*weights)
