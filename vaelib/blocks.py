@@ -8,20 +8,17 @@ of the smallest sum in the tile.
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
 
-__all__ = ["LOWEST", "Blocks", "Logs", "Scores", "blockwise_log_sum_exp", "neighbours"]
+from vaelib.log_sums import Logs, RunningLogSum
 
-Logs = Callable[[Tensor | slice, Tensor | slice], Tensor]
-"""Maps rows of points and of components to their log densities, a new tensor of shape (M, N)."""
+__all__ = ["Blocks", "Scores", "blockwise_log_sum_exp", "neighbours"]
 
 Scores = Callable[[Tensor, Tensor, Tensor], Logs]
 """Maps means and scales, shape (N, D), and points, shape (M, D), to their log densities."""
-
-LOWEST = -80.0
-"""An exponent whose exp is nothing next to 1; less is subnormal or zero, and subnormal is slow."""
 
 _LEAST = 8192, 2048  # components and points from which blocks may pay
 _LEAST_ON_A_LINE = 2048  # components, where D = 1
@@ -135,9 +132,9 @@ def neighbours(points: Tensor, most: int) -> Tensor:
 def _without_own(logs: Logs, points: Tensor, components: Tensor) -> Logs:
     """The same where point and component have the same number, -inf."""
 
-    def others(rows: Tensor | slice, columns: Tensor | slice) -> Tensor:
+    def others(rows: Tensor | slice, columns: Tensor | slice, base: Tensor) -> Tensor:
         own = points[rows].unsqueeze(1) == components[columns]
-        return logs(rows, columns).masked_fill_(own, -math.inf)
+        return logs(rows, columns, base).masked_fill_(own, -math.inf)
 
     return others
 
@@ -165,13 +162,10 @@ def _add(
     bounds, order = blocks.bounds(points[tile]).sort(descending=True)
     left = bounds.flip(0).logcumsumexp(0).flip(0)
     step = max(1, min(_COLUMNS // blocks.size, blocks.count // _LOOKS))
-    done, needed = 0, blocks.count
+    done, needed, total = 0, blocks.count, RunningLogSum(sums[tile])
     while done < needed and done < rounds * step:
-        values = logs(tile, blocks.rows(order[done : min(needed, done + step)]))
-        peak = values.amax(1)
-        base = peak.clamp_min(torch.finfo(peak.dtype).min).unsqueeze(1)
-        added = values.sub_(base).clamp_(min=LOWEST).exp_().sum(1).log_().add_(peak)
-        sums[tile] = torch.logaddexp(sums[tile], added)
+        total.add(partial(logs, tile, blocks.rows(order[done : min(needed, done + step)])))
+        sums[tile] = total.logs()
         done += step
         needed = int((left >= sums[tile].min() + slack).sum())
     return needed

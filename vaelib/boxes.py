@@ -5,7 +5,8 @@ import math
 import torch
 from torch import Tensor
 
-from vaelib.posterior import AggregatePosterior, log_mean_exp
+from vaelib.log_sums import log_mean_exp
+from vaelib.posterior import AggregatePosterior
 
 __all__ = ["BoxAggregate"]
 
@@ -83,11 +84,11 @@ class BoxAggregate(AggregatePosterior):
         density = -(2 * _HALF * self.scale).log().sum(1)
         reach = self._reach()
 
-        def logs(rows: slice, columns: slice) -> Tensor:
+        def logs(rows: Tensor | slice, columns: Tensor | slice, base: Tensor) -> Tensor:
             inside = torch.ones(1, 1, dtype=torch.bool, device=z.device)
             for j in range(self.latent_dim):  # one dimension at a time bounds the memory
                 distance = (z[rows, j : j + 1] - self.mean[columns, j]).abs()
                 inside = inside & (distance <= reach[columns, j])
-            return torch.where(inside, density[columns], -math.inf)
+            return torch.where(inside, density[columns] - base.unsqueeze(1), -math.inf)
 
         return log_mean_exp(logs, z, self.components, leave_one_out)

@@ -1,16 +1,17 @@
 """The aggregate posterior of N encoded inputs: a finite mixture whose density is known exactly."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from vaelib.blocks import LOWEST, Logs, blockwise_log_sum_exp
+from vaelib.blocks import blockwise_log_sum_exp
+from vaelib.log_sums import Logs, log_mean_exp
 
-__all__ = ["AggregatePosterior", "PointAggregate", "log_mean_exp"]
+__all__ = ["AggregatePosterior", "PointAggregate"]
 
-_TILE = 1 << 19  # numbers of the (points, components) matrix held at once
 _HELD = 1 << 21  # numbers of the means: with more, coefficients are made as they are needed
 _NARROW = 1e-5  # of the means' spread: the expanded quadratic then errs by about 1e-6 nats
 
@@ -179,95 +180,59 @@ class PointAggregate(AggregatePosterior):
 
 
 def _scores(mean: Tensor, scale: Tensor, z: Tensor) -> Logs:
-    """Maps rows of z and components to log q_n(z), shape (rows, components)."""
+    """The log densities of the components at z."""
     centre = mean.mean(0)
     spread = torch.maximum(mean.amax(0) - centre, centre - mean.amin(0))
-    if bool((scale.amin(0) >= _NARROW * spread).all()):
-        features = _features(z - centre)
-        if mean.numel() > _HELD:
-            return lambda rows, block: (
-                features[rows] @ _quadratic(mean[block] - centre, scale[block]).T
-            )
-        quadratic = _quadratic(mean - centre, scale)
-        return lambda rows, block: features[rows] @ quadratic[block].T
-
-    def directly(rows: Tensor | slice, block: Tensor | slice) -> Tensor:
-        width = scale[block]
-        constant = width.log().sum(1) + 0.5 * mean.shape[1] * math.log(2 * math.pi)
-        squares = torch.zeros(len(z[rows]), len(width), dtype=z.dtype, device=z.device)
-        for j in range(mean.shape[1]):
-            squares += ((z[rows, j, None] - mean[block, j]) / width[:, j]).square_()
-        return squares.mul_(-0.5).sub_(constant)
-
-    return directly
+    if not bool((scale.amin(0) >= _NARROW * spread).all()):
+        return partial(_directly, mean, scale, z)
+    features = _features(z - centre)
+    if mean.numel() > _HELD:
+        return partial(_expanded, features, lambda b: _quadratic(mean[b] - centre, scale[b]))
+    return partial(_expanded, features, _quadratic(mean - centre, scale).__getitem__)
 
 
-def _quadratic(mean: Tensor, scale: Tensor) -> Tensor:
-    """Coefficients of log q_n as a function of [z^2, z, 1], shape (N, 2 D + 1)."""
-    dimensions = mean.shape[1]
-    out = mean.new_empty(len(mean), 2 * dimensions + 1)
-    precision = scale.square().reciprocal_()
-    out[:, :dimensions] = -0.5 * precision
-    linear = precision.mul_(mean)
-    out[:, dimensions:-1] = linear
-    constant = -0.5 * (linear * mean).sum(1) - scale.log().sum(1)
-    out[:, -1] = constant - 0.5 * dimensions * math.log(2 * math.pi)
-    return out
+def _expanded(
+    features: Tensor,
+    quadratic: Callable[[Tensor | slice], Tensor],
+    rows: Tensor | slice,
+    block: Tensor | slice,
+    base: Tensor,
+) -> Tensor:
+    features[rows, -1] = base
+    return features[rows] @ quadratic(block).T
 
 
 def _features(z: Tensor) -> Tensor:
-    return torch.cat([z.square(), z, torch.ones_like(z[:, :1])], 1)
+    """[z^2, z, 1, base], shape (M, 2 D + 2); the base is put in later."""
+    one = torch.ones_like(z[:, :1])
+    return torch.cat([z.square(), z, one, one], 1)
 
 
-def _tiles(points: int, components: int, width: int) -> Iterator[tuple[slice, list[slice]]]:
-    """Blocks of rows, each with its blocks of columns."""
-    width = min(components, width)
-    height = max(1, _TILE // width)
-    columns = [slice(start, start + width) for start in range(0, components, width)]
-    for start in range(0, points, height):
-        yield slice(start, min(start + height, points)), columns
+def _quadratic(mean: Tensor, scale: Tensor) -> Tensor:
+    """Coefficients of log q_n - base as a function of [z^2, z, 1, base], shape (N, 2 D + 2)."""
+    dimensions = mean.shape[1]
+    out = mean.new_empty(len(mean), 2 * dimensions + 2)
+    precision = scale.square().reciprocal_()
+    out[:, :dimensions] = -0.5 * precision
+    linear = precision.mul_(mean)
+    out[:, dimensions:-2] = linear
+    constant = -0.5 * (linear * mean).sum(1) - scale.log().sum(1)
+    out[:, -2] = constant - 0.5 * dimensions * math.log(2 * math.pi)
+    out[:, -1] = -1
+    return out
 
 
-def log_mean_exp(
-    logs: Callable[[slice, slice], Tensor], z: Tensor, components: int, leave_one_out: bool
-) -> Tensor:
-    """log of the mean of component densities at each point, by tiles of bounded size.
-
-    Args:
-        logs: maps a slice of points and one of components to their log densities, a new tensor.
-        z: points of shape (M, D), in float64.
-        components: N.
-        leave_one_out: leave component m out at point m.
-
-    Returns:
-        Log densities of shape (M,), in float64; -inf where no component has mass.
-    """
-    out = torch.empty_like(z[:, 0])
-    width = 4096 if components * z.shape[1] <= _HELD else 512
-    for rows, columns in _tiles(len(z), components, width):
-        out[rows] = _log_sum_exp(logs, z, rows, columns, leave_one_out)
-    return out - math.log(components - leave_one_out)
-
-
-def _log_sum_exp(
-    logs: Callable[[slice, slice], Tensor],
+def _directly(
+    mean: Tensor,
+    scale: Tensor,
     z: Tensor,
-    rows: slice,
-    columns: list[slice],
-    leave_one_out: bool,
+    rows: Tensor | slice,
+    block: Tensor | slice,
+    base: Tensor,
 ) -> Tensor:
-    """log sum_n q_n over all column blocks, with a running maximum, shape (rows,)."""
-    highest = torch.full_like(z[rows, 0], -math.inf)
-    total = torch.zeros_like(highest)
-    for block in columns:
-        values = logs(rows, block)
-        if leave_one_out:
-            own = torch.arange(rows.start, rows.stop, device=values.device) - block.start
-            inside = (own >= 0) & (own < values.shape[1])
-            values[inside.nonzero()[:, 0], own[inside]] = -math.inf
-        peak = torch.maximum(highest, values.amax(1))
-        base = peak.clamp_min(torch.finfo(peak.dtype).min)
-        total *= (highest - base).clamp_(min=LOWEST).exp_() * highest.isfinite()
-        total += values.sub_(base.unsqueeze(1)).clamp_(min=LOWEST).exp_().sum(1)
-        highest = peak
-    return highest + total.log()
+    width = scale[block]
+    constant = width.log().sum(1) + 0.5 * mean.shape[1] * math.log(2 * math.pi)
+    squares = torch.zeros(len(z[rows]), len(width), dtype=z.dtype, device=z.device)
+    for j in range(mean.shape[1]):
+        squares += ((z[rows, j, None] - mean[block, j]) / width[:, j]).square_()
+    return squares.mul_(-0.5).sub_(constant).sub_(base.unsqueeze(1))

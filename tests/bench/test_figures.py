@@ -8,11 +8,11 @@ from matplotlib.figure import Figure
 from scipy import stats
 from scipy.special import logsumexp
 
-import vaelib.posterior as posteriors
 from bench.analysis import read_rows, saturated, summarise
 from bench.figures import kl_parts, latent_quilt, levels, log_density, metric_panels, save
 from bench.rows import write_rows
 from tests.bench.synthetic import INPUTS, LAYERS, SIZES, synthetic_rows
+from vaelib import log_sums
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def posterior(count=40, seed=0):
 
 @pytest.mark.parametrize("tile", [7, 1 << 20])
 def test_log_density_is_the_mixtures(tile, monkeypatch):
-    monkeypatch.setattr(posteriors, "_TILE", tile)
+    monkeypatch.setattr(log_sums, "_TILE", tile)
     mean, scale = posterior()
     scale[0] = 1e-4
     points = np.concatenate([np.random.default_rng(1).normal(0, 2, (50, 2)), mean[:1], [[60, 60]]])

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.vaelib.test_posterior import broadcast, mixture
-from vaelib import blocks, posterior
+from vaelib import blocks, log_sums, posterior
 from vaelib.posterior import AggregatePosterior
 from vaelib.seeding import stream
 
@@ -28,8 +28,8 @@ def evaluated(monkeypatch):
     def counting(mean, scale, z):
         logs = scores(mean, scale, z)
 
-        def counted(rows, columns):
-            values = logs(rows, columns)
+        def counted(rows, columns, base):
+            values = logs(rows, columns, base)
             sizes.append(values.numel())
             return values
 
@@ -152,7 +152,7 @@ def test_points_that_are_not_finite_are_refused(always):
 
 def dense(q, z):
     logs = posterior._scores(q.mean, q.scale, z)
-    return posterior.log_mean_exp(logs, z, q.components, False)
+    return log_sums.log_mean_exp(logs, z, q.components, False)
 
 
 SMALL = [(8191, 2, 2048, 0.01), (8192, 2, 2047, 0.01), (2047, 1, 2048, 0.01), (2048, 1, 2047, 0.01)]
