@@ -7,7 +7,7 @@ from bench.figures import save
 from tests.benchmarks.findings import Finding, Gap, Growth
 from tests.benchmarks.growth_figure import growth_figure
 from tests.benchmarks.page import FIGURE, page
-from tests.benchmarks.timing import ROUNDS, like_a_worker, ratios, single_ratio
+from tests.benchmarks.timing import ROUNDS, cpu_seconds, like_a_worker, ratios, single_ratio
 
 FOUND = pytest.StashKey()
 DONE = pytest.StashKey()
@@ -34,7 +34,7 @@ def _is_benchmark(item):
 
 def pytest_collection_modifyitems(items):
     for item in items:
-        if "compare" in getattr(item, "fixturenames", ()):
+        if {"compare", "compare_once"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.benchmark(timer=time.process_time))
 
 
@@ -94,6 +94,27 @@ def compare(benchmark, request):
         finding = Finding(what, ratios=found, noise=noise, **details)
         benchmark.extra_info["ratio"] = finding.ratio
         _report(request, finding)
+
+    return run
+
+
+@pytest.fixture
+def compare_once(benchmark, request):
+    """Times one thing against several that take long, each once, and keeps the findings."""
+
+    def run(what, measured, references, *, warm, targets, **details):
+        with like_a_worker():
+            warm()
+            benchmark.pedantic(measured, rounds=1)
+            taken = benchmark.stats.stats.data[0]
+            found = {name: [taken / cpu_seconds(other)] for name, other in references.items()}
+        _report(
+            request,
+            *(
+                Finding(what, name, ratios, noise=0.0, target=targets.get(name), **details)
+                for name, ratios in found.items()
+            ),
+        )
 
     return run
 

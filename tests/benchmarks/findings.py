@@ -24,7 +24,8 @@ class _Judged:
 
     @property
     def text(self):
-        return f"{self.measured:.3g} {self.unit}".strip()
+        number = f"{self.measured:,.0f}" if self.measured >= 1000 else f"{self.measured:.3g}"
+        return f"{number} {self.unit}".strip()
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,8 @@ def like_a_worker():
         torch.set_num_threads(before)
 
 
-def _seconds(function):  # of CPU time: waiting for a shared core is nobody's cost
+def cpu_seconds(function):
+    """CPU time of one call: waiting for a shared core is nobody's cost."""
     start = time.process_time()
     function()
     return time.process_time() - start
@@ -39,8 +40,8 @@ def ratios(benchmark, measured, reference, rounds=ROUNDS):
     measured()
     benchmark.pedantic(
         measured,
-        setup=lambda: before.append(_seconds(reference)),
-        teardown=lambda: after.append(_seconds(reference)),
+        setup=lambda: before.append(cpu_seconds(reference)),
+        teardown=lambda: after.append(cpu_seconds(reference)),
         rounds=rounds,
     )
     times = benchmark.stats.stats.data
@@ -50,7 +51,7 @@ def ratios(benchmark, measured, reference, rounds=ROUNDS):
 
 def single_ratio(benchmark, measured, reference):
     """CPU time of ``measured`` over that of a reference which takes long: each runs once."""
-    seconds = _seconds(reference)
+    seconds = cpu_seconds(reference)
     measured()
     benchmark.pedantic(measured, rounds=1)
     return [benchmark.stats.stats.data[0] / seconds], 0.0
