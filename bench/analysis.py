@@ -124,8 +124,9 @@ def replicates(
     Raises:
         ValueError: If a cell has several such rows.
     """
-    ok = (frame["status"] == "ok") & (frame["metric"] == metric)
-    chosen = frame[ok & (frame["split"] == split) & (frame["source"] == source)]
+    chosen = frame[frame["metric"] == metric]  # first, as the rest is then a few rows
+    chosen = chosen[(chosen["status"] == "ok") & (chosen["split"] == split)]
+    chosen = chosen[chosen["source"] == source]
     if chosen.duplicated(["config", "seed"]).any():
         raise ValueError(
             f"expected one {metric} on {split} for each configuration and seed, got several; "

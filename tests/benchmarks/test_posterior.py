@@ -18,11 +18,11 @@ from vaelib.stats.marginals import kl_per_dimension
 N, M, D = 4000, 1000, 8
 
 
-def posterior(components):
+def posterior(components, dimensions=D):
     generator = stream("benchmark", 0)
-    mean = torch.randn(components, D, generator=generator, dtype=torch.float64)
-    scale = 0.1 + 0.2 * torch.rand(components, D, generator=generator, dtype=torch.float64)
-    return AggregatePosterior(mean, scale), torch.randn(M, D, generator=generator).double()
+    mean = torch.randn(components, dimensions, generator=generator, dtype=torch.float64)
+    scale = 0.1 + 0.2 * torch.rand(components, dimensions, generator=generator, dtype=torch.float64)
+    return AggregatePosterior(mean, scale), torch.randn(M, dimensions, generator=generator).double()
 
 
 def one_product(features, quadratic):
@@ -39,7 +39,8 @@ def broadcast(q, z, rows=128):
         standard = (chunk.unsqueeze(1) - q.mean) / q.scale
         exponents = -0.5 * standard.square().sum(-1) - q.scale.log().sum(-1)
         parts.append(exponents.logsumexp(1))
-    return torch.cat(parts) - 0.5 * D * math.log(2 * math.pi) - math.log(q.components)
+    constant = 0.5 * q.latent_dim * math.log(2 * math.pi)
+    return torch.cat(parts) - constant - math.log(q.components)
 
 
 def test_log_prob_against_one_product(compare):
@@ -56,16 +57,20 @@ def test_log_prob_against_one_product(compare):
     )
 
 
-def test_log_prob_against_broadcasting(compare):
-    q, z = posterior(N)
+@pytest.mark.parametrize("dimensions", [D, 2 * D, 4 * D])
+def test_log_prob_against_broadcasting(compare, dimensions):
+    q, z = posterior(N, dimensions)
     assert (q.log_prob(z) - broadcast(q, z)).abs().max() <= 1e-9
     compare(
-        f"exact log q_N at {M} points, N = {N}, D = {D}",
+        f"exact log q_N at {M} points, N = {N}, D = {dimensions}",
         partial(q.log_prob, z),
         partial(broadcast, q, z),
         reference="broadcasting (128, N, D) in float64",
         target=0.04,
-        cause="Most of its time is exp, which broadcasting pays too.",
+        accepted=0.07,
+        cause="Most of its time is exp and the product of [z², z, 1, base], each near what the "
+        "processor can do; broadcasting pays for the former too, and for the rest only as often "
+        "as there are dimensions.",
     )
 
 
@@ -99,26 +104,42 @@ def test_log_prob_of_many_narrow_components_against_all_of_them(compare):
     )
 
 
-def around(q):
-    """What the audit adds to the joint KL, with 200 draws of the null."""
+def leave_one_out(q):
     few = _points(q, 16)
-    kl_per_dimension(q)
     leave_one_out_kl(q, Normal(D), stream("z", 0), 2 if few is None else 1, few)
+
+
+def null(q):
     marginal_kl_null(q, stream("null", 0), 200, _points(q))
 
 
-@pytest.mark.parametrize("components", [4000])
-def test_margins_null_and_leave_one_out_against_the_joint(compare, components):
+def together(q):
+    for part in (kl_per_dimension, leave_one_out, null):
+        part(q)
+
+
+PARTS = {
+    "KL per dimension": kl_per_dimension,
+    "leave-one-out KL": leave_one_out,
+    "null of 200 draws": null,
+    "KL per dimension, leave-one-out KL and null of 200 draws": together,
+}
+
+
+@pytest.mark.parametrize("components", [4000, 60_000])
+@pytest.mark.parametrize("part", PARTS)
+def test_what_the_audit_adds_to_the_joint(compare, part, components):
     q, _ = posterior(components)
     z = q.sample(stream("z", 0))[0]
+    whole = PARTS[part] is together
     compare(
-        f"KL per dimension, null of 200 draws and leave-one-out KL, N = {components:,}, D = {D}",
-        partial(around, q),
+        f"{part}, N = {q.components:,}, D = {D}",
+        partial(PARTS[part], q),
         partial(q.log_prob, z),
         reference="one joint evaluation, log q_N at N points",
         rounds=1,
-        target=3,
-        accepted=300,
+        target=3 if whole else None,
+        accepted=300 if whole else None,
         cause="An exchangeable null draw is evaluated at as many points as the observed mixture in "
         "its test: 200 draws at P points cost 200 P / N joint evaluations, and fewer points cost "
         "the test its power.",
