@@ -97,7 +97,9 @@ def takes_its_time(job):
     path = Path(job["results"]) / f"began-{job['name']}-{os.getpid()}"
     path.with_suffix(".tmp").write_text(server[1])
     path.with_suffix(".tmp").rename(path)
-    time.sleep(0.4)
+    victim = Path(job["results"]) / "victim"
+    doomed = victim.exists() and victim.read_text() == server[1]
+    time.sleep(60.0 if doomed else 0.4)  # whatever the load, it is killed in the middle
     return fine(job)
 
 

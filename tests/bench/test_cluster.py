@@ -90,6 +90,7 @@ def test_a_worker_killed_in_mid_run_costs_nothing_but_time(
     run_all, survivor, start_worker, tmp_path
 ):
     victim = start_worker("--no-nanny")
+    (tmp_path / "victim").write_text(str(victim.pid))
     names = [f"size-{i}" for i in range(10)]
     jobs = [job(name, tmp_path, does="takes_its_time") for name in names]
 
