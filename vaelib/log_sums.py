@@ -72,7 +72,7 @@ class RunningLogSum:
 
 
 def _finite(values: Tensor) -> bool:
-    return math.isfinite(float(values.sum()))
+    return math.isfinite(float(values.detach().sum()))
 
 
 def log_mean_exp(logs: Logs, z: Tensor, components: int, leave_one_out: bool) -> Tensor:
