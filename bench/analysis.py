@@ -125,8 +125,8 @@ def replicates(
         ValueError: If a cell has several such rows.
     """
     chosen = frame[frame["metric"] == metric]  # first, as the rest is then a few rows
-    chosen = chosen[(chosen["status"] == "ok") & (chosen["split"] == split)]
-    chosen = chosen[chosen["source"] == source]
+    ok = (chosen["status"] == "ok") & (chosen["split"] == split)
+    chosen = chosen[ok & (chosen["source"] == source)]
     if chosen.duplicated(["config", "seed"]).any():
         raise ValueError(
             f"expected one {metric} on {split} for each configuration and seed, got several; "

@@ -94,8 +94,8 @@ class AggregatePosterior:
     def log_prob(self, z: Tensor, *, leave_one_out: bool = False) -> Tensor:
         """Exact log q_N(z).
 
-        One matrix product of [z^2, z, 1] with the expanded quadratic per tile, centred on the mean
-        of the means, in float64; memory is bounded by the tile whatever N and M. Where a scale is
+        One matrix product of [z^2, z, 1, base] with the expanded quadratic per tile, centred on the
+        mean of the means, in float64; memory is bounded by the tile whatever N and M. Where a scale is
         below a hundred-thousandth of the spread of the means the expansion would cost digits, and
         differences are taken directly, many times slower. Of thousands of components at thousands
         of points, those that provably cannot change the sum by 1e-10 are left out where that pays.
@@ -198,6 +198,7 @@ def _expanded(
     block: Tensor | slice,
     base: Tensor,
 ) -> Tensor:
+    """One product; the base takes its place among the features."""
     features[rows, -1] = base
     return features[rows] @ quadratic(block).T
 
@@ -230,6 +231,7 @@ def _directly(
     block: Tensor | slice,
     base: Tensor,
 ) -> Tensor:
+    """Differences taken one dimension at a time, which bounds the memory."""
     width = scale[block]
     constant = width.log().sum(1) + 0.5 * mean.shape[1] * math.log(2 * math.pi)
     squares = torch.zeros(len(z[rows]), len(width), dtype=z.dtype, device=z.device)

@@ -7,7 +7,7 @@ from bench.figures import save
 from tests.benchmarks.findings import Finding, Gap, Growth
 from tests.benchmarks.growth_figure import growth_figure
 from tests.benchmarks.page import FIGURE, page
-from tests.benchmarks.timing import ROUNDS, cpu_seconds, like_a_worker, ratios, single_ratio
+from tests.benchmarks.timing import cpu_seconds, like_a_worker, ratios
 
 FOUND = pytest.StashKey()
 DONE = pytest.StashKey()
@@ -85,12 +85,9 @@ def _report(request, *found):
 def compare(benchmark, request):
     """Times one thing against another and keeps the finding for the page."""
 
-    def run(what, measured, against, *, rounds=ROUNDS, **details):
+    def run(what, measured, against, **details):
         with like_a_worker():
-            if rounds == 1:
-                found, noise = single_ratio(benchmark, measured, against)
-            else:
-                found, noise = ratios(benchmark, measured, against, rounds)
+            found, noise = ratios(benchmark, measured, against)
         finding = Finding(what, ratios=found, noise=noise, **details)
         benchmark.extra_info["ratio"] = finding.ratio
         _report(request, finding)

@@ -92,16 +92,16 @@ def agree(ours, theirs, raw):
 
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=needs(n.split(", ")[1])) for n in PEERS])
-def test_permutations_against_a_peer(compare, name):
+def test_permutations_against_a_peer(compare_once, name):
     kind, package = name.split(", ")
     ours, theirs, raw = PEERS[name]
     agree(ours, theirs, raw)  # compiles, too, what a peer compiles at its first call
     x, y = points(EACH, 0), points(EACH, 1)
-    compare(
+    reference = f"{package}, the same test"
+    compare_once(
         f"{kind} test of n = m = {EACH}, D = {D}, {PERMUTATIONS} permutations",
         lambda: ours(x, y),
-        lambda: theirs(x, y),
-        reference=f"{package}, the same test",
-        rounds=1,
-        target=TARGET,
+        {reference: lambda: theirs(x, y)},
+        warm=lambda: ours(x, y),
+        targets={reference: TARGET},
     )

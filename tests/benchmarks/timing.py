@@ -47,11 +47,3 @@ def ratios(benchmark, measured, reference, rounds=ROUNDS):
     times = benchmark.stats.stats.data
     found = [2 * t / (a + b) for t, a, b in zip(times, before, after, strict=True)]
     return found, max(abs(b / a - 1) for a, b in zip(before, after, strict=True))
-
-
-def single_ratio(benchmark, measured, reference):
-    """CPU time of ``measured`` over that of a reference which takes long: each runs once."""
-    seconds = cpu_seconds(reference)
-    measured()
-    benchmark.pedantic(measured, rounds=1)
-    return [benchmark.stats.stats.data[0] / seconds], 0.0
