@@ -95,10 +95,11 @@ class AggregatePosterior:
         """Exact log q_N(z).
 
         One matrix product of [z^2, z, 1, base] with the expanded quadratic per tile, centred on the
-        mean of the means, in float64; memory is bounded by the tile whatever N and M. Where a scale is
-        below a hundred-thousandth of the spread of the means the expansion would cost digits, and
-        differences are taken directly, many times slower. Of thousands of components at thousands
-        of points, those that provably cannot change the sum by 1e-10 are left out where that pays.
+        mean of the means, in float64; memory is bounded by the tile whatever N and M. Where a scale
+        is below a hundred-thousandth of the spread of the means the expansion would cost digits,
+        and differences are taken directly, many times slower. Of thousands of components at
+        thousands of points, those that provably cannot change the sum by 1e-10 are left out where
+        that pays.
 
         Args:
             z: points of shape (M, D).
