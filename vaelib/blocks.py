@@ -18,7 +18,7 @@ from vaelib.log_sums import Logs, RunningLogSum
 __all__ = ["Blocks", "Scores", "blockwise_log_sum_exp", "neighbours"]
 
 Scores = Callable[[Tensor, Tensor, Tensor], Logs]
-"""Maps means and scales, shape (N, D), and points, shape (M, D), to their log densities."""
+"""Maps means and scales, shape (N, D), and points, shape (M, D), to the log densities in bits."""
 
 _LEAST = 8192, 2048  # components and points from which blocks may pay
 _LEAST_ON_A_LINE = 2048  # components, where D = 1
@@ -46,7 +46,7 @@ def blockwise_log_sum_exp(
         mean: shape (N, D), float64.
         scale: standard deviations, shape (N, D).
         z: points, shape (M, D).
-        scores: the log densities of some components at some points.
+        scores: the log densities of some components at some points, in bits.
         leave_one_out: leave component m out at point m.
 
     Returns:

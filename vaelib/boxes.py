@@ -81,7 +81,7 @@ class BoxAggregate(AggregatePosterior):
         return _HALF * self.scale + _ROUNDING * (self.mean.abs() + self.scale)
 
     def _log_mean_exp(self, z: Tensor, leave_one_out: bool) -> Tensor:
-        density = -(2 * _HALF * self.scale).log().sum(1)
+        density = -(2 * _HALF * self.scale).log2().sum(1)
         reach = self._reach()
 
         def logs(rows: Tensor | slice, columns: Tensor | slice, base: Tensor) -> Tensor:

@@ -7,68 +7,71 @@ from functools import partial
 import torch
 from torch import Tensor
 
-__all__ = ["LOWEST", "Logs", "RunningLogSum", "log_mean_exp"]
+from vaelib.powers import BITS, powers_
+
+__all__ = ["Logs", "RunningLogSum", "log_mean_exp"]
 
 Logs = Callable[[Tensor | slice, Tensor | slice, Tensor], Tensor]
 """Maps rows of points, rows of components and a base for each of the points to the log densities
-minus the base, a new tensor of shape (M, N)."""
-
-LOWEST = -80.0
-"""An exponent whose exp is nothing next to 1; less is subnormal or zero, and subnormal is slow."""
+minus the base, both in bits, a new tensor of shape (M, N)."""
 
 _TILE = 1 << 17  # numbers of the (points, components) matrix at once: as many as the cache holds
 _TILE_ELSEWHERE = 1 << 22  # where it is not the processor's cache that matters
-_HEIGHT = 1024  # points of a tile, at most
+_HEIGHT = 512  # points of a tile, at most
 
 
 class RunningLogSum:
     """The log of a sum of exponentials that grows, for each of M rows.
 
     The sum is kept over a base. That is the largest exponent of the first terms, and moves only
-    when later ones exceed it by so much that they overflow: so most terms need no maximum.
+    when later ones exceed it by so much that they overflow: so most terms need no maximum. Within,
+    exponents are of 2, in bits.
 
     Args:
-        start: the log of the sum so far, shape (M,); -inf for none.
+        start: the log of the sum so far, in nats, shape (M,); -inf for none.
 
     Example:
         >>> total = RunningLogSum(torch.tensor([-torch.inf]))
         >>> total.add(lambda base: torch.zeros(1, 3) - base)
         >>> total.add(lambda base: torch.tensor([[1000.0]]) - base)
-        >>> float(total.logs())
-        1000.0
+        >>> round(float(total.logs() / math.log(2)))
+        1000
     """
 
     def __init__(self, start: Tensor) -> None:
-        self._logs = start
+        self._logs = start * BITS
         self._base: Tensor | None = None  # until there is something in every row
-        self._total = start
+        self._total = self._logs
 
     def logs(self) -> Tensor:
-        """The log of the sum, shape (M,)."""
-        return self._logs if self._base is None else self._base + self._total.log()
+        """The log of the sum, in nats, shape (M,)."""
+        return self._bits() / BITS
 
     def add(self, terms: Callable[[Tensor], Tensor]) -> None:
         """Add terms.
 
         Args:
-            terms: maps a base of shape (M,) to the exponents minus the base, a new tensor of shape
-                (M, any number). It may be called twice.
+            terms: maps a base of shape (M,) to the exponents of 2 minus the base, a new tensor of
+                shape (M, any number). It may be called twice.
         """
         if self._base is not None:
-            total = terms(self._base).clamp_(min=LOWEST).exp_().sum(1).add_(self._total)
+            total = powers_(terms(self._base)).sum(1).add_(self._total)
             if _finite(total):
                 self._total = total
                 return
-        so_far = self.logs()
+        so_far = self._bits()
         values = terms(torch.zeros_like(so_far))
         peak = torch.maximum(so_far, values.amax(1))
         base = peak.clamp_min(torch.finfo(peak.dtype).min)
-        total = (so_far - base).clamp_(min=LOWEST).exp_() * so_far.isfinite()
-        total += values.sub_(base.unsqueeze(1)).clamp_(min=LOWEST).exp_().sum(1)
+        total = powers_(so_far - base) * so_far.isfinite()
+        total += powers_(values.sub_(base.unsqueeze(1))).sum(1)
         if _finite(peak):
             self._base, self._total = peak, total
         else:
-            self._base, self._logs = None, peak + total.log()
+            self._base, self._logs = None, peak + total.log2()
+
+    def _bits(self) -> Tensor:
+        return self._logs if self._base is None else self._base + self._total.log2()
 
 
 def _finite(values: Tensor) -> bool:

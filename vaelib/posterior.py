@@ -9,6 +9,7 @@ from torch import Tensor
 
 from vaelib.blocks import blockwise_log_sum_exp
 from vaelib.log_sums import Logs, log_mean_exp
+from vaelib.powers import BITS
 
 __all__ = ["AggregatePosterior", "PointAggregate"]
 
@@ -181,7 +182,7 @@ class PointAggregate(AggregatePosterior):
 
 
 def _scores(mean: Tensor, scale: Tensor, z: Tensor) -> Logs:
-    """The log densities of the components at z."""
+    """The log densities of the components at z, in bits."""
     centre = mean.mean(0)
     spread = torch.maximum(mean.amax(0) - centre, centre - mean.amin(0))
     if not bool((scale.amin(0) >= _NARROW * spread).all()):
@@ -211,7 +212,7 @@ def _features(z: Tensor) -> Tensor:
 
 
 def _quadratic(mean: Tensor, scale: Tensor) -> Tensor:
-    """Coefficients of log q_n - base as a function of [z^2, z, 1, base], shape (N, 2 D + 2)."""
+    """Coefficients of log2 q_n - base as a function of [z^2, z, 1, base], shape (N, 2 D + 2)."""
     dimensions = mean.shape[1]
     out = mean.new_empty(len(mean), 2 * dimensions + 2)
     precision = scale.square().reciprocal_()
@@ -220,6 +221,7 @@ def _quadratic(mean: Tensor, scale: Tensor) -> Tensor:
     out[:, dimensions:-2] = linear
     constant = -0.5 * (linear * mean).sum(1) - scale.log().sum(1)
     out[:, -2] = constant - 0.5 * dimensions * math.log(2 * math.pi)
+    out *= BITS
     out[:, -1] = -1
     return out
 
@@ -238,4 +240,4 @@ def _directly(
     squares = torch.zeros(len(z[rows]), len(width), dtype=z.dtype, device=z.device)
     for j in range(mean.shape[1]):
         squares += ((z[rows, j, None] - mean[block, j]) / width[:, j]).square_()
-    return squares.mul_(-0.5).sub_(constant).sub_(base.unsqueeze(1))
+    return squares.mul_(-0.5 * BITS).sub_(BITS * constant).sub_(base.unsqueeze(1))

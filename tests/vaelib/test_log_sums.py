@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import logsumexp
 
-from vaelib.log_sums import LOWEST, RunningLogSum, log_mean_exp
+from vaelib.log_sums import RunningLogSum, log_mean_exp
+from vaelib.powers import BITS, LOWEST
 from vaelib.seeding import stream
 
 
@@ -22,7 +23,7 @@ def exponents(rows, columns, spread, seed=0):
 def added(start, values, sizes):
     total = RunningLogSum(start)
     for part in values.split(sizes, 1):
-        total.add(lambda base, part=part: part - base.unsqueeze(1))
+        total.add(lambda base, part=part: BITS * part - base.unsqueeze(1))
     return total.logs()
 
 
@@ -66,15 +67,15 @@ def test_terms_are_asked_for_once_unless_they_overflow():
     def terms(value):
         def call(base):
             asked.append(value)
-            return torch.full((1, 2), value, dtype=torch.float64) - base.unsqueeze(1)
+            return torch.full((1, 2), value, dtype=torch.float64) - base.unsqueeze(1)  # bits
 
         return call
 
     total = RunningLogSum(torch.tensor([-math.inf]).double())
-    for value in (0.0, 300.0, -300.0, 1000.0, 1000.0 + LOWEST):
+    for value in (0.0, 300.0, -300.0, 1100.0, 1100.0 + LOWEST):
         total.add(terms(value))
-    assert asked == [0.0, 300.0, -300.0, 1000.0, 1000.0, 1000.0 + LOWEST]
-    assert float(total.logs()) == pytest.approx(1000 + math.log(2), abs=1e-12)
+    assert asked == [0.0, 300.0, -300.0, 1100.0, 1100.0, 1100.0 + LOWEST]
+    assert float(total.logs()) == pytest.approx(1101 / BITS, abs=1e-12)
 
 
 @pytest.mark.parametrize("leave_one_out", [False, True])
@@ -85,7 +86,7 @@ def test_the_mean_by_tiles_is_the_mean_of_all(rows, columns, leave_one_out):
         return
     values = exponents(rows, columns, 900.0)
     found = log_mean_exp(
-        lambda some, block, base: values[some, block] - base.unsqueeze(1),
+        lambda some, block, base: BITS * values[some, block] - base.unsqueeze(1),
         values[:, :1],
         columns,
         leave_one_out,

@@ -22,6 +22,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from vaelib.powers import BITS, powers_
 from vaelib.stats.checks import as_bandwidths, as_pair, as_points
 from vaelib.stats.kernels import Kernel, gaussian, kernel_sums
 
@@ -180,8 +181,8 @@ def mmd_squared_mixture(mean: Tensor, scale: Tensor, bandwidths: Sequence[float]
 def _expected_gaussian(squared: Tensor, spread: Tensor, bandwidth: float) -> Tensor:
     """E k(a, b) from squared mean differences and variances of a - b, shapes (..., D)."""
     smoothed = spread + bandwidth**2
-    exponent = (smoothed / bandwidth**2).log_().add_(squared / smoothed).sum(-1).mul_(-0.5)
-    return exponent.clamp_(min=-80).exp_()
+    doubled = (smoothed / bandwidth**2).log2_().add_(squared / smoothed, alpha=BITS).sum(-1)
+    return powers_(doubled.mul_(-0.5))
 
 
 def _normal_terms(z: Tensor, bandwidths: Sequence[float]) -> Tensor:
