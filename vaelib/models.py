@@ -23,6 +23,10 @@ class VAE(nn.Module):
         likelihood: p(x|z).
         family: of the posteriors; without one, that of the prior.
 
+    Attributes:
+        products: type of the products within encoder and decoder, by ``torch.autocast``; None, as
+            at first, for that of their inputs. What they return has the type of their inputs.
+
     Raises:
         ValueError: for a family that does not go with the prior.
 
@@ -51,6 +55,7 @@ class VAE(nn.Module):
         self.prior = prior
         self.decoder = decoder
         self.likelihood = likelihood
+        self.products: torch.dtype | None = None
         prior.bind(likelihood.data_shape)
 
     @property
@@ -67,7 +72,7 @@ class VAE(nn.Module):
         Returns:
             Mean and scale, each of shape (..., D).
         """
-        return self.family.parameters(self.encoder(x))
+        return self.family.parameters(self._through(self.encoder, x))
 
     def draw(self, mean: Tensor, scale: Tensor, noise: Tensor) -> Tensor:
         """Latents of shape (..., D), from posteriors and standard normal noise of that shape."""
@@ -123,11 +128,19 @@ class VAE(nn.Module):
 
     def decode(self, z: Tensor) -> Tensor:
         """E[x|z] of shape (..., *data_shape) for latents of shape (..., D)."""
-        return self.likelihood.mean(self.decoder(z))
+        return self.likelihood.mean(self._through(self.decoder, z))
 
     def log_likelihood(self, x: Tensor, z: Tensor) -> Tensor:
         """log p(x|z) of shape (...), in nats."""
-        return self.likelihood.log_prob(self.decoder(z), x)
+        return self.likelihood.log_prob(self._through(self.decoder, z), x)
+
+    def _through(self, network: nn.Module, inputs: Tensor) -> Tensor:
+        if self.products is None:
+            out: Tensor = network(inputs)
+            return out
+        with torch.autocast(inputs.device.type, self.products):
+            out = network(inputs)
+        return out.to(inputs.dtype)
 
     @torch.no_grad()
     def posterior(self, x: Tensor, batch_size: int = 4096) -> tuple[Tensor, Tensor]:

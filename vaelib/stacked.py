@@ -89,10 +89,17 @@ class MLP(nn.Sequential):
 
 
 class _RectifiedStack(torch.autograd.Function):
-    """Stacked linear layers with ReLU between them, forward and back without spare tensors."""
+    """Stacked linear layers with ReLU between them, forward and back without spare tensors.
+
+    Under ``torch.autocast``, in its type there and back.
+    """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, *parameters: Tensor) -> Tensor:  # noqa: ANN401
+        kind = x.device.type
+        if torch.is_autocast_enabled(kind):
+            lower = torch.get_autocast_dtype(kind)
+            x, parameters = x.to(lower), tuple(p.to(lower) for p in parameters)
         weights, biases = parameters[::2], parameters[1::2]
         inputs = [x]
         for weight, bias in zip(weights, biases, strict=True):

@@ -32,6 +32,31 @@ def test_stacked_parameters_give_what_each_model_gives(activation):
         assert torch.allclose(gradient, torch.stack(each), atol=1e-12)
 
 
+def test_under_autocast_the_products_are_in_its_type_there_and_back():
+    part = MLP(SIZES, "relu")
+    stacked = {
+        name: torch.stack([p.detach(), 2 * p.detach()]).requires_grad_()
+        for name, p in part.named_parameters()
+    }
+    x, weight = torch.randn(2, 50, SIZES[0], requires_grad=True), torch.randn(2, 50, SIZES[-1])
+    inputs = [x, *stacked.values()]
+    with torch.autocast("cpu", torch.bfloat16):
+        found = torch.func.functional_call(part, stacked, (x,))
+    gradients = torch.autograd.grad((found.float() * weight).sum(), inputs)
+    hidden, *layers = (value.bfloat16() for value in inputs)
+    for matrix, bias in zip(layers[::2], layers[1::2], strict=True):
+        hidden = torch.baddbmm(bias.unsqueeze(1), hidden, matrix.mT)
+        hidden = hidden if matrix is layers[-2] else hidden.relu()
+    assert found.dtype == torch.bfloat16
+    assert torch.equal(found, hidden)
+    expected = torch.autograd.grad((hidden.float() * weight).sum(), inputs)
+    for ours, theirs in zip(gradients, expected, strict=True):
+        assert ours.dtype == torch.float32
+        assert (ours - theirs).norm() <= 2**-8 * theirs.norm()
+    exact = torch.func.functional_call(part, stacked, (x,))
+    assert 0 < (found - exact).norm() <= 2**-6 * exact.norm()
+
+
 def test_an_input_without_a_gradient_gets_none():
     parts, stacked = stack("relu")
     out = torch.func.functional_call(parts[0], stacked, (torch.randn(3, 5, 7).double(),))

@@ -198,12 +198,41 @@ def test_mismatched_lengths_are_refused():
         train([build(0)], data(), torch.zeros(2, 5).long(), [elbo()] * 2, Training(), [0, 1])
 
 
+def convolutional():
+    return networks.ConvEncoder((1, 8, 8), 4, channels=[4], hidden=8)
+
+
+@pytest.mark.parametrize(
+    ("encoder", "shape"),
+    [(None, SHAPE), (Plain, SHAPE), (Normalised, SHAPE), (convolutional, (1, 8, 8))],
+    ids=["stacked", "plain", "with buffers", "convolutional"],
+)
+def test_with_products_in_bfloat16_training_stays_near(encoder, shape):
+    x, seeds = torch.rand(60, *shape, generator=stream("data", 0)).round(), [0, 1]
+    losses, weights = [], []
+    for precision in ("float32", "bfloat16"):
+        models = [build(s, encoder=encoder, shape=shape) for s in seeds]
+        outcomes = fit(models, x, seeds, steps=100, batch_size=30, precision=precision)
+        losses.append(torch.stack([outcome.losses for outcome in outcomes]))
+        weights.append(torch.stack([parameters(m) for m in models]))
+        assert all(m.products is None and m.encode(x)[0].dtype == torch.float32 for m in models)
+    start = torch.stack([parameters(build(s, encoder=encoder, shape=shape)) for s in seeds])
+    moved, apart = (weights[0] - start).norm(), (weights[0] - weights[1]).norm()
+    assert 1e-4 * moved < apart < 0.2 * moved
+    assert torch.allclose(*losses, rtol=0.01)
+
+
+def test_an_unknown_precision_is_refused():
+    with pytest.raises(ValueError, match="must be one of float32, bfloat16, got 'float16'"):
+        Training(precision="float16")
+
+
 # Linear VAE = pPCA (Lucas et al., Don't blame the ELBO!, 2019)
 
 EIGENVALUES = torch.tensor([4.0, 2.0, 1.0, 0.05, 0.03], dtype=torch.float64)
 
 
-def linear_vae(beta, latent_dim=4, scale=0.5, count=1000):
+def linear_vae(beta, precision, latent_dim=4, scale=0.5, count=1000):
     """A trained linear VAE on data whose covariance has exactly these eigenvalues."""
     raw = torch.randn(count, 5, generator=stream("data", 1), dtype=torch.float64)
     raw -= raw.mean(0)
@@ -212,7 +241,7 @@ def linear_vae(beta, latent_dim=4, scale=0.5, count=1000):
     x = (white * EIGENVALUES.sqrt() @ basis.T).float()
     likelihood = likelihoods.Gaussian((5,), scale=scale)
     model = build(0, latent_dim, (), (5,), likelihood)
-    options = {"batch_size": count, "steps": 3000}
+    options = {"batch_size": count, "steps": 3000, "precision": precision}
 
     class Antithetic(objectives.ELBO):  # the same optimum, reached with less wandering
         def forward(self, model, x, noise, progress):
@@ -225,10 +254,12 @@ def linear_vae(beta, latent_dim=4, scale=0.5, count=1000):
     return model, x
 
 
-@pytest.mark.parametrize("beta", [1.0, 2.0])
-def test_linear_vae_reproduces_the_closed_forms_of_ppca(beta):
+@pytest.mark.parametrize(
+    ("beta", "precision"), [(1.0, "float32"), (2.0, "float32"), (1.0, "bfloat16")]
+)
+def test_linear_vae_reproduces_the_closed_forms_of_ppca(beta, precision):
     scale = 0.5
-    model, x = linear_vae(beta, scale=scale)
+    model, x = linear_vae(beta, precision, scale=scale)
     mean, spread = model.posterior(x)
     q = AggregatePosterior(mean, spread)
     s = beta * scale**2
