@@ -3,20 +3,24 @@ from pathlib import Path
 
 import pytest
 
-from bench.figures import save
+from bench.figures import save as save_figure
 from tests.benchmarks.findings import Finding, Gap, Growth
 from tests.benchmarks.growth_figure import growth_figure
-from tests.benchmarks.page import FIGURE, page
+from tests.benchmarks.page import figure_of, page
+from tests.benchmarks.runs import here, load_all, save
 from tests.benchmarks.timing import cpu_seconds, like_a_worker, ratios
 
 FOUND = pytest.StashKey()
 DONE = pytest.StashKey()
 SELECTED = pytest.StashKey()
+NEAR = 1.4  # times a floor
 
 
 def pytest_addoption(parser):
     group = parser.getgroup("performance")
-    group.addoption("--page", type=Path, help="Markdown page to write, once all benchmarks ran")
+    group.addoption(
+        "--page", type=Path, help="Markdown page to write, once all ran, and JSON beside"
+    )
     group.addoption(
         "--check", action="store_true", help="fail where a target is missed by more than the noise"
     )
@@ -58,9 +62,11 @@ def pytest_sessionfinish(session, exitstatus):
     wanted = {item.nodeid for item in session.items if _is_benchmark(item)}
     whole = wanted == config.stash[DONE] and not config.stash[SELECTED]
     if path and whole and any(isinstance(one, Finding) for one in found):
-        path.write_text(page(found), encoding="utf-8")
+        run, folder = here(found), path.with_suffix("")
+        save(run, folder)
         if growths := [one for one in found if isinstance(one, Growth)]:
-            save(growth_figure(growths), path.parent / FIGURE)
+            save_figure(growth_figure(growths), path.parent / figure_of(run))
+        path.write_text(page(load_all(folder)), encoding="utf-8")
         print(f"\nwrote {path}")
 
 
@@ -97,21 +103,29 @@ def compare(benchmark, request):
 
 @pytest.fixture
 def compare_once(benchmark, request):
-    """Times one thing against several that take long, each once, and keeps the findings."""
+    """Times one thing against several that take long, each once, and keeps the findings.
 
-    def run(what, measured, references, *, warm, targets, **details):
+    Where there is a target the ratio of the floor, which nothing can do without, is found too; a
+    check lets pass what comes near it.
+    """
+
+    def run(what, measured, references, *, warm, targets, floor, cause):
+        name, floor_seconds = floor
+        found = []
         with like_a_worker():
             warm()
             benchmark.pedantic(measured, rounds=1)
             taken = benchmark.stats.stats.data[0]
-            found = {name: [taken / cpu_seconds(other)] for name, other in references.items()}
-        _report(
-            request,
-            *(
-                Finding(what, name, ratios, noise=0.0, target=targets.get(name), **details)
-                for name, ratios in found.items()
-            ),
-        )
+            for reference, other in references.items():
+                seconds, target = cpu_seconds(other), targets.get(reference)
+                least = floor_seconds / seconds
+                accepted = None if target is None else max(target, NEAR * least)
+                found.append(
+                    Finding(what, reference, [taken / seconds], 0.0, target, cause, accepted)
+                )
+                if target is not None:
+                    found.append(Finding(name, reference, [least], noise=0.0))
+        _report(request, *found)
 
     return run
 

@@ -1,5 +1,6 @@
 """What a benchmark finds: a ratio of times, a quantity, costs as something grows, or a gap."""
 
+import math
 import statistics
 from dataclasses import dataclass
 
@@ -24,6 +25,8 @@ class _Judged:
 
     @property
     def text(self):
+        if math.isinf(self.measured):
+            return "never"
         number = f"{self.measured:,.0f}" if self.measured >= 1000 else f"{self.measured:.3g}"
         return f"{number} {self.unit}".strip()
 
@@ -70,7 +73,7 @@ class Quantity(_Judged):
 
     Attributes:
         what: what was measured.
-        value: how much it is.
+        value: how much it is; infinite where it is never reached.
         unit: of the value.
         target: what it should not exceed.
         cause: why it may miss the target.

@@ -1,20 +1,17 @@
-"""What the benchmarks found, as a Markdown page: the same findings give the same bytes."""
+"""What the benchmarks found, as a Markdown page: the same runs give the same bytes."""
 
-import platform
-from importlib.metadata import PackageNotFoundError, version
+import statistics
 
-from bench.provenance import cpu
 from bench.tables import markdown
 from tests.benchmarks.findings import LEAST, Finding, Gap, Growth, Quantity
 
-PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "pythae", "hyppo", "dcor")
-FIGURE = "performance/figures/growth.png"
+FIGURES = "performance/figures"
 
 _INTRODUCTION = (
-    "Each row is the CPU time of the first over the second, timed in turn in one process of one "
-    "thread: median and range over the rounds. The reference runs twice per round; noise is the "
-    "largest difference of the two. A reference that takes longest runs once. Lower is faster. "
-    "Written by `tox -e perf`."
+    "Each figure is the CPU time of the first over the second, timed in turn in one process of one "
+    "thread: the median, with the range over the rounds. A reference that takes longest runs once. "
+    "Lower is faster. Ratios depend on the processor, so each has a column: {runs}. Written by "
+    "`tox -e perf`, which measures the processor it runs on and leaves the others as they are."
 )
 _GPU = (
     "As above, but by the clock of the device, from the first kernel's start to the last one's end."
@@ -27,50 +24,84 @@ _GROWTH = (
 )
 
 
-def page(found):
-    """The page of findings, quantities, growths and gaps, each kind in its order."""
-    ratios = [one for one in found if isinstance(one, Finding)]
-    parts = ["# How fast the hot paths are", _INTRODUCTION]
-    if on_cpu := [one for one in ratios if one.device == "cpu"]:
-        parts.append(_table(_RATIOS, on_cpu, left=2))
-    if on_gpu := [one for one in ratios if one.device != "cpu"]:
-        parts += ["## On a GPU", f"{_GPU} {on_gpu[0].device}.", _table(_RATIOS, on_gpu, left=2)]
-    if quantities := [one for one in found if isinstance(one, Quantity)]:
-        parts += ["## Other limits", _table(_QUANTITIES, quantities)]
-    if growths := [one for one in found if isinstance(one, Growth)]:
-        parts += ["## How the cost grows", _GROWTH, _table(_GROWTHS, growths, left=2)]
-        parts.append(f"![Time and memory as each size grows]({FIGURE})")
-    if missed := [one for one in (*ratios, *quantities) if not one.met]:
-        parts += ["## Missed targets", "\n".join(map(_missed, missed))]
-    if gaps := dict.fromkeys(one.reason for one in found if isinstance(one, Gap)):
-        parts += ["## Not measured", "\n".join(f"- {reason}." for reason in gaps)]
-    parts += ["## Where", f"{cpu()}; Python {platform.python_version()}, {_packages()}."]
+def figure_of(run):
+    """Where the page expects the figure of growth, relative to the page."""
+    return f"{FIGURES}/growth-{run.slug}.png"
+
+
+def page(runs):
+    """The page of runs on different processors, the latest first; its rows are that one's."""
+    names = " and ".join(f"**{run.name}**" for run in runs)
+    parts = ["# How fast the hot paths are", _INTRODUCTION.format(runs=names)]
+    if rows := _rows(runs, Finding, gpu=False):
+        parts.append(_table(_RATIO, rows, runs, left=2))
+    if rows := _rows(runs, Finding, gpu=True):
+        card = next(one for one in rows[0] if one is not None).device
+        parts += ["## On a GPU", f"{_GPU} {card}.", _table(_RATIO, rows, runs, left=2)]
+    if rows := _rows(runs, Quantity):
+        parts += ["## Other limits", _table(_QUANTITY, rows, runs)]
+    if grown := [run for run in runs if _of(run, Growth)]:
+        parts += ["## How the cost grows", _GROWTH]
+        for run in grown:
+            parts += [f"### {run.name}"] * (len(runs) > 1)
+            rows = [[cell(one) for cell in _GROWTHS.values()] for one in _of(run, Growth)]
+            parts.append(markdown(list(_GROWTHS), rows, left=2))
+            parts.append(f"![Time and memory as each size grows, {run.name}]({figure_of(run)})")
+    if missed := [_missed(run, one) for run in runs for one in _judged(run, runs) if not one.met]:
+        parts += ["## Missed targets", "\n".join(missed)]
+    gaps = dict.fromkeys(f"- {run.name}: {one.reason}." for run in runs for one in _of(run, Gap))
+    if gaps:
+        parts += ["## Not measured", "\n".join(gaps)]
+    parts += ["## Where", "\n".join(map(_where, runs))]
     return "\n\n".join(part.rstrip() for part in parts) + "\n"
+
+
+def _of(run, kind):
+    return [one for one in run.found if isinstance(one, kind)]
+
+
+def _key(one):
+    return one.what, getattr(one, "reference", "")
+
+
+def _on_gpu(one):
+    return getattr(one, "device", "cpu") != "cpu"
+
+
+def _rows(runs, kind, *, gpu=False):
+    """What each run found of the same thing, None where nothing, in the order of the latest."""
+    by_key = [{_key(one): one for one in _of(run, kind) if _on_gpu(one) == gpu} for run in runs]
+    keys = dict.fromkeys(key for found in by_key for key in found) if gpu else by_key[0]
+    return [[found.get(key) for found in by_key] for key in keys]
+
+
+def _judged(run, runs):
+    """Of a run, what has a row."""
+    rows = [*_rows(runs, Finding), *_rows(runs, Finding, gpu=True), *_rows(runs, Quantity)]
+    return [one for row in rows if (one := row[runs.index(run)]) is not None]
 
 
 def _target(one):
     return "–" if one.target is None else f"{one.target:g} {one.unit}".strip()
 
 
-def _met(one):
-    return "–" if one.target is None else ("yes" if one.met else "no")
+def _ratio(one):
+    if len(one.ratios) == 1:
+        return one.text
+    return f"{one.text} ({min(one.ratios):.3g} to {max(one.ratios):.3g})"
 
 
-_RATIOS = {
-    "what": lambda one: one.what,
-    "against": lambda one: one.reference,
-    "ratio": lambda one: one.text,
-    "range": lambda one: f"{min(one.ratios):.3g} to {max(one.ratios):.3g}",
-    "noise": lambda one: f"{100 * one.noise:.0f} %" if len(one.ratios) > 1 else "–",
-    "target": _target,
-    "target met": _met,
-}
-_QUANTITIES = {
-    "what": lambda one: one.what,
-    "measured": lambda one: one.text,
-    "target": _target,
-    "target met": _met,
-}
+def _met(row, runs):
+    met = {run.name: one.met for run, one in zip(runs, row, strict=True) if one is not None}
+    if all(one is None or one.target is None for one in row):
+        return "–"
+    if len(set(met.values())) == 1:
+        return "yes" if all(met.values()) else "no"
+    return "on " + ", ".join(name for name, is_met in met.items() if is_met)
+
+
+_RATIO = {"what": lambda one: one.what, "against": lambda one: one.reference}, _ratio
+_QUANTITY = {"what": lambda one: one.what}, lambda one: one.text
 _GROWTHS = {
     "what": lambda one: one.what,
     "against": lambda one: one.axis,
@@ -82,20 +113,28 @@ _GROWTHS = {
 }
 
 
-def _table(columns, found, left=1):
-    rows = [[cell(one) for cell in columns.values()] for one in found]
-    return markdown(list(columns), rows, left=left)
+def _table(columns, rows, runs, left=1):
+    texts, number = columns
+    body = []
+    for row in rows:
+        known = next(one for one in row if one is not None)
+        cells = [text(known) for text in texts.values()]
+        cells += ["–" if one is None else number(one) for one in row]
+        body.append([*cells, _target(known), _met(row, runs)])
+    heads = [*texts, *(run.name for run in runs), "target", "target met"]
+    return markdown(heads, body, left=left)
 
 
-def _missed(one):
-    return f"- {one.what}: {one.text} instead of {_target(one)}. {one.cause}".rstrip()
+def _missed(run, one):
+    return f"- {run.name}, {one.what}: {one.text} instead of {_target(one)}. {one.cause}".rstrip()
 
 
-def _packages():
-    known = []
-    for name in PACKAGES:
-        try:
-            known.append(f"{name} {version(name)}")
-        except PackageNotFoundError:
-            continue
-    return ", ".join(known)
+def _where(run):
+    noises = [one.noise for one in _of(run, Finding) if len(one.ratios) > 1]
+    noise = ""
+    if noises:
+        noise = (
+            f" Two timings of a reference differ by {100 * statistics.median(noises):.0f} %, "
+            f"at most by {100 * max(noises):.0f} %."
+        )
+    return f"- {run.processor}: {run.time[:10]}, {run.commit}; {run.software}.{noise}"

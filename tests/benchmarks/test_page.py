@@ -4,7 +4,8 @@ import pytest
 
 from tests.benchmarks.findings import Finding, Gap, Growth, Quantity
 from tests.benchmarks.growth_figure import growth_figure
-from tests.benchmarks.page import page
+from tests.benchmarks.page import figure_of, page
+from tests.benchmarks.runs import Run, here, load_all, save
 
 MET = Finding("product", "a loop", [0.41, 0.4, 0.5], noise=0.05, target=0.5, cause="Slow exp.")
 MISSED = replace(MET, ratios=[0.51, 0.52, 0.53])
@@ -14,18 +15,38 @@ SIZES = [10, 100, 1000]
 LINEAR = Growth("sum of many", "N", "sum", SIZES, [1e-3, 1e-2, 1e-1], [0.2, 0.1, 0.3])
 
 
+def run(*found, processor="Fast(R) CPU 9 @ 2 GHz", time="2026-02-01T00:00:00+00:00"):
+    return Run(processor, time, "abc", "Python 3", list(found))
+
+
+def flat(text):
+    return " ".join(text.split())
+
+
 def test_the_page_names_what_was_missed_and_why():
-    text = page([MET, replace(MISSED, what="sum"), MEMORY])
-    assert "| product | a loop | 0.41" in " ".join(text.split())
-    assert "- sum: 0.52 instead of 0.5. Slow exp." in text
-    assert "- peak: 210 MB instead of 200 MB. All at once." in text
-    assert "- product" not in text
-    assert text == page([MET, replace(MISSED, what="sum"), MEMORY])
+    runs = [run(MET, replace(MISSED, what="sum"), MEMORY)]
+    text = page(runs)
+    assert "| product | a loop | 0.41 (0.4 to 0.5) | 0.5 | yes |" in flat(text)
+    assert "- Fast 9, sum: 0.52 instead of 0.5. Slow exp." in text
+    assert "- Fast 9, peak: 210 MB instead of 200 MB. All at once." in text
+    assert "product:" not in text
+    assert text == page(runs)
 
 
 def test_a_page_without_misses_has_no_such_section():
-    text = page([MET])
+    text = page([run(MET)])
     assert not any(word in text for word in ("Missed", "Other", "grows", "GPU", "Not measured"))
+
+
+def test_each_processor_has_its_column_and_the_latest_run_its_rows():
+    gone = replace(MET, what="what is not measured any more", ratios=[9.0])
+    old = run(MISSED, gone, processor="Slow", time="2026-01-01T00:00:00+00:00")
+    text = page([run(MET, replace(MET, what="new")), old])
+    row = "| product | a loop | 0.41 (0.4 to 0.5) | 0.52 (0.51 to 0.53) | 0.5 | on Fast 9 |"
+    assert row in flat(text)
+    assert "| new | a loop | 0.41 (0.4 to 0.5) | – | 0.5 | yes |" in flat(text)
+    assert "- Slow, product: 0.52 instead of 0.5. Slow exp." in text
+    assert gone.what not in text
 
 
 def test_only_more_than_the_noise_fails_a_check():
@@ -36,14 +57,24 @@ def test_only_more_than_the_noise_fails_a_check():
     assert MEMORY.worse_than_noise and not replace(MEMORY, noise=0.1).worse_than_noise
 
 
-def test_rows_of_a_gpu_stand_apart():
-    text = page([MET, replace(MET, what="on it", device="a card")])
+def test_rows_of_a_gpu_stand_apart_and_stay_when_a_later_run_has_none():
+    card = run(MET, replace(MET, what="on it", device="a card"), processor="Host")
+    text = page([run(MET), card])
     first, second = text.split("## On a GPU")
     assert "on it" not in first and "a card" in second and "product" not in second
+    assert "| on it | a loop | – | 0.41 (0.4 to 0.5) | 0.5 | yes |" in flat(second)
 
 
 def test_a_gap_is_named_once():
-    assert page([MET, Gap("GPU: no card"), Gap("GPU: no card")]).count("- GPU: no card.\n") == 1
+    text = page([run(MET, Gap("GPU: no card"), Gap("GPU: no card"))])
+    assert text.count("- Fast 9: GPU: no card.\n") == 1
+
+
+def test_the_page_says_where_when_and_how_noisy():
+    assert (
+        "- Fast(R) CPU 9 @ 2 GHz: 2026-02-01, abc; Python 3. Two timings of a reference differ by "
+        "5 %, at most by 8 %."
+    ) in page([run(MET, replace(MET, what="a"), replace(MET, what="b", noise=0.08))])
 
 
 def test_exponents_are_slopes_and_memory_has_a_least():
@@ -51,9 +82,18 @@ def test_exponents_are_slopes_and_memory_has_a_least():
     assert LINEAR.memory_exponent == pytest.approx(0, abs=1e-12)
     square = replace(LINEAR, megabytes=[2.0, 200.0, 20_000.0])
     assert square.memory_exponent == pytest.approx(2)
-    row = " ".join(page([MET, square]).split())
-    assert "| sum of many | N | 10 | 1,000 | 1.00 | 2.00 | 2e+04 MB |" in row
-    assert "performance/figures/growth.png" in row
+    text = flat(page([run(MET, square)]))
+    assert "| sum of many | N | 10 | 1,000 | 1.00 | 2.00 | 2e+04 MB |" in text
+    assert "(performance/figures/growth-fast-9.png)" in text
+
+
+def test_runs_come_back_as_they_were_the_latest_first(tmp_path):
+    now = here([MET, MEMORY, LINEAR, Gap("GPU: no card")])
+    old = run(MET, time="2020-01-01T00:00:00+00:00")
+    for one in (now, run(FAILED), old):
+        save(one, tmp_path)  # the second and the third are of one processor
+    assert load_all(tmp_path) == [now, old]
+    assert figure_of(old) == "performance/figures/growth-fast-9.png"
 
 
 def test_the_figure_has_a_column_for_each_axis():

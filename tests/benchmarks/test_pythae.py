@@ -16,12 +16,14 @@ import torch
 
 from tests.benchmarks.test_training import (
     BATCH,
+    CAUSE,
     DATA,
     LATENT,
     POINTS,
     SIZES,
     STEPS,
     PlainVAE,
+    floor,
     images,
     together,
 )
@@ -104,5 +106,6 @@ def test_a_whole_training_against_pythae(compare_once, size, tmp_path):
             {REFERENCE: partial(loop_of_pythae, x, hidden, seeds, STEPS, tmp_path)},
             warm=partial(together, x, hidden, seeds, 5),
             targets={REFERENCE: TARGETS[size]},
-            cause="Both spend most of their time in the matrix products and Adam.",
+            floor=floor(size),
+            cause=CAUSE,
         )

@@ -5,7 +5,7 @@ draw batches and noise from the same kind of streams. A whole training shows wha
 do not: Adam's means of gradients that have become zero are subnormal after about 800 steps.
 """
 
-from functools import partial
+from functools import cache, partial
 from itertools import pairwise
 
 import pytest
@@ -13,6 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from tests.benchmarks.timing import cpu_seconds, like_a_worker
 from vaelib import likelihoods, networks, objectives, priors
 from vaelib.datasets import DATASETS
 from vaelib.models import VAE
@@ -27,7 +28,9 @@ TARGETS = {"64-200-200-2 x 10": 0.45, "784-500-500-2 x 5": 0.7}
 LATENT, BATCH, POINTS = 2, 128, 1280
 STEPS = 1500  # of a whole training, as in the digits matrix
 DATA = {64: "digits", 784: "mnist5k"}
+FEW = 20
 REFERENCE = "a plain loop over seeds"
+CAUSE = "The row of only its products and Adam says how much less there can be here."
 FLUSHED = "the same loop, with torch told to flush subnormal numbers to zero"
 
 
@@ -67,7 +70,7 @@ def loop_over_seeds(x, hidden, seeds, steps):
             optimizer.step()
 
 
-def together(x, hidden, seeds, steps, *, plain=False):
+def together(x, hidden, seeds, steps, *, plain=False, precision="float32"):
     shape = (x.shape[1],)
     models = [
         VAE(
@@ -84,7 +87,8 @@ def together(x, hidden, seeds, steps, *, plain=False):
             model.decoder = PlainVAE.mlp([LATENT, *hidden, x.shape[1]])
     index = torch.arange(len(x)).expand(len(seeds), -1)
     objective = [objectives.ELBO(LATENT, len(x))] * len(seeds)
-    train(models, x, index, objective, Training(steps=steps, batch_size=BATCH), seeds)
+    training = Training(steps=steps, batch_size=BATCH, precision=precision)
+    train(models, x, index, objective, training, seeds)
 
 
 def bare(hidden, pixels, steps):
@@ -112,9 +116,14 @@ def bare(hidden, pixels, steps):
             optimizer.step()
 
 
-def bare_over_seeds(pixels, hidden, seeds, steps):
-    for _ in seeds:
-        bare(hidden, pixels, steps)
+@cache
+def floor(size):
+    """What a whole training cannot do without, and its CPU seconds here."""
+    pixels, hidden, replicates, _ = SIZES[size]
+    with like_a_worker():
+        bare(hidden, pixels, FEW)
+        seconds = replicates * cpu_seconds(partial(bare, hidden, pixels, STEPS))
+    return f"{size}: only its matrix products and a fused Adam, seed after seed", seconds
 
 
 def images(pixels):
@@ -135,19 +144,20 @@ def test_a_whole_training(compare_once, size):
         },
         warm=partial(together, x, hidden, seeds, 5),
         targets={REFERENCE: TARGETS[size]},
-        cause="The row of the bare products and Adam is its floor.",
+        floor=floor(size),
+        cause=CAUSE,
     )
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_bare_products_and_adam(compare, size):
+def test_products_in_bfloat16(compare, size):
     pixels, hidden, replicates, steps = SIZES[size]
     x, seeds = torch.rand(POINTS, pixels), list(range(replicates))
     compare(
-        f"{size}: only the matrix products and fused Adam, seed after seed, {steps} steps",
-        partial(bare_over_seeds, pixels, hidden, seeds, steps),
-        partial(loop_over_seeds, x, hidden, seeds, steps),
-        reference=REFERENCE,
+        f"{size}: replicates trained together with products in bfloat16, {steps} steps",
+        partial(together, x, hidden, seeds, steps, precision="bfloat16"),
+        partial(together, x, hidden, seeds, steps),
+        reference="the same in float32",
     )
 
 

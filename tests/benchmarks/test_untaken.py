@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tests.benchmarks.findings import Finding, Quantity
-from tests.benchmarks.test_training import BATCH, POINTS, SIZES, together
+from tests.benchmarks.test_training import POINTS, SIZES, together
 from tests.benchmarks.timing import cpu_seconds, like_a_worker
 from vaelib import training
 
@@ -55,20 +55,3 @@ def test_a_compiled_loss(observe, size, monkeypatch, tmp_path):
         ]
 
     observe(found)
-
-
-@pytest.mark.parametrize("size", SIZES)
-def test_a_product_in_bfloat16(compare, size):
-    _, (width, *_), replicates, _ = SIZES[size]
-    x, weight = torch.randn(replicates, BATCH, width), torch.randn(replicates, width, width)
-
-    def repeated(a, b):
-        for _ in range(100):
-            torch.bmm(a, b)
-
-    compare(
-        f"not taken: {replicates} products of {BATCH} x {width} and {width} x {width} in bfloat16",
-        partial(repeated, x.bfloat16(), weight.bfloat16()),
-        partial(repeated, x, weight),
-        reference="the same in float32",
-    )

@@ -1,0 +1,77 @@
+"""One run of the benchmarks on one processor, kept as JSON beside the page."""
+
+import json
+import platform
+import re
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import bench
+from bench.provenance import cpu, git
+from tests.benchmarks.findings import Finding, Gap, Growth, Quantity
+
+PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "pythae", "hyppo", "dcor")
+KINDS = {kind.__name__: kind for kind in (Finding, Gap, Growth, Quantity)}
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one run found, and where.
+
+    Attributes:
+        processor: as it names itself.
+        time: when the run ended, ISO 8601.
+        commit: of the code, with ``+`` where files differ from it.
+        software: versions, as a text.
+        found: findings, quantities, growths and gaps, in their order.
+    """
+
+    processor: str
+    time: str
+    commit: str
+    software: str
+    found: list[Finding | Gap | Growth | Quantity]
+
+    @property
+    def name(self):
+        """Of the processor, without marks of trade and clock."""
+        bare = re.sub(r"\((R|TM)\)|\b(CPU|Processor)\b|@.*", " ", self.processor)
+        return " ".join(bare.split())
+
+    @property
+    def slug(self):
+        return re.sub(r"[^a-z0-9]+", "-", self.name.lower()).strip("-")
+
+
+def here(found):
+    """A run that ends now on this machine."""
+    state = git(Path(str(bench.__file__)).parent)
+    commit = f"{state['commit'] or 'unknown'}"[:12] + "+" * bool(state["dirty"])
+    known = [f"Python {platform.python_version()}"]
+    for package in PACKAGES:
+        try:
+            known.append(f"{package} {version(package)}")
+        except PackageNotFoundError:
+            continue
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return Run(cpu(), now, commit, ", ".join(known), list(found))
+
+
+def save(run, folder):
+    """Write ``<slug>.json``, over an earlier run on such a processor."""
+    found = [{"kind": type(one).__name__} | asdict(one) for one in run.found]
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(asdict(run) | {"found": found}, indent=1, ensure_ascii=False)
+    (folder / f"{run.slug}.json").write_text(text + "\n", encoding="utf-8")
+
+
+def load_all(folder):
+    """All runs of a folder, the latest first."""
+    runs = []
+    for path in folder.glob("*.json"):
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        found = [KINDS[one.pop("kind")](**one) for one in kept.pop("found")]
+        runs.append(Run(**kept, found=found))
+    return sorted(runs, key=lambda run: run.time, reverse=True)
