@@ -23,6 +23,7 @@ __all__ = [
     "canonical",
     "digest",
     "expand",
+    "identity",
     "resolve_all",
     "told",
 ]
@@ -38,6 +39,9 @@ DEFAULTS: dict[str, Any] = {
     "training": {},
     "quality": {},
 }
+_BEFORE: dict[tuple[str, str], Any] = {("training", "precision"): "float32"}
+"""What the later options were before there were any. With these values they stay out of every hash,
+so that an option more changes no cell's id, and baselines made before it still compare."""
 _JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
 _MOST = 100_000  # configurations of one study
 _LONGEST = 64  # characters of a configuration's name
@@ -64,7 +68,7 @@ class Configuration:
     @property
     def id(self) -> str:
         """Hash of the values, 12 hexadecimal digits."""
-        return digest(canonical(self.values))[:12]
+        return digest(identity(self.values))[:12]
 
 
 @dataclass(frozen=True)
@@ -109,6 +113,16 @@ def canonical(value: object) -> str:
 def digest(text: str) -> str:
     """Returns the sha256 of a text, 64 hexadecimal digits."""
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def identity(values: Mapping[str, Any]) -> str:
+    """The canonical JSON of a configuration's values that its id and its cells' ids hash."""
+    kept = dict(values)
+    for (key, option), value in _BEFORE.items():
+        table = kept.get(key)
+        if isinstance(table, dict) and table.get(option) == value:
+            kept[key] = {name: given for name, given in table.items() if name != option}
+    return canonical(kept)
 
 
 def resolve_all(tables: Mapping[str, Any], at: str) -> dict[str, Any]:

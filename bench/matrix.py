@@ -29,6 +29,7 @@ from bench.configurations import (
     canonical,
     digest,
     expand,
+    identity,
     resolve_all,
 )
 from bench.errors import MatrixError, shown, unknown
@@ -151,7 +152,7 @@ class Matrix:
             if dataset not in prints:
                 prints[dataset] = fingerprint(values["dataset"])
             head = f'{{"block":{self.block},"data":{canonical(prints[dataset])},"seed":'
-            tail = f',"values":{canonical(values)}}}'
+            tail = f',"values":{identity(values)}}}'
             for seed in range(self.seeds):
                 planned.append(Cell(digest(f"{head}{seed}{tail}")[:16], configuration, seed))
         return planned

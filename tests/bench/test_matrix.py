@@ -290,6 +290,17 @@ def test_cell_ids_are_pinned():
     assert [(cell.configuration, cell.seed) for cell in cells] == [(only, 0), (only, 1)]
 
 
+def test_an_option_that_came_later_changes_no_id_at_what_it_was_before():
+    def ids(**training):
+        values = {"dataset": {}, "training": {"steps": 5} | training}
+        one = Configuration("base", values, (), {})
+        matrix = Matrix("m", "", 1, 5, 60.0, (), values, (), (), (one,))
+        return one.id, matrix.cells(lambda dataset: "f00d")[0].id
+
+    assert ids(precision="float32") == ids()
+    assert not set(ids(precision="bfloat16")) & set(ids())
+
+
 def test_the_fingerprint_is_asked_once_per_dataset(read):
     matrix = read(
         SHORT + study('grid = { "dataset.name" = ["digits", "mnist5k"], latent_dim = [2, 3] }')
