@@ -1,13 +1,13 @@
 """What a matrix may use, by kind: names, what they stand for, and where they come from."""
 
 import ast
-import importlib.util
 import inspect
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.matrix_file import leading_comment, shipped
 from bench.metrics import METRICS
+from bench.sources import file_of
 
 __all__ = ["KINDS", "Entry", "also", "entries", "matrices", "names"]
 
@@ -86,10 +86,9 @@ def names(kind: str) -> list[str]:
         return list(shipped())
     if kind == "metrics":
         return list(METRICS)
-    spec = importlib.util.find_spec("vaelib")
-    assert spec is not None and spec.origin is not None
-    source = Path(spec.origin).with_name(f"{_TABLES.get(kind, kind)}.py").read_text("utf-8")
-    for node in ast.parse(source).body:
+    source = file_of(f"vaelib.{_TABLES.get(kind, kind)}")
+    assert source is not None
+    for node in ast.parse(source.read_text("utf-8")).body:
         if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == kind.upper():
             assert isinstance(node.value, ast.Dict)
             return [ast.literal_eval(key) for key in node.value.keys if key is not None]

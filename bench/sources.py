@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-__all__ = ["MEASURES", "TRAINS", "code_hash", "modules", "plugins"]
+__all__ = ["MEASURES", "TRAINS", "code_hash", "file_of", "modules", "plugins"]
 
 MEASURES = "bench.cell"
 TRAINS = "bench.trained"
@@ -60,7 +60,7 @@ def modules(start: str) -> dict[str, Path]:
     todo = [start]
     while todo:
         name = todo.pop()
-        path = None if name in found else _file(name)
+        path = None if name in found else file_of(name)
         if path is not None:
             found[name] = path
             package = name.rpartition(".")[0]
@@ -81,8 +81,8 @@ def plugins(values: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(name.partition(":")[0] for name in names if ":" in name)
 
 
-def _file(name: str) -> Path | None:
-    """The source of a module of the suite; None for any other name."""
+def file_of(name: str) -> Path | None:
+    """The source of a module of the suite, which is not imported; None for any other name."""
     top, *parts = name.split(".")
     spec = importlib.util.find_spec(top) if top in _SUITE else None
     if spec is None or spec.origin is None:

@@ -28,6 +28,7 @@ def powers_(exponents: Tensor) -> Tensor:
         ``exponents``, overwritten.
 
     Example:
+        >>> import torch
         >>> powers_(torch.tensor([3.0, 0.0, -1e6]))
         tensor([8.0000e+00, 1.0000e+00, 2.4074e-35])
     """

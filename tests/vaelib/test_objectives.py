@@ -10,7 +10,8 @@ from vaelib import networks, priors, stacked
 from vaelib.families import BoxFamily, PointFamily
 from vaelib.likelihoods import Bernoulli, CalibratedGaussian
 from vaelib.models import VAE
-from vaelib.objectives import OBJECTIVES, stratified_log_weights
+from vaelib.objectives import OBJECTIVES
+from vaelib.objectives.bounds import stratified_log_weights
 from vaelib.posterior import AggregatePosterior
 from vaelib.seeding import global_stream, stream
 from vaelib.stats import mmd
