@@ -22,6 +22,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vaelib.networks import MLPEncoder
+from vaelib.products import fast_products
 from vaelib.seeding import global_stream, stream
 from vaelib.subnormals import subnormals_flushed
 
@@ -158,6 +159,7 @@ def _digest(images: Tensor, labels: Tensor) -> str:
 
 
 @subnormals_flushed()
+@fast_products()
 def _trained(net: MLPEncoder, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
     """Parameters of the trained nets, each with a leading axis of T."""
     nets, device = [], images.device
