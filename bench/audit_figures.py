@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from bench.audit_report import Audited, page
 from bench.figures import STYLE, WIDTH, latent_quilt, save
 from bench.quantile_figure import SHARES, marginal_quantiles, quantile_plot
-from vaelib.audit import Measurement
+from vaelib.measurements import Measurement
 from vaelib.seeding import stream
 
 __all__ = ["kl_bars", "write_report"]

@@ -25,7 +25,7 @@ from torch import Tensor
 from bench.errors import MatrixError, shown
 from bench.files import write_atomically
 from bench.metrics import METRICS, SHIPPED, Metric
-from vaelib.audit import Measurement
+from vaelib.measurements import Measurement
 from vaelib.models import VAE
 from vaelib.posterior import AggregatePosterior
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from bench.analysis import FEW_SEEDS, TOO_FEW, replicates, t_interval
 from bench.figures import save
-from bench.metrics import metric_named
+from bench.metrics import OF_SAMPLES, metric_named
 from bench.sample_figures import match_against_cost, sample_grids, where_sampling_fails
 from bench.tables import code, heading, markdown, measured, metric_column, quantity
 from vaelib.quality_options import DECILES
@@ -23,9 +23,6 @@ _REFERENCES = {
 }
 """Rows that no model makes: what the numbers are for images that are known."""
 
-_MEASURES = (
-    "frechet frechet_pca image_mmd coverage density precision recall image_auc authenticity"
-).split()
 _PAIRS = [
     ("frechet", "prior", "aggregate"),
     ("image_mmd", "prior", "aggregate"),
@@ -65,7 +62,7 @@ def sample_section(rows: pd.DataFrame, folder: Path) -> list[str]:
         Blocks of Markdown; none without sample quality.
     """
     there = {(metric, source) for metric, _, source in measured(rows)}
-    if ("frechet", "prior") not in there and not any(m in _MEASURES for m, _ in there):
+    if ("frechet", "prior") not in there and not any(m in OF_SAMPLES for m, _ in there):
         return []
     parts = ["## Samples", _INTRODUCTION]
     for data, part in rows.groupby("dataset", sort=False):
@@ -134,7 +131,7 @@ def _deciles(rows: pd.DataFrame, there: set[tuple[str, str]]) -> Iterator[str]:
 
 def _references(rows: pd.DataFrame, there: set[tuple[str, str]]) -> Iterator[str]:
     """What no model makes is the same for every configuration: that of one that ran."""
-    shown = [name for name in _MEASURES if any((name, source) in there for source in _REFERENCES)]
+    shown = [name for name in OF_SAMPLES if any((name, source) in there for source in _REFERENCES)]
     if not shown:
         return
     there_is = rows[(rows["source"] == "floor") & (rows["status"] == "ok")]

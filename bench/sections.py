@@ -9,7 +9,7 @@ import pandas as pd
 
 from bench.analysis import FEW_SEEDS, TOO_FEW, failures, saturated, summarise, varied_keys
 from bench.figures import kl_parts, latent_quilt, levels, metric_panels, save
-from bench.metrics import METRICS, metric_named, own
+from bench.metrics import METRICS, OF_SAMPLES, metric_named, own
 from bench.quantile_figure import quantile_plot
 from bench.rank_figure import rank_plot
 from bench.tables import (
@@ -44,9 +44,7 @@ _TABLES = {
         "marginal_kl_null_test marginal_kl_loo saturated"
     ),
     "Likelihood": "elbo reconstruction iwae bound_gap",
-    _SAMPLES: (
-        "frechet frechet_pca image_mmd coverage density precision recall image_auc authenticity"
-    ),
+    _SAMPLES: " ".join(OF_SAMPLES),
     _GAUGE: "rate marginal_kl marginal_kl_excess",
     "Dimensions, moments and shape": (
         "kl_per_dimension total_correlation moment_kl negentropy second_moment excess_kurtosis "

@@ -20,11 +20,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vaelib.audit import Measurement
 from vaelib.datasets import Dataset, Splits
 from vaelib.families import PointFamily
 from vaelib.features import FEATURES, PCAFeatures
 from vaelib.latent_samplers import LATENT_SOURCES, Latents, PriorSampler
+from vaelib.measurements import Measurement
 from vaelib.models import VAE
 from vaelib.quality_options import DECILES, Quality
 from vaelib.seeding import stream

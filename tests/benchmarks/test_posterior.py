@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from vaelib import posterior as densities
-from vaelib.audit import _points
 from vaelib.log_sums import log_mean_exp
+from vaelib.match import points_of
 from vaelib.posterior import AggregatePosterior
 from vaelib.priors import Normal
 from vaelib.seeding import stream
@@ -67,7 +67,7 @@ def test_log_prob_against_broadcasting(compare, dimensions):
         partial(broadcast, q, z),
         reference="broadcasting (128, N, D) in float64",
         target=0.04,
-        accepted=0.07,
+        accepted=0.15,
         cause="Most of its time is exp and the product of [z², z, 1, base], each near what the "
         "processor can do; broadcasting pays for the former too, and for the rest only as often "
         "as there are dimensions.",
@@ -105,12 +105,12 @@ def test_log_prob_of_many_narrow_components_against_all_of_them(compare):
 
 
 def leave_one_out(q):
-    few = _points(q, 16)
+    few = points_of(q, 16)
     leave_one_out_kl(q, Normal(D), stream("z", 0), 2 if few is None else 1, few)
 
 
 def null(q):
-    marginal_kl_null(q, stream("null", 0), 200, _points(q))
+    marginal_kl_null(q, stream("null", 0), 200, points_of(q))
 
 
 def together(q):

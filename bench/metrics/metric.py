@@ -1,0 +1,40 @@
+"""One metric, as data."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+__all__ = ["Metric"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One measured quantity.
+
+    Attributes:
+        name: The contract: the text in the ``metric`` column of the rows.
+        unit: Unit of the value and of the margin.
+        better: Direction of improvement; None where a comparison of configurations by this number
+            alone would mislead (raw divergences carry the finite-N floor, tests depend on N).
+        margin: Largest difference that does not matter, in the metric's unit; None for statistics
+            of tests, whose unit has no meaning outside the test.
+        symbol: Heading in tables, in the field's notation.
+        summary: One line in the field's standard terms, with the reason of the margin where that
+            is not obvious.
+        reference: Where the definition comes from.
+        needs_unsaturated: Whether the number says nothing once the rate exceeds log N - 1.
+        matched: The value where the aggregate posterior is the prior, if that is one number.
+        measure: Of a user's own metric: a `bench.own_metrics.Encoded` -> a number, a number and its
+            standard error, or None where it is not defined.
+    """
+
+    name: str
+    unit: str
+    better: Literal["lower", "higher"] | None
+    margin: float | None
+    symbol: str
+    summary: str
+    reference: str
+    needs_unsaturated: bool = False
+    matched: float | None = None
+    measure: Callable[[Any], Any] | None = None
