@@ -1,4 +1,5 @@
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -105,12 +106,11 @@ def compare(benchmark, request):
 def compare_once(benchmark, request):
     """Times one thing against several that take long, each once, and keeps the findings.
 
-    Where there is a target the ratio of the floor, which nothing can do without, is found too; a
-    check lets pass what comes near it.
+    A floor is what nothing can do without, and its seconds. Where there is a target its ratio is
+    found too, and a check lets pass what comes near it.
     """
 
-    def run(what, measured, references, *, warm, targets, floor, cause):
-        name, floor_seconds = floor
+    def run(what, measured, references, *, warm, targets, floor=None, **details):
         found = []
         with like_a_worker():
             warm()
@@ -118,13 +118,13 @@ def compare_once(benchmark, request):
             taken = benchmark.stats.stats.data[0]
             for reference, other in references.items():
                 seconds, target = cpu_seconds(other), targets.get(reference)
-                least = floor_seconds / seconds
-                accepted = None if target is None else max(target, NEAR * least)
-                found.append(
-                    Finding(what, reference, [taken / seconds], 0.0, target, cause, accepted)
-                )
-                if target is not None:
+                finding = Finding(what, reference, [taken / seconds], 0.0, target, **details)
+                if floor and target is not None:
+                    name, least = floor[0], floor[1] / seconds
+                    found.append(replace(finding, accepted=max(target, NEAR * least)))
                     found.append(Finding(name, reference, [least], noise=0.0))
+                else:
+                    found.append(finding)
         _report(request, *found)
 
     return run
