@@ -23,13 +23,14 @@ from bench.provenance import provenance
 from bench.quantile_figure import marginal_quantiles
 from bench.rows import csv_bytes, rows
 from bench.runner import Summary, run
-from bench.sources import MEASURES, TRAINS, code_hash, plugins
+from bench.sources import MEASURES, TRAINS, plugins
 from bench.store import Store
 from bench.trained import build_model, build_objective, dataset_of
 from vaelib.models import VAE
 from vaelib.quality import check
 from vaelib.quality_options import Quality
 from vaelib.seeding import stream
+from vaelib.sources import code_hash
 
 __all__ = ["Plan", "benchmark", "pictured", "plan"]
 

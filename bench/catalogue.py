@@ -1,13 +1,13 @@
 """What a matrix may use, by kind: names, what they stand for, and where they come from."""
 
 import ast
+import importlib.util
 import inspect
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.matrix_file import leading_comment, shipped
 from bench.metrics import METRICS
-from bench.sources import file_of
 
 __all__ = ["KINDS", "Entry", "also", "entries", "matrices", "names"]
 
@@ -86,8 +86,10 @@ def names(kind: str) -> list[str]:
         return list(shipped())
     if kind == "metrics":
         return list(METRICS)
-    source = file_of(f"vaelib.{_TABLES.get(kind, kind)}")
-    assert source is not None
+    spec = importlib.util.find_spec("vaelib")  # does not import it
+    assert spec is not None and spec.origin is not None
+    place = Path(spec.origin).with_name(_TABLES.get(kind, kind))
+    source = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
     for node in ast.parse(source.read_text("utf-8")).body:
         if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == kind.upper():
             assert isinstance(node.value, ast.Dict)

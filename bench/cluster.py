@@ -18,7 +18,8 @@ from distributed import Future as DaskFuture
 
 from bench.errors import UserError
 from bench.executors import Job, JobLost, LocalExecutor, Records, cause
-from bench.sources import code_hash
+from bench.sources import MEASURES
+from vaelib.sources import code_hash
 
 __all__ = ["ClusterError", "DaskExecutor"]
 
@@ -67,7 +68,7 @@ class DaskExecutor:
                 self._run = uuid.uuid4().hex
                 self._client = self._connect()
             promise = self._client.submit(
-                _work, shared, self._run, code_hash(), key=key, pure=False
+                _work, shared, self._run, code_hash(MEASURES), key=key, pure=False
             )
         except (OSError, RuntimeError) as error:
             future.set_exception(BrokenExecutor(f"the scheduler is lost: {error}"))
@@ -132,7 +133,7 @@ class DaskExecutor:
 
 def _work(job: Job, run: str, code: str) -> Records:
     """Runs a job in a process of this worker."""
-    if code_hash() != code:
+    if code_hash(MEASURES) != code:
         raise ClusterError(
             f"the worker on {socket.gethostname()} has other code than this run; "
             "install the same version of the suite everywhere"

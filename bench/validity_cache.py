@@ -7,8 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from bench.sources import code_hash
 from bench.validity import Task
+from vaelib.sources import code_hash
 
 __all__ = ["Finished"]
 

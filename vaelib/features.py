@@ -24,6 +24,7 @@ from torch.nn import functional as F
 from vaelib.networks import MLPEncoder
 from vaelib.products import fast_products
 from vaelib.seeding import global_stream, stream
+from vaelib.sources import code_hash
 from vaelib.subnormals import subnormals_flushed
 
 __all__ = ["FEATURES", "ClassifierFeatures", "Features", "PCAFeatures", "PretrainedFeatures"]
@@ -107,8 +108,8 @@ class ClassifierFeatures(Features):
     Args:
         images: Training images, shape (N, *data_shape).
         labels: Their classes, shape (N,).
-        folder: Where to keep the nets, in files named by a hash of the images, the labels and the
-            options; None does not keep them.
+        folder: Where to keep the nets, in files named by a hash of the images, the labels, the
+            options and the code; None does not keep them.
 
     Raises:
         ValueError: Without labels, or for labels of one class.
@@ -151,7 +152,7 @@ class ClassifierFeatures(Features):
 
 
 def _digest(images: Tensor, labels: Tensor) -> str:
-    head = [_OPTIONS, images.shape, images.device.type]
+    head = [code_hash(__name__), _OPTIONS, images.shape, images.device.type]
     digest = hashlib.sha256(json.dumps(head).encode())
     digest.update(images.cpu().numpy().tobytes())
     digest.update(labels.cpu().numpy().tobytes())

@@ -17,9 +17,9 @@ from hypothesis import given, settings
 
 from bench.cli import main
 from bench.runner import Summary
-from bench.sources import code_hash
 from bench.store import Store
 from tests.bench.test_matrix import mutated
+from vaelib.sources import code_hash
 
 MATRIX = """
 # Does the suite run?

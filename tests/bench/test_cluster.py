@@ -154,7 +154,7 @@ def test_a_stop_ends_what_runs_on_the_workers(scheduler, survivor, tmp_path):
 
 
 def test_a_worker_of_other_code_is_not_used(run_all, survivor, tmp_path, monkeypatch):
-    monkeypatch.setattr("bench.cluster.code_hash", lambda: "other")
+    monkeypatch.setattr("bench.cluster.code_hash", lambda module: "other")
     summary = run_all([job("a", tmp_path)])
     assert summary.failures[0].status == "failed"
     assert "has other code than this run; install the same version" in summary.failures[0].message

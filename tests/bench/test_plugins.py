@@ -14,7 +14,8 @@ from bench.cli import main
 from bench.matrix import MatrixError, load
 from bench.metrics import METRICS
 from bench.own_metrics import recall, register
-from bench.sources import MEASURES, code_hash
+from bench.sources import MEASURES
+from vaelib.sources import code_hash
 
 OWN = """
 import torch

@@ -4,8 +4,9 @@ import sys
 
 import pytest
 
-from bench import sources
-from bench.sources import MEASURES, TRAINS, code_hash, modules, plugins
+from bench.sources import MEASURES, TRAINS, plugins
+from vaelib import sources
+from vaelib.sources import code_hash, modules
 
 # An empty vaelib, whose own __init__ would import the audit and with it all statistics.
 LOADED = """

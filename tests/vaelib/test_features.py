@@ -64,6 +64,9 @@ def test_nets_are_kept_by_content_and_damage_is_mended(data, part, nets, tmp_pat
     for other in ((x.flip(0), labels), (x, labels.flip(0))):
         ClassifierFeatures(*other, tmp_path)
     assert len(trained) == 3 and len(list(tmp_path.iterdir())) == 3
+    monkeypatch.setattr(features, "code_hash", lambda module: f"other code of {module}")
+    ClassifierFeatures(x, labels, tmp_path)
+    assert len(trained) == 4 and len(list(tmp_path.iterdir())) == 4
 
 
 def test_principal_components_keep_the_variance_in_order(data):

@@ -19,11 +19,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vaelib.sources import code_hash
 from vaelib.stats.checks import check_least
 
 __all__ = ["NormalNull", "Outcome", "largest_standardized", "p_value"]
 
-_VERSION = 2  # part of every file name: raise it when a statistic changes
 _BATCH = 1 << 16  # pairs of rows in the draws that are computed together
 _MEMORY: dict[tuple[object, ...], Tensor] = {}
 
@@ -94,7 +94,7 @@ class NormalNull:
             The draws, shape (B, K), float64. Do not edit them.
         """
         key = (name, rows, dimensions, parameters, self.draws, self.seed)
-        path = None if self.folder is None else Path(self.folder) / _file_name(key)
+        path = None if self.folder is None else Path(self.folder) / _file_name(key, statistic)
         if key not in _MEMORY:
             kept = None if path is None else _read(path, self.draws)
             if path is not None and kept is None:
@@ -162,10 +162,11 @@ def largest_standardized(
     return float(largest), ((null - mean) / deviation).amax(-1)
 
 
-def _file_name(key: tuple[object, ...]) -> str:
-    """A readable file name that no two keys share."""
+def _file_name(key: tuple[object, ...], statistic: Callable[..., object]) -> str:
+    """A readable file name that no two keys share, and no two versions of the statistic's code."""
     name, rows, dimensions = key[:3]
-    digest = hashlib.sha256(repr((_VERSION, key)).encode()).hexdigest()[:16]
+    code = code_hash(getattr(statistic, "__module__", ""))
+    digest = hashlib.sha256(repr((code, key)).encode()).hexdigest()[:16]
     return f"{name}-n{rows}-D{dimensions}-{digest}.npy"
 
 

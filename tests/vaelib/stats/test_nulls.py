@@ -106,6 +106,18 @@ def test_draws_are_kept_in_a_folder(tmp_path):
     assert statistic.calls == calls
 
 
+def test_draws_of_other_code_are_drawn_again(tmp_path, monkeypatch):
+    null, statistic = NormalNull(draws=20, folder=tmp_path), Means()
+    hashes = {__name__: "before"}
+    monkeypatch.setattr(nulls, "code_hash", hashes.__getitem__)
+    for calls, version in ((1, "before"), (1, "before"), (2, "after"), (2, "before")):
+        hashes[__name__] = version
+        nulls._MEMORY.clear()
+        null.of("means", statistic, 10, 2)
+        assert statistic.calls == calls
+    assert len(list(tmp_path.iterdir())) == 2
+
+
 def test_a_folder_given_later_is_filled_from_memory(tmp_path):
     first = NormalNull(draws=20).of("means", Means(), 10, 2)
     NormalNull(draws=20, folder=tmp_path).of("means", Means(), 10, 2)
