@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-__all__ = ["code_hash", "file_of", "modules"]
+__all__ = ["code_hash", "modules"]
 
 _SUITE = ("bench", "vaelib")
 
@@ -52,7 +52,7 @@ def modules(start: str) -> dict[str, Path]:
     todo = [start]
     while todo:
         name = todo.pop()
-        path = None if name in found else file_of(name)
+        path = None if name in found else _file(name)
         if path is not None:
             found[name] = path
             package = name.rpartition(".")[0]
@@ -60,8 +60,8 @@ def modules(start: str) -> dict[str, Path]:
     return dict(sorted(found.items()))
 
 
-def file_of(name: str) -> Path | None:
-    """The source of a module of the suite, which is not imported; None for any other name."""
+def _file(name: str) -> Path | None:
+    """The source of a module of the suite; None for any other name."""
     top, *parts = name.split(".")
     spec = importlib.util.find_spec(top) if top in _SUITE else None
     if spec is None or spec.origin is None:
