@@ -67,7 +67,8 @@ def test_marginal_kl_agrees_with_the_direct_form(dimensions, scale):
 )
 def test_information_lies_between_zero_and_log_n(components, dimensions, scale, spread, seed):
     q = mixture(components, dimensions, scale, seed, spread)
-    parts = decompose(q, Normal(dimensions), stream("z", seed), draws=4)
+    draws = max(4, 400 // components)  # fewer z give no standard error to speak of
+    parts = decompose(q, Normal(dimensions), stream("z", seed), draws=draws)
     slack = 6 * parts.standard_error + 1e-9
     assert -slack <= parts.mutual_information <= math.log(components) + slack
     floor = divergences.marginal_kl_floor(parts.rate, components)
