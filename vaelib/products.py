@@ -8,7 +8,7 @@ permission costs no digit.
 
 import platform
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cache
 from pathlib import Path
 
@@ -30,9 +30,14 @@ def fast_products() -> Iterator[None]:
         >>> float(product) == 1 + 2.0**-20
         True
     """
+    with _permission() if _pays() else nullcontext():
+        yield
+
+
+@contextmanager
+def _permission() -> Iterator[None]:
     before = torch.get_float32_matmul_precision()
-    if _pays():
-        torch.set_float32_matmul_precision("medium")
+    torch.set_float32_matmul_precision("medium")
     try:
         yield
     finally:
@@ -46,12 +51,8 @@ def _pays() -> bool:
     both = torch.backends.mkl.is_available() and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
     if not (wide and both) or _is_intel() or torch.cuda.is_available():
         return False  # on a GPU the permission would cost digits
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("medium")
-    try:
+    with _permission():
         return _precise(torch.matmul)
-    finally:
-        torch.set_float32_matmul_precision(before)
 
 
 def _precise(product: Callable[[Tensor, Tensor], Tensor]) -> bool:
