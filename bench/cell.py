@@ -22,7 +22,7 @@ from vaelib.stats.nulls import NormalNull
 
 __all__ = ["run_block"]
 
-_ENCODED = 5000  # inputs of each part that are audited: the cost grows as their square
+_KEPT = 5000  # inputs of each part whose posteriors are kept, and that a user's metrics see
 
 
 def run_block(job: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -76,11 +76,7 @@ def _measure(
         message = f"the loss was not finite at step {step}"
         return {"status": "diverged", "message": message, "measurements": []}
     parts = {"train": split.train, "test": split.test}
-    few = {name: _few(index, stream(f"encoded {name}", seed)) for name, index in parts.items()}
-    posteriors = {}
-    for name, index in few.items():
-        mean, scale = model.posterior(x[index])
-        posteriors[name] = mean.cpu(), scale.cpu()
+    posteriors = {name: _encoded(model, x[index]) for name, index in parts.items()}
     stages("latents")
     mean, scale = posteriors["train"]
     null = NormalNull(folder=cache / "nulls")
@@ -93,11 +89,15 @@ def _measure(
     scores, samples = sample_quality(model, data, x, split, seed, quality, cache / "features")
     rows += scores
     stages("quality")
-    rows += _own(own, model, posteriors, data, x, few, seed)
+    few, codes = {}, {}
+    for name, (mean, scale) in posteriors.items():
+        kept = _kept(len(mean), stream(f"encoded {name}", seed))
+        few[name], codes[name] = parts[name][kept], (mean[kept], scale[kept])
+    rows += _own(own, model, codes, data, x, few, seed)
     stages("statistics")
     arrays = samples | {
         f"{name}_{part}": tensor.numpy()
-        for name, pair in posteriors.items()
+        for name, pair in codes.items()
         for part, tensor in zip(("mean", "scale"), pair, strict=True)
     }
     if data.labels is not None:
@@ -125,11 +125,16 @@ def _bounds(
         yield from tighter_bound(model, x, bound, seed, quality.bound_inputs)
 
 
-def _few(index: Tensor, generator: torch.Generator) -> Tensor:
-    """At most so many of a part, a random choice: N of the aggregate posterior."""
-    if len(index) <= _ENCODED:
-        return index
-    return index[torch.randperm(len(index), generator=generator)[:_ENCODED]]
+def _encoded(model: VAE, x: Tensor) -> tuple[Tensor, Tensor]:
+    mean, scale = model.posterior(x)
+    return mean.cpu(), scale.cpu()
+
+
+def _kept(count: int, generator: torch.Generator) -> Tensor:
+    """Which of a part to keep: all, or a random choice."""
+    if count <= _KEPT:
+        return torch.arange(count)
+    return torch.randperm(count, generator=generator)[:_KEPT]
 
 
 def _own(

@@ -51,8 +51,10 @@ class NotDefinedError(Exception):
 class Encoded:
     """What a metric of your own may look at: one split of one trained replicate.
 
+    Of a split of more than 5,000 inputs, a random 5,000.
+
     Attributes:
-        mean: posterior means of the split's N inputs, shape (N, D), on the CPU.
+        mean: posterior means of the N inputs, shape (N, D), on the CPU.
         scale: their standard deviations, shape (N, D).
         model: the trained model, in eval mode, on the device of ``x``.
         x: the inputs, shape (N, *data_shape).

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from vaelib.models import BATCH
 from vaelib.networks import MLPEncoder
 from vaelib.products import fast_products
 from vaelib.seeding import global_stream, stream
@@ -29,7 +30,6 @@ from vaelib.subnormals import subnormals_flushed
 
 __all__ = ["FEATURES", "ClassifierFeatures", "Features", "PCAFeatures", "PretrainedFeatures"]
 
-_BATCH = 2048  # images at once
 _OPTIONS: dict[str, Any] = {
     "hidden": [128, 32],
     "steps": 400,
@@ -69,8 +69,7 @@ class Features:
                 f"images must have shape (n, {', '.join(map(str, self.data_shape))}) like those "
                 f"that the features were made for, got {tuple(images.shape)}"
             )
-        parts = [self._of(images[at : at + _BATCH]) for at in range(0, len(images), _BATCH)]
-        return torch.cat([part.double().cpu() for part in parts], 1)
+        return torch.cat([self._of(part).double().cpu() for part in torch.split(images, BATCH)], 1)
 
     def _of(self, images: Tensor) -> Tensor:
         raise NotImplementedError

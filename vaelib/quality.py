@@ -25,7 +25,7 @@ from vaelib.families import PointFamily
 from vaelib.features import FEATURES, PCAFeatures
 from vaelib.latent_samplers import LATENT_SOURCES, Latents, PriorSampler
 from vaelib.measurements import Measurement
-from vaelib.models import VAE
+from vaelib.models import BATCH, VAE
 from vaelib.quality_options import DECILES, Quality
 from vaelib.seeding import stream
 from vaelib.stats.bounds import Bound, bound_gap, importance_weights
@@ -279,7 +279,7 @@ def _draw(latents: Latents, source: str, size: int) -> Tensor:
 @torch.no_grad()
 def _decoded(model: VAE, z: Tensor, x: Tensor) -> Tensor:
     z = z.to(x)
-    return torch.cat([model.decode(z[at : at + 2048]) for at in range(0, len(z), 2048)])
+    return torch.cat([model.decode(part) for part in torch.split(z, BATCH)])
 
 
 def _by_density(

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from bench import cell
 from bench.benchmark import _parameters
-from bench.cell import _few, run_block
+from bench.cell import _kept, run_block
 from bench.metrics import METRICS
 from bench.trained import build_model, dataset_of
 from vaelib.stats import bounds
@@ -139,11 +140,21 @@ def test_what_cannot_be_measured_is_one_sentence_before_training(changes, senten
     assert str(caught.value) == sentence
 
 
-def test_few_inputs_are_audited_of_many():
-    many = torch.arange(7000)
-    chosen = _few(many, torch.Generator().manual_seed(0))
-    assert len(chosen) == 5000 == len(chosen.unique()) and int(chosen.max()) > 6000
-    assert torch.equal(_few(many[:5000], torch.Generator()), many[:5000])
+def test_all_inputs_are_audited_and_a_random_choice_of_many_is_kept(monkeypatch, tmp_path):
+    values = VALUES | {"dataset": {"name": "gaussian_mixture", "size": 12_000}}
+    values |= {"likelihood": {"name": "gaussian", "scale": 0.1}}
+    values |= {"training": {"steps": 2, "batch_size": 64, "learning_rate": 1e-3}}
+    values |= {"quality": VALUES["quality"] | {"sources": []}}
+    audited = []
+    monkeypatch.setattr(cell, "audit", lambda mean, *args, **_: audited.append(mean) or [])
+    job = {"configuration": values, "block": [0], "cells": {"c": 0}, "device": "cpu"}
+    (record,) = run_block(job | {"results": str(tmp_path / "matrix")})
+    (mean,), kept = audited, record["arrays"]["train_mean"]
+    assert len(mean) > 5000 == len(kept) == len(record["arrays"]["train_scale"])
+    rows = {row.tobytes(): at for at, row in enumerate(mean.numpy())}
+    where = [rows[row.tobytes()] for row in kept]
+    assert len(set(where)) == 5000 and max(where) > 6000
+    assert torch.equal(_kept(5000, torch.Generator()), torch.arange(5000))
 
 
 def test_elbo_is_reconstruction_minus_rate_and_an_average_over_draws():

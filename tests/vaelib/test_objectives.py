@@ -303,6 +303,12 @@ def test_a_calibrated_scale_is_the_error_of_the_training_data():
     assert number(model.likelihood.log_scale.exp()) == pytest.approx(number(error.sqrt()), rel=0.02)
 
 
+def test_nothing_is_decoded_for_a_likelihood_that_calibrates_nothing():
+    model = build()
+    model.decode = None  # would raise
+    model.finish(data(), stream("finish", 0))
+
+
 @pytest.mark.parametrize(
     ("name", "prior"),
     [

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from vaelib.models import VAE
+from vaelib.models import BATCH, VAE
 from vaelib.stats.jackknife import Estimate, mean_of
 
 __all__ = [
@@ -17,7 +17,8 @@ __all__ = [
     "point_reconstruction",
 ]
 
-_BLOCK = 1 << 12  # latents decoded at once
+_DRAWS = 40_000  # of the ELBO, over all points: the error that is left is below others
+_WEIGHED = 1 << 12  # importance weights at once
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Bound:
 
 @torch.no_grad()
 def evidence_lower_bound(
-    model: VAE, x: Tensor, generator: torch.Generator, draws: int = 8
+    model: VAE, x: Tensor, generator: torch.Generator, draws: int | None = None
 ) -> Bound:
     """The ELBO at beta = 1, its reconstruction by Monte Carlo.
 
@@ -49,10 +50,11 @@ def evidence_lower_bound(
         model: a trained model.
         x: data, shape (n, *data_shape).
         generator: random stream.
-        draws: draws of z per data point, at least 2.
+        draws: draws of z per data point, at least 2; by default as many as make 40,000 of all
+            points, from 2 to 8.
 
     Returns:
-        Means over the data points, in nats.
+        Means over the data points, in nats. Memory beyond z is that of one block of decoded data.
 
     Raises:
         ValueError: for fewer than 2 draws.
@@ -60,6 +62,8 @@ def evidence_lower_bound(
     References:
         Kingma and Welling, Auto-encoding variational Bayes, 2014.
     """
+    if draws is None:
+        draws = min(8, max(2, _DRAWS // max(1, len(x))))
     if draws < 2:
         raise ValueError(f"draws must be at least 2, got {draws}")
     mean, scale = model.posterior(x)
@@ -67,7 +71,7 @@ def evidence_lower_bound(
     for _ in range(draws):
         noise = torch.randn(mean.shape, generator=generator).to(mean)
         z = model.draw(mean, scale, noise)
-        likelihoods.append(model.log_likelihood(x, z).double())
+        likelihoods.append(_log_likelihood(model, x, z))
         bounds.append(likelihoods[-1] - prior.rate(mean.double(), scale.double(), z))
     (elbo, error), (reconstruction, its_error) = _mean(bounds), _mean(likelihoods)
     return Bound(elbo, reconstruction, error, its_error)
@@ -92,7 +96,13 @@ def point_reconstruction(model: VAE, x: Tensor) -> float:
         Mean over the data points, in nats.
     """
     z, _ = model.posterior(x)
-    return float(model.log_likelihood(x, z).double().mean())
+    return float(_log_likelihood(model, x, z).mean())
+
+
+def _log_likelihood(model: VAE, x: Tensor, z: Tensor) -> Tensor:
+    """log p(x|z) in float64, shape (n,), one block of decoded data at a time."""
+    blocks = zip(torch.split(x, BATCH), torch.split(z, BATCH), strict=True)
+    return torch.cat([model.log_likelihood(*block).double() for block in blocks])
 
 
 @torch.no_grad()
@@ -123,7 +133,7 @@ def importance_weights(
         raise ValueError(f"draws must be at least 2, got {draws}")
     mean, scale = model.posterior(x)
     prior = model.resolved_prior()
-    size, rows = max(1, _BLOCK // draws), []
+    size, rows = max(1, _WEIGHED // draws), []
     for start in range(0, len(x), size):
         block = slice(start, start + size)
         q = model.family.aggregate(mean[block], scale[block])
@@ -131,7 +141,7 @@ def importance_weights(
         own = q.component_log_prob(z)
         points = z.transpose(0, 1).to(mean).flatten(0, 1)
         repeated = x[block].repeat_interleave(draws, 0)
-        joint = model.log_likelihood(repeated, points).double()
+        joint = _log_likelihood(model, repeated, points)
         joint = joint + prior.log_prob(points).double()
         rows.append((joint.view(-1, draws) - own.T).cpu())
     return torch.cat(rows)

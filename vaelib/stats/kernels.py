@@ -36,6 +36,7 @@ Kernel = Callable[[Tensor, float], Tensor]
 BANDWIDTH_FACTORS = (0.25, 0.5, 1.0, 2.0, 4.0)
 
 _BLOCK = 1 << 16  # pairs in one block: half a megabyte
+_FEWEST = 32  # rows of a block, even so: a product of fewer takes longer by its row
 
 
 def gaussian(squared: Tensor, bandwidth: float) -> Tensor:
@@ -128,12 +129,17 @@ def squared_distances(x: Tensor, y: Tensor) -> Tensor:
     Returns:
         Squared distances, shape (..., n, m).
     """
+    left, right = _factors(x, y)
+    return (left @ right.mT).clamp_(min=0)
+
+
+def _factors(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Whose product are the squared distances, shapes (..., n, D + 2) and (..., m, D + 2)."""
     center = y[..., :15, :].median(-2, keepdim=True).values
     x, y = x - center, y - center
     x_norm, y_norm = x.square().sum(-1, keepdim=True), y.square().sum(-1, keepdim=True)
     left = torch.cat([x * -2, x_norm, torch.ones_like(x_norm)], -1)
-    right = torch.cat([y, torch.ones_like(y_norm), y_norm], -1)
-    return (left @ right.mT).clamp_(min=0)
+    return left, torch.cat([y, torch.ones_like(y_norm), y_norm], -1)
 
 
 def cross_blocks(x: Tensor, y: Tensor) -> Iterator[tuple[slice, Tensor]]:
@@ -147,9 +153,10 @@ def cross_blocks(x: Tensor, y: Tensor) -> Iterator[tuple[slice, Tensor]]:
         Rows of ``x``, and their squared distances to all of ``y``, shape (..., rows, m).
     """
     size = _block_rows(x, y.shape[-2])
+    left, right = _factors(x, y)
     for start in range(0, x.shape[-2], size):
         block = slice(start, min(start + size, x.shape[-2]))
-        yield block, squared_distances(x[..., block, :], y)
+        yield block, (left[..., block, :] @ right.mT).clamp_(min=0)
 
 
 def symmetric_blocks(x: Tensor, *, rows: int | None = None) -> Iterator[tuple[slice, Tensor]]:
@@ -164,9 +171,10 @@ def symmetric_blocks(x: Tensor, *, rows: int | None = None) -> Iterator[tuple[sl
         whose leading square holds both orders of a pair and exact zeros on its diagonal.
     """
     size = rows or _block_rows(x, x.shape[-2])
+    left, right = _factors(x, x)
     for start in range(0, x.shape[-2], size):
         block = slice(start, min(start + size, x.shape[-2]))
-        squared = squared_distances(x[..., block, :], x[..., start:, :])
+        squared = (left[..., block, :] @ right[..., start:, :].mT).clamp_(min=0)
         squared.diagonal(dim1=-2, dim2=-1).zero_()
         yield block, squared
 
@@ -224,7 +232,7 @@ def _over_bandwidths(
 
 def _block_rows(x: Tensor, columns: int) -> int:
     """Rows of ``x`` that meet ``columns`` points in about one block of pairs."""
-    return max(1, _BLOCK // (columns * x.shape[:-2].numel()))
+    return max(1, max(_BLOCK // columns, _FEWEST) // x.shape[:-2].numel())
 
 
 KERNELS: dict[str, Kernel] = {

@@ -57,7 +57,8 @@ def _to_neighbour(points: Tensor, chosen: Tensor, k: int) -> Tensor:
     parts = []
     for rows, squared in cross_blocks(points[chosen], points):
         own = chosen[rows].unsqueeze(1)
-        parts.append(squared.scatter_(1, own, -1.0).kthvalue(k + 1).values)  # itself comes first
+        nearest = squared.scatter_(1, own, -1.0).topk(k + 1, largest=False)  # itself comes first
+        parts.append(nearest.values[:, -1])
     return torch.cat(parts)
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from vaelib.likelihoods import Gaussian
-from vaelib.models import VAE
+from vaelib.models import BATCH, VAE
 from vaelib.networks import MLPDecoder, MLPEncoder
 from vaelib.priors import Normal
 from vaelib.seeding import stream
@@ -60,6 +60,16 @@ def test_with_the_exact_posterior_every_weight_is_the_likelihood(x):
     assert gap.value == pytest.approx(0, abs=1e-4) and gap.standard_error < 1e-4
 
 
+@pytest.mark.parametrize(("points", "draws"), [(3000, 8), (10_000, 4), (50_000, 2)])
+def test_with_the_exact_posterior_the_bound_is_the_likelihood_for_data_of_any_size(points, draws):
+    model, law = linear_vae()
+    x = law.loc + torch.randn(points, PIXELS, generator=stream("x", 1)) @ law.scale_tril.T
+    bound = bounds.evidence_lower_bound(model, x, stream("z", 0))
+    assert abs(bound.elbo - float(law.log_prob(x).mean())) < 5 * bound.standard_error
+    again = bounds.evidence_lower_bound(model, x, stream("z", 0), draws=draws)
+    assert again == bound
+
+
 def test_the_gap_approaches_the_divergence_of_the_encoder_from_the_posterior(x):
     shift, stretch = 0.5, 1.3
     model, law = linear_vae(shift, stretch)
@@ -108,6 +118,10 @@ def test_memory_is_bounded_and_decoders_without_a_replicate_axis_will_do(x):
     model, _ = linear_vae()
     model.decoder = Images()
     assert bounds.importance_weights(model, x, stream("z", 0), draws=1000).shape == (40, 1000)
-    assert Images.largest <= bounds._BLOCK
+    assert Images.largest <= BATCH
+    many = x.repeat(100, 1)
+    bounds.evidence_lower_bound(model, many, stream("z", 0))
+    bounds.point_reconstruction(model, many)
+    assert Images.largest == BATCH
     with pytest.raises(ValueError, match="draws must be at least 2, got 1"):
         bounds.importance_weights(model, x, stream("z", 0), draws=1)
