@@ -53,7 +53,8 @@ def encode(
         view: of spatial latents (B, C, H, W): ``"flat"``, one latent of C H W dimensions per image,
             or ``"position"``, one of C dimensions per image and position. Those of one image depend
             on each other: for tests, take one position per image.
-        device: where to encode; None leaves the images where they are.
+        device: where to encode; None for where the module's parameters are, or where the images
+            are if there are none.
         progress: told how many images are done, and of how many.
 
     Returns:
@@ -77,6 +78,9 @@ def encode(
             f"got {x.dtype} of shape {tuple(x.shape)}"
         )
     call, module = _encoder(model)
+    where = x.device if device is None else torch.device(device)
+    if device is None and module is not None:
+        where = next((part.device for part in module.parameters()), where)
     training = module is not None and module.training
     if module is not None:
         module.eval()
@@ -85,7 +89,7 @@ def encode(
         with torch.no_grad():
             for start in range(0, len(x), batch_size):
                 batch = x[start : start + batch_size]
-                out = call(batch if device is None else batch.to(device))
+                out = call(batch.to(where))
                 mean, spread, kind = _parts(out)
                 if mean.dim() < 2 or len(mean) != len(batch) or mean.shape != spread.shape:
                     raise ValueError(
