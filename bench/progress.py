@@ -14,6 +14,7 @@ from bench.executors import Job
 __all__ = ["Bar", "Lines", "Progress", "duration", "progress_on", "seeds_text", "tally"]
 
 _PAUSE = 0.5  # seconds between two looks at what runs
+_QUIET = 180.0  # seconds after which silence would look like a hang
 
 
 class Progress(Protocol):
@@ -38,6 +39,8 @@ class Progress(Protocol):
 class Lines:
     """One plain line per finished job: ``[ 12/170] ok latent_dim-4 seeds 0-9 28.1s``.
 
+    Where none finishes for three minutes, a line says what runs.
+
     Args:
         console: where to.
     """
@@ -45,10 +48,12 @@ class Lines:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._total = self._done = 0
+        self._began = self._spoke = time.monotonic()
 
     def start(self, jobs: Sequence[Job], cached: int) -> None:
         """Says how much there is to do."""
         self._total, self._done = len(jobs), 0
+        self._began = time.monotonic()
         self._print(f"{len(jobs)} jobs to run, {cached} cells cached")
 
     def note(self, line: str) -> None:
@@ -56,20 +61,26 @@ class Lines:
         self._print(line)
 
     def show(self, names: Iterable[str]) -> None:
-        """Nothing: a line is for what has happened."""
+        """Nothing, but where nothing else has happened for long."""
+        now = time.monotonic()
+        if now - self._spoke > _QUIET and (running := ", ".join(dict.fromkeys(names))):
+            self._print(f"{self._place()} after {duration(now - self._began)}, running: {running}")
 
     def finish(self, job: Job, statuses: Sequence[str], seconds: float) -> None:
         """Prints the line."""
         self._done += 1
-        place = f"[{self._done:{len(str(self._total))}}/{self._total}]"
         took = f" {duration(seconds)}" if seconds == seconds else ""
         seeds = seeds_text(job["cells"].values())
-        self._print(f"{place} {tally(statuses)} {job['name']} {seeds}{took}")
+        self._print(f"{self._place()} {tally(statuses)} {job['name']} {seeds}{took}")
 
     def stop(self) -> None:
         """Nothing is open."""
 
+    def _place(self) -> str:
+        return f"[{self._done:{len(str(self._total))}}/{self._total}]"
+
     def _print(self, line: str) -> None:
+        self._spoke = time.monotonic()
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from bench import executors
+from bench import executors, progress
 from bench.executors import LocalExecutor
 from bench.progress import Bar, Lines, duration, progress_on, seeds_text, tally
 from bench.rows import csv_bytes, rows
@@ -486,6 +486,27 @@ def test_a_terminal_shows_one_bar_with_counts(folder):
     shown = re.sub(r"\x1b\[[^m]*m", "", console.file.getvalue())
     assert "2/2 jobs 2 cached, 2 ok, 2 failed" in shown
     assert isinstance(progress_on(Console(file=io.StringIO())), Lines)
+
+
+def test_lines_say_what_runs_where_nothing_ends_for_long(lines, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    lines.start([job("a"), job("b")], 0)
+    for now[0] in (1.0, 179.0, 181.0, 182.0, 362.5):
+        lines.show(["b[x]", "a", "a"])
+    now[0] = 500.0
+    lines.finish(job("a"), ["ok"], 500.0)
+    for now[0] in (679.0, 681.0):
+        lines.show(["b[x]"])
+    now[0] = 1000.0
+    lines.show([])
+    assert printed(lines) == [
+        "2 jobs to run, 0 cells cached",
+        "[0/2] after 3m01s, running: b[x], a",
+        "[0/2] after 6m02s, running: b[x], a",
+        "[1/2] ok a seeds 0-1 8m20s",
+        "[1/2] after 11m21s, running: b[x]",
+    ]
 
 
 def test_the_bar_names_what_runs():
