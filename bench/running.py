@@ -23,6 +23,7 @@ from bench.request import Request
 from bench.states import Known, changed, inspect
 from bench.store import Store, StoreError
 from bench.terminal import table
+from vaelib.products import has_bfloat16_units
 
 __all__ = ["device_of", "execute", "executor_of", "write_pages"]
 
@@ -51,6 +52,7 @@ def execute(request: Request, console: Console) -> int:
             raise UserError(f"--only: unknown configuration {name!r}. Known: {known}")
     planned = plan(matrix, request.results, device_of(request), request.timeout)
     _warn_of_other_rows(request, planned, console)
+    _warn_of_slow_products(planned, console)
     if request.dry_run:
         _show(request, planned, console)
         return 0
@@ -136,6 +138,22 @@ def _warn_of_other_rows(request: Request, planned: Plan, console: Console) -> No
         console.print(
             f"warning: {planned.folder} holds rows of {lost} other cells, which this run {what} in "
             "rows.csv and the pages; --results DIR keeps both",
+            markup=False,
+        )
+
+
+def _warn_of_slow_products(planned: Plan, console: Console) -> None:
+    """Says so where an option that should save time costs time."""
+    half = {
+        job["name"]
+        for job in planned.jobs
+        if job["device"] == "cpu" and job["configuration"]["training"]["precision"] == "bfloat16"
+    }
+    if half and has_bfloat16_units() is False:
+        console.print(
+            'warning: training.precision = "bfloat16", and this processor has no units for it: '
+            f"{len(half)} configuration{'s' * (len(half) > 1)} will take about twice as long to "
+            "train as with float32",
             markup=False,
         )
 

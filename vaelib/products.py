@@ -15,8 +15,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-__all__ = ["fast_products"]
+__all__ = ["fast_products", "has_bfloat16_units"]
 
+_BFLOAT16 = {"avx512_bf16", "amx_bf16", "bf16", "svebf16"}  # units, as Linux names them
 _ERROR = 1e-6  # of float32 sums of 200 products, of their size; of bfloat16 ones 3e-3
 
 
@@ -32,6 +33,11 @@ def fast_products() -> Iterator[None]:
     """
     with _permission() if _pays() else nullcontext():
         yield
+
+
+def has_bfloat16_units() -> bool | None:
+    """Whether this processor multiplies bfloat16 faster than float32; None if it does not say."""
+    return None if (says := _processor()) is None else not _BFLOAT16.isdisjoint(says.split())
 
 
 @contextmanager
@@ -67,7 +73,13 @@ def _precise(product: Callable[[Tensor, Tensor], Tensor]) -> bool:
 
 
 def _is_intel() -> bool:
+    says = _processor()
+    return "AMD" not in platform.processor() if says is None else "GenuineIntel" in says
+
+
+def _processor() -> str | None:
+    """What the operating system says of the processor, its units among it."""
     try:
-        return "GenuineIntel" in Path("/proc/cpuinfo").read_text()
+        return Path("/proc/cpuinfo").read_text()
     except OSError:
-        return "AMD" not in platform.processor()
+        return None

@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 
+from bench import running
 from bench.cli import main
 from bench.runner import Summary
 from bench.store import Store
@@ -159,6 +160,18 @@ def test_one_configuration_runs_alone_and_changed_options_warn(matrix, tmp_path,
     said = out(capfd)
     assert f"warning: {results / 'small'} holds rows of 2 other cells, which this run" in said
     assert run(*command, "--dry-run") == 0
+    assert "warning" not in out(capfd)
+
+
+@pytest.mark.parametrize("units", [True, False, None])
+def test_a_precision_that_costs_time_here_warns(matrix, tmp_path, capfd, monkeypatch, units):
+    monkeypatch.setattr(running, "has_bfloat16_units", lambda: units)
+    command = ["run", matrix, "--results", tmp_path / "results", "--dry-run"]
+    assert run(*command, "--set", 'training.precision="bfloat16"') == 0
+    assert ("no units for it: 2 configurations will take about twice" in out(capfd)) is (
+        units is False
+    )
+    assert run(*command) == 0
     assert "warning" not in out(capfd)
 
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from vaelib import products
-from vaelib.products import fast_products
+from vaelib.products import fast_products, has_bfloat16_units
 from vaelib.seeding import stream
 
 
@@ -74,3 +74,18 @@ def test_the_permission_is_not_given_where_it_would_reach_a_gpu(monkeypatch):
         assert not products._pays()
     finally:
         products._pays.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("says", "has"),
+    [
+        ("flags : fpu avx512f avx512_bf16 gfni", True),
+        ("flags : amx_bf16 amx_tile", True),
+        ("Features : fp asimd bf16 i8mm", True),
+        ("flags : fpu avx512f avx512_vnni", False),
+        (None, None),
+    ],
+)
+def test_units_for_bfloat16_are_those_the_processor_names(says, has, monkeypatch):
+    monkeypatch.setattr(products, "_processor", lambda: says)
+    assert has_bfloat16_units() is has
