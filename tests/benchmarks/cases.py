@@ -15,6 +15,7 @@ from bench.runner import run
 from bench.store import Store
 from tests.bench.fakes import InlineExecutor, job
 from tests.benchmarks.test_training import together
+from vaelib.audit import audit
 from vaelib.posterior import AggregatePosterior
 from vaelib.seeding import stream
 from vaelib.stats.two_sample import energy_two_sample_test, mmd_two_sample_test
@@ -42,6 +43,12 @@ def log_prob_points(points):
 
 def log_prob_dimensions(dimensions):
     return log_prob(4000, dimensions=dimensions)
+
+
+def auditing(inputs, dimensions=8):
+    generator = stream("benchmark", 0)
+    mean = 0.8 * torch.randn(inputs, dimensions, generator=generator)
+    return partial(audit, mean, torch.full_like(mean, 0.6))
 
 
 def training(replicates, steps=20):

@@ -17,6 +17,7 @@ GROWTHS = {
     "log q_N, M = 1,000, D = 8": ("N", "log q_N", cases.log_prob, LARGE),
     "log q_N, N = 1,000, D = 8": ("M", "log q_N", cases.log_prob_points, LARGE),
     "log q_N, N = 4,000, M = 1,000": ("D", "log q_N", cases.log_prob_dimensions, [*SMALL, 64]),
+    "an audit, D = 8": ("N", "audit", cases.auditing, [1000, 4000, 16_000, 64_000]),
     "20 steps at 64-200-200-2": ("replicates", "training", cases.training, SMALL),
     "planning a matrix": ("cells", "planning", cases.planning, [400, 1600, 6400, 25_600]),
     "the harness of a run": ("cells", "running", cases.running, [50, 200, 800]),
