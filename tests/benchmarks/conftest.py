@@ -9,7 +9,7 @@ from tests.benchmarks.findings import Finding, Gap, Growth
 from tests.benchmarks.growth_figure import growth_figure
 from tests.benchmarks.page import figure_of, page
 from tests.benchmarks.runs import here, load_all, save
-from tests.benchmarks.timing import cpu_seconds, like_a_worker, ratios
+from tests.benchmarks.timing import cpu_seconds, like_a_worker, quotient, ratios
 
 FOUND = pytest.StashKey()
 DONE = pytest.StashKey()
@@ -90,14 +90,23 @@ def _report(request, *found):
 
 @pytest.fixture
 def compare(benchmark, request):
-    """Times one thing against another and keeps the finding for the page."""
+    """Times one thing against another and keeps the finding for the page.
 
-    def run(what, measured, against, **details):
+    A floor is what nothing can do without, and a call of it: its ratio is found too, and a check
+    lets pass what comes near it.
+    """
+
+    def run(what, measured, against, *, floor=None, **details):
         with like_a_worker():
             found, noise = ratios(benchmark, measured, against)
+            least = None if floor is None else quotient(floor[1], against)
         finding = Finding(what, ratios=found, noise=noise, **details)
         benchmark.extra_info["ratio"] = finding.ratio
-        _report(request, finding)
+        if least is None:
+            _report(request, finding)
+            return
+        finding = replace(finding, accepted=max(finding.target, NEAR * least))
+        _report(request, finding, Finding(floor[0], finding.reference, [least], noise=0.0))
 
     return run
 
