@@ -12,7 +12,7 @@ from bench.validity_samples import matched_encoder, normal
 from vaelib.posterior import AggregatePosterior
 from vaelib.priors import Normal
 from vaelib.seeding import stream
-from vaelib.stats import divergences, marginals
+from vaelib.stats import divergences, finite, marginals, moments
 
 __all__ = ["divergence_cases"]
 
@@ -62,7 +62,7 @@ def _product_cases(dimensions: int, levels: int, scale: float) -> Iterator[Case]
     def kl() -> float:
         return sum(oracles.kl_of_mixture(*side) for side in sides)
 
-    def moments() -> float:
+    def from_moments() -> float:
         widths = [(np.array([m.mean()]), np.sqrt(np.array([m.var() + scale**2]))) for m, _ in sides]
         return sum(oracles.kl_normal(*width) for width in widths)
 
@@ -80,7 +80,7 @@ def _product_cases(dimensions: int, levels: int, scale: float) -> Iterator[Case]
         return marginals.total_correlation(parts(g).marginal_kl, per_dimension), NOT_PRINTED
 
     def negentropy(g: torch.Generator) -> Estimate:
-        return parts(g).marginal_kl - divergences.moment_kl(q), NOT_PRINTED
+        return parts(g).marginal_kl - moments.moment_kl(q), NOT_PRINTED
 
     yield Case("marginal_kl", setting, kl, "quadrature", "unbiased", marginal_kl)
     some = q.components // 4
@@ -98,7 +98,7 @@ def _product_cases(dimensions: int, levels: int, scale: float) -> Iterator[Case]
     )
     yield Case("total_correlation", setting, lambda: 0.0, "independence", "unbiased", correlation)
     yield Case(
-        "negentropy", setting, lambda: kl() - moments(), "quadrature", "unbiased", negentropy
+        "negentropy", setting, lambda: kl() - from_moments(), "quadrature", "unbiased", negentropy
     )
     if dimensions == 1:
         yield Case(
@@ -166,7 +166,7 @@ def _pair_cases(dimensions: int, scale: float) -> Iterator[Case]:
     gap = 2 * dimensions * (1 - scale**2) / (2 * scale**2)
 
     def null(g: torch.Generator) -> Estimate:
-        found = divergences.marginal_kl_null(example, g, 50)
+        found = finite.marginal_kl_null(example, g, 50)
         return found.mean, found.standard_error
 
     def lower(g: torch.Generator) -> Estimate:
@@ -204,7 +204,7 @@ def _encoder_cases(dimensions: int, count: int, scale: float) -> Iterator[Case]:
 
     def second(g: torch.Generator) -> Estimate:
         q = matched_encoder(count, dimensions, scale, g)
-        return divergences.second_moment(q), NOT_PRINTED
+        return moments.second_moment(q), NOT_PRINTED
 
     yield Case(
         "rate",

@@ -10,7 +10,7 @@ from bench import validity_oracles as oracles
 from bench.validity import NOT_PRINTED, Case
 from bench.validity_samples import normal
 from vaelib.posterior import AggregatePosterior
-from vaelib.stats import divergences, marginals
+from vaelib.stats import finite, marginals, moments
 
 __all__ = ["exact_cases"]
 
@@ -20,7 +20,7 @@ def exact_cases() -> Iterator[Case]:
     one, nine = "one Gaussian, D = 3", "nine Gaussians, D = 1"
     yield _case("kl_per_dimension", one, "closed form", _sum_over_dimensions)
     yield _case("kl_per_dimension", nine, "quadrature", _one_dimension)
-    yield _case("moment_kl", one, "closed form", lambda g: _of_gaussian(divergences.moment_kl, g))
+    yield _case("moment_kl", one, "closed form", lambda g: _of_gaussian(moments.moment_kl, g))
     yield _case("gauge_gain", one, "closed form", lambda g: _of_gaussian(marginals.gauge_gain, g))
     yield _case("excess_kurtosis", nine, "quadrature", _kurtosis)
     yield _case("variance_law", "two points, all 1.5 times too wide", "closed form", _law)
@@ -69,13 +69,13 @@ def _law(g: torch.Generator) -> float:
     scale = float(0.2 + 0.7 * torch.rand((), generator=g, dtype=torch.float64))
     signs = torch.tensor([[1.0, -1.0], [-1.0, 1.0]], dtype=torch.float64)
     mean = 1.5 * math.sqrt(1 - scale**2) * signs
-    return divergences.variance_law(AggregatePosterior(mean, 1.5 * scale * signs.abs())) - 1.25
+    return moments.variance_law(AggregatePosterior(mean, 1.5 * scale * signs.abs())) - 1.25
 
 
 def _active(g: torch.Generator) -> float:
     count = int(torch.randint(9, (), generator=g))
     mean = normal(200, 8, g) * torch.where(torch.arange(8) < count, 0.5, 0.05)
-    return float(divergences.active_units(AggregatePosterior(mean, mean.abs() + 0.1)) - count)
+    return float(moments.active_units(AggregatePosterior(mean, mean.abs() + 0.1)) - count)
 
 
 def _floor(g: torch.Generator) -> float:
@@ -83,4 +83,4 @@ def _floor(g: torch.Generator) -> float:
     start, scale = float(torch.rand((), generator=g)), np.full(8, 0.05)
     mean = start + np.linspace(0.0, 14.0, 8)
     rate = float(np.mean([oracles.kl_normal(mean[i : i + 1], scale[:1]) for i in range(8)]))
-    return divergences.marginal_kl_floor(rate, 8) - oracles.kl_of_mixture(mean, scale)
+    return finite.marginal_kl_floor(rate, 8) - oracles.kl_of_mixture(mean, scale)

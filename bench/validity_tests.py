@@ -10,7 +10,8 @@ from bench.validity import Task
 from bench.validity_samples import ALTERNATIVES, matched_encoder, normal
 from vaelib.priors import Normal
 from vaelib.stats.classifier import classifier_prior_test
-from vaelib.stats.divergences import decompose, marginal_kl_null
+from vaelib.stats.divergences import decompose
+from vaelib.stats.finite import marginal_kl_null
 from vaelib.stats.goodness_of_fit import GOODNESS_OF_FIT_TESTS
 from vaelib.stats.nulls import NormalNull, Outcome
 from vaelib.stats.prior_tests import PRIOR_TESTS

@@ -7,7 +7,7 @@ from vaelib.measurements import Measurement, Progress, joined, ticks
 from vaelib.posterior import AggregatePosterior
 from vaelib.priors import Normal, Prior
 from vaelib.seeding import stream
-from vaelib.stats import divergences, marginals
+from vaelib.stats import divergences, finite, marginals, moments
 
 __all__ = ["match", "points_of"]
 
@@ -55,8 +55,8 @@ def match(
     parts, note = _observed(q, prior, split, seed)
     progress(stage, 1, 2)
     error = parts.standard_error
-    floor = divergences.marginal_kl_floor(parts.rate, q.components)
-    saturated = divergences.is_saturated(parts.rate, q.components)
+    floor = finite.marginal_kl_floor(parts.rate, q.components)
+    saturated = finite.is_saturated(parts.rate, q.components)
     yield Measurement(split, "rate", parts.rate, parts.rate_error or None)
     information = parts.mutual_information, parts.information_error
     yield Measurement(split, "mutual_information", *information, message=note)
@@ -82,7 +82,7 @@ def match(
         undefined = "defined for the standard normal prior only"
         for metric in ("marginal_kl_null", "marginal_kl_excess"):
             yield Measurement(split, metric, None, message=undefined)
-    yield Measurement(split, "active_units", float(divergences.active_units(q)))
+    yield Measurement(split, "active_units", float(moments.active_units(q)))
 
 
 def _observed(
@@ -111,7 +111,7 @@ def _against_null(
 ) -> Iterator[Measurement]:
     """The excess over the finite-N null, and its test."""
     tick = ticks(progress, f"null of {split}", draws)
-    null = divergences.marginal_kl_null(q, stream(f"null {split}", seed), draws, points_of(q), tick)
+    null = finite.marginal_kl_null(q, stream(f"null {split}", seed), draws, points_of(q), tick)
     excess, error = null.excess(observed)
     note = "" if null.exact else "some scales exceed 1: the null is approximate"
     again, few = stream(f"null z {split}", seed), points_of(q)
@@ -129,16 +129,16 @@ def _against_normal(
 ) -> Iterator[Measurement]:
     """Where the mismatch lies: in the moments, the shape, the margins, the dependence."""
     error = parts.standard_error
-    moment = divergences.moment_kl(q)
+    moment = moments.moment_kl(q)
     dimensions, wrong = marginals.kl_per_dimension(q)
     total = marginals.total_correlation(parts.marginal_kl, dimensions)
     yield Measurement(split, "kl_per_dimension", float(dimensions.mean()), float(wrong.max()))
     yield Measurement(split, "total_correlation", total, error, message=note)
     yield Measurement(split, "moment_kl", moment)
     yield Measurement(split, "negentropy", parts.marginal_kl - moment, error, message=note)
-    yield Measurement(split, "second_moment", divergences.second_moment(q))
+    yield Measurement(split, "second_moment", moments.second_moment(q))
     yield Measurement(split, "excess_kurtosis", float(marginals.excess_kurtosis(q).mean()))
-    yield Measurement(split, "variance_law", divergences.variance_law(q))
+    yield Measurement(split, "variance_law", moments.variance_law(q))
 
 
 def _gauge_fixed(
@@ -148,7 +148,7 @@ def _gauge_fixed(
     fixed, draws = marginals.gauge_fix(q), max(2, draws // 4)
     parts, seen = _observed(fixed, prior, split, seed)
     tick = ticks(progress, f"rescaled null of {split}", draws)
-    null = divergences.marginal_kl_null(
+    null = finite.marginal_kl_null(
         fixed, stream(f"null {split}", seed), draws, points_of(fixed), tick
     )
     note = "" if null.exact else "some scales exceed 1: the null is approximate"

@@ -12,7 +12,8 @@ from vaelib.match import points_of
 from vaelib.posterior import AggregatePosterior
 from vaelib.priors import Normal
 from vaelib.seeding import stream
-from vaelib.stats.divergences import leave_one_out_kl, marginal_kl_null
+from vaelib.stats.divergences import leave_one_out_kl
+from vaelib.stats.finite import marginal_kl_null
 from vaelib.stats.marginals import kl_per_dimension
 
 N, M, D = 4000, 1000, 8

@@ -1,36 +1,24 @@
-"""How far the aggregate posterior is from the prior: KL, its floor, its null and its excess.
+"""How far the aggregate posterior is from the prior: the rate, its parts and their bounds.
 
-``rate = mutual_information + marginal_kl`` (Hoffman and Johnson 2016), and since the mutual
-information of N inputs cannot exceed log N, ``marginal_kl >= rate - log N`` for any encoder: over a
-finite mixture the raw KL is mostly an artefact of N. The excess subtracts what the same mixture
-would show if its population were the prior.
+``rate = mutual_information + marginal_kl`` (Hoffman and Johnson 2016). Over a finite mixture the
+marginal KL is mostly an artefact of N; ``vaelib.stats.finite`` tells what is not.
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from vaelib.posterior import AggregatePosterior
-from vaelib.priors import Normal, Prior
+from vaelib.priors import Prior
 from vaelib.stats.checks import check_least
 
 __all__ = [
     "Decomposition",
-    "Null",
-    "active_units",
     "decompose",
-    "draw_null",
     "information_bounds",
-    "is_saturated",
     "leave_one_out_kl",
-    "marginal_kl_floor",
-    "marginal_kl_null",
-    "moment_kl",
-    "second_moment",
-    "variance_law",
 ]
 
 _LEAST_FIT = 100  # values from which the coefficients of the control variates are worth fitting
@@ -244,176 +232,3 @@ def _bhattacharyya(mean: Tensor, scale: Tensor, means: Tensor, scales: Tensor) -
 def _kl_between(mean: Tensor, scale: Tensor, means: Tensor, scales: Tensor) -> Tensor:
     ratio = (scale / scales).square()
     return 0.5 * (ratio + ((mean - means) / scales).square() - 1 - ratio.log()).sum(-1)
-
-
-def marginal_kl_floor(rate: float, components: int) -> float:
-    """The least marginal KL that N components of this rate can have, max(0, rate - log N), nats."""
-    return max(0.0, _finite(rate) - math.log(check_least(components, "components", 1)))
-
-
-def is_saturated(rate: float, components: int) -> bool:
-    """Whether rate > log N - 1: the floor decides the KL, and N inputs cannot tell the match."""
-    return _finite(rate) > math.log(check_least(components, "components", 1)) - 1
-
-
-def _finite(rate: float) -> float:
-    if not math.isfinite(rate):
-        raise ValueError(f"rate must be finite, got {rate}")
-    return rate
-
-
-@dataclass(frozen=True)
-class Null:
-    """What the marginal KL would be if the population matched the prior.
-
-    Attributes:
-        values: marginal KL of each null draw, shape (B,), in nats.
-        exact: whether every scale is at most 1; otherwise the null is an approximation.
-    """
-
-    values: Tensor
-    exact: bool
-
-    @property
-    def mean(self) -> float:
-        """Mean over the draws, in nats."""
-        return float(self.values.mean())
-
-    @property
-    def standard_error(self) -> float:
-        """Monte Carlo standard error of the mean, in nats."""
-        return float(self.values.std()) / math.sqrt(len(self.values))
-
-    def excess(self, observed: Decomposition) -> tuple[float, float]:
-        """Observed marginal KL minus the null mean, and its standard error, in nats."""
-        error = math.hypot(self.standard_error, observed.standard_error)
-        return observed.marginal_kl - self.mean, error
-
-    def p_value(self, observed: Decomposition) -> float:
-        """(1 + #{null >= observed}) / (1 + B), never 0.
-
-        Args:
-            observed: the mixture's own decomposition, of as many z as the null draws: only then is
-                the p-value that of an exchangeable draw.
-
-        Returns:
-            A number in (0, 1].
-        """
-        count = int((self.values >= observed.marginal_kl).sum())
-        return (1 + count) / (1 + len(self.values))
-
-
-def draw_null(posterior: AggregatePosterior, generator: torch.Generator) -> AggregatePosterior:
-    """One mixture with the same scales whose population is N(0, I).
-
-    Means are redrawn as N(0, 1 - scale_n^2), clipped at 0: given its scale each component then
-    has marginal exactly N(0, I), as long as no scale exceeds 1.
-
-    Args:
-        posterior: the aggregate posterior whose N, D and scales are kept.
-        generator: random stream.
-
-    Returns:
-        A mixture of the same N, D and scales.
-    """
-    spread = (1 - posterior.scale.square()).clamp_min(0).sqrt()
-    noise = torch.randn(spread.shape, generator=generator, dtype=torch.float64)
-    return AggregatePosterior(spread * noise.to(spread.device), posterior.scale)
-
-
-def marginal_kl_null(
-    posterior: AggregatePosterior,
-    generator: torch.Generator,
-    draws: int = 99,
-    points: int | None = None,
-    tick: Callable[[], None] = lambda: None,
-) -> Null:
-    """Simulate the finite-N null of the marginal KL against the standard normal prior.
-
-    Each draw is evaluated exactly as the observed mixture is, one z per component, so the p-value
-    is that of an exchangeable draw.
-
-    Args:
-        posterior: the aggregate posterior whose N, D and scales are kept.
-        generator: random stream.
-        draws: B.
-        points: components that each draw is evaluated at, as in :func:`decompose`.
-        tick: called after each draw.
-
-    Returns:
-        The null draws.
-
-    Raises:
-        ValueError: for fewer than 2 draws.
-    """
-    if draws < 2:
-        raise ValueError(f"draws must be at least 2, got {draws}")
-    prior = Normal(posterior.latent_dim)
-    values = []
-    for _ in range(draws):
-        matched = draw_null(posterior, generator)
-        values.append(decompose(matched, prior, generator, points=points).marginal_kl)
-        tick()
-    return Null(torch.tensor(values, dtype=torch.float64), bool((posterior.scale <= 1).all()))
-
-
-def moment_kl(posterior: AggregatePosterior) -> float:
-    """KL to N(0, I) of the Gaussian with the mixture's mean and covariance, in nats.
-
-    With mean m and covariance S: (tr S + |m|^2 - D - log det S) / 2. What is left of the marginal
-    KL is the negentropy, the part that only the shape explains.
-
-    Args:
-        posterior: the aggregate posterior.
-
-    Returns:
-        The moment part of the marginal KL, in nats, at least 0.
-    """
-    centre, covariance = posterior.moments()
-    trace = covariance.diagonal().sum() + centre.square().sum()
-    return float(0.5 * (trace - posterior.latent_dim - torch.logdet(covariance)))
-
-
-def second_moment(posterior: AggregatePosterior) -> float:
-    """E|z|^2 / D under the mixture; 1 for N(0, I)."""
-    squares = posterior.mean.square() + posterior.scale.square()
-    return float(squares.mean())
-
-
-def variance_law(posterior: AggregatePosterior) -> float:
-    """Largest |E z_j^2 - 1| or |E z_j| over the dimensions: 0 at a stationary point.
-
-    Rescaling and shifting each latent dimension is free for affine heads, so at any stationary
-    point E scale_j^2 + E mean_j^2 = 1 and E mean_j = 0, for every beta: a departure is
-    optimisation error on the training inputs.
-
-    Args:
-        posterior: the aggregate posterior of the training inputs.
-
-    Returns:
-        The largest departure, dimensionless.
-    """
-    squares = (posterior.mean.square() + posterior.scale.square()).mean(0)
-    departures = torch.cat([(squares - 1).abs(), posterior.mean.mean(0).abs()])
-    return float(departures.max())
-
-
-def active_units(posterior: AggregatePosterior, threshold: float = 0.01) -> int:
-    """Latent dimensions whose posterior means vary over the inputs by more than the threshold.
-
-    Args:
-        posterior: the aggregate posterior.
-        threshold: least variance of the means of an active dimension.
-
-    Returns:
-        Count between 0 and D.
-
-    Raises:
-        ValueError: for a threshold that is negative or NaN.
-
-    References:
-        Burda et al., Importance weighted autoencoders, 2016.
-    """
-    if not threshold >= 0:
-        raise ValueError(f"threshold must not be negative, got {threshold}")
-    return int((posterior.mean.var(0, correction=0) > threshold).sum())

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from vaelib.posterior import AggregatePosterior
 from vaelib.priors import Normal, Prior
 from vaelib.seeding import stream
-from vaelib.stats import divergences
-from vaelib.stats.divergences import decompose, draw_null, marginal_kl_null
+from vaelib.stats import divergences, finite, moments
+from vaelib.stats.divergences import decompose
+from vaelib.stats.finite import draw_null
 
 
 def mixture(components, dimensions, scale, seed=0, spread=1.0):
@@ -41,8 +42,8 @@ def test_one_component_has_the_gaussian_closed_form():
     assert parts.rate == pytest.approx(expected, rel=1e-6)
     assert parts.mutual_information == pytest.approx(0, abs=1e-12)
     assert parts.marginal_kl == pytest.approx(expected, rel=1e-6)
-    assert divergences.moment_kl(q) == pytest.approx(expected, rel=1e-6)
-    assert divergences.second_moment(q) == pytest.approx(2, rel=1e-6)
+    assert moments.moment_kl(q) == pytest.approx(expected, rel=1e-6)
+    assert moments.second_moment(q) == pytest.approx(2, rel=1e-6)
 
 
 def test_distant_components_have_all_their_information():
@@ -71,9 +72,9 @@ def test_information_lies_between_zero_and_log_n(components, dimensions, scale, 
     parts = decompose(q, Normal(dimensions), stream("z", seed), draws=draws)
     slack = 6 * parts.standard_error + 1e-9
     assert -slack <= parts.mutual_information <= math.log(components) + slack
-    floor = divergences.marginal_kl_floor(parts.rate, components)
+    floor = finite.marginal_kl_floor(parts.rate, components)
     assert parts.marginal_kl >= floor - slack
-    assert parts.marginal_kl >= divergences.moment_kl(q) - slack  # negentropy is not negative
+    assert parts.marginal_kl >= moments.moment_kl(q) - slack  # negentropy is not negative
 
 
 @pytest.mark.parametrize(
@@ -103,58 +104,6 @@ def test_control_variates_are_worth_having():
     assert parts.standard_error < 0.5 * float(plain.std()) / len(plain) ** 0.5
 
 
-def test_floor_and_saturation():
-    assert divergences.marginal_kl_floor(16, 5000) == pytest.approx(7.483, abs=1e-3)
-    assert divergences.marginal_kl_floor(1.0, 5000) == 0
-    assert divergences.is_saturated(7.6, 5000)
-    assert not divergences.is_saturated(7.4, 5000)
-
-
-@pytest.mark.parametrize(("components", "dimensions"), [(200, 2), (200, 16)])
-def test_the_exact_null_encoder_has_no_excess_however_large_its_raw_kl(components, dimensions):
-    excesses = []
-    for seed in range(20):
-        q = exact_null(components, dimensions, seed)
-        observed = decompose(q, Normal(dimensions), stream("z", seed), draws=4)
-        null = marginal_kl_null(q, stream("null", seed), draws=30)
-        assert null.exact
-        excesses.append(null.excess(observed)[0])
-        if dimensions == 16:
-            assert observed.marginal_kl > 5
-    values = torch.tensor(excesses)
-    assert abs(float(values.mean())) < 4 * float(values.std()) / 20**0.5  # 6 in 10^5 by chance
-
-
-def test_p_values_of_the_exact_null_encoder_are_uniform_and_never_zero():
-    ranks = []
-    for seed in range(200):
-        q = exact_null(40, 2, seed)
-        null = marginal_kl_null(q, stream("null", seed), draws=19)
-        ranks.append(null.p_value(decompose(q, Normal(2), stream("z", seed))) * 20)
-    counts = torch.bincount(torch.tensor(ranks).round().long(), minlength=21)
-    assert counts[0] == 0
-    assert counts[1] <= 23  # binomial(200, 1/20): above with probability 2e-4
-    chi_squared = float((counts[1:] - 10).square().sum() / 10)
-    assert chi_squared < 46  # 19 degrees of freedom: above with probability 5e-4
-
-
-def test_a_mismatch_is_found():
-    wide = AggregatePosterior(2 * exact_null(300, 2, 0).mean, exact_null(300, 2, 0).scale)
-    null = marginal_kl_null(wide, stream("null", 0), draws=39)
-    observed = decompose(wide, Normal(2), stream("z", 0))
-    assert null.p_value(observed) == pytest.approx(1 / 40)
-    assert null.excess(observed)[0] > 0.1
-
-
-def test_the_null_keeps_the_scales_and_says_when_it_is_not_exact():
-    q = mixture(50, 2, 1.2)
-    assert torch.equal(draw_null(q, stream("null", 0)).scale, q.scale)
-    assert torch.equal(draw_null(q, stream("null", 0)).mean, torch.zeros(50, 2).double())
-    assert not marginal_kl_null(q, stream("null", 0), draws=2).exact
-    with pytest.raises(ValueError, match="draws must be at least 2, got 1"):
-        marginal_kl_null(q, stream("null", 0), draws=1)
-
-
 class Uniform(Prior):
     """U(0, 10); a posterior that is a narrow Gaussian inside it has KL log 10 - entropy."""
 
@@ -174,15 +123,6 @@ def test_another_prior_has_the_same_identity():
     assert parts.mutual_information == pytest.approx(math.log(10), abs=1e-6)
     entropy = math.log(0.02) + 0.5 * math.log(2 * math.pi * math.e)
     assert parts.marginal_kl == pytest.approx(-entropy, abs=1e-6)
-
-
-def test_moments_of_a_known_mixture():
-    q = AggregatePosterior(torch.tensor([[-1.0, 0.5], [1.0, 0.5]]), torch.ones(2, 2))
-    assert divergences.second_moment(q) == pytest.approx((2 + 1.25) / 2)
-    assert divergences.variance_law(q) == pytest.approx(1)
-    assert divergences.active_units(q) == 1
-    expected = 0.5 * (2 + 1 + 0.25 - 2 - math.log(2))
-    assert divergences.moment_kl(q) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(("dimensions", "scale"), [(2, 0.6), (8, 0.3)])

@@ -1,0 +1,69 @@
+"""What the first two moments of the aggregate posterior say of its match with N(0, I)."""
+
+import torch
+
+from vaelib.posterior import AggregatePosterior
+
+__all__ = ["active_units", "moment_kl", "second_moment", "variance_law"]
+
+
+def moment_kl(posterior: AggregatePosterior) -> float:
+    """KL to N(0, I) of the Gaussian with the mixture's mean and covariance, in nats.
+
+    With mean m and covariance S: (tr S + |m|^2 - D - log det S) / 2. What is left of the marginal
+    KL is the negentropy, the part that only the shape explains.
+
+    Args:
+        posterior: the aggregate posterior.
+
+    Returns:
+        The moment part of the marginal KL, in nats, at least 0.
+    """
+    centre, covariance = posterior.moments()
+    trace = covariance.diagonal().sum() + centre.square().sum()
+    return float(0.5 * (trace - posterior.latent_dim - torch.logdet(covariance)))
+
+
+def second_moment(posterior: AggregatePosterior) -> float:
+    """E|z|^2 / D under the mixture; 1 for N(0, I)."""
+    squares = posterior.mean.square() + posterior.scale.square()
+    return float(squares.mean())
+
+
+def variance_law(posterior: AggregatePosterior) -> float:
+    """Largest |E z_j^2 - 1| or |E z_j| over the dimensions: 0 at a stationary point.
+
+    Rescaling and shifting each latent dimension is free for affine heads, so at any stationary
+    point E scale_j^2 + E mean_j^2 = 1 and E mean_j = 0, for every beta: a departure is
+    optimisation error on the training inputs.
+
+    Args:
+        posterior: the aggregate posterior of the training inputs.
+
+    Returns:
+        The largest departure, dimensionless.
+    """
+    squares = (posterior.mean.square() + posterior.scale.square()).mean(0)
+    departures = torch.cat([(squares - 1).abs(), posterior.mean.mean(0).abs()])
+    return float(departures.max())
+
+
+def active_units(posterior: AggregatePosterior, threshold: float = 0.01) -> int:
+    """Latent dimensions whose posterior means vary over the inputs by more than the threshold.
+
+    Args:
+        posterior: the aggregate posterior.
+        threshold: least variance of the means of an active dimension.
+
+    Returns:
+        Count between 0 and D.
+
+    Raises:
+        ValueError: for a threshold that is negative or NaN.
+
+    References:
+        Burda et al., Importance weighted autoencoders, 2016.
+    """
+    if not threshold >= 0:
+        raise ValueError(f"threshold must not be negative, got {threshold}")
+    return int((posterior.mean.var(0, correction=0) > threshold).sum())
