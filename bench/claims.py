@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bench.analysis import LEVEL, holm, paired_t, replicates, saturated
+from bench.analysis import LEVEL, replicates, saturated
+from bench.comparison import holm, paired_t
 from bench.matrix import Claim
 from bench.metrics import metric_named
 

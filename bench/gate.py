@@ -19,7 +19,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from bench.analysis import holm, replicates
+from bench.analysis import replicates
+from bench.comparison import holm
 from bench.differences import worsening
 from bench.metrics import METRICS, Metric
 from vaelib.quality_options import REFERENCES

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bench.analysis import FEW_SEEDS, TOO_FEW, failures, ranking, read_rows, replicates
+from bench.analysis import FEW_SEEDS, TOO_FEW, failures, read_rows, replicates
+from bench.comparison import ranking
 from bench.files import write_atomically
 from bench.metrics import METRICS
 from bench.own_metrics import recall

@@ -7,7 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from bench.analysis import ranking, rejections, saturated, summarise
+from bench.analysis import rejections, saturated, summarise
+from bench.comparison import ranking
 from bench.metrics import METRICS, metric_named
 
 __all__ = [
@@ -135,7 +136,7 @@ def rankings(rows: pd.DataFrame, metric: str, split: str, source: str = "") -> p
         source: The latent source, for sample quality.
 
     Returns:
-        As `bench.analysis.ranking`, one data set after the other.
+        As `bench.comparison.ranking`, one data set after the other.
     """
     parts = [part for _, part in rows.groupby("dataset", sort=False)]
     return pd.concat([ranking(part, metric, split, source) for part in parts])

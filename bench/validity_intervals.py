@@ -13,7 +13,8 @@ import pandas as pd
 import torch
 
 from bench import gate
-from bench.analysis import compare, paired_t, rank, t_interval
+from bench.analysis import t_interval
+from bench.comparison import compare, paired_t, rank
 from bench.metrics import METRICS
 from bench.rows import COLUMNS
 from bench.validity import Task

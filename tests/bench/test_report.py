@@ -8,7 +8,8 @@ import pytest
 from scipy.stats import norm
 
 import bench.sections as sections
-from bench.analysis import ranking, read_rows, summarise
+from bench.analysis import read_rows, summarise
+from bench.comparison import ranking
 from bench.metrics import METRICS
 from bench.quantile_figure import SHARES
 from bench.report import answer, page, write_index, write_pages
