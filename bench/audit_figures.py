@@ -8,8 +8,9 @@ import torch
 from matplotlib.figure import Figure
 
 from bench.audit_report import Audited, page
-from bench.figures import STYLE, WIDTH, latent_quilt, save
+from bench.figures import STYLE, WIDTH, save
 from bench.quantile_figure import SHARES, marginal_quantiles, quantile_plot
+from bench.quilt_figure import latent_quilt
 from vaelib.measurements import Measurement
 from vaelib.seeding import stream
 

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 
 from bench.analysis import FEW_SEEDS, TOO_FEW, failures, saturated, summarise, varied_keys
-from bench.figures import kl_parts, latent_quilt, levels, metric_panels, save
+from bench.figures import kl_parts, levels, metric_panels, save
 from bench.metrics import METRICS, OF_SAMPLES, metric_named, own
 from bench.quantile_figure import quantile_plot
+from bench.quilt_figure import latent_quilt
 from bench.rank_figure import rank_plot
 from bench.tables import (
     SPLITS,
