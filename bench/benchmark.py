@@ -13,7 +13,7 @@ import torch
 
 from bench.configurations import canonical
 from bench.errors import MatrixError
-from bench.executors import Executor, Job
+from bench.executors import Executor
 from bench.files import write_atomically
 from bench.matrix import Cell, Configuration, Matrix
 from bench.metrics import METRICS
@@ -26,6 +26,7 @@ from bench.runner import Summary, run
 from bench.sources import MEASURES, TRAINS, plugins
 from bench.store import Store
 from bench.trained import build_model, build_objective, dataset_of
+from bench.worker import Job
 from vaelib.models import VAE
 from vaelib.quality import check
 from vaelib.quality_options import Quality

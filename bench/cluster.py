@@ -17,8 +17,9 @@ from distributed import Client, KilledWorker
 from distributed import Future as DaskFuture
 
 from bench.errors import UserError
-from bench.executors import Job, JobLost, LocalExecutor, Records, cause
+from bench.executors import JobLost, LocalExecutor, cause
 from bench.sources import MEASURES
+from bench.worker import Job, Records
 from vaelib.sources import code_hash
 
 __all__ = ["ClusterError", "DaskExecutor"]

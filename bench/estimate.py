@@ -4,9 +4,9 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from bench.executors import Job
 from bench.states import Known
 from bench.trained import is_stored
+from bench.worker import Job
 
 __all__ = ["estimate"]
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Columns
 
-from bench.executors import Job
+from bench.worker import Job
 
 __all__ = ["Bar", "Lines", "Progress", "duration", "progress_on", "seeds_text", "tally"]
 

@@ -17,11 +17,12 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from bench.executors import Executor, Job, Records, cause, log_path, write
+from bench.executors import Executor, cause
 from bench.progress import Progress, duration, seeds_text
 from bench.record import DONE
 from bench.states import Outcome, changed, inspect
 from bench.store import Store
+from bench.worker import Job, Records, log_path, write
 
 __all__ = ["Failure", "Summary", "ordered", "run"]
 
@@ -149,7 +150,7 @@ def run(
     """Runs what is not done yet; SIGINT and SIGTERM end the run early, not the process.
 
     Args:
-        jobs: all jobs of the matrix with all their cells, as `bench.executors` describes them.
+        jobs: all jobs of the matrix with all their cells, as `bench.worker` describes them.
         store: where the records are; locked meanwhile.
         executor: where to run; stopped at the end.
         progress: told what happens.

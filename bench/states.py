@@ -4,9 +4,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from bench.executors import Job
 from bench.record import DONE
 from bench.store import Store
+from bench.worker import Job
 
 __all__ = ["Known", "Outcome", "changed", "inspect"]
 
@@ -39,7 +39,7 @@ def inspect(jobs: Iterable[Job], store: Store) -> dict[str, Known]:
     """Reads the records of jobs.
 
     Args:
-        jobs: as `bench.executors` describes them.
+        jobs: as `bench.worker` describes them.
         store: where the records are; corrupt ones are set aside with a warning.
 
     Returns:

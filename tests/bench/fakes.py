@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from bench.executors import LocalExecutor, execute
+from bench.executors import LocalExecutor
 from bench.progress import Lines
 from bench.runner import run
 from bench.store import Store
+from bench.worker import execute
 
 
 def cells_of(names, seeds):
