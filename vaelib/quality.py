@@ -7,13 +7,11 @@ two are halves of the test images, with those of validation where the test image
 random order. All sources give as many images as the reference has, and all are measured by the
 same nets, so that differences between them pair.
 
-Beside the sources stand four that need no model: ``floor``, the encoded real images themselves;
-``training``, real training images, which copy; ``marginals``, every pixel drawn by itself; and
-``blur``. Images from the prior's lowest and highest decile of log q_N are not a sample of
-the data, so they have the two measures that judge single images, precision and density.
+Beside the sources stand those of ``vaelib.judge`` that need no model. Images from the prior's
+lowest and highest decile of log q_N are not a sample of the data, so they have the two measures
+that judge single images, precision and density.
 """
 
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -22,23 +20,18 @@ from torch import Tensor
 
 from vaelib.datasets import Dataset, Splits
 from vaelib.families import PointFamily
-from vaelib.features import FEATURES, PCAFeatures
+from vaelib.features import FEATURES
+from vaelib.judge import Judge, judge_of, real_parts
 from vaelib.latent_samplers import LATENT_SOURCES, Latents, PriorSampler
 from vaelib.measurements import Measurement
 from vaelib.models import BATCH, VAE
 from vaelib.quality_options import DECILES, Quality
 from vaelib.seeding import stream
 from vaelib.stats.bounds import Bound, bound_gap, importance_weights
-from vaelib.stats.classifier import classifier_test
-from vaelib.stats.frechet import FeatureGaussians, frechet_distance
-from vaelib.stats.image_quality import KernelReference, image_mmd
-from vaelib.stats.neighbours import Balls, authenticity, expected_coverage, neighbour_shares
 
-__all__ = ["Judge", "check", "real_parts", "sample_quality", "tighter_bound"]
+__all__ = ["check", "sample_quality", "tighter_bound"]
 
 _FEWEST = 40  # rows that the jackknife needs
-_MOST = 2500  # images of the reference, and of each source
-_CLASSIFIED = 8  # principal components that the classifier sees; with more it tells every VAE
 _SHOWN = 64  # images that are kept to look at
 _DRAWS = 1000  # K of the importance-weighted bound
 
@@ -71,141 +64,6 @@ def check(data: Dataset, options: Quality) -> None:
         FEATURES["pretrained"](data.x[:3], None, None)
 
 
-def real_parts(split: Splits, seed: int) -> tuple[Tensor, Tensor]:
-    """Two disjoint parts of equal size of the images that nothing was fitted to.
-
-    Args:
-        split: of the replicate.
-        seed: its seed.
-
-    Returns:
-        Indices of the reference and of the images that are encoded, each of shape (n,).
-    """
-    few = len(split.test) < 2 * _MOST
-    rest = torch.cat([split.validation, split.test]) if few else split.test
-    rest = rest[torch.randperm(len(rest), generator=stream("real parts", seed))]
-    size = min(len(rest) // 2, _MOST)
-    return rest[:size], rest[len(rest) // 2 :][:size]
-
-
-class Judge:
-    """Measures generated images of one replicate against its reference.
-
-    Args:
-        data: the data set.
-        x: its points on the device to work on.
-        split: of the replicate.
-        seed: its seed.
-        features: a name of ``vaelib.features.FEATURES``.
-        folder: where trained feature nets are kept.
-    """
-
-    def __init__(
-        self,
-        data: Dataset,
-        x: Tensor,
-        split: Splits,
-        seed: int,
-        features: str,
-        folder: Path | None = None,
-    ) -> None:
-        self.x, self.seed, self.train = x, seed, split.train
-        self.reference, self.encoded = real_parts(split, seed)
-        images = x[split.train]
-        labels = None if data.labels is None else data.labels[split.train]
-        self.features = FEATURES[features](images, labels, folder)
-        self.components = PCAFeatures(images)
-        real = self.features(x[self.reference])
-        self.gaussians, self.kernel = FeatureGaussians(real), KernelReference(real)
-        self.balls = Balls(real)
-        self.pca = self.components(x[self.reference])
-        self.pca_gaussians = FeatureGaussians(self.pca)
-        self.pca_train = self.components(images)[0]
-
-    def measure(self, images: Tensor, source: str) -> list[Measurement]:
-        """Every measure of a sample.
-
-        Args:
-            images: as many as the reference has, in random order, shape (n, *data_shape).
-            source: where they come from.
-
-        Returns:
-            The measurements.
-        """
-        found, pca = self.features(images), self.components(images)
-        values = {"frechet": frechet_distance(FeatureGaussians(found), self.gaussians)}
-        values["frechet_pca"] = frechet_distance(FeatureGaussians(pca), self.pca_gaussians)
-        values["image_mmd"] = image_mmd(found, self.kernel)
-        values |= neighbour_shares(found, self.balls)
-        values["authenticity"] = authenticity(pca[0], self.pca_train)
-        generator = stream("image classifier", self.seed)
-        few = slice(None), slice(_CLASSIFIED)
-        auc = classifier_test(pca[0][few], self.pca[0][few], generator=generator).statistic
-        rows = [Measurement("test", name, *value, source=source) for name, value in values.items()]
-        return [*rows, Measurement("test", "image_auc", auc, source=source)]
-
-    def single(self, images: Tensor, source: str) -> list[Measurement]:
-        """Precision and density, which are means over images that need not be a fair sample."""
-        shares = neighbour_shares(self.features(images), self.balls)
-        return [
-            Measurement("test", name, *shares[name], source=source)
-            for name in ("precision", "density")
-        ]
-
-    @cached_property
-    def references(self) -> list[Measurement]:
-        """The rows that need no model."""
-        size = len(self.reference)
-        generator = stream("reference samples", self.seed)
-        real = self.x[self.encoded]
-        images = self.x[self.train]
-        chosen = torch.randperm(len(images), generator=generator)
-        while len(chosen) < size:
-            chosen = torch.cat([chosen, chosen])
-        flat = images.flatten(1)
-        mixed = torch.randint(len(flat), (size, flat.shape[1]), generator=generator)
-        samples = {
-            "floor": real,
-            "training": images[chosen[:size].to(images.device)],
-            "marginals": flat.gather(0, mixed.to(flat.device)).view_as(real),
-        }
-        if real.dim() == 4:
-            samples["blur"] = _blurred(real)
-        rows = [row for name, sample in samples.items() for row in self.measure(sample, name)]
-        expected = expected_coverage(size, size)
-        note = f"{expected:.3f} is expected of real images; n = {size} for all sources"
-        return [
-            Measurement(**{**row.__dict__, "message": note})
-            if (row.metric, row.source) == ("coverage", "floor")
-            else row
-            for row in rows
-        ]
-
-
-def _blurred(images: Tensor) -> Tensor:
-    """Images blurred by a Gaussian of a sixteenth of their height."""
-    from torchvision.transforms.functional import gaussian_blur
-
-    width = images.shape[-1] / 16
-    blurred: Tensor = gaussian_blur(images, [2 * round(2 * width) + 1] * 2, [width, width])
-    return blurred
-
-
-_JUDGES: dict[tuple[object, ...], Judge] = {}
-
-
-def _judge(
-    data: Dataset, x: Tensor, split: Splits, seed: int, features: str, folder: Path | None
-) -> Judge:
-    """The judge of a replicate, which all its configurations share; the last few are kept."""
-    key = (data.fingerprint, seed, features, x.device.type, folder)
-    if key not in _JUDGES:
-        while len(_JUDGES) >= 10:
-            del _JUDGES[next(iter(_JUDGES))]
-        _JUDGES[key] = Judge(data, x, split, seed, features, folder)
-    return _JUDGES[key]
-
-
 def sample_quality(
     model: VAE,
     data: Dataset,
@@ -234,7 +92,7 @@ def sample_quality(
     """
     if not options.sources:
         return [], {}
-    judge = _judge(data, x, split, seed, options.features, folder)
+    judge = judge_of(data, x, split, seed, options.features, folder)
     size = len(judge.reference)
     mean, scale = model.posterior(x[judge.encoded])
     family = model.family

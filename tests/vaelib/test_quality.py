@@ -6,14 +6,15 @@ import pytest
 import torch
 from torch import nn
 
-from vaelib import quality
+from vaelib import judge, quality
 from vaelib.datasets import Dataset, Splits, digits, gaussian_mixture
 from vaelib.features import FEATURES
+from vaelib.judge import Judge, judge_of, real_parts
 from vaelib.latent_samplers import LATENT_SOURCES
 from vaelib.likelihoods import Gaussian
 from vaelib.models import VAE
 from vaelib.priors import Normal
-from vaelib.quality import Judge, check, real_parts, sample_quality
+from vaelib.quality import check, sample_quality
 from vaelib.quality_options import FEATURES as FEATURE_NAMES
 from vaelib.quality_options import SOURCES, Quality
 
@@ -173,14 +174,14 @@ def test_nothing_is_measured_without_sources():
 
 
 def test_a_judge_is_shared_by_the_configurations_of_a_seed(monkeypatch):
-    monkeypatch.setattr(quality, "_JUDGES", {})
+    monkeypatch.setattr(judge, "_JUDGES", {})
     data, split = digits(), digits().split(3)
-    first = quality._judge(data, data.x, split, 3, "pca", None)
-    assert quality._judge(data, data.x, split, 3, "pca", None) is first
+    first = judge_of(data, data.x, split, 3, "pca", None)
+    assert judge_of(data, data.x, split, 3, "pca", None) is first
     assert isinstance(first, Judge)
     for seed in range(4, 15):
-        quality._judge(data, data.x, data.split(seed), seed, "pca", None)
-    assert len(quality._JUDGES) == 10
+        judge_of(data, data.x, data.split(seed), seed, "pca", None)
+    assert len(judge._JUDGES) == 10
 
 
 @pytest.mark.parametrize(
