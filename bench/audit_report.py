@@ -252,7 +252,7 @@ def _short(one: Finding) -> list[str]:
 
 
 def _name(row: Measurement) -> str:
-    return row.metric + (", rescaled" if row.source == "gauge_fixed" else "")
+    return row.metric + (" (rescaled)" if row.source == "gauge_fixed" else "")
 
 
 def _measured(row: Measurement) -> list[str]:
