@@ -75,9 +75,9 @@ class Dataset:
         digest = hashlib.sha256(
             repr((self.data_shape, self.fractions, self.official_test)).encode()
         )
-        digest.update(self.x.numpy().tobytes())
+        digest.update(np.ascontiguousarray(self.x.numpy()).data)
         if self.labels is not None:
-            digest.update(self.labels.numpy().tobytes())
+            digest.update(np.ascontiguousarray(self.labels.numpy()).data)
         return digest.hexdigest()[:16]
 
     def split(self, seed: int) -> Splits:

@@ -85,11 +85,15 @@ class PCAFeatures(Features):
 
     def __init__(self, images: Tensor, components: int = _COMPONENTS) -> None:
         super().__init__(images)
-        x = images.flatten(1).double()
-        self.centre = x.mean(0)
-        offset = x - self.centre
-        values, vectors = torch.linalg.eigh(offset.T @ offset / len(x))
-        kept = min(components, int((values > 1e-10 * values[-1]).sum()), len(x) - 1)
+        blocks = torch.split(images.flatten(1), BATCH)
+        total = torch.stack([block.sum(0, dtype=torch.float64) for block in blocks]).sum(0)
+        self.centre = total / len(images)
+        products = torch.zeros(2 * total.shape, dtype=torch.float64, device=images.device)
+        for block in blocks:
+            offset = block.double() - self.centre
+            products.addmm_(offset.T, offset)
+        values, vectors = torch.linalg.eigh(products / len(images))
+        kept = min(components, int((values > 1e-10 * values[-1]).sum()), len(images) - 1)
         self.directions = vectors.flip(1)[:, : max(kept, 1)]
 
     def _of(self, images: Tensor) -> Tensor:
