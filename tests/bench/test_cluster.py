@@ -98,13 +98,13 @@ def test_a_worker_killed_in_mid_run_costs_nothing_but_time(
         wait_for(lambda: any(int(path.read_text()) == victim.pid for path in begun(tmp_path)))
         victim.send_signal(signal.SIGKILL)
 
-    thread = threading.Thread(target=kill_when_busy)
+    thread = threading.Thread(target=kill_when_busy, daemon=True)
     thread.start()
     summary = run_all(jobs)
+    assert summary.failures == []
+    assert summary.line().startswith("20 ok in ")
     thread.join()
     victim.wait()
-    assert summary.line().startswith("20 ok in ")
-    assert summary.failures == []
     assert len(begun(tmp_path)) > len(jobs)  # at least one began twice
 
     undisturbed = tmp_path / "undisturbed"
