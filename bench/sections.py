@@ -277,6 +277,9 @@ def _notes(rows: pd.DataFrame, metrics: list[str], labels: dict[str, str]) -> li
         names, found = set(part["metric"]), set(part["config"])
         which = ", ".join(metric_named(name).symbol for name in metrics if name in names)
         where = "; ".join(label for config, label in labels.items() if config in found)
+        splits = set(rows.loc[rows["metric"].isin(names) & rows["value"].notna(), "split"])
+        if len(only := set(part["split"])) < len(splits):
+            where = f"{min(only)}: {where}"
         lines.append(f"* {which}: {text} ({where})")
     return ["\n".join(lines)] if lines else []
 

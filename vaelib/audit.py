@@ -94,8 +94,8 @@ def audit(
     """
     if test_rows < 2:
         raise ValueError(f"test_rows must be at least 2, got {test_rows}")
-    if _arepoints_of(mean, scale):
-        return _auditpoints_of(mean, heldout, prior, seed, test_rows, null, progress)
+    if _are_points(mean, scale):
+        return _audit_points(mean, heldout, prior, seed, test_rows, null, progress)
     p = _prior(prior, AggregatePosterior(mean, scale).mean)
     q = p.family.aggregate(mean, scale)
     rows = list(match(q, p, "train", seed, null_draws, progress))
@@ -116,14 +116,14 @@ def audit(
     return rows
 
 
-def _arepoints_of(mean: object, scale: object) -> bool:
+def _are_points(mean: object, scale: object) -> bool:
     """Whether all scales are 0, as a deterministic encoder's are; bad input is for others."""
     if not isinstance(mean, Tensor) or not isinstance(scale, Tensor):
         return False
     return mean.shape == scale.shape and scale.numel() > 0 and bool((scale == 0).all())
 
 
-def _auditpoints_of(
+def _audit_points(
     z: Tensor,
     heldout: tuple[Tensor, Tensor] | None,
     prior: str | Prior,
@@ -135,7 +135,7 @@ def _auditpoints_of(
     """The latents of a deterministic encoder, which are their own and only draws."""
     p = _prior(prior, z)
     rows: list[Measurement] = []
-    if heldout is not None and not _arepoints_of(*heldout):
+    if heldout is not None and not _are_points(*heldout):
         raise ValueError("heldout must have scales 0 like those of mean, got others")
     parts = {"train": z} if heldout is None else {"train": z, "test": heldout[0]}
     for split, points in parts.items():

@@ -128,7 +128,7 @@ class Judge:
             samples["blur"] = _blurred(real)
         rows = [row for name, sample in samples.items() for row in self.measure(sample, name)]
         expected = expected_coverage(size, size)
-        note = f"{expected:.3f} is expected of real images; n = {size} for all sources"
+        note = f"{expected:.3f} is expected of real images; n = {size:,} for all sources"
         return [
             Measurement(**{**row.__dict__, "message": note})
             if (row.metric, row.source) == ("coverage", "floor")

@@ -92,12 +92,14 @@ def _observed(
     few = points_of(q, 16)
     draws = 4 if few is None else 1
     parts = divergences.decompose(q, prior, stream(f"z {split}", seed), draws, few)
-    return parts, _seen(few)
+    return parts, _seen(q, few)
 
 
-def _seen(few: int | None) -> str:
-    """At how many z a density was taken, where that is not all of them."""
-    return "" if few is None else f"density at z of {few:,} random inputs"
+def _seen(q: AggregatePosterior, few: int | None) -> str:
+    """At z of how many inputs a density was taken, where that is not all of them."""
+    if few is None or few >= q.components:
+        return ""
+    return f"density at z of {few:,} random inputs"
 
 
 def _against_null(
@@ -116,8 +118,8 @@ def _against_null(
     note = "" if null.exact else "some scales exceed 1: the null is approximate"
     again, few = stream(f"null z {split}", seed), points_of(q)
     exchangeable = divergences.decompose(q, prior, again, points=few)
-    seen = joined(note, _seen(points_of(q, 16)))
-    note = joined(note, _seen(few))
+    seen = joined(note, _seen(q, points_of(q, 16)))
+    note = joined(note, _seen(q, few))
     yield Measurement(split, "marginal_kl_null", null.mean, null.standard_error, message=note)
     yield Measurement(split, "marginal_kl_excess", excess, error, message=seen)
     value, p_value = exchangeable.marginal_kl, null.p_value(exchangeable)

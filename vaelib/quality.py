@@ -179,7 +179,7 @@ def tighter_bound(model: VAE, x: Tensor, elbo: Bound, seed: int, inputs: int) ->
     order = torch.randperm(len(x), generator=stream("bound inputs", seed))[:inputs]
     weights = importance_weights(model, x[order.to(x.device)], stream("iwae", seed), _DRAWS)
     gap, error = bound_gap(weights)
-    note = f"K = {_DRAWS:,}, the gap on {len(order)} of {len(x)} test inputs"
+    note = f"K = {_DRAWS:,}, the gap on {len(order):,} of {len(x):,} test inputs"
     value, spread = elbo.elbo + gap, float(np.hypot(error, elbo.standard_error))
     return [
         Measurement("test", "iwae", value, spread, message=note),

@@ -207,6 +207,9 @@ def test_what_was_said_of_a_number_is_passed_on(tmp_path, undrawn, small):
     text = compose(tmp_path, small.assign(message=small["message"].mask(wide, note)))
     assert f"* null KL, excess KL: {note} (2; 3)" in section(text, "### Where the KL comes from")
     assert note not in compose(tmp_path, small)
+    trained = wide & (small["split"] == "train")
+    text = compose(tmp_path, small.assign(message=small["message"].mask(trained, note)))
+    assert f"* null KL, excess KL: {note} (train: 2; 3)" in text
 
 
 def test_absent_metrics_are_left_out(tmp_path, undrawn, frame, text):

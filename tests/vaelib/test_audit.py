@@ -183,7 +183,7 @@ def test_tests_see_no_more_rows_than_they_are_given():
 
 
 def test_many_inputs_are_evaluated_at_a_few_and_say_so():
-    mean = 0.8 * torch.randn(8000, 2, generator=stream("encoder", 2))
+    mean = 0.8 * torch.randn(12_000, 2, generator=stream("encoder", 2))
     told = []
     rows = values(
         audit(
@@ -196,14 +196,17 @@ def test_many_inputs_are_evaluated_at_a_few_and_say_so():
         )
     )
     for name in ("marginal_kl", "marginal_kl_excess", "negentropy", "total_correlation"):
-        assert rows[name].message == "density at z of 8,000 random inputs"
+        assert rows[name].message == "density at z of 11,184 random inputs"
     for name in ("marginal_kl_null", "marginal_kl_null_test"):
-        assert rows[name].message == "density at z of 1,048 random inputs"
+        assert rows[name].message == "density at z of 699 random inputs"
     assert abs(rows["marginal_kl_excess"].value) < 0.02
     assert rows["marginal_kl_excess"].standard_error < 0.02
     assert told[:3] == [("density of train", done, 2) for done in (0, 1, 2)]
     assert told[3:5] == [("null of train", 1, 9), ("null of train", 2, 9)]
     assert told[-1] == ("tests of train", 8, 8)
+    fewer = audit(mean[:8000], torch.full((8000, 2), 0.6), null_draws=2, null=NormalNull(draws=19))
+    assert values(fewer)["marginal_kl"].message == "", "one z of each is of all"
+    assert values(fewer)["marginal_kl_null"].message == "density at z of 1,048 random inputs"
 
 
 def test_bare_latents_have_tests_and_moments_and_no_density():
