@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from bench.own_metrics import Encoded, measured
+from bench.record import KEPT
 from bench.stages import Laps
 from bench.trained import Trained, dataset_of, trained
 from vaelib.audit import Measurement, audit
@@ -21,8 +22,6 @@ from vaelib.stats.bounds import evidence_lower_bound, point_reconstruction
 from vaelib.stats.nulls import NormalNull
 
 __all__ = ["run_block"]
-
-_KEPT = 5000  # inputs of each part whose posteriors are kept, and that a user's metrics see
 
 
 def run_block(job: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -132,9 +131,9 @@ def _encoded(model: VAE, x: Tensor) -> tuple[Tensor, Tensor]:
 
 def _kept(count: int, generator: torch.Generator) -> Tensor:
     """Which of a part to keep: all, or a random choice."""
-    if count <= _KEPT:
+    if count <= KEPT:
         return torch.arange(count)
-    return torch.randperm(count, generator=generator)[:_KEPT]
+    return torch.randperm(count, generator=generator)[:KEPT]
 
 
 def _own(

@@ -5,10 +5,13 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-__all__ = ["DONE", "Measurement", "Record", "one_line"]
+__all__ = ["DONE", "KEPT", "Measurement", "Record", "one_line"]
 
 DONE = frozenset({"ok", "diverged"})
 """The statuses that need no second run; failures, timeouts and deaths do."""
+
+KEPT = 5000
+"""Inputs of each part whose posteriors are kept beside the record, a random choice of more."""
 
 _LONGEST = 300  # characters of a message
 

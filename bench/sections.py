@@ -13,6 +13,7 @@ from bench.metrics import METRICS, OF_SAMPLES, metric_named, own
 from bench.quantile_figure import quantile_plot
 from bench.quilt_figure import latent_quilt
 from bench.rank_figure import rank_plot
+from bench.record import KEPT
 from bench.tables import (
     SPLITS,
     code,
@@ -301,8 +302,10 @@ def latent_section(folder: Path) -> list[str]:
         for name in sorted(key.removesuffix("/mean") for key in arrays if key.endswith("/mean")):
             labels = arrays[f"{name}/labels"] if f"{name}/labels" in arrays else None
             picture = folder / "figures" / f"quilt-{name}.png"
-            save(latent_quilt(arrays[f"{name}/mean"], arrays[f"{name}/scale"], labels), picture)
-            parts += [f"{code(name)}:", _image(f"latent space of {name}", picture)]
+            mean, scale = arrays[f"{name}/mean"], arrays[f"{name}/scale"]
+            save(latent_quilt(mean, scale, labels), picture)
+            some = f", {len(mean):,} random inputs" * (len(mean) == KEPT)
+            parts += [f"{code(name)}{some}:", _image(f"latent space of {name}", picture)]
     return parts
 
 
