@@ -218,11 +218,17 @@ class FlowSampler:
 
 
 class _LearnedGaussian(Likelihood):
-    """Gaussian of one learned scale: the second stage's decoder must not blur."""
+    """Gaussian of one learned scale: the second stage's decoder must not blur.
+
+    The scale starts at .3 of the latents' deviation. At 1, codes that are nearly N(0, I) as a whole
+    are an optimum for a decoder that ignores its input, and training stays there.
+    """
+
+    _START = 0.3
 
     def __init__(self, data_shape: tuple[int, ...]) -> None:
         super().__init__(data_shape)
-        self.log_scale = nn.Parameter(torch.zeros(()))
+        self.log_scale = nn.Parameter(torch.tensor(math.log(self._START)))
 
     def log_prob(self, output: Tensor, x: Tensor) -> Tensor:
         log_scale = self.log_scale.unsqueeze(-1)

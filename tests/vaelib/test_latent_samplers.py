@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from vaelib import latent_samplers
 from vaelib.latent_samplers import (
     LATENT_SOURCES,
     FlowSampler,
@@ -122,3 +123,21 @@ def test_one_latent_dimension_will_do(monkeypatch):
     for make in (MixtureSampler, FlowSampler, TwoStageSampler):
         z = make(Latents(Normal(1), one, one, 0)).sample(200, stream("z", 0))
         assert z.shape == (200, 1) and 0.7 < float(z.std()) < 1.8
+
+
+def test_the_second_stage_sees_gaps_in_what_is_else_the_prior(monkeypatch):
+    """Wedges of N(0, I), half of the circle: a decoder that ignores its input puts half in gaps."""
+    count, wedge, generator = 3000, torch.pi / 2, stream("wedges", 0)
+    radius = torch.randn(count, 2, generator=generator).norm(dim=1, keepdim=True)
+    angle = wedge * torch.randint(4, (count, 1), generator=generator)
+    angle = angle + 0.5 * wedge * torch.rand(count, 1, generator=generator)
+    mean = radius * torch.cat([angle.cos(), angle.sin()], 1)
+    latents = Latents(Normal(2), AggregatePosterior(mean, torch.full_like(mean, 0.02)), None, 0)
+
+    def in_gaps():
+        z = TwoStageSampler(latents).sample(2000, stream("z", 0))
+        return float((torch.atan2(z[:, 1], z[:, 0]).remainder(wedge) > 0.5 * wedge).double().mean())
+
+    assert in_gaps() < 0.4
+    monkeypatch.setattr(latent_samplers._LearnedGaussian, "_START", 1.0)
+    assert in_gaps() > 0.45
