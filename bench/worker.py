@@ -23,12 +23,14 @@ import faulthandler
 import importlib
 import math
 import os
+import signal
 import sys
 import time
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Timer
 from typing import Any, BinaryIO, TextIO
 
 from bench.record import one_line
@@ -116,14 +118,39 @@ def _print(error: BaseException) -> None:
 def _captured(log: Path, timeout: float) -> Iterator[None]:
     """Sends the output of Python and C code to the log; shows there where a hang hangs."""
     with _opened(log) as file, _redirected(sys.stdout, 1, file), _redirected(sys.stderr, 2, file):
-        faulthandler.dump_traceback_later(max(0.9 * timeout, timeout - 1), file=file)
-        try:
+        with _shown(file, max(0.9 * timeout, timeout - 1), timeout):
             yield
-        finally:
-            faulthandler.cancel_dump_traceback_later()
     with suppress(OSError):
         if log.stat().st_size == 0:
             log.unlink()
+
+
+@contextmanager
+def _shown(file: BinaryIO, seconds: float, timeout: float) -> Iterator[None]:
+    """Writes a traceback of what still runs after so many seconds.
+
+    A thread does, while it holds the interpreter's lock: nothing it looks at changes then, as it
+    would under ``dump_traceback_later``, which crashes now and then. Where C code keeps the lock,
+    nothing changes either, and a signal does it instead.
+    """
+
+    def show() -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        with suppress(OSError):
+            faulthandler.dump_traceback(file)
+
+    thread = Timer(seconds, show)
+    thread.daemon = True
+    faulthandler.register(signal.SIGALRM, file=file)
+    signal.setitimer(signal.ITIMER_REAL, (seconds + timeout) / 2)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.cancel()
+        thread.join()
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        faulthandler.unregister(signal.SIGALRM)
 
 
 @contextmanager
