@@ -546,3 +546,26 @@ def test_few_words():
 def test_a_local_executor_needs_a_worker():
     with pytest.raises(ValueError, match="workers must be at least 1, got 0"):
         LocalExecutor(0)
+
+
+BUSY = """
+import os, time
+from bench.worker import _shown
+
+def deep(n):
+    return n if n == 0 else deep(n - 1) + len([x for x in (lambda y: [y])(n)])
+
+with open(os.devnull, "wb", buffering=0) as log:
+    for _ in range(600):
+        with _shown(log, 0.001, 0.5):
+            end = time.monotonic() + 0.003
+            while time.monotonic() < end:
+                deep(40)
+print("survived")
+"""
+
+
+def test_a_traceback_of_a_busy_job_does_not_kill_it():
+    """The standard library's own, dump_traceback_later, did so once in some 500 times."""
+    done = subprocess.run([sys.executable, "-c", BUSY], capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout == "survived\n", done.stderr[-2000:]
