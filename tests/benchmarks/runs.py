@@ -45,6 +45,19 @@ class Run:
         return re.sub(r"[^a-z0-9]+", "-", self.name.lower()).strip("-")
 
 
+def processor():
+    """As it names itself, with family and model: a cloud's processors share their names."""
+    name, known = cpu(), Path("/proc/cpuinfo")
+    says = known.read_text() if known.exists() else ""
+    found = [
+        re.search(rf"^{key}\s*: (\d+)$", says, re.MULTILINE) for key in ("cpu family", "model")
+    ]
+    if not all(found):
+        return name
+    family, model = (match[1] for match in found)
+    return f"{name} (family {family}, model {model})"
+
+
 def here(found):
     """A run that ends now on this machine."""
     state = git(Path(str(bench.__file__)).parent)
@@ -56,7 +69,7 @@ def here(found):
         except PackageNotFoundError:
             continue
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    return Run(cpu(), now, commit, ", ".join(known), list(found))
+    return Run(processor(), now, commit, ", ".join(known), list(found))
 
 
 def save(run, folder):
