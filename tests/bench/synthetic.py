@@ -5,8 +5,9 @@ import math
 import numpy as np
 import pandas as pd
 
+from bench.analysis import read_rows
 from bench.metrics import METRICS
-from bench.rows import COLUMNS
+from bench.rows import COLUMNS, write_rows
 
 SIZES = [2, 3, 4, 6, 8, 16, 32]
 LAYERS = ["50", "200", "200-200", "200-200-200", "1000", "500-500"]
@@ -99,3 +100,20 @@ def synthetic_rows(seeds: int = 10) -> pd.DataFrame:
                     found = {"split": split, "source": source, "metric": metric, "value": value}
                     table.append(known | found | {"p_value": p, "unit": METRICS[metric].unit})
     return pd.DataFrame(table, columns=[*COLUMNS, "latent_dim", "encoder.hidden"])
+
+
+def synthetic_frame(folder) -> pd.DataFrame:
+    """The rows as an analysis reads them back from a file in the folder."""
+    write_rows(folder / "rows.csv", synthetic_rows())
+    return read_rows(folder / "rows.csv")
+
+
+def table(values, names=None) -> pd.DataFrame:
+    """A table of replicates, shape (S, K)."""
+    values = np.asarray(values, float)
+    return pd.DataFrame(values, columns=names or [f"c{i}" for i in range(values.shape[1])])
+
+
+def four_errors(rate: float, runs: int) -> float:
+    """Four binomial standard errors of a simulated rate."""
+    return 4 * math.sqrt(rate * (1 - rate) / runs)

@@ -22,23 +22,12 @@ from bench.analysis import (
     varied_keys,
 )
 from bench.rows import write_rows
-from tests.bench.synthetic import synthetic_rows
+from tests.bench.synthetic import four_errors, synthetic_frame, synthetic_rows
 
 
 @pytest.fixture(scope="module")
 def frame(tmp_path_factory):
-    path = tmp_path_factory.mktemp("rows") / "rows.csv"
-    write_rows(path, synthetic_rows())
-    return read_rows(path)
-
-
-def table(values, names=None):
-    values = np.asarray(values, float)
-    return pd.DataFrame(values, columns=names or [f"c{i}" for i in range(values.shape[1])])
-
-
-def four_errors(rate, runs):
-    return 4 * math.sqrt(rate * (1 - rate) / runs)
+    return synthetic_frame(tmp_path_factory.mktemp("rows"))
 
 
 # Intervals

@@ -17,13 +17,11 @@ from scipy import stats
 from bench.analysis import (
     FEW_SEEDS,
     TOO_FEW,
-    read_rows,
     saturated,
 )
 from bench.comparison import compare, holm, paired_t, rank, ranking
 from bench.metrics import METRICS
-from bench.rows import write_rows
-from tests.bench.synthetic import synthetic_rows
+from tests.bench.synthetic import four_errors, synthetic_frame, table
 
 EXCESS = METRICS["marginal_kl_excess"]
 ELBO = METRICS["elbo"]
@@ -32,18 +30,7 @@ FINE = replace(EXCESS, margin=1e-6)  # a margin so small that the floor of the v
 
 @pytest.fixture(scope="module")
 def frame(tmp_path_factory):
-    path = tmp_path_factory.mktemp("rows") / "rows.csv"
-    write_rows(path, synthetic_rows())
-    return read_rows(path)
-
-
-def table(values, names=None):
-    values = np.asarray(values, float)
-    return pd.DataFrame(values, columns=names or [f"c{i}" for i in range(values.shape[1])])
-
-
-def four_errors(rate, runs):
-    return 4 * math.sqrt(rate * (1 - rate) / runs)
+    return synthetic_frame(tmp_path_factory.mktemp("rows"))
 
 
 # Paired comparisons

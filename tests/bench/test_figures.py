@@ -6,17 +6,14 @@ from matplotlib.colors import to_hex
 from matplotlib.container import BarContainer, ErrorbarContainer
 from matplotlib.figure import Figure
 
-from bench.analysis import read_rows, saturated, summarise
+from bench.analysis import saturated, summarise
 from bench.figures import kl_parts, levels, metric_panels, save
-from bench.rows import write_rows
-from tests.bench.synthetic import INPUTS, LAYERS, SIZES, synthetic_rows
+from tests.bench.synthetic import INPUTS, LAYERS, SIZES, synthetic_frame
 
 
 @pytest.fixture(scope="module")
 def frame(tmp_path_factory):
-    path = tmp_path_factory.mktemp("rows") / "rows.csv"
-    write_rows(path, synthetic_rows())
-    return read_rows(path)
+    return synthetic_frame(tmp_path_factory.mktemp("rows"))
 
 
 @pytest.fixture(scope="module")
