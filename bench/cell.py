@@ -15,6 +15,7 @@ from vaelib.audit import Measurement, audit
 from vaelib.datasets import Dataset, cache_folder
 from vaelib.families import PointFamily
 from vaelib.models import VAE
+from vaelib.products import float32_products
 from vaelib.quality import sample_quality, tighter_bound
 from vaelib.quality_options import Quality
 from vaelib.seeding import stream
@@ -24,6 +25,7 @@ from vaelib.stats.nulls import NormalNull
 __all__ = ["run_block"]
 
 
+@float32_products()
 def run_block(job: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Train a block of replicates together and measure those that are wanted.
 
@@ -75,7 +77,7 @@ def _measure(
         message = f"the loss was not finite at step {step}"
         return {"status": "diverged", "message": message, "measurements": []}
     parts = {"train": split.train, "test": split.test}
-    posteriors = {name: _encoded(model, x[index]) for name, index in parts.items()}
+    posteriors = {name: model.posterior(x[index]) for name, index in parts.items()}
     stages("latents")
     mean, scale = posteriors["train"]
     null = NormalNull(folder=cache / "nulls")
@@ -91,7 +93,7 @@ def _measure(
     few, codes = {}, {}
     for name, (mean, scale) in posteriors.items():
         kept = _kept(len(mean), stream(f"encoded {name}", seed))
-        few[name], codes[name] = parts[name][kept], (mean[kept], scale[kept])
+        few[name], codes[name] = parts[name][kept], (mean[kept].cpu(), scale[kept].cpu())
     rows += _own(own, model, codes, data, x, few, seed)
     stages("statistics")
     arrays = samples | {
@@ -122,11 +124,6 @@ def _bounds(
     yield Measurement(split, "reconstruction", bound.reconstruction, bound.reconstruction_error)
     if split == "test":
         yield from tighter_bound(model, x, bound, seed, quality.bound_inputs)
-
-
-def _encoded(model: VAE, x: Tensor) -> tuple[Tensor, Tensor]:
-    mean, scale = model.posterior(x)
-    return mean.cpu(), scale.cpu()
 
 
 def _kept(count: int, generator: torch.Generator) -> Tensor:

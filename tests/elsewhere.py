@@ -1,22 +1,23 @@
-"""Tensors on another device, for machines that have only one.
+"""Tensors on another device: a GPU, or what stands in for one on machines that have none.
 
-They stand on torch's device "meta", compute on the CPU, but refuse what a GPU's tensors refuse: to
+Those stand on torch's device "meta", compute on the CPU, but refuse what a GPU's tensors refuse: to
 meet tensors of the CPU, to become numpy arrays, to be drawn from a generator of the CPU. So the
 whole path of ``--device cuda`` runs, and what was left behind on the CPU, or was never fetched from
 the device, is found. Meta tensors have no data of their own that anything could read by mistake.
 """
 
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from unittest.mock import patch
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_any, tree_map_only
 
-__all__ = ["DEVICE", "Elsewhere", "other_device"]
+__all__ = ["DEVICE", "STANDS_IN", "is_there", "other_device"]
 
-DEVICE = "meta"
+STANDS_IN = not torch.cuda.is_available()
+DEVICE = "meta" if STANDS_IN else "cuda"
 _MOVES = {torch.ops.aten.copy_.default, torch.ops.aten._to_copy.default}
 _INDEXED = {  # by indices that may stay on the CPU
     torch.ops.aten.index.Tensor,
@@ -24,6 +25,11 @@ _INDEXED = {  # by indices that may stay on the CPU
     torch.ops.aten.index_put.default,
     torch.ops.aten._index_put_impl_.default,
 }
+
+
+def is_there(tensor):
+    """Whether a tensor is on the other device, and has values there."""
+    return tensor.device.type == DEVICE and isinstance(tensor, Elsewhere) == STANDS_IN
 
 
 class Elsewhere(torch.Tensor):
@@ -50,9 +56,13 @@ class Elsewhere(torch.Tensor):
         return _run(func, args, kwargs or {})
 
 
-@contextmanager
 def other_device():
-    """Within it, tensors can be made on the other device, and moved to it."""
+    """A context within which tensors can be made on the other device, and moved to it."""
+    return _stand_in() if STANDS_IN else nullcontext()
+
+
+@contextmanager
+def _stand_in():
     optimizers, is_enabled = sys.modules["torch.optim.optimizer"], torch.is_autocast_enabled
     with (
         # What torch knows of the types of devices, and must know of this one.

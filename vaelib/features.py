@@ -23,7 +23,7 @@ from torch.nn import functional as F
 
 from vaelib.models import BATCH
 from vaelib.networks import MLPEncoder
-from vaelib.products import fast_products
+from vaelib.products import float32_products
 from vaelib.seeding import global_stream, stream
 from vaelib.sources import code_hash
 from vaelib.subnormals import subnormals_flushed
@@ -163,7 +163,7 @@ def _digest(images: Tensor, labels: Tensor) -> str:
 
 
 @subnormals_flushed()
-@fast_products()
+@float32_products()
 def _trained(net: MLPEncoder, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
     """Parameters of the trained nets, each with a leading axis of T."""
     nets, device = [], images.device

@@ -26,7 +26,7 @@ from vaelib.networks import MLPDecoder, MLPEncoder
 from vaelib.objectives import ELBO
 from vaelib.posterior import AggregatePosterior
 from vaelib.priors import Normal, Prior
-from vaelib.products import fast_products
+from vaelib.products import float32_products
 from vaelib.seeding import global_stream, stream
 from vaelib.subnormals import subnormals_flushed
 from vaelib.training import Training, train
@@ -181,7 +181,7 @@ class FlowSampler:
         self._fit(fit, held, generator)
 
     @subnormals_flushed()
-    @fast_products()
+    @float32_products()
     def _fit(self, fit: Tensor, held: Tensor, generator: torch.Generator) -> None:
         optimizer = torch.optim.Adam(self.flow.parameters(), lr=self._RATE, fused=True)
         best, state, waited = -math.inf, copy.deepcopy(self.flow.state_dict()), 0

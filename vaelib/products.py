@@ -1,9 +1,10 @@
-"""Products of float32 matrices by the library that is fastest on the processor at hand.
+"""Products of float32 matrices: all their digits, by the library that is fastest on this processor.
 
 Torch hands them to MKL, which on other makers' processors leaves wide units unused: on one of AMD's
 it takes 2.2 times as long as oneDNN. Torch gives them to oneDNN where they may be rounded to
 bfloat16, and oneDNN rounds only where there are matrix units for that. Where there are none, the
-permission costs no digit.
+permission costs no digit. On a GPU torch rounds the inputs of a convolution to 11 binary digits
+unless told not to.
 """
 
 import platform
@@ -15,24 +16,31 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-__all__ = ["fast_products", "has_bfloat16_units"]
+__all__ = ["float32_products", "has_bfloat16_units"]
 
 _BFLOAT16 = {"avx512_bf16", "amx_bf16", "bf16", "svebf16"}  # units, as Linux names them
 _ERROR = 1e-6  # of float32 sums of 200 products, of their size; of bfloat16 ones 3e-3
 
 
 @contextmanager
-def fast_products() -> Iterator[None]:
-    """Within it, and in functions it decorates, oneDNN multiplies where that is faster and precise.
+def float32_products() -> Iterator[None]:
+    """Within it, and in functions it decorates, products have the digits of float32.
+
+    On the processor oneDNN multiplies where that is faster and as precise; on a GPU convolutions
+    do not round. What was permitted for matrix products outside of it stays permitted.
 
     Example:
-        >>> with fast_products():
+        >>> with float32_products():
         ...     product = torch.full((1, 1), 1 + 2.0**-20) @ torch.ones(1, 1)
         >>> float(product) == 1 + 2.0**-20
         True
     """
-    with _permission() if _pays() else nullcontext():
-        yield
+    rounds, torch.backends.cudnn.allow_tf32 = torch.backends.cudnn.allow_tf32, False
+    try:
+        with _permission() if _pays() else nullcontext():
+            yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = rounds
 
 
 def has_bfloat16_units() -> bool | None:

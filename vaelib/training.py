@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from vaelib.models import VAE
 from vaelib.objectives import Objective
-from vaelib.products import fast_products
+from vaelib.products import float32_products
 from vaelib.seeding import stream
 from vaelib.stacked import stackable
 from vaelib.subnormals import subnormals_flushed
@@ -108,7 +108,7 @@ def _noise(shape: tuple[int, ...], seeds: Sequence[int], device: torch.device) -
 
 
 @subnormals_flushed()
-@fast_products()
+@float32_products()
 def train(
     models: Sequence[VAE],
     x: Tensor,

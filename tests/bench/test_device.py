@@ -7,12 +7,14 @@ from bench import cell
 from bench.cell import run_block
 from bench.trained import dataset_of, trained
 from tests.bench.test_cell import VALUES
-from tests.elsewhere import DEVICE, Elsewhere, other_device
+from tests.elsewhere import DEVICE, is_there, other_device
+from vaelib.audit import audit
 from vaelib.latent_samplers import LATENT_SOURCES, FlowSampler, TwoStageSampler
 from vaelib.likelihoods import LIKELIHOODS
 from vaelib.networks import DECODERS, ENCODERS
 from vaelib.objectives import OBJECTIVES
 from vaelib.priors import PRIORS
+from vaelib.stats.nulls import NormalNull
 from vaelib.training import Training
 
 TRAINING = {"steps": 3, "batch_size": 64, "learning_rate": 1e-3}
@@ -45,17 +47,17 @@ def test_every_component_trains_on_another_device_and_gives_the_same_model(chang
         for replicate in there.values():
             model, points = replicate.model, x[replicate.split.test]
             assert replicate.outcome.diverged_at is None
-            assert all(isinstance(value, Elsewhere) for value in model.parameters())
+            assert all(map(is_there, model.parameters()))
             mean, scale = model.posterior(points)
             with torch.no_grad():
                 prior = model.resolved_prior()
-                assert isinstance(model.log_likelihood(points, mean), Elsewhere)
+                assert is_there(model.log_likelihood(points, mean))
                 model.decode(prior.sample(10, torch.Generator().manual_seed(0)).to(x))
                 if not (scale == 0).all():
                     prior.rate(mean.double(), scale.double(), mean)
     for replicate, other in zip(trained(job, data, data.x).values(), there.values(), strict=True):
         for here, away in zip(replicate.model.parameters(), other.model.parameters(), strict=True):
-            torch.testing.assert_close(away.here, here, rtol=1e-4, atol=1e-5)
+            torch.testing.assert_close(away.cpu(), here, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -67,19 +69,21 @@ def test_every_component_trains_on_another_device_and_gives_the_same_model(chang
     ids=["all sources", "conv and vampprior"],
 )
 def test_a_cell_measured_on_another_device_has_the_same_rows(change, tmp_path, monkeypatch):
-    def on_the_cpu(mean, scale, prior, heldout, **_):
-        """The statistics of the posteriors run there, and are tested there."""
-        assert {value.device.type for value in (mean, scale, *heldout)} == {"cpu"}
-        return []
+    def audited(mean, scale, prior, heldout, **options):
+        assert {value.device.type for value in (mean, scale, *heldout)} == {device}
+        options |= {"null": NormalNull(draws=19), "null_draws": 5, "test_rows": 50}
+        return audit(mean, scale, prior, heldout, **options)
 
-    monkeypatch.setattr(cell, "audit", on_the_cpu)
+    monkeypatch.setattr(cell, "audit", audited)
     monkeypatch.setattr(FlowSampler, "_STEPS", 50)
     monkeypatch.setattr(TwoStageSampler, "_TRAINING", Training(steps=50))
     job = {"configuration": VALUES | change, "block": [0], "cells": {"a": 0}}
     job["results"] = str(tmp_path / "matrix")
+    device = DEVICE
     with other_device():
-        (there,) = run_block(job | {"device": DEVICE})
-    (here,) = run_block(job | {"device": "cpu"})
+        (there,) = run_block(job | {"device": device})
+    device = "cpu"
+    (here,) = run_block(job | {"device": device})
     assert there["status"] == here["status"] == "ok"
     assert len(there["measurements"]) == len(here["measurements"])
     for ours, theirs in zip(here["measurements"], there["measurements"], strict=True):

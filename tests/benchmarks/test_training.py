@@ -17,7 +17,7 @@ from tests.benchmarks.timing import cpu_seconds, like_a_worker
 from vaelib import likelihoods, networks, objectives, priors
 from vaelib.datasets import DATASETS
 from vaelib.models import VAE
-from vaelib.products import fast_products
+from vaelib.products import float32_products
 from vaelib.subnormals import subnormals_flushed
 from vaelib.training import Training, train
 
@@ -121,7 +121,7 @@ def bare(hidden, pixels, steps):
 def floor(size):
     """What a whole training cannot do without, and its CPU seconds here."""
     pixels, hidden, replicates, _ = SIZES[size]
-    with like_a_worker(), fast_products():
+    with like_a_worker(), float32_products():
         bare(hidden, pixels, FEW)
         seconds = replicates * cpu_seconds(partial(bare, hidden, pixels, STEPS))
     return f"{size}: only its matrix products and a fused Adam, seed after seed", seconds

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.elsewhere import DEVICE, Elsewhere, other_device
+from tests.elsewhere import DEVICE, is_there, other_device
 from vaelib import audit, encode
 from vaelib.posterior import AggregatePosterior
 from vaelib.priors import Normal
@@ -15,11 +15,11 @@ from vaelib.stats import divergences, finite, holes, marginals, moments
 def test_the_other_device_refuses_what_a_gpu_refuses():
     with other_device():
         there, here = torch.randn(3, 4).to(DEVICE), torch.randn(4, 5)
-        assert isinstance(there @ here.to(there), Elsewhere)
+        assert is_there(there @ here.to(there))
         assert type((there @ here.to(DEVICE)).cpu()) is torch.Tensor
-        assert isinstance(torch.zeros(3, device=there.device).add_(1), Elsewhere)
+        assert is_there(torch.zeros(3, device=there.device).add_(1))
         assert there[torch.arange(2)].shape == (2, 4)
-        assert float(there.sum()) == pytest.approx(sum(there.flatten().tolist()))
+        assert float(there.sum()) == pytest.approx(sum(there.flatten().tolist()), abs=1e-5)
         for wrong in (
             lambda: there @ here,
             lambda: torch.cat([there, torch.ones(1, 4)]),
@@ -28,7 +28,7 @@ def test_the_other_device_refuses_what_a_gpu_refuses():
             lambda: there.index_put_((torch.arange(3),), here[:3, :4]),
             lambda: torch.randn(3, device=DEVICE, generator=torch.Generator()),
         ):
-            with pytest.raises(RuntimeError):
+            with pytest.raises((RuntimeError, TypeError)):
                 wrong()
 
 
@@ -54,10 +54,10 @@ def test_log_densities_on_another_device(components, points, scale, spread, leav
     with other_device():
         there = AggregatePosterior(mean.to(DEVICE), torch.full_like(mean, scale).to(DEVICE))
         found = there.log_prob(z.to(DEVICE), leave_one_out=leave_one_out)
-        assert isinstance(found, Elsewhere)
+        assert is_there(found)
         assert torch.equal(there.log_prob(z).cpu(), there.log_prob(z.to(DEVICE)).cpu())
     expected = q.log_prob(z, leave_one_out=leave_one_out)
-    torch.testing.assert_close(found.here, expected, rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(found.cpu(), expected, rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize(

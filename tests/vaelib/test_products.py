@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from vaelib import products
-from vaelib.products import fast_products, has_bfloat16_units
+from vaelib.products import float32_products, has_bfloat16_units
 from vaelib.seeding import stream
 
 
@@ -19,21 +19,31 @@ def rounded(a, b):
 def test_only_where_it_pays_the_permission_is_given_and_it_is_taken_back(pays):
     before = torch.get_float32_matmul_precision()
     assert before == "highest"
-    with fast_products():
+    with float32_products():
         assert torch.get_float32_matmul_precision() == ("medium" if pays else before)
-        with fast_products():
+        with float32_products():
             pass
         assert torch.get_float32_matmul_precision() == ("medium" if pays else before)
     assert torch.get_float32_matmul_precision() == before
-    with pytest.raises(ValueError, match="within"), fast_products():
+    with pytest.raises(ValueError, match="within"), float32_products():
         raise ValueError("within")
     assert torch.get_float32_matmul_precision() == before
+
+
+def test_convolutions_on_a_gpu_do_not_round_within(pays):
+    assert torch.backends.cudnn.allow_tf32
+    with float32_products():
+        assert not torch.backends.cudnn.allow_tf32
+        with float32_products():
+            pass
+        assert not torch.backends.cudnn.allow_tf32
+    assert torch.backends.cudnn.allow_tf32
 
 
 def test_what_a_user_has_permitted_stays_permitted(pays):
     torch.set_float32_matmul_precision("medium")
     try:
-        with fast_products():
+        with float32_products():
             assert torch.get_float32_matmul_precision() == "medium"
         assert torch.get_float32_matmul_precision() == "medium"
     finally:
@@ -47,7 +57,7 @@ def test_the_digits_are_those_of_float32_on_this_processor(shape):
     x = torch.randn(replicates, rows, inputs, generator=generator)
     weight = torch.randn(replicates, outputs, inputs, generator=generator)
     exact = x.double() @ weight.double().mT
-    with fast_products():
+    with float32_products():
         found = torch.baddbmm(torch.zeros(replicates, 1, outputs), x, weight.mT)
     assert (found - exact).norm() <= 1e-6 * exact.norm()
 
