@@ -16,8 +16,8 @@ Logs = Callable[[Tensor | slice, Tensor | slice, Tensor], Tensor]
 minus the base, both in bits, a new tensor of shape (M, N)."""
 
 _TILE = 1 << 17  # numbers of the (points, components) matrix at once: as many as the cache holds
-_TILE_ELSEWHERE = 1 << 22  # where it is not the processor's cache that matters
 _HEIGHT = 512  # points of a tile, at most
+_TILE_ELSEWHERE, _HEIGHT_ELSEWHERE = 1 << 24, 8192  # on a GPU, where calls cost more than memory
 
 
 class RunningLogSum:
@@ -90,8 +90,8 @@ def log_mean_exp(logs: Logs, z: Tensor, components: int, leave_one_out: bool) ->
     Returns:
         Log densities of shape (M,), in float64; -inf where no component has mass.
     """
-    tile = _TILE if z.is_cpu else _TILE_ELSEWHERE
-    height = min(len(z), _HEIGHT)
+    tile, most = (_TILE, _HEIGHT) if z.is_cpu else (_TILE_ELSEWHERE, _HEIGHT_ELSEWHERE)
+    height = min(len(z), most)
     width = min(components, max(1, tile // height))
     out = torch.empty_like(z[:, 0])
     if leave_one_out:

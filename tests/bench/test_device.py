@@ -7,7 +7,7 @@ from bench import cell
 from bench.cell import run_block
 from bench.trained import dataset_of, trained
 from tests.bench.test_cell import VALUES
-from tests.elsewhere import DEVICE, is_there, other_device
+from tests.elsewhere import DEVICE, STANDS_IN, is_there, other_device
 from vaelib.audit import audit
 from vaelib.latent_samplers import LATENT_SOURCES, FlowSampler, TwoStageSampler
 from vaelib.likelihoods import LIKELIHOODS
@@ -18,6 +18,8 @@ from vaelib.stats.nulls import NormalNull
 from vaelib.training import Training
 
 TRAINING = {"steps": 3, "batch_size": 64, "learning_rate": 1e-3}
+# A GPU rounds sums differently, and shares of neighbours jump.
+CLOSE = {"rel": 1e-3, "abs": 1e-6} if STANDS_IN else {"rel": 0.05, "abs": 0.02}
 CONV = {
     "encoder": {"name": "conv", "channels": [4, 8], "hidden": 16},
     "decoder": {"name": "conv", "channels": [8, 4], "hidden": 16},
@@ -88,7 +90,7 @@ def test_a_cell_measured_on_another_device_has_the_same_rows(change, tmp_path, m
     assert len(there["measurements"]) == len(here["measurements"])
     for ours, theirs in zip(here["measurements"], there["measurements"], strict=True):
         expected = {
-            name: pytest.approx(value, rel=1e-3, abs=1e-6) if isinstance(value, float) else value
+            name: pytest.approx(value, **CLOSE) if isinstance(value, float) else value
             for name, value in ours.items()
         }
         assert theirs == expected
