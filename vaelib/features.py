@@ -53,7 +53,7 @@ class Features:
         self.data_shape = tuple(images.shape[1:])
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Features of shape (T, n, d), float64 on the CPU.
+        """Features of shape (T, n, d), float64, where the images are.
 
         Args:
             images: Shape (n, *data_shape).
@@ -69,7 +69,7 @@ class Features:
                 f"images must have shape (n, {', '.join(map(str, self.data_shape))}) like those "
                 f"that the features were made for, got {tuple(images.shape)}"
             )
-        return torch.cat([self._of(part).double().cpu() for part in torch.split(images, BATCH)], 1)
+        return torch.cat([self._of(part).double() for part in torch.split(images, BATCH)], 1)
 
     def _of(self, images: Tensor) -> Tensor:
         raise NotImplementedError

@@ -63,10 +63,11 @@ def pytest_sessionfinish(session, exitstatus):
     wanted = {item.nodeid for item in session.items if _is_benchmark(item)}
     whole = wanted == config.stash[DONE] and not config.stash[SELECTED]
     if path and whole and any(isinstance(one, Finding) for one in found):
-        run, folder = here(found), path.with_suffix("")
-        save(run, folder)
-        if growths := [one for one in found if isinstance(one, Growth)]:
-            save_figure(growth_figure(growths), path.parent / figure_of(run))
+        folder = path.with_suffix("")
+        for run in here(found):
+            save(run, folder)
+            if growths := [one for one in run.found if isinstance(one, Growth)]:
+                save_figure(growth_figure(growths), path.parent / figure_of(run))
         path.write_text(page(load_all(folder)), encoding="utf-8")
         print(f"\nwrote {path}")
 

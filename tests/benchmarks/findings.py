@@ -78,6 +78,7 @@ class Quantity(_Judged):
         target: what it should not exceed.
         cause: why it may miss the target.
         noise: by how much of the target it may; infinite for what another session measured.
+        device: where it was measured.
     """
 
     what: str
@@ -86,6 +87,7 @@ class Quantity(_Judged):
     target: float | None = None
     cause: str = ""
     noise: float = 0.0
+    device: str = "cpu"
 
     @property
     def measured(self):
@@ -135,6 +137,10 @@ class Gap:
     """Something that was not measured, and why, in one sentence."""
 
     reason: str
+
+    @property
+    def on_gpu(self):
+        return self.reason.startswith("GPU")
 
     def __str__(self):
         return self.reason

@@ -14,7 +14,9 @@ _INTRODUCTION = (
     "`tox -e perf`, which measures the processor it runs on and leaves the others as they are."
 )
 _GPU = (
-    "As above, but by the clock of the device, from the first kernel's start to the last one's end."
+    "By the clock of the card, from the first kernel's start to the last one's end, and with one "
+    "thread that calls them: {runs}. A card's product and copy are those of its own library, "
+    "measured beside."
 )
 _GROWTH = (
     "Each size is measured in a fresh process: the least time of a few calls, and the most memory "
@@ -30,30 +32,51 @@ def figure_of(run):
 
 
 def page(runs):
-    """The page of runs on different processors, the latest first; its rows are that one's."""
-    names = " and ".join(f"**{run.name}**" for run in runs)
-    parts = ["# How fast the hot paths are", _INTRODUCTION.format(runs=names)]
-    if rows := _rows(runs, Finding, gpu=False):
-        parts.append(_table(_RATIO, rows, runs, left=2))
-    if rows := _rows(runs, Finding, gpu=True):
-        card = next(one for one in rows[0] if one is not None).device
-        parts += ["## On a GPU", f"{_GPU} {card}.", _table(_RATIO, rows, runs, left=2)]
-    if rows := _rows(runs, Quantity):
-        parts += ["## Other limits", _table(_QUANTITY, rows, runs)]
+    """The page of runs on different processors and cards.
+
+    Those of a kind are in the order of their time, the latest first; the rows are that one's.
+    """
+    cards, others = ([run for run in runs if run.on_gpu == there] for there in (True, False))
+    parts = ["# How fast the hot paths are", _INTRODUCTION.format(runs=_names(others))]
+    if rows := _rows(others, Finding):
+        parts.append(_table(_RATIO, rows, others, left=2))
+    if rows := _rows(others, Quantity):
+        parts += ["## Other limits", _table(_QUANTITY, rows, others)]
+    if cards:
+        parts += ["## On a GPU", _GPU.format(runs=_names(cards))]
+        parts.append(_table(_RATIO, _rows(cards, Finding), cards, left=2))
+        if rows := _rows(cards, Quantity):
+            parts.append(_table(_QUANTITY, rows, cards))
     if grown := [run for run in runs if _of(run, Growth)]:
         parts += ["## How the cost grows", _GROWTH]
         for run in grown:
-            parts += [f"### {run.name}"] * (len(runs) > 1)
+            parts += [f"### {run.name}"] * (len(others) > 1)
             rows = [[cell(one) for cell in _GROWTHS.values()] for one in _of(run, Growth)]
             parts.append(markdown(list(_GROWTHS), rows, left=2))
             parts.append(f"![Time and memory as each size grows, {run.name}]({figure_of(run)})")
-    if missed := [_missed(run, one) for run in runs for one in _judged(run, runs) if not one.met]:
+    missed = [
+        _missed(run, one)
+        for kind in (others, cards)
+        for run in kind
+        for one in _judged(run, kind)
+        if not one.met
+    ]
+    if missed:
         parts += ["## Missed targets", "\n".join(missed)]
-    gaps = dict.fromkeys(f"- {run.name}: {one.reason}." for run in runs for one in _of(run, Gap))
+    gaps = dict.fromkeys(
+        f"- {run.name}: {one.reason}."
+        for run in runs
+        for one in _of(run, Gap)
+        if not (cards and one.on_gpu)
+    )
     if gaps:
         parts += ["## Not measured", "\n".join(gaps)]
-    parts += ["## Where", "\n".join(map(_where, runs))]
+    parts += ["## Where", "\n".join(map(_where, others + cards))]
     return "\n\n".join(part.rstrip() for part in parts) + "\n"
+
+
+def _names(runs):
+    return " and ".join(f"**{run.name}**" for run in runs)
 
 
 def _of(run, kind):
@@ -64,20 +87,15 @@ def _key(one):
     return one.what, getattr(one, "reference", "")
 
 
-def _on_gpu(one):
-    return getattr(one, "device", "cpu") != "cpu"
-
-
-def _rows(runs, kind, *, gpu=False):
+def _rows(runs, kind):
     """What each run found of the same thing, None where nothing, in the order of the latest."""
-    by_key = [{_key(one): one for one in _of(run, kind) if _on_gpu(one) == gpu} for run in runs]
-    keys = dict.fromkeys(key for found in by_key for key in found) if gpu else by_key[0]
-    return [[found.get(key) for found in by_key] for key in keys]
+    by_key = [{_key(one): one for one in _of(run, kind)} for run in runs]
+    return [[found.get(key) for found in by_key] for key in (by_key[0] if by_key else ())]
 
 
 def _judged(run, runs):
     """Of a run, what has a row."""
-    rows = [*_rows(runs, Finding), *_rows(runs, Finding, gpu=True), *_rows(runs, Quantity)]
+    rows = [*_rows(runs, Finding), *_rows(runs, Quantity)]
     return [one for row in rows if (one := row[runs.index(run)]) is not None]
 
 

@@ -1,4 +1,4 @@
-"""One run of the benchmarks on one processor, kept as JSON beside the page."""
+"""One run of the benchmarks on one processor or one GPU, kept as JSON beside the page."""
 
 import json
 import platform
@@ -13,6 +13,7 @@ from bench.provenance import cpu, git
 from tests.benchmarks.findings import Finding, Gap, Growth, Quantity
 
 PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "pythae", "hyppo", "dcor")
+CPU = "cpu"
 KINDS = {kind.__name__: kind for kind in (Finding, Gap, Growth, Quantity)}
 
 
@@ -21,7 +22,7 @@ class Run:
     """What one run found, and where.
 
     Attributes:
-        processor: as it names itself.
+        processor: as it names itself; of what was measured on a GPU, the card.
         time: when the run ended, ISO 8601.
         commit: of the code, with ``+`` where files differ from it.
         software: versions, as a text.
@@ -33,6 +34,10 @@ class Run:
     commit: str
     software: str
     found: list[Finding | Gap | Growth | Quantity]
+
+    @property
+    def on_gpu(self):
+        return any(device_of(one) != CPU for one in self.found)
 
     @property
     def name(self):
@@ -58,8 +63,13 @@ def processor():
     return f"{name} (family {family}, model {model})"
 
 
+def device_of(one):
+    """Where something was found."""
+    return getattr(one, "device", CPU)
+
+
 def here(found):
-    """A run that ends now on this machine."""
+    """The runs that end now on this machine: of its processor and, if it has one, its GPU."""
     state = git(Path(str(bench.__file__)).parent)
     commit = f"{state['commit'] or 'unknown'}"[:12] + "+" * bool(state["dirty"])
     known = [f"Python {platform.python_version()}"]
@@ -69,7 +79,13 @@ def here(found):
         except PackageNotFoundError:
             continue
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    return Run(processor(), now, commit, ", ".join(known), list(found))
+    by_device = {}
+    for one in found:
+        by_device.setdefault(device_of(one), []).append(one)
+    return [
+        Run(processor() if device == CPU else device, now, commit, ", ".join(known), ours)
+        for device, ours in by_device.items()
+    ]
 
 
 def save(run, folder):

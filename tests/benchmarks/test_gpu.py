@@ -1,12 +1,15 @@
 """On a GPU: training against a loop over seeds there, log q_N against what the card can do."""
 
+import math
 from functools import partial
+from itertools import pairwise
 
 import pytest
 import torch
+from torch.profiler import ProfilerActivity, profile
 
 from tests.benchmarks.findings import Finding, Quantity
-from tests.benchmarks.test_training import POINTS, SIZES, loop_over_seeds, together
+from tests.benchmarks.test_training import BATCH, LATENT, POINTS, SIZES, loop_over_seeds, together
 from vaelib.posterior import AggregatePosterior
 from vaelib.seeding import stream
 
@@ -14,9 +17,18 @@ pytestmark = pytest.mark.skipif(
     not torch.cuda.is_available(), reason="GPU: not measured, no card on this machine"
 )
 
-ROUNDS, TOLERANCE = 5, 1e-4  # nats
+REPLICATES, STEPS, LONG, ROUNDS = 10, 100, 500, 2
 N = M = 16_384
-D, SIDE = 8, 8192
+D, SIDE, TIMES = 8, 8192, 5
+TOLERANCE = 1e-4  # nats
+MIXTURES = {  # means, scales and how far off z are: the second is hard for few digits
+    "components of scale .1 to .3": (1.0, (0.1, 0.3), 0.0),
+    "far from components of scale .01": (1.0, (0.01, 0.01), 1.0),
+}
+
+
+def card():
+    return torch.cuda.get_device_name()
 
 
 def seconds(function):
@@ -31,7 +43,30 @@ def seconds(function):
 
 def least(function):
     function()
-    return min(seconds(function) for _ in range(ROUNDS))
+    return min(seconds(function) for _ in range(TIMES))
+
+
+def kernel_seconds(function):
+    """The time of all kernels and copies, without what is between them."""
+    with profile(activities=[ProfilerActivity.CUDA]) as found:
+        function()
+        torch.cuda.synchronize()
+    events = [e for e in found.key_averages() if not getattr(e, "is_user_annotation", False)]
+    return sum(event.self_device_time_total for event in events) / 1e6
+
+
+def operations(pixels, hidden):
+    """Of the products of one replicate's step; the data need no gradient."""
+    total = 0
+    for sizes in ([pixels, *hidden, 2 * LATENT], [LATENT, *hidden, pixels]):
+        for inputs, outputs in pairwise(sizes):
+            total += 2 * BATCH * inputs * outputs * (2 if inputs == pixels else 3)
+    return total
+
+
+def products_per_second(dtype):
+    square = torch.randn(SIDE, SIDE, device="cuda", dtype=dtype)
+    return 2 * SIDE**3 / least(lambda: square @ square)
 
 
 def looped(x, hidden, seeds, steps):
@@ -41,53 +76,137 @@ def looped(x, hidden, seeds, steps):
 
 @pytest.mark.parametrize("size", SIZES)
 def test_replicates_on_a_gpu(observe, size):
-    pixels, hidden, _, steps = SIZES[size]
-    x, seeds = torch.rand(POINTS, pixels, device="cuda"), list(range(10))
-    reference = partial(looped, x, hidden, seeds, steps)
-    measured = partial(together, x, hidden, seeds, steps)
+    pixels, hidden, *_ = SIZES[size]
+    x, seeds = torch.rand(POINTS, pixels, device="cuda"), list(range(REPLICATES))
+    reference = partial(looped, x, hidden, seeds)
+    measured = partial(together, x, hidden, seeds)
+    what = f"{size.split()[0]} x {REPLICATES}: replicates trained together"
 
     def found():
-        reference()
-        measured()
-        rounds = [[seconds(f) for f in (reference, measured, reference)] for _ in range(ROUNDS)]
+        for function in (reference, measured):
+            function(3)
+        order = reference, measured, reference
+        rounds = [[seconds(partial(f, STEPS)) for f in order] for _ in range(ROUNDS)]
+        taken, busy = seconds(partial(measured, LONG)), kernel_seconds(partial(measured, LONG))
+        done = LONG * REPLICATES * operations(pixels, hidden)
         return [
             Finding(
-                f"{size.split()[0]} x {len(seeds)}: replicates trained together",
+                f"{what}, {STEPS} steps",
                 "a plain loop over seeds on the same card",
                 [2 * t / (before + after) for before, t, after in rounds],
                 max(abs(after / before - 1) for before, _, after in rounds),
                 target=0.2,
-                cause="Batches and noise are drawn on the CPU and copied at every step.",
-                device=torch.cuda.get_device_name(),
-            )
+                cause="Most of a step is the calls of its kernels, not the kernels.",
+                device=card(),
+            ),
+            Quantity(
+                f"{what}, {LONG} steps: share of the time in which kernels run",
+                100 * busy / taken,
+                "%",
+                device=card(),
+            ),
+            Quantity(
+                f"{what}, {LONG} steps: operations per second of the card's float32 product",
+                100 * done / taken / products_per_second(torch.float32),
+                "%",
+                device=card(),
+            ),
         ]
 
     observe(found)
 
 
-def test_log_prob_on_a_gpu(observe):
+def mixture(spread, scales, offset):
     generator = stream("benchmark", 0)
-    mean, z = torch.randn(2, N, D, generator=generator, dtype=torch.float64)
-    scale = 0.1 + 0.2 * torch.rand(N, D, generator=generator, dtype=torch.float64)
-    q, there = AggregatePosterior(mean.cuda(), scale.cuda()), z.cuda()
-    exact = AggregatePosterior(mean, scale).log_prob(z[:1000])
-    assert (q.log_prob(there)[:1000].cpu() - exact).abs().max() <= TOLERANCE
+    mean, noise = torch.randn(2, N, D, generator=generator, dtype=torch.float64)
+    low, high = scales
+    scale = low + (high - low) * torch.rand(N, D, generator=generator, dtype=torch.float64)
+    q = AggregatePosterior((spread * mean).cuda(), scale.cuda())
+    return q, q.mean + q.scale * noise.cuda() + offset
+
+
+def error(log_q, q, z):
+    """The largest against the same on the CPU, of the first 1,000 points, in nats."""
+    exact = AggregatePosterior(q.mean.cpu(), q.scale.cpu()).log_prob(z[:1000].cpu())
+    return float((log_q[:1000].double().cpu() - exact).abs().max())
+
+
+def test_log_prob_on_a_gpu(observe):
+    what = f"exact log q_N at {M:,} points, N = {N:,}, D = {D}"
 
     def found():
+        q, z = mixture(*MIXTURES["components of scale .1 to .3"])
         square = torch.randn(SIDE, SIDE, device="cuda", dtype=torch.float64)
-        product, copy = least(lambda: square @ square), least(square.clone)
-        operations, numbers = 2 * SIDE**3 / product, 2 * SIDE**2 / copy
-        taken, what = least(lambda: q.log_prob(there)), f"exact log q_N at {M} points, N = {N}"
-        return [
+        numbers = 2 * SIDE**2 / least(square.clone)
+        taken = least(lambda: q.log_prob(z))
+        done, moved = 2 * M * N * (2 * D + 1), 2 * M * N
+        rows = [
             Quantity(
-                f"{what}, D = {D}, of the card's float64 product: one of [z², z, 1]",
-                100 * 2 * M * N * (2 * D + 1) / taken / operations,
+                f"{what}, of the card's float64 product: one of [z², z, 1]",
+                100 * done / taken / products_per_second(torch.float64),
                 "%",
+                device=card(),
             ),
             Quantity(
-                f"{what}, D = {D}, of the card's copy: all densities written and read once",
-                100 * 2 * M * N / taken / numbers,
+                f"{what}, of the card's copy: all densities written and read once",
+                100 * moved / taken / numbers,
                 "%",
+                device=card(),
+            ),
+        ]
+        for name, made in MIXTURES.items():
+            q, z = mixture(*made)
+            rows.append(
+                Quantity(
+                    f"largest error of log q_N, {name}, D = {D}",
+                    error(q.log_prob(z), q, z),
+                    "nats",
+                    target=TOLERANCE,
+                    device=card(),
+                )
+            )
+        return rows
+
+    observe(found)
+
+
+def differences(z, mean, precision, constant):
+    """The log of the sum, differences taken directly; compiled, one kernel that keeps nothing."""
+    squares = ((z[:, None] - mean) * precision).square().sum(-1)
+    return torch.logsumexp(constant - 0.5 * squares, 1)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])
+def test_compiled_differences_on_a_gpu(observe, dtype):
+    """Not taken: float32 errs far from narrow components, and each process compiles anew."""
+    name = f"not taken: differences in {str(dtype).removeprefix('torch.')} compiled into one kernel"
+
+    def log_q(compiled, q, z):
+        half = 0.5 * D * math.log(2 * math.pi)
+        constant = -q.scale.log().sum(1) - half - math.log(N)
+        return compiled(*(part.to(dtype) for part in (z, q.mean, 1 / q.scale, constant)))
+
+    def found():
+        compiled = torch.compile(differences, dynamic=False)
+        made = {name: mixture(*options) for name, options in MIXTURES.items()}
+        errors = {name: error(log_q(compiled, *both), *both) for name, both in made.items()}
+        q, z = next(iter(made.values()))
+        rounds = [
+            [least(lambda: q.log_prob(z)), least(lambda: log_q(compiled, q, z))]
+            for _ in range(ROUNDS)
+        ]
+        (first, _), (last, _) = rounds[0], rounds[-1]
+        return [
+            Finding(
+                f"{name}, {M:,} points, N = {N:,}, D = {D}",
+                "exact log q_N as shipped, on the same card",
+                [taken / shipped for shipped, taken in rounds],
+                abs(last / first - 1),
+                device=card(),
+            ),
+            *(
+                Quantity(f"{name}: largest error, {what}", value, "nats", device=card())
+                for what, value in errors.items()
             ),
         ]
 

@@ -57,12 +57,29 @@ def test_only_more_than_the_noise_fails_a_check():
     assert MEMORY.worse_than_noise and not replace(MEMORY, noise=0.1).worse_than_noise
 
 
-def test_rows_of_a_gpu_stand_apart_and_stay_when_a_later_run_has_none():
-    card = run(MET, replace(MET, what="on it", device="a card"), processor="Host")
-    text = page([run(MET), card])
+ON_A_CARD = (
+    replace(MET, what="on it", device="a card"),
+    replace(MEMORY, what="of it", device="a card"),
+)
+
+
+def test_a_card_has_rows_of_its_own_and_a_processor_without_one_no_gap():
+    card = run(*ON_A_CARD, processor="a card", time="2026-03-01T00:00:00+00:00")
+    text = page([card, run(MET, MEMORY, Gap("GPU: no card"))])
     first, second = text.split("## On a GPU")
-    assert "on it" not in first and "a card" in second and "product" not in second
-    assert "| on it | a loop | – | 0.41 (0.4 to 0.5) | 0.5 | yes |" in flat(second)
+    assert "on it" not in first and "of it" not in first and "**a card**" in second
+    assert "| on it | a loop | 0.41 (0.4 to 0.5) | 0.5 | yes |" in flat(second)
+    assert "| of it | 210 MB | 200 MB | no |" in flat(second)
+    assert "- a card, of it: 210 MB instead of 200 MB. All at once." in second
+    assert "| product | a loop | 0.41 (0.4 to 0.5) | 0.5 | yes |" in flat(first)
+    assert "no card" not in text
+
+
+def test_what_was_found_on_a_card_is_a_run_of_the_card():
+    processor, card = here([MET, *ON_A_CARD, LINEAR, Gap("GPU: no card")])
+    assert processor.found == [MET, LINEAR, Gap("GPU: no card")] and not processor.on_gpu
+    assert card.found == list(ON_A_CARD) and card.on_gpu
+    assert (card.processor, card.slug) == ("a card", "a-card")
 
 
 def test_a_gap_is_named_once():
@@ -88,7 +105,7 @@ def test_exponents_are_slopes_and_memory_has_a_least():
 
 
 def test_runs_come_back_as_they_were_the_latest_first(tmp_path):
-    now = here([MET, MEMORY, LINEAR, Gap("GPU: no card")])
+    (now,) = here([MET, MEMORY, LINEAR, Gap("GPU: no card")])
     old = run(MET, time="2020-01-01T00:00:00+00:00")
     for one in (now, run(FAILED), old):
         save(one, tmp_path)  # the second and the third are of one processor

@@ -12,13 +12,16 @@ __all__ = ["as_bandwidths", "as_pair", "as_points", "check_least", "check_positi
 _LARGEST = 1e50  # products of several larger values come near the largest number
 
 
-def as_points(value: Tensor, name: str = "z", *, rows: int = 2) -> Tensor:
-    """Check a set of points and bring it to float64 on the CPU, detached.
+def as_points(
+    value: Tensor, name: str = "z", *, rows: int = 2, device: torch.device | str | None = "cpu"
+) -> Tensor:
+    """Check a set of points and bring it to float64, detached.
 
     Args:
         value: Points, shape (..., n, D); leading axes are a batch of sets.
         name: What to call the argument in an error.
         rows: The fewest rows allowed.
+        device: Where to; None leaves it where it is.
 
     Returns:
         The points in float64, shape (..., n, D).
@@ -35,7 +38,7 @@ def as_points(value: Tensor, name: str = "z", *, rows: int = 2) -> Tensor:
     if value.dim() < 2 or value.shape[-2] < rows or value.shape[-1] < 1:
         wanted = f"(n, D) with n >= {rows} and D >= 1"
         raise ValueError(f"{name} must have shape {wanted}, got {tuple(value.shape)}")
-    points = value.detach().to("cpu", torch.float64)
+    points = value.detach().to(device, torch.float64)
     good = points.abs() < _LARGEST
     if not bool(good.all()):
         bad = f"{int((~good).sum())} NaN, infinite or larger values"

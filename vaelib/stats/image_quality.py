@@ -35,21 +35,21 @@ class KernelReference:
     """
 
     def __init__(self, features: Tensor) -> None:
-        x = as_points(features, "features")
+        x = as_points(features, "features", device=None)
         self.points = x.reshape(-1, *x.shape[-2:])
         self.bandwidths = [median_bandwidth(points) for points in self.points]
         self.within = _group_sums(self.points, self.points, self.bandwidths)
 
 
 def _group_sums(x: Tensor, y: Tensor, bandwidths: Sequence[float]) -> Tensor:
-    """Sums of the kernel over all pairs of row groups, shape (T, G, G)."""
-    of_x, of_y = group_of(x.shape[1]), group_of(y.shape[1])
+    """Sums of the kernel over all pairs of row groups, shape (T, G, G), on the CPU."""
+    of_x, of_y = (group_of(points.shape[1]).to(points.device) for points in (x, y))
     columns = torch.nn.functional.one_hot(of_y, GROUPS).double()
-    total = torch.zeros(len(x), GROUPS, GROUPS, dtype=torch.float64)
+    total = x.new_zeros(len(x), GROUPS, GROUPS)
     for net, bandwidth in enumerate(bandwidths):
         for rows, squared in cross_blocks(x[net], y[net]):
             total[net].index_add_(0, of_x[rows], gaussian(squared, bandwidth) @ columns)
-    return total
+    return total.cpu()
 
 
 def image_mmd(generated: Tensor, real: KernelReference) -> Estimate:
@@ -66,7 +66,7 @@ def image_mmd(generated: Tensor, real: KernelReference) -> Estimate:
     Raises:
         ValueError: If the features are bad or differ in nets or dimensions.
     """
-    x = as_points(generated, "features")
+    x = as_points(generated, "features", device=real.points.device)
     x = x.reshape(-1, *x.shape[-2:])
     if x.shape[::2] != real.points.shape[::2]:
         got = f"{tuple(x.shape[::2])} and {tuple(real.points.shape[::2])}"

@@ -36,6 +36,7 @@ Kernel = Callable[[Tensor, float], Tensor]
 BANDWIDTH_FACTORS = (0.25, 0.5, 1.0, 2.0, 4.0)
 
 _BLOCK = 1 << 16  # pairs in one block: half a megabyte
+_BLOCK_ELSEWHERE = 1 << 24  # on a GPU, where calls cost more than memory
 _FEWEST = 32  # rows of a block, even so: a product of fewer takes longer by its row
 
 
@@ -232,7 +233,8 @@ def _over_bandwidths(
 
 def _block_rows(x: Tensor, columns: int) -> int:
     """Rows of ``x`` that meet ``columns`` points in about one block of pairs."""
-    return max(1, max(_BLOCK // columns, _FEWEST) // x.shape[:-2].numel())
+    block = _BLOCK if x.is_cpu else _BLOCK_ELSEWHERE
+    return max(1, max(block // columns, _FEWEST) // x.shape[:-2].numel())
 
 
 KERNELS: dict[str, Kernel] = {

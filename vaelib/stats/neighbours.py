@@ -3,7 +3,7 @@
 A real point's ball reaches to its k-th nearest real neighbour. Precision is the share of generated
 points inside some real ball, density the mean number of real balls around a generated point over
 k, coverage the share of real balls that hold a generated point, and recall the share of real points
-inside some ball of the generated ones.
+inside some ball of the generated ones. All is computed where the features are.
 
 References:
     Kynkäänniemi et al. (2019), Improved precision and recall metric for assessing generative
@@ -42,13 +42,14 @@ class Balls:
     """
 
     def __init__(self, features: Tensor, k: int = NEIGHBOURS) -> None:
-        x = as_points(features, "features")
+        x = as_points(features, "features", device=None)
         self.points = x.reshape(-1, *x.shape[-2:])
         if not 1 <= k < self.points.shape[1]:
             raise ValueError(f"k must be from 1 to n - 1 = {self.points.shape[1] - 1}, got {k}")
         self.k = k
+        everyone = torch.arange(self.points.shape[1], device=x.device)
         self.squared_radii = torch.stack(
-            [_to_neighbour(points, torch.arange(len(points)), k) for points in self.points]
+            [_to_neighbour(points, everyone, k) for points in self.points]
         )
 
 
@@ -81,8 +82,8 @@ def neighbour_shares(generated: Tensor, real: Balls) -> dict[str, Estimate]:
         got = f"{tuple(fake.points.shape[::2])} and {tuple(real.points.shape[::2])}"
         raise ValueError(f"features must have the same nets and dimensions, got {got}")
     nets, m = fake.points.shape[:2]
-    around = torch.zeros(nets, m, dtype=torch.float64)  # real balls around each generated point
-    found = torch.zeros(2, *real.points.shape[:2], dtype=torch.float64)
+    around = real.points.new_zeros(nets, m)  # real balls around each generated point
+    found = real.points.new_zeros(2, *real.points.shape[:2])
     for net in range(nets):
         radii = real.squared_radii[net]
         for rows, squared in cross_blocks(real.points[net], fake.points[net]):
@@ -139,7 +140,8 @@ def authenticity(generated: Tensor, training: Tensor) -> Estimate:
     Raises:
         ValueError: If the features are bad or differ in dimensions.
     """
-    x, y = as_points(generated, "generated"), as_points(training, "training", rows=3)
+    x = as_points(generated, "generated", device=None)
+    y = as_points(training, "training", rows=3, device=x.device)
     if x.dim() != 2 or y.dim() != 2 or x.shape[1] != y.shape[1]:
         got = f"{tuple(x.shape)} and {tuple(y.shape)}"
         raise ValueError(f"generated and training must have shapes (m, d) and (n, d), got {got}")
