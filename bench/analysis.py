@@ -121,14 +121,19 @@ def replicates(
     chosen = frame[frame["metric"] == metric]  # first, as the rest is then a few rows
     ok = (chosen["status"] == "ok") & (chosen["split"] == split)
     chosen = chosen[ok & (chosen["source"] == source)]
-    if chosen.duplicated(["config", "seed"]).any():
+    seeds = pd.Index(np.sort(frame["seed"].unique()), name="seed")
+    configs = pd.Index(frame["config"].unique(), name="config")
+    places = seeds.get_indexer(chosen["seed"]), configs.get_indexer(chosen["config"])
+    table = np.full((len(seeds), len(configs)), np.nan)
+    taken = np.zeros(table.shape, int)
+    np.add.at(taken, places, 1)
+    if (taken > 1).any():
         raise ValueError(
             f"expected one {metric} on {split} for each configuration and seed, got several; "
             "remove the repeated rows"
         )
-    table = chosen.pivot(index="seed", columns="config", values=column)
-    table = table.reindex(index=np.sort(frame["seed"].unique()), columns=frame["config"].unique())
-    return table.where(np.isfinite(table)).astype(float)
+    table[places] = chosen[column].to_numpy(float)
+    return pd.DataFrame(np.where(np.isfinite(table), table, np.nan), seeds, configs)
 
 
 def saturated(frame: pd.DataFrame, split: str) -> list[str]:

@@ -3,6 +3,8 @@
 Every one takes a table of replicates, see `bench.analysis`.
 """
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -71,6 +73,14 @@ def paired_t(
     return mean, np.where(count > 1, half, np.inf), np.where(count > 1, p_value, 1.0)
 
 
+_GAPS = {
+    "gap": "difference",
+    "gap_half_width": "half_width",
+    "gap_p": "p_holm",
+    "gap_probability": "probability",
+}
+
+
 def compare(table: pd.DataFrame, metric: Metric, level: float = LEVEL) -> pd.DataFrame:
     """Compare every two configurations on their common seeds.
 
@@ -92,34 +102,44 @@ def compare(table: pd.DataFrame, metric: Metric, level: float = LEVEL) -> pd.Dat
     Raises:
         ValueError: If the metric has no direction.
     """
+    pairs = _pairs(table.to_numpy(float), metric, level)
+    first, second = np.triu_indices(table.shape[1], 1)
+    a, b = np.concatenate([first, second]), np.concatenate([second, first])
+    worse = pairs["better"].T
+    columns = {name: values[a, b] for name, values in (pairs | {"worse": worse}).items()}
+    return pd.DataFrame({"a": table.columns[a], "b": table.columns[b]} | columns)
+
+
+def _pairs(values: Floats, metric: Metric, level: float) -> dict[str, npt.NDArray[Any]]:
+    """What `compare` gives, of values of shape (S, K): each shape (K, K), of row against column."""
     if metric.better is None or metric.margin is None:
         raise ValueError(f"expected a metric with a direction, got {metric.name}; report it only")
-    values = table.to_numpy(float)
-    first, second = np.triu_indices(values.shape[1], 1)
+    size = values.shape[1]
+    first, second = np.triu_indices(size, 1)
     differences = values[:, first] - values[:, second]
     mean, half, p_value = paired_t(differences, metric.margin, level)
     count = np.isfinite(differences).sum(axis=0)
     above = ((differences > 0) + 0.5 * (differences == 0)).sum(axis=0) / np.maximum(count, 1)
     above = np.where(count > 0, above, 0.5)
     p_holm = holm(p_value)
-    side = pd.DataFrame(
-        {
-            "a": table.columns[first],
-            "b": table.columns[second],
-            "difference": mean,
-            "half_width": half,
-            "probability": above if metric.better == "higher" else 1 - above,
-            "p_value": p_value,
-            "p_holm": p_holm,
-            "S": count,
-        }
-    )
-    other = side.rename(columns={"a": "b", "b": "a"})
-    other = other.assign(difference=-mean, probability=1 - side["probability"])
-    pairs = pd.concat([side, other], ignore_index=True)
-    decided = (pairs["p_holm"] < 1 - level) & (pairs["S"] > FEW_SEEDS)
-    gained = (pairs["difference"] > 0) == (metric.better == "higher")
-    return pairs.assign(better=decided & gained, worse=decided & ~gained)
+    decided = (p_holm < 1 - level) & (count > FEW_SEEDS)
+    higher = metric.better == "higher"
+    chance = above if higher else 1 - above
+
+    def both(one: npt.NDArray[Any], other: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        square = np.zeros((size, size), one.dtype)
+        square[first, second], square[second, first] = one, other
+        return square
+
+    return {
+        "difference": both(mean, -mean),
+        "half_width": both(half, half),
+        "probability": both(chance, 1 - chance),
+        "p_value": both(p_value, p_value),
+        "p_holm": both(p_holm, p_holm),
+        "S": both(count, count),
+        "better": both(decided & ((mean > 0) == higher), decided & ((-mean > 0) == higher)),
+    }
 
 
 def rank(table: pd.DataFrame, metric: Metric, level: float = LEVEL) -> pd.DataFrame:
@@ -138,21 +158,26 @@ def rank(table: pd.DataFrame, metric: Metric, level: float = LEVEL) -> pd.DataFr
         of common seeds on which it beats the best), NaN for the best itself; note.
     """
     table = table.dropna(axis=1, how="all")
-    pairs = compare(table, metric, level)
-    mean, half = t_interval(table.to_numpy(float), level)
-    board = pd.DataFrame(
-        {"mean": mean, "half_width": half, "S": table.notna().sum()}, index=table.columns
-    )
-    verdicts = pairs.groupby("a")[["better", "worse"]].sum().reindex(board.index, fill_value=0)
-    board["rank_low"] = 1 + verdicts["worse"]
-    board["rank_high"] = len(board) - verdicts["better"]
-    board["tie"] = board["rank_low"] == 1
-    board["note"] = np.where(board["S"] <= FEW_SEEDS, TOO_FEW, "")
-    board = board.sort_values("mean", ascending=metric.better == "lower", kind="stable")
-    to_best = pairs[pairs["b"].isin(board.index[:1])].set_index("a")
-    columns = {"difference": "gap", "half_width": "gap_half_width"}
-    columns |= {"p_holm": "gap_p", "probability": "gap_probability"}
-    return board.join(to_best[list(columns)].rename(columns=columns))
+    values = table.to_numpy(float)
+    pairs = _pairs(values, metric, level)
+    mean, half = t_interval(values, level)
+    order = np.argsort(mean if metric.better == "lower" else -mean, kind="stable")
+    count, better = np.isfinite(values).sum(axis=0), pairs["better"]
+    board = {
+        "mean": mean,
+        "half_width": half,
+        "S": count,
+        "rank_low": 1 + better.sum(axis=0),
+        "rank_high": len(mean) - better.sum(axis=1),
+        "tie": ~better.any(axis=0),
+        "note": np.where(count <= FEW_SEEDS, TOO_FEW, ""),
+    }
+    best = order[:1]
+    for name, column in _GAPS.items():
+        gap = pairs[column][:, best].sum(axis=1)
+        gap[best] = np.nan
+        board[name] = gap
+    return pd.DataFrame(board, index=table.columns).iloc[order]
 
 
 def ranking(

@@ -99,7 +99,7 @@ def test_replicates_on_a_gpu(observe, size):
                 [2 * replicates / (before + after)],
                 abs(after / before - 1),
                 target=0.2,
-                cause="Kernels run in a small part of the time; the rest is their calls and setting up.",
+                cause="Kernels run in a small part of the time; the rest is their calls.",
                 device=card(),
             ),
             Quantity(
