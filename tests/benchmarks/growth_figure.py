@@ -6,7 +6,11 @@ from matplotlib.figure import Figure
 from bench.figures import STYLE, WIDTH
 from tests.benchmarks.findings import LEAST
 
-LOOKS = ({"c": "#0072B2", "fmt": "o-"}, {"c": "#D55E00", "fmt": "s--"})  # Okabe & Ito
+LOOKS = (  # Okabe & Ito
+    {"c": "#0072B2", "fmt": "o-"},
+    {"c": "#D55E00", "fmt": "s--"},
+    {"c": "#009E73", "fmt": "^:"},
+)
 
 
 def growth_figure(growths):
@@ -17,7 +21,7 @@ def growth_figure(growths):
         panels = figure.subplots(2, len(names), sharex="col", sharey="row", squeeze=False)
         for column, name in zip(panels.T, names, strict=True):
             same = [one for one in growths if one.axis == name]
-            for one, look in zip(same, LOOKS, strict=False):
+            for one, look in zip(same, LOOKS[: len(same)], strict=True):
                 held = [max(value, LEAST) for value in one.megabytes]
                 _line(column[0], one, one.seconds, one.time_exponent, look)
                 _line(column[1], one, held, one.memory_exponent, look)

@@ -114,6 +114,7 @@ def test_runs_come_back_as_they_were_the_latest_first(tmp_path):
 
 
 def test_the_figure_has_a_column_for_each_axis():
-    figure = growth_figure([LINEAR, replace(LINEAR, name="more"), replace(LINEAR, axis="M")])
+    more = [replace(LINEAR, name="more"), replace(LINEAR, name="most")]
+    figure = growth_figure([LINEAR, *more, replace(LINEAR, axis="M")])
     assert [axes.get_title(loc="left") for axes in figure.axes] == ["N", "M", "", ""]
-    assert len(figure.axes[0].containers) == 2 and len(figure.axes[1].containers) == 1
+    assert len(figure.axes[0].containers) == 3 and len(figure.axes[1].containers) == 1
