@@ -22,9 +22,10 @@ from bench.progress import Progress
 from bench.provenance import provenance
 from bench.quantile_figure import marginal_quantiles
 from bench.rows import csv_bytes, rows
-from bench.runner import Summary, run
+from bench.runner import run
 from bench.sources import MEASURES, TRAINS, plugins
 from bench.store import Store
+from bench.summary import Summary
 from bench.trained import build_model, build_objective, dataset_of
 from bench.worker import Job
 from vaelib.models import VAE

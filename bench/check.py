@@ -19,8 +19,8 @@ from bench.matrix import load
 from bench.metrics import METRICS
 from bench.progress import Progress, progress_on
 from bench.request import Request
-from bench.runner import Summary
 from bench.running import device_of, executor_of
+from bench.summary import Summary
 
 __all__ = ["check", "execute", "read_baseline"]
 

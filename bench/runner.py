@@ -8,114 +8,25 @@ import math
 import signal
 import threading
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Future
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
 from bench.executors import Executor, cause
-from bench.progress import Progress, duration, seeds_text
+from bench.progress import Progress
 from bench.record import DONE
 from bench.states import Outcome, changed, inspect
 from bench.store import Store
+from bench.summary import Failure, Summary
 from bench.worker import Job, Records, log_path, write
 
-__all__ = ["Failure", "Summary", "ordered", "run"]
+__all__ = ["ordered", "run"]
 
 _PATIENCE = 60.0  # seconds for records to appear in the folder
 _BREAKS = 3  # of the executor, without a finished job between: then give up
-_STATUSES = ("ok", "diverged", "failed", "timeout", "died", "missing")
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Cells of one job that gave no result for one cause."""
-
-    name: str
-    seeds: tuple[int, ...]
-    status: str
-    message: str
-    log: Path
-
-
-@dataclass
-class Summary:
-    """What became of every cell.
-
-    Attributes:
-        statuses: cell id -> ok, diverged, failed, timeout, died or missing (has not run).
-        cached: cells that did not need to run.
-        stale: those of them that other code computed.
-        failures: what a reader must look at, in the order of the jobs.
-        seconds: wall time.
-        stages: seconds of the workers by stage; ``harness`` is the rest of their time: starting,
-            reading, writing, waiting.
-        interrupted: whether a signal ended the run early.
-    """
-
-    statuses: dict[str, str] = field(default_factory=dict)
-    cached: set[str] = field(default_factory=set)
-    stale: set[str] = field(default_factory=set)
-    failures: list[Failure] = field(default_factory=list)
-    seconds: float = 0.0
-    stages: dict[str, float] = field(default_factory=dict)
-    interrupted: bool = False
-
-    @property
-    def exit_code(self) -> int:
-        """0 where every cell is ok; 2 where one is not, or where there is none."""
-        return 0 if set(self.statuses.values()) == {"ok"} else 2
-
-    def line(self, page: str | Path | None = None) -> str:
-        """One line: ``118 ok, 1 failed, 40 cached (0 stale) in 3m12s -> results/digits.md``.
-
-        Args:
-            page: what to read next.
-
-        Returns:
-            The line.
-        """
-        ran = Counter(status for cell, status in self.statuses.items() if cell not in self.cached)
-        parts = [f"{ran[status]} {status}" for status in _STATUSES if ran[status]]
-        if self.cached:
-            diverged = sum(self.statuses[cell] == "diverged" for cell in self.cached)
-            also = f", {diverged} diverged" if diverged else ""
-            parts.append(f"{len(self.cached)} cached ({len(self.stale)} stale{also})")
-        text = f"{', '.join(parts) or 'nothing to run'} in {duration(self.seconds)}"
-        text = f"interrupted: {text}" if self.interrupted else text
-        return f"{text} -> {page}" if page else text
-
-    def text(self, page: str | Path | None = None, rerun: str = "") -> str:
-        """The failures with their causes and logs, then the line.
-
-        Args:
-            page: what to read next.
-            rerun: the command that runs a configuration again; ``{name}`` in it is filled in.
-
-        Returns:
-            Lines to print.
-        """
-        lines = []
-        for failure in self.failures:
-            lines.append(f"{failure.status} {failure.name} {seeds_text(failure.seeds)}")
-            lines.append(f"  cause: {failure.message}")
-            if failure.log.exists() and failure.log.stat().st_size:
-                lines.append(f"  log:   {failure.log}")
-            if rerun and failure.status not in DONE:
-                lines.append(f"  again: {rerun.replace('{name}', failure.name)}")
-        return "\n".join([*lines, *self._shares(), self.line(page)])
-
-    def _shares(self) -> list[str]:
-        """Where the time of the workers went, if they did anything: one line."""
-        total = sum(self.stages.values())
-        if len(self.stages) < 2 or total <= 0:
-            return []
-        shares = (f"{stage} {seconds / total:.0%}" for stage, seconds in self.stages.items())
-        return [f"time: {', '.join(shares)}"]
 
 
 def ordered(jobs: Iterable[Job]) -> list[Job]:

@@ -21,12 +21,12 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
-from vaelib.audit import CLASSIFIED, Measurement, audit
+from vaelib.audit import Measurement, audit
+from vaelib.evidence import Evidence
 from vaelib.moment_findings import (
     MARGINS,
     Finding,
     Moments,
-    Range,
     correlation,
     decide,
     location,
@@ -60,7 +60,7 @@ def findings(
     if not splits or splits[0] not in moments:
         raise ValueError(f"moments must hold the split of the rows, got {', '.join(moments)}")
     split = splits[0]
-    evidence = _Evidence(rows, split, moments[split], null_draws)
+    evidence = Evidence(rows, split, moments[split], null_draws)
     found = [
         _data(split),
         scale(evidence.moments),
@@ -104,63 +104,6 @@ def answers(
     return findings(audit(mean, scale, heldout=heldout, seed=seed), moments)
 
 
-class _Evidence:
-    """The rows of the split that decides, by metric."""
-
-    def __init__(
-        self, rows: Sequence[Measurement], split: str, moments: Moments, null_draws: int
-    ) -> None:
-        mine = [row for row in rows if row.split == split]
-        self.split, self.moments = split, moments
-        self.row = {row.metric: row for row in mine if not row.source}
-        self.fixed = {row.metric: row for row in mine if row.source == "gauge_fixed"}
-        self._draws = null_draws
-
-    def value(self, metric: str) -> float | None:
-        row = self.row.get(metric)
-        return None if row is None else row.value
-
-    def p_value(self, metric: str) -> float | None:
-        row = self.row.get(metric)
-        return None if row is None else row.p_value
-
-    @property
-    def saturated(self) -> bool:
-        return bool(self.value("saturated"))
-
-    def excess(self, *, fixed: bool = False, less: float = 0.0) -> tuple[float, Range] | None:
-        """The excess less something and its interval over inputs; None where it says nothing."""
-        row = (self.fixed if fixed else self.row).get("marginal_kl_excess")
-        null = self.row.get("marginal_kl_null")
-        if row is None or null is None or row.value is None or self.saturated:
-            return None
-        spread = (null.standard_error or 0.0) * math.sqrt(self._draws)
-        half = 1.96 * math.hypot(row.standard_error or 0.0, spread)
-        return row.value - less, (row.value - less - half, row.value - less + half)
-
-    @property
-    def approximate(self) -> bool:
-        return "approximate" in self.row["marginal_kl_null"].message
-
-    def correlation(self) -> float:
-        """What correlation adds to the KL, less its mean without any: at least 0, in nats."""
-        rates = self.value("rate"), self.fixed["rate"].value if "rate" in self.fixed else None
-        moment = self.value("moment_kl")
-        if moment is None or rates[0] is None or rates[1] is None:
-            return 0.0
-        dimensions = len(self.moments.mean)
-        chance = dimensions * (dimensions - 1) / (4 * self.moments.inputs)
-        return max(0.0, moment - (rates[0] - rates[1]) - chance)
-
-    def auc(self) -> tuple[float, Range] | None:
-        value = self.value("c2st_auc")
-        if value is None:
-            return None
-        held = min(self.moments.inputs, CLASSIFIED) / 2
-        half = 1.96 * math.sqrt((1 / held + 1 / (4 * held)) / 12)
-        return value, (value - half, value + half)
-
-
 def _data(split: str) -> Finding:
     sentence = {
         "test": "Held-out inputs decide; training inputs are reported beside them.",
@@ -173,7 +116,7 @@ def _data(split: str) -> Finding:
     return Finding("what was given", words[split], sentence[split])
 
 
-def _shape(evidence: _Evidence) -> Finding:
+def _shape(evidence: Evidence) -> Finding:
     p_values = [evidence.p_value(test) for test in ("henze_zirkler_test", "mardia_test")]
     given = [p for p in p_values if p is not None]
     p = min(1.0, len(given) * min(given)) if given else None
@@ -197,7 +140,7 @@ def _shape(evidence: _Evidence) -> Finding:
     return Finding("shape", verdict, sentence, "excess kurtosis", kurtosis, None, p)
 
 
-def _holes(evidence: _Evidence) -> Finding:
+def _holes(evidence: Evidence) -> Finding:
     row = evidence.row.get("hole_mass")
     if row is None or row.value is None:
         why = "Finding holes needs posteriors of at least 100 held-out inputs."
@@ -213,7 +156,7 @@ def _holes(evidence: _Evidence) -> Finding:
     return Finding("holes", verdict, sentence, "hole_mass", row.value, interval)
 
 
-def _saturation(evidence: _Evidence) -> Finding:
+def _saturation(evidence: Evidence) -> Finding:
     rate, count = evidence.value("rate") or 0.0, evidence.moments.inputs
     if evidence.saturated:
         sentence = (
@@ -229,7 +172,7 @@ def _saturation(evidence: _Evidence) -> Finding:
     return Finding("saturation", "no", sentence, "rate", rate)
 
 
-def _bracket(evidence: _Evidence) -> Finding:
+def _bracket(evidence: Evidence) -> Finding:
     low, high = evidence.value("marginal_kl_loo"), evidence.value("marginal_kl")
     if low is None or high is None:
         return Finding("KL(q‖p)", "not measured", "A bracket needs at least 2 inputs.")
@@ -245,7 +188,7 @@ def _bracket(evidence: _Evidence) -> Finding:
     return Finding("KL(q‖p)", said, sentence, "marginal_kl", high, (min(low, high), high))
 
 
-def _safe(evidence: _Evidence, found: Sequence[Finding]) -> Finding:
+def _safe(evidence: Evidence, found: Sequence[Finding]) -> Finding:
     question = "is N(0, I) safe to sample?"
     effect, auc = evidence.excess(), evidence.auc()
     verdicts = {one.question: one.verdict for one in found}
@@ -288,7 +231,7 @@ def _safe(evidence: _Evidence, found: Sequence[Finding]) -> Finding:
     return Finding(question, verdict, sentence + where, "c2st_auc", value, interval, p)
 
 
-def _help(evidence: _Evidence, found: Sequence[Finding]) -> Finding:
+def _help(evidence: Evidence, found: Sequence[Finding]) -> Finding:
     verdict = {one.question: one.verdict for one in found}
     safe = verdict["is N(0, I) safe to sample?"]
     advice: dict[str, str] = {}
@@ -324,7 +267,7 @@ def _help(evidence: _Evidence, found: Sequence[Finding]) -> Finding:
     return Finding("what would help", ", ".join(advice), text[0].upper() + text[1:] + ".")
 
 
-def _left(evidence: _Evidence) -> str:
+def _left(evidence: Evidence) -> str:
     row = evidence.fixed.get("marginal_kl_excess")
     if row is None or row.value is None or evidence.saturated:
         return ""

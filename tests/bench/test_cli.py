@@ -17,8 +17,8 @@ from hypothesis import given, settings
 
 from bench import running
 from bench.cli import main
-from bench.runner import Summary
 from bench.store import Store
+from bench.summary import Summary
 from tests.bench.test_matrix import mutated
 from vaelib.sources import code_hash
 

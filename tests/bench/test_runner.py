@@ -22,8 +22,9 @@ from bench import executors, progress
 from bench.executors import LocalExecutor
 from bench.progress import Bar, Lines, duration, progress_on, seeds_text, tally
 from bench.rows import csv_bytes, rows
-from bench.runner import Failure, Summary, ordered, run
+from bench.runner import ordered, run
 from bench.store import CorruptRecord, LockedError, Store
+from bench.summary import Failure, Summary
 from tests.bench import fakes
 from tests.bench.fakes import InlineExecutor, cells_of, job
 
