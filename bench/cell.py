@@ -15,7 +15,7 @@ from vaelib.audit import Measurement, audit
 from vaelib.datasets import Dataset, cache_folder
 from vaelib.families import PointFamily
 from vaelib.models import VAE
-from vaelib.products import float32_products
+from vaelib.products import exact_convolutions
 from vaelib.quality import sample_quality, tighter_bound
 from vaelib.quality_options import Quality
 from vaelib.seeding import stream
@@ -25,7 +25,7 @@ from vaelib.stats.nulls import NormalNull
 __all__ = ["run_block"]
 
 
-@float32_products()
+@exact_convolutions()
 def run_block(job: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Train a block of replicates together and measure those that are wanted.
 

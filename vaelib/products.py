@@ -16,10 +16,20 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-__all__ = ["float32_products", "has_bfloat16_units"]
+__all__ = ["exact_convolutions", "float32_products", "has_bfloat16_units"]
 
 _BFLOAT16 = {"avx512_bf16", "amx_bf16", "bf16", "svebf16"}  # units, as Linux names them
 _ERROR = 1e-6  # of float32 sums of 200 products, of their size; of bfloat16 ones 3e-3
+
+
+@contextmanager
+def exact_convolutions() -> Iterator[None]:
+    """Within it, and in functions it decorates, convolutions on a GPU have the digits of float32."""
+    rounds, torch.backends.cudnn.allow_tf32 = torch.backends.cudnn.allow_tf32, False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = rounds
 
 
 @contextmanager
@@ -35,12 +45,8 @@ def float32_products() -> Iterator[None]:
         >>> float(product) == 1 + 2.0**-20
         True
     """
-    rounds, torch.backends.cudnn.allow_tf32 = torch.backends.cudnn.allow_tf32, False
-    try:
-        with _permission() if _pays() else nullcontext():
-            yield
-    finally:
-        torch.backends.cudnn.allow_tf32 = rounds
+    with exact_convolutions(), _permission() if _pays() else nullcontext():
+        yield
 
 
 def has_bfloat16_units() -> bool | None:

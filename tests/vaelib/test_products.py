@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from vaelib import products
-from vaelib.products import float32_products, has_bfloat16_units
+from vaelib.products import exact_convolutions, float32_products, has_bfloat16_units
 from vaelib.seeding import stream
 
 
@@ -30,11 +30,12 @@ def test_only_where_it_pays_the_permission_is_given_and_it_is_taken_back(pays):
     assert torch.get_float32_matmul_precision() == before
 
 
-def test_convolutions_on_a_gpu_do_not_round_within(pays):
+@pytest.mark.parametrize("within", [float32_products, exact_convolutions])
+def test_convolutions_on_a_gpu_do_not_round_within(within, pays):
     assert torch.backends.cudnn.allow_tf32
-    with float32_products():
+    with within():
         assert not torch.backends.cudnn.allow_tf32
-        with float32_products():
+        with within():
             pass
         assert not torch.backends.cudnn.allow_tf32
     assert torch.backends.cudnn.allow_tf32
