@@ -24,7 +24,7 @@ _ERROR = 1e-6  # of float32 sums of 200 products, of their size; of bfloat16 one
 
 @contextmanager
 def exact_convolutions() -> Iterator[None]:
-    """Within it, and in functions it decorates, convolutions on a GPU have the digits of float32."""
+    """Within it, and in functions it decorates, convolutions on a GPU do not round their inputs."""
     rounds, torch.backends.cudnn.allow_tf32 = torch.backends.cudnn.allow_tf32, False
     try:
         yield
