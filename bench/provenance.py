@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -92,14 +93,17 @@ def _hardware(device: str) -> Mapping[str, Any]:
 
 
 def cpu() -> str:
-    """The processor's name."""
+    """The processor's name, with family and model: a cloud's processors share their names."""
     try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
+        says = Path("/proc/cpuinfo").read_text()
     except OSError:
-        pass
-    return platform.processor() or platform.machine()
+        says = ""
+    keys = ("model name", "cpu family", "model")
+    found = [re.search(rf"^{key}\s*: (.+)$", says, re.MULTILINE) for key in keys]
+    name, family, model = (match and match[1].strip() for match in found)
+    if not name:
+        return platform.processor() or platform.machine()
+    return f"{name} (family {family}, model {model})" if family and model else name
 
 
 def _command() -> str:

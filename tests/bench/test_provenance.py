@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import bench
-from bench.provenance import git, provenance
+from bench.provenance import cpu, git, provenance
 
 
 def test_it_says_what_ran_where_and_when():
@@ -83,3 +83,20 @@ def test_an_installed_package_has_no_commit_even_inside_a_repository(checkout, t
 def test_no_git_is_no_error(checkout, monkeypatch):
     monkeypatch.setenv("PATH", "")
     assert git(checkout[0] / "bench") == {"commit": None, "dirty": None}
+
+
+@pytest.mark.parametrize(
+    ("says", "name"),
+    [
+        (
+            "vendor_id : AuthenticAMD\ncpu family\t: 25\nmodel\t\t: 17\nmodel name\t: AMD EPYC\n",
+            "AMD EPYC (family 25, model 17)",
+        ),
+        ("model name\t: Some CPU @ 2 GHz\n", "Some CPU @ 2 GHz"),
+        ("Features\t: fp asimd\n", "aarch64"),
+    ],
+)
+def test_a_processor_is_named_with_what_tells_it_from_others(says, name, monkeypatch):
+    monkeypatch.setattr(Path, "read_text", lambda path: says)
+    monkeypatch.setattr("platform.processor", lambda: "aarch64")
+    assert cpu() == name

@@ -50,19 +50,6 @@ class Run:
         return re.sub(r"[^a-z0-9]+", "-", self.name.lower()).strip("-")
 
 
-def processor():
-    """As it names itself, with family and model: a cloud's processors share their names."""
-    name, known = cpu(), Path("/proc/cpuinfo")
-    says = known.read_text() if known.exists() else ""
-    found = [
-        re.search(rf"^{key}\s*: (\d+)$", says, re.MULTILINE) for key in ("cpu family", "model")
-    ]
-    if not all(found):
-        return name
-    family, model = (match[1] for match in found)
-    return f"{name} (family {family}, model {model})"
-
-
 def device_of(one):
     """Where something was found."""
     return getattr(one, "device", CPU)
@@ -83,7 +70,7 @@ def here(found):
     for one in found:
         by_device.setdefault(device_of(one), []).append(one)
     return [
-        Run(processor() if device == CPU else device, now, commit, ", ".join(known), ours)
+        Run(cpu() if device == CPU else device, now, commit, ", ".join(known), ours)
         for device, ours in by_device.items()
     ]
 
