@@ -133,7 +133,8 @@ def replicates(
             "remove the repeated rows"
         )
     table[places] = chosen[column].to_numpy(float)
-    return pd.DataFrame(np.where(np.isfinite(table), table, np.nan), seeds, configs)
+    table[~np.isfinite(table)] = np.nan
+    return pd.DataFrame(table, seeds, configs, copy=False)  # a copy would add up in another order
 
 
 def saturated(frame: pd.DataFrame, split: str) -> list[str]:

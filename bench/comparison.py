@@ -18,6 +18,12 @@ __all__ = ["compare", "holm", "paired_t", "rank", "ranking"]
 Floats = npt.NDArray[np.float64]
 
 _P_FLOOR = 1e-12  # nobody should believe a t tail further out than this
+_GAPS = {  # columns of a ranking, and what of a pair with the best they are
+    "gap": "difference",
+    "gap_half_width": "half_width",
+    "gap_p": "p_holm",
+    "gap_probability": "probability",
+}
 
 
 def holm(p_values: Floats) -> Floats:
@@ -71,14 +77,6 @@ def paired_t(
         p_value = np.maximum(2 * stats.t.sf(np.abs(mean) / error, count - 1), _P_FLOOR)
         half = error * quantile
     return mean, np.where(count > 1, half, np.inf), np.where(count > 1, p_value, 1.0)
-
-
-_GAPS = {
-    "gap": "difference",
-    "gap_half_width": "half_width",
-    "gap_p": "p_holm",
-    "gap_probability": "probability",
-}
 
 
 def compare(table: pd.DataFrame, metric: Metric, level: float = LEVEL) -> pd.DataFrame:

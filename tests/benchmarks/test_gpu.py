@@ -24,9 +24,10 @@ REPLICATES, STEPS, LONG, ROUNDS = 10, 100, 500, 2
 N = M = 16_384
 D, SIDE, TIMES = 8, 8192, 5
 TOLERANCE = 1e-4  # nats
-MIXTURES = {  # means, scales and how far off z are: the second is hard for few digits
+MIXTURES = {  # spread of means, scales, how far off z are: but the first are hard for few digits
     "components of scale .1 to .3": (1.0, (0.1, 0.3), 0.0),
     "far from components of scale .01": (1.0, (0.01, 0.01), 1.0),
+    "far from components of scale .01, 100 apart": (100.0, (0.01, 0.01), 1.0),
 }
 
 
