@@ -39,13 +39,13 @@ app = typer.Typer(
 
 
 def _matrices(incomplete: str) -> list[str]:
-    from bench.catalogue import matrices
+    from bench.matrix.catalogue import matrices
 
     return matrices(incomplete)
 
 
 def _kinds(incomplete: str) -> list[str]:
-    from bench.catalogue import KINDS
+    from bench.matrix.catalogue import KINDS
 
     return [kind for kind in KINDS if kind.startswith(incomplete)]
 
@@ -130,8 +130,8 @@ def run(
 
     vaebench run mnist5k --dry-run
     """
-    from bench.matrix_file import read
-    from bench.request import Request
+    from bench.matrix.files import read
+    from bench.run.request import Request
 
     read(matrix)  # a wrong name need not wait for torch
     request = Request(
@@ -147,7 +147,7 @@ def run(
         allow_stale=allow_stale,
         dry_run=dry_run,
     )
-    from bench.running import execute
+    from bench.commands.run import execute
 
     raise typer.Exit(execute(request, _console()))
 
@@ -169,12 +169,12 @@ def check(
 
     Example: vaebench check ci --baseline results/ci/rows.csv --markdown check.md
     """
-    from bench.matrix_file import read
-    from bench.request import Request
+    from bench.matrix.files import read
+    from bench.run.request import Request
 
     read(matrix)
     request = Request(matrix=matrix, results=results, workers=workers, device=device)
-    from bench.check import execute
+    from bench.commands.check import execute
 
     raise typer.Exit(execute(request, _console(), baseline, strict, markdown, junit))
 
@@ -193,7 +193,7 @@ def report(
     if not rows.is_file():
         message = f"expected {rows}, which is not there; run `vaebench run {matrix}` first"
         raise typer.BadParameter(message)
-    from bench.running import write_pages
+    from bench.commands.run import write_pages
 
     _console().print(str(write_pages(results, name)), markup=False)
 
@@ -236,8 +236,9 @@ def audit(
 
     if prior not in _UNTRAINED:
         raise UserError(unknown("--prior", f'prior "{prior}"', prior, _UNTRAINED))
-    from bench import audit_report as audits
-    from bench.cores import idle_cores
+    from bench.audit import text
+    from bench.audit.audit import audit_file
+    from bench.run.resources import idle_cores
 
     aside = Console(stderr=True, soft_wrap=True)
     if report is not None:
@@ -245,15 +246,15 @@ def audit(
             report.mkdir(parents=True, exist_ok=True)
     try:
         count = threads or idle_cores()
-        audited = audits.audit_file(file, prior, aside, count, always=bool(threads))
+        audited = audit_file(file, prior, aside, count, always=bool(threads))
     except ValueError as error:
         raise typer.BadParameter(f"{file}: {error}") from error
     if as_json:
-        print(json.dumps(audits.json_rows(audited), indent=1))
+        print(json.dumps(text.json_rows(audited), indent=1))
     else:
-        audits.show(audited, _console())
+        text.show(audited, _console())
     if report is not None:
-        from bench.audit_figures import write_report
+        from bench.audit.page import write_report
 
         with _writing(report):
             aside.print(str(write_report(report, audited, file.name)), markup=False)
@@ -278,10 +279,10 @@ def validate(
 
     Example: vaebench validate --quick
     """
-    from bench import validate as calibration
-    from bench.cores import cores
-    from bench.validity_page import write_validity
-    from bench.validity_verdicts import summary
+    from bench.calibration import run as calibration
+    from bench.calibration.page import write_validity
+    from bench.calibration.verdicts import summary
+    from bench.run.resources import cores
 
     workers = cores() if workers is None else workers
     if workers < 1:
@@ -309,9 +310,9 @@ def list_names(
 
     Example: vaebench list metrics
     """
-    from bench.catalogue import KINDS, also, entries
     from bench.errors import unknown
-    from bench.terminal import table
+    from bench.matrix.catalogue import KINDS, also, entries
+    from bench.report.terminal import table
 
     if kind is not None and kind not in KINDS:
         raise UserError(unknown("list", f'kind "{kind}"', kind, KINDS))

@@ -1,18 +1,19 @@
 """Tidy rows: the table that every page, figure and verdict is made from."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from bench.configurations import told
 from bench.files import write_atomically
-from bench.matrix import Cell
-from bench.record import DONE, Measurement
-from bench.store import Store
+from bench.matrix.configurations import told
+from bench.matrix.language import Cell
+from bench.run.record import DONE, Measurement
+from bench.run.store import Store
 
-__all__ = ["COLUMNS", "csv_bytes", "rows", "write_rows"]
+__all__ = ["COLUMNS", "csv_bytes", "read_rows", "rows", "write_rows"]
 
 COLUMNS = (
     *("matrix", "study", "config", "cell", "dataset", "seed", "split", "source", "metric"),
@@ -122,3 +123,32 @@ def write_rows(path: Path, frame: pd.DataFrame) -> None:
         frame: what `rows` returned.
     """
     write_atomically(path, csv_bytes(frame))
+
+
+_NUMBERS = ["value", "standard_error", "p_value", "seconds"]
+
+
+def read_rows(path: Path) -> pd.DataFrame:
+    """Read a table of rows to the last bit.
+
+    Args:
+        path: The CSV file.
+
+    Returns:
+        The tidy frame: text columns with empty text where there is nothing, numbers as float64
+        with NaN, integer seeds; varied keys as numbers where all of their values are.
+
+    Raises:
+        ValueError: If a column of the rows is absent.
+    """
+    frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+    if absent := [name for name in COLUMNS if name not in frame]:
+        raise ValueError(f"expected the column {absent[0]} in {path}, got none; write it anew")
+    frame[_NUMBERS] = frame[_NUMBERS].replace("", "nan").astype(float)
+    keys = [name for name in frame.columns if name not in COLUMNS]
+    for name in ["seed", *keys]:
+        for kind in (int, float):
+            with suppress(ValueError):
+                frame[name] = frame[name].astype(kind)
+                break
+    return frame

@@ -14,7 +14,7 @@ import torch
 from vaelib.posterior import AggregatePosterior
 from vaelib.priors import Normal
 from vaelib.seeding import stream
-from vaelib.stats import divergences, finite
+from vaelib.stats import divergences, finite_sample
 
 LATENT_DIM, SCALE = 6, 0.35
 SIZES = (10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
@@ -28,9 +28,9 @@ def curves(sizes: tuple[int, ...] = SIZES) -> dict[str, np.ndarray]:
         noise = torch.randn(size, LATENT_DIM, generator=stream("figure", size), dtype=torch.float64)
         q = AggregatePosterior(math.sqrt(1 - SCALE**2) * noise, torch.full_like(noise, SCALE))
         parts = divergences.decompose(q, prior, stream("figure z", size), draws=4)
-        null = finite.marginal_kl_null(q, stream("figure null", size), DRAWS)
+        null = finite_sample.marginal_kl_null(q, stream("figure null", size), DRAWS)
         low, _ = divergences.leave_one_out_kl(q, prior, stream("figure loo", size), draws=2)
-        floor = finite.marginal_kl_floor(parts.rate, size)
+        floor = finite_sample.marginal_kl_floor(parts.rate, size)
         excess, _ = null.excess(parts)
         rows.append((parts.rate, floor, parts.marginal_kl, null.mean, excess, low))
     names = ("rate", "floor", "kl", "null", "excess", "leave_one_out")

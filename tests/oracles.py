@@ -2,7 +2,7 @@
 
 from math import exp, gamma, sqrt
 
-from bench.validity_oracles import (
+from bench.calibration.oracles import (
     energy_distance_scaled_normal,
     kl_scaled_normal,
     ksd_squared_scaled_normal,

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from bench.cli import main
-from vaelib.audit import audit
+from vaelib.audits.audit import audit
 from vaelib.stats.nulls import NormalNull
 
 FOLDER = Path(__file__).parents[1] / "examples"
@@ -20,7 +20,7 @@ SAFE = "is N(0, I) safe to sample?"
 def run(monkeypatch, capsys):
     """Runs an example with fewer null draws and gives its answers, one dictionary per question."""
     quick = functools.partial(audit, null=NormalNull(draws=99), test_rows=100)
-    monkeypatch.setattr("vaelib.findings.audit", quick)
+    monkeypatch.setattr("vaelib.audits.answers.audit", quick)
 
     def answers(name):
         runpy.run_path(str(FOLDER / f"{name}.py"), run_name="__main__")

@@ -11,9 +11,9 @@ Letters used in every docstring of this package:
 All information quantities are in nats.
 """
 
-from vaelib.audit import audit, audit_samples
+from vaelib.audits.answers import answers
+from vaelib.audits.audit import audit, audit_samples
 from vaelib.encoders import encode
-from vaelib.findings import answers
 from vaelib.posterior import AggregatePosterior
 
 __all__ = ["AggregatePosterior", "answers", "audit", "audit_samples", "encode"]

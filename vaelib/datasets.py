@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vaelib.own_data import read_images, read_npz
+from vaelib.readers import read_images, read_npz
 from vaelib.seeding import stream
 
 __all__ = [

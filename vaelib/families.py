@@ -10,9 +10,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from vaelib.boxes import BoxAggregate
-from vaelib.posterior import AggregatePosterior, PointAggregate
-
 __all__ = ["BoxFamily", "Family", "GaussianFamily", "PointFamily"]
 
 _WIDTH = math.sqrt(12)  # of a uniform law, in standard deviations
@@ -38,10 +35,6 @@ class Family:
         """log q(z|x), shape (...), in nats."""
         return self.log_prob_per_dimension(z, mean, scale).sum(-1)
 
-    def aggregate(self, mean: Tensor, scale: Tensor) -> AggregatePosterior:
-        """The mixture of N posteriors of this family, mean and scale of shape (N, D)."""
-        raise NotImplementedError
-
 
 @dataclass(frozen=True)
 class GaussianFamily(Family):
@@ -60,10 +53,6 @@ class GaussianFamily(Family):
         """Normal log densities, shape (..., D), in nats."""
         standard = (z - mean) / scale
         return -0.5 * standard.square() - scale.log() - 0.5 * math.log(2 * math.pi)
-
-    def aggregate(self, mean: Tensor, scale: Tensor) -> AggregatePosterior:
-        """The mixture of Gaussians."""
-        return AggregatePosterior(mean, scale)
 
 
 @dataclass(frozen=True)
@@ -105,10 +94,6 @@ class BoxFamily(Family):
         inside = (z - mean).abs() <= _WIDTH / 2 * scale + slack
         return -(_WIDTH * scale).log() + torch.where(inside, 0.0, -math.inf)
 
-    def aggregate(self, mean: Tensor, scale: Tensor) -> AggregatePosterior:
-        """The mixture of boxes."""
-        return BoxAggregate(mean, scale, self.low, self.high)
-
 
 @dataclass(frozen=True)
 class PointFamily(Family):
@@ -130,7 +115,3 @@ class PointFamily(Family):
             ValueError: always.
         """
         raise ValueError("a deterministic encoder has no posterior density")
-
-    def aggregate(self, mean: Tensor, scale: Tensor) -> AggregatePosterior:
-        """The points, which have no density."""
-        return PointAggregate(mean)

@@ -4,7 +4,7 @@ An encoder maps data of shape (..., *data_shape) to the ``outputs`` numbers that
 posterior; a decoder maps latents (..., D) to the parameters of the likelihood, of shape
 (..., *data_shape). Keyword-only arguments are the options that a matrix may set.
 
-Networks marked ``stackable`` also run with stacked parameters, see ``vaelib.stacked``.
+Networks marked ``stackable`` also run with stacked parameters, see ``vaelib.replicates``.
 """
 
 import math
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from vaelib.stacked import MLP, activation_named
+from vaelib.replicates import MLP, activation_named
 
 __all__ = ["DECODERS", "ENCODERS", "ConvDecoder", "ConvEncoder", "MLPDecoder", "MLPEncoder"]
 

@@ -7,9 +7,9 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from vaelib.blocks import blockwise_log_sum_exp
-from vaelib.log_sums import Logs, log_mean_exp
-from vaelib.powers import BITS
+from vaelib.numerics.exp2 import BITS
+from vaelib.numerics.log_sum_exp import Logs, log_mean_exp
+from vaelib.numerics.pruned_sums import blockwise_log_sum_exp
 
 __all__ = ["AggregatePosterior", "PointAggregate"]
 

@@ -1,7 +1,7 @@
 """Training the replicates of one configuration together, as one batched computation.
 
 The parameters of the S models are stacked along a leading axis. A model whose every part is
-stackable (see ``vaelib.stacked``) runs on them directly, with one batched matrix product per
+stackable (see ``vaelib.replicates``) runs on them directly, with one batched matrix product per
 layer; any other model, a user's plain ``nn.Module`` included, runs through ``torch.func.vmap``.
 The losses are summed, so the gradient of each replicate is its own and one that diverges does not
 touch its neighbours.
@@ -17,11 +17,11 @@ import torch
 from torch import Tensor, nn
 
 from vaelib.models import VAE
+from vaelib.numerics.matmul import float32_products
+from vaelib.numerics.subnormals import subnormals_flushed
 from vaelib.objectives import Objective
-from vaelib.products import float32_products
+from vaelib.replicates import stackable
 from vaelib.seeding import stream
-from vaelib.stacked import stackable
-from vaelib.subnormals import subnormals_flushed
 
 __all__ = ["Outcome", "Training", "train"]
 

@@ -1,10 +1,12 @@
-"""One metric, as data."""
+"""One metric, as data; a user's own by its import path."""
 
+import importlib
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-__all__ = ["Metric"]
+__all__ = ["Metric", "metric_at"]
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Metric:
         reference: Where the definition comes from.
         needs_unsaturated: Whether the number says nothing once the rate exceeds log N - 1.
         matched: The value where the aggregate posterior is the prior, if that is one number.
-        measure: Of a user's own metric: a `bench.own_metrics.Encoded` -> a number, a number and its
+        measure: Of a user's own metric: a `bench.metrics.own.Encoded` -> a number, a number and its
             standard error, or None where it is not defined.
     """
 
@@ -38,3 +40,17 @@ class Metric:
     needs_unsaturated: bool = False
     matched: float | None = None
     measure: Callable[[Any], Any] | None = None
+
+
+def metric_at(path: str) -> Metric:
+    """The metric that an import path leads to.
+
+    Args:
+        path: ``"package.module:attribute"``.
+
+    Returns:
+        What stands there, whatever that is.
+    """
+    module, _, attribute = path.partition(":")
+    metric: Metric = operator.attrgetter(attribute)(importlib.import_module(module))
+    return metric

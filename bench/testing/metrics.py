@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 import torch
 
-from bench.metrics import Metric
-from bench.own_metrics import Encoded, measure, metric_problems
+from bench.metrics.metric import Metric
+from bench.metrics.own import Encoded, measure
+from bench.metrics.registry import metric_problems
 from bench.testing.contract import IMAGE, ContractError, small_model
 from bench.testing.promises import BrokenError, attempt
 from vaelib.seeding import stream

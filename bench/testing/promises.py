@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bench.components import schema
 from bench.errors import MatrixError
-from bench.record import one_line
+from bench.matrix.components import schema
+from bench.run.record import one_line
 from vaelib.seeding import global_stream, stream
 
 __all__ = [

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 from torch import Tensor, nn
 
-from bench.record import one_line
+from bench.run.record import one_line
 from bench.testing.promises import Call, Make, differs
+from vaelib.replicates import stackable
 from vaelib.seeding import stream
-from vaelib.stacked import stackable
 
 __all__ = ["replicate_problems"]
 

@@ -12,16 +12,19 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from bench.executors import LocalExecutor
-from bench.progress import Lines
-from bench.runner import run
-from bench.store import Store
-from bench.worker import execute
+from bench.run.executors import LocalExecutor
+from bench.run.progress import Lines
+from bench.run.runner import run
+from bench.run.store import Store
+from bench.run.worker import execute
 
 
 def cells_of(names, seeds):
     """Cells of made-up configurations, a size each."""
-    from bench.matrix import Cell, Configuration  # imports torch, which killed runs do not need
+    from bench.matrix.language import (  # imports torch, which killed runs do not need
+        Cell,
+        Configuration,
+    )
 
     studies = ("sizes", "all")
     found = []

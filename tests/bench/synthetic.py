@@ -5,9 +5,8 @@ import math
 import numpy as np
 import pandas as pd
 
-from bench.analysis import read_rows
-from bench.metrics import METRICS
-from bench.rows import COLUMNS, write_rows
+from bench.metrics.registry import METRICS
+from bench.rows import COLUMNS, read_rows, write_rows
 
 SIZES = [2, 3, 4, 6, 8, 16, 32]
 LAYERS = ["50", "200", "200-200", "200-200-200", "1000", "500-500"]

@@ -15,12 +15,12 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 
-from bench import running
 from bench.cli import main
-from bench.store import Store
-from bench.summary import Summary
+from bench.commands import run as running
+from bench.run.store import Store
+from bench.run.summary import Summary
 from tests.bench.test_matrix import mutated
-from vaelib.sources import code_hash
+from vaelib.code_hash import code_hash
 
 MATRIX = """
 # Does the suite run?
@@ -111,8 +111,11 @@ def test_what_other_code_measured_is_named_kept_or_measured_anew(
         "time: latents .*%, statistics .*%, quality .*%, training .*%, harness", out(capfd)
     )
     before = pd.read_csv(results / "small" / "rows.csv")
-    hashes = {"bench.cell": "of other statistics", "bench.trained": code_hash("bench.trained")}
-    monkeypatch.setattr("bench.benchmark.code_hash", lambda module, _: hashes[module])
+    hashes = {
+        "bench.run.cell": "of other statistics",
+        "bench.run.models": code_hash("bench.run.models"),
+    }
+    monkeypatch.setattr("bench.run.plan.code_hash", lambda module, _: hashes[module])
 
     assert run(*command, "--dry-run") == 0
     said = out(capfd)
@@ -134,8 +137,8 @@ def test_what_other_code_measured_is_named_kept_or_measured_anew(
     assert before[same].equals(measured[same])  # of the stored models, the same to the bit
     assert {path: path.stat().st_mtime_ns for path in models} == models
 
-    hashes["bench.trained"] = "of another trainer"
-    hashes["bench.cell"] = "which is part of what measures"
+    hashes["bench.run.models"] = "of another trainer"
+    hashes["bench.run.cell"] = "which is part of what measures"
     assert run(*command) == 0
     assert all(path.stat().st_mtime_ns > time for path, time in models.items())
 
@@ -303,8 +306,8 @@ def test_a_disk_that_is_full_at_the_end_is_one_line(matrix, tmp_path, capfd, mon
     def full(path, data):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("bench.benchmark.run", lambda *_, **__: Summary())
-    monkeypatch.setattr("bench.benchmark.write_atomically", full)
+    monkeypatch.setattr("bench.run.plan.run", lambda *_, **__: Summary())
+    monkeypatch.setattr("bench.run.plan.write_atomically", full)
     assert run("run", matrix, "--results", tmp_path) == 64
     error = capfd.readouterr().err
     assert "No space left on device; what ran is kept" in error and error.count("\n") == 1

@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 import torch
 
-from bench import trained
-from bench.benchmark import plan
-from bench.matrix import load
+from bench.matrix.language import load
+from bench.run import models
+from bench.run.plan import plan
 from vaelib.datasets import DATASETS, Dataset
 
 RESULTS = Path(__file__).parents[2] / "results"
@@ -27,9 +27,9 @@ def standing_in(name):
 def without_files(monkeypatch):
     for name in FINGERPRINTS:
         monkeypatch.setitem(DATASETS, name, lambda name=name: standing_in(name))
-    trained._load.cache_clear()
+    models._load.cache_clear()
     yield
-    trained._load.cache_clear()
+    models._load.cache_clear()
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 from hypothesis import strategies
 
-from bench import analysis
-from bench.matrix import Cell, Configuration
+from bench.analysis import replicates
+from bench.matrix.language import Cell, Configuration
 from bench.rows import COLUMNS, rows, write_rows
-from bench.store import CorruptRecord, Store
+from bench.run.store import CorruptRecord, Store
 from tests.bench.fakes import cells_of, outcome
 from vaelib.training import Training
 
@@ -26,7 +26,7 @@ def test_the_columns_are_the_contract(store):
         "matrix, study, config, cell, dataset, seed, split, source, metric, value, "
         "standard_error, p_value, unit, status, message, seconds, latent_dim"
     )
-    assert list(analysis.COLUMNS) == list(COLUMNS)
+    assert list(replicates.COLUMNS) == list(COLUMNS)
 
 
 def test_one_row_per_measurement(store):
@@ -129,7 +129,7 @@ def test_numbers_come_back_exactly_from_the_file(tmp_path, values):
     store.write(outcome("a-0", 0, measurements=measured), "code")
     frame = rows("digits", cells_of("a", 1), store, UNITS)
     write_rows(tmp_path / "rows.csv", frame)
-    back = analysis.read_rows(tmp_path / "rows.csv")
+    back = replicates.read_rows(tmp_path / "rows.csv")
     assert list(map(repr, back["value"])) == list(map(repr, map(float, values)))
     pd.testing.assert_frame_equal(back, frame, check_exact=True, check_dtype=False)
 
@@ -140,7 +140,7 @@ def test_text_that_looks_like_a_number_or_a_hole_comes_back(store, tmp_path):
     store.write(outcome("nan-0", 0, status="failed", message=message, measurements=[]), "code")
     frame = rows("null", cells, store, UNITS)
     write_rows(tmp_path / "rows.csv", frame)
-    back = analysis.read_rows(tmp_path / "rows.csv")
+    back = replicates.read_rows(tmp_path / "rows.csv")
     assert list(back["config"]) == ["nan", "None", "007"]
     assert list(back["matrix"]) == ["null"] * 3
     assert back["message"][0] == message

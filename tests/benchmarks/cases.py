@@ -8,14 +8,14 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from bench.benchmark import plan
-from bench.matrix import load
-from bench.progress import Lines
-from bench.runner import run
-from bench.store import Store
+from bench.matrix.language import load
+from bench.run.plan import plan
+from bench.run.progress import Lines
+from bench.run.runner import run
+from bench.run.store import Store
 from tests.bench.fakes import InlineExecutor, job
 from tests.benchmarks.test_training import together
-from vaelib.audit import audit
+from vaelib.audits.audit import audit
 from vaelib.posterior import AggregatePosterior
 from vaelib.seeding import stream
 from vaelib.stats.two_sample import energy_two_sample_test, mmd_two_sample_test

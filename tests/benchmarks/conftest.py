@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.figures import save as save_figure
+from bench.report.figures.style import save as save_figure
 from tests.benchmarks.findings import Finding, Gap, Growth
 from tests.benchmarks.growth_figure import growth_figure
 from tests.benchmarks.page import figure_of, page

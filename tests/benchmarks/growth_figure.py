@@ -3,7 +3,7 @@
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from bench.figures import STYLE, WIDTH
+from bench.report.figures.style import STYLE, WIDTH
 from tests.benchmarks.findings import LEAST
 
 LOOKS = (  # Okabe & Ito

@@ -2,7 +2,7 @@
 
 import statistics
 
-from bench.tables import markdown
+from bench.report.markdown import markdown
 from tests.benchmarks.findings import LEAST, Finding, Gap, Growth, Quantity
 
 FIGURES = "performance/figures"

@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import bench
-from bench.provenance import cpu, git
+from bench.run.provenance import cpu, git
 from tests.benchmarks.findings import Finding, Gap, Growth, Quantity
 
 PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "pythae", "hyppo", "dcor")

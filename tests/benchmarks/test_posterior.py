@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from vaelib import posterior as densities
-from vaelib.log_sums import log_mean_exp
-from vaelib.match import points_of
+from vaelib.audits.densities import points_of
+from vaelib.numerics.log_sum_exp import log_mean_exp
 from vaelib.posterior import AggregatePosterior
 from vaelib.priors import Normal
 from vaelib.seeding import stream
 from vaelib.stats.divergences import leave_one_out_kl
-from vaelib.stats.finite import marginal_kl_null
+from vaelib.stats.finite_sample import marginal_kl_null
 from vaelib.stats.marginals import kl_per_dimension
 
 N, M, D = 4000, 1000, 8

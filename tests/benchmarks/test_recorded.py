@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from bench.provenance import cpu
+from bench.run.provenance import cpu
 from tests.benchmarks.findings import Gap, Quantity
 
 DIGITS = Path(__file__).parents[2] / "results" / "digits"

@@ -17,8 +17,8 @@ from tests.benchmarks.timing import cpu_seconds, like_a_worker
 from vaelib import likelihoods, networks, objectives, priors
 from vaelib.datasets import DATASETS
 from vaelib.models import VAE
-from vaelib.products import float32_products
-from vaelib.subnormals import subnormals_flushed
+from vaelib.numerics.matmul import float32_products
+from vaelib.numerics.subnormals import subnormals_flushed
 from vaelib.training import Training, train
 
 SIZES = {

@@ -9,7 +9,7 @@ from vaelib import audit, encode
 from vaelib.posterior import AggregatePosterior
 from vaelib.priors import Normal
 from vaelib.seeding import stream
-from vaelib.stats import divergences, finite, holes, marginals, moments
+from vaelib.stats import divergences, finite_sample, holes, marginals, moments
 
 # A GPU's tensors refuse to become numpy arrays by a TypeError.
 REFUSED = RuntimeError if STANDS_IN else (RuntimeError, TypeError)
@@ -68,7 +68,7 @@ def test_log_densities_on_another_device(components, points, scale, spread, leav
     [
         lambda q: divergences.decompose(q, Normal(2), stream("z", 0)).marginal_kl,
         lambda q: divergences.leave_one_out_kl(q, Normal(2), stream("z", 0))[0],
-        lambda q: finite.marginal_kl_null(q, stream("null", 0), 3).mean,
+        lambda q: finite_sample.marginal_kl_null(q, stream("null", 0), 3).mean,
         lambda q: moments.moment_kl(q),
         lambda q: moments.variance_law(q),
         lambda q: float(marginals.kl_per_dimension(q)[0].sum()),

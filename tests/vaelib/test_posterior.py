@@ -5,7 +5,8 @@ import pytest
 import torch
 from scipy import integrate, stats
 
-from vaelib import log_sums, posterior
+from vaelib import posterior
+from vaelib.numerics import log_sum_exp
 from vaelib.posterior import AggregatePosterior
 from vaelib.seeding import stream
 
@@ -55,8 +56,8 @@ def test_density_integrates_to_one_in_two_dimensions():
 )
 @pytest.mark.parametrize(("components", "dimensions"), [(2, 1), (300, 2), (700, 16)])
 def test_density_against_broadcasting(components, dimensions, options, leave_one_out, monkeypatch):
-    monkeypatch.setattr(log_sums, "_TILE", 1000)  # many tiles, uneven ones
-    monkeypatch.setattr(log_sums, "_HEIGHT", 37)
+    monkeypatch.setattr(log_sum_exp, "_TILE", 1000)  # many tiles, uneven ones
+    monkeypatch.setattr(log_sum_exp, "_HEIGHT", 37)
     q = mixture(components, dimensions, **options)
     z = q.sample(stream("z", 0))[0]
     error = q.log_prob(z, leave_one_out=leave_one_out) - broadcast(q, z, leave_one_out)

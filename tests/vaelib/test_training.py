@@ -4,11 +4,11 @@ import pytest
 import torch
 from torch import nn
 
-from vaelib import likelihoods, networks, objectives, priors, stacked
+from vaelib import likelihood_bounds, likelihoods, networks, objectives, priors, replicates
 from vaelib.models import VAE
 from vaelib.posterior import AggregatePosterior
 from vaelib.seeding import global_stream, stream
-from vaelib.stats import bounds, divergences, moments
+from vaelib.stats import divergences, moments
 from vaelib.training import Training, train
 
 SHAPE = (6,)
@@ -84,7 +84,7 @@ class Plain(nn.Module):
 def test_a_plain_module_trains_like_the_same_network_of_stackable_parts():
     x, seeds = data(), [0, 1]
     ours, theirs = [build(s) for s in seeds], [build(s, encoder=Plain) for s in seeds]
-    assert not stacked.stackable(theirs[0])
+    assert not replicates.stackable(theirs[0])
     fit(ours, x, seeds, steps=15)
     fit(theirs, x, seeds, steps=15)
     for a, b in zip(ours, theirs, strict=True):
@@ -96,7 +96,7 @@ class Tied(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.layers = stacked.MLP([*SHAPE, 8, 4], "relu")
+        self.layers = replicates.MLP([*SHAPE, 8, 4], "relu")
         self.same = self.layers
 
     def forward(self, x):
@@ -276,7 +276,7 @@ def test_linear_vae_reproduces_the_closed_forms_of_ppca(beta, precision):
         log_det = float(active.log().sum()) + len(other) * math.log(s)
         trace = len(active) + float(other.sum()) / s
         likelihood = -0.5 * (5 * math.log(2 * math.pi) + log_det + trace)
-        bound = bounds.evidence_lower_bound(model, x, stream("z", 0), draws=20)
+        bound = likelihood_bounds.evidence_lower_bound(model, x, stream("z", 0), draws=20)
         assert bound.elbo == pytest.approx(likelihood, rel=0.01)
 
 

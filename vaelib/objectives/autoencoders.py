@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from vaelib.models import VAE
 from vaelib.objectives.base import Objective, not_negative
 from vaelib.priors import Normal, Uniform
-from vaelib.stacked import Linear
+from vaelib.replicates import Linear
 
 __all__ = ["AdversarialAE", "Autoencoder", "RegularisedAE"]
 

@@ -10,7 +10,7 @@ import math
 import torch
 from torch import Tensor
 
-from vaelib.powers import BITS, powers_
+from vaelib.numerics.exp2 import BITS, powers_
 
 __all__ = ["MANY", "binned_kl"]
 

@@ -1,7 +1,7 @@
 """How far the aggregate posterior is from the prior: the rate, its parts and their bounds.
 
 ``rate = mutual_information + marginal_kl`` (Hoffman and Johnson 2016). Over a finite mixture the
-marginal KL is mostly an artefact of N; ``vaelib.stats.finite`` tells what is not.
+marginal KL is mostly an artefact of N; ``vaelib.stats.finite_sample`` tells what is not.
 """
 
 import math

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 from torch import Tensor
 
-from vaelib.powers import BITS, powers_
+from vaelib.numerics.exp2 import BITS, powers_
 from vaelib.stats.checks import as_points
 
 __all__ = [

@@ -22,7 +22,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from vaelib.powers import BITS, powers_
+from vaelib.numerics.exp2 import BITS, powers_
 from vaelib.stats.checks import as_bandwidths, as_pair, as_points
 from vaelib.stats.kernels import Kernel, gaussian, kernel_sums
 

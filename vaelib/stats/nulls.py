@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vaelib.sources import code_hash
+from vaelib.code_hash import code_hash
 from vaelib.stats.checks import check_least
 
 __all__ = ["NormalNull", "Outcome", "largest_standardized", "p_value"]

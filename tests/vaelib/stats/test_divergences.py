@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from vaelib.posterior import AggregatePosterior
 from vaelib.priors import Normal, Prior
 from vaelib.seeding import stream
-from vaelib.stats import divergences, finite, moments
+from vaelib.stats import divergences, finite_sample, moments
 from vaelib.stats.divergences import decompose
-from vaelib.stats.finite import draw_null
+from vaelib.stats.finite_sample import draw_null
 
 
 def mixture(components, dimensions, scale, seed=0, spread=1.0):
@@ -72,7 +72,7 @@ def test_information_lies_between_zero_and_log_n(components, dimensions, scale, 
     parts = decompose(q, Normal(dimensions), stream("z", seed), draws=draws)
     slack = 6 * parts.standard_error + 1e-9
     assert -slack <= parts.mutual_information <= math.log(components) + slack
-    floor = finite.marginal_kl_floor(parts.rate, components)
+    floor = finite_sample.marginal_kl_floor(parts.rate, components)
     assert parts.marginal_kl >= floor - slack
     assert parts.marginal_kl >= moments.moment_kl(q) - slack  # negentropy is not negative
 

@@ -1,0 +1,1 @@
+"""From rows to decisions: replicates, comparisons, claims, the gate."""

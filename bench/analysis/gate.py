@@ -1,0 +1,349 @@
+"""The regression gate: results against a baseline -> REGRESSED, OK or INCONCLUSIVE.
+
+For every configuration and metric with a direction, the *worsening* is the mean over seeds of new
+less baseline, signed so that more is worse. REGRESSED: its lower bound, corrected after Holm over
+the whole family, exceeds the metric's margin. OK: its upper bound lies below it. Otherwise
+INCONCLUSIVE, with the number of seeds that would decide. Anything that cannot be compared has a
+verdict of its own and is never a pass.
+
+A change of code mostly touches all configurations, and five seeds see that best in their mean. So
+each metric is also compared as its mean over the configurations. That family and the one of single
+configurations share the error between them, half each; one configuration alone has all of it.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import stats
+
+from bench.analysis.comparison import holm
+from bench.analysis.replicates import replicates
+from bench.metrics.metric import Metric
+from bench.metrics.registry import METRICS
+from vaelib.samples.options import REFERENCES
+
+__all__ = [
+    "ALPHA",
+    "Comparison",
+    "GateError",
+    "MEAN",
+    "compare",
+    "examine",
+    "exit_code",
+    "worsening",
+]
+
+Verdict = Literal["REGRESSED", "FAILED", "MISSING", "CHANGED", "NEW", "INCONCLUSIVE", "OK"]
+
+ALPHA = 0.01
+"""Chance of any REGRESSED on unchanged code, over both families."""
+MEAN = "(mean)"
+"""Stands for the mean over the configurations."""
+_UPPER = 0.95  # one-sided confidence that an OK is not worse than the margin
+_MOST_SEEDS = 1000
+
+
+class GateError(ValueError):
+    """The baseline cannot serve; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One verdict.
+
+    Attributes:
+        config: The configuration; ``"(mean)"`` for the mean over all that can be compared.
+        metric: Name of the metric; empty where the configuration as a whole is meant.
+        source: The latent source.
+        split: The split it was measured on.
+        verdict: See the module.
+        worsening: Mean of new less baseline in the metric's unit, positive where worse.
+        low: Lower bound of the worsening, at Holm's first step over its family.
+        high: Upper bound, for this comparison alone.
+        margin: Largest worsening that does not matter.
+        test: ``"paired"``, or ``"Welch"`` where the seeds of both runs do not go together.
+        seeds: S.
+        p_holm: Corrected p-value of a worsening beyond the margin.
+        needed: Seeds that would decide an INCONCLUSIVE, if both runs had as many; None where that
+            is not the question or more than a thousand would not do.
+        message: What is wrong where nothing could be compared.
+    """
+
+    config: str
+    metric: str
+    source: str
+    split: str
+    verdict: Verdict
+    worsening: float = np.nan
+    low: float = np.nan
+    high: float = np.nan
+    margin: float = np.nan
+    test: str = ""
+    seeds: int = 0
+    p_holm: float = np.nan
+    needed: int | None = None
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class _Tested:
+    """A comparison before the family is known."""
+
+    comparison: Comparison
+    error: float
+    freedom: float
+    p_value: float
+
+
+def exit_code(found: list[Comparison], *, strict: bool = False) -> int:
+    """What a shell should see.
+
+    Args:
+        found: All comparisons.
+        strict: Whether INCONCLUSIVE counts as REGRESSED.
+
+    Returns:
+        1 where something regressed; 2 where something could not be compared, or nothing was; 0.
+    """
+    verdicts = {one.verdict for one in found}
+    if "REGRESSED" in verdicts:
+        return 1
+    if not verdicts & {"OK", "INCONCLUSIVE"} or verdicts & {"FAILED", "MISSING", "CHANGED", "NEW"}:
+        return 2
+    return int(strict and "INCONCLUSIVE" in verdicts)
+
+
+def compare(new: pd.DataFrame, baseline: pd.DataFrame) -> list[Comparison]:
+    """Compare the rows of a run with those of a baseline.
+
+    Args:
+        new: Tidy rows.
+        baseline: Tidy rows of the same matrix.
+
+    Returns:
+        One comparison per configuration and metric with a direction, and one for each configuration
+        that cannot be compared; in the order of the configurations.
+
+    Raises:
+        GateError: If the baseline is empty, damaged or of another matrix.
+    """
+    seeds = {str(config): set(part["seed"]) for config, part in new.groupby("config")}
+    examine(baseline, ", ".join(sorted(new["matrix"].unique())), seeds)
+    names = list(dict.fromkeys([*baseline["config"], *new["config"]]))
+    broken = [one for name in names for one in _broken(name, new, baseline)]
+    usable = [name for name in names if name not in {one.config for one in broken}]
+    found: list[Comparison | _Tested] = []
+    for metric, split, source in _keys(baseline):
+        found += _compared(metric, split, source, new, baseline, usable)
+    broken += [one for one in found if isinstance(one, Comparison)]
+    tested = [one for one in found if isinstance(one, _Tested)]
+    families = [
+        [one for one in tested if (one.comparison.config == MEAN) == mean] for mean in (True, False)
+    ]
+    alpha = ALPHA / max(1, sum(bool(family) for family in families))
+    means, single = (_decided(family, alpha) for family in families)
+    return means + sorted([*broken, *single], key=lambda one: names.index(one.config))
+
+
+def examine(baseline: pd.DataFrame, matrix: str, seeds: Mapping[str, Collection[int]]) -> None:
+    """Refuse a baseline that says nothing about a run, which need not have happened yet.
+
+    Args:
+        baseline: Tidy rows.
+        matrix: Name of the matrix that runs.
+        seeds: Seeds of each of its configurations.
+
+    Raises:
+        GateError: If the baseline is empty, of another matrix, of other configurations, or of fewer
+            seeds, or names a metric that is not known.
+    """
+    anew = "make it anew from a run that you trust"
+    if baseline.empty:
+        raise GateError(f"expected rows in the baseline, got none; {anew}")
+    names = sorted(baseline["matrix"].unique())
+    if names != [matrix]:
+        raise GateError(f"expected a baseline of {matrix}, got {', '.join(names)}; {anew}")
+    unknown = sorted(set(baseline["metric"]) - set(METRICS) - {""})
+    if unknown:
+        raise GateError(f"expected known metrics in the baseline, got {unknown[0]}; {anew}")
+    common = [config for config in baseline["config"].unique() if config in seeds]
+    if not common:
+        raise GateError(f"expected a baseline with configurations of this matrix, got none; {anew}")
+    for config in common:
+        theirs = set(baseline.loc[baseline["config"] == config, "seed"])
+        if set(seeds[config]) - theirs:
+            raise GateError(
+                f"expected {len(seeds[config])} seeds of {config} in the baseline, "
+                f"got {len(theirs)}; {anew}"
+            )
+
+
+def _broken(config: str, new: pd.DataFrame, baseline: pd.DataFrame) -> Iterator[Comparison]:
+    """What keeps a configuration from being compared."""
+    ours, theirs = (frame[frame["config"] == config] for frame in (new, baseline))
+    if theirs.empty:
+        yield _verdict(config, "NEW", "the baseline has no such configuration; make it anew")
+        return
+    if ours.empty:
+        yield _verdict(config, "MISSING", "the run has no such configuration")
+        return
+    cells = [frame.drop_duplicates("seed").set_index("seed") for frame in (ours, theirs)]
+    missing = cells[1].index.difference(cells[0].index)
+    if len(missing):
+        yield _verdict(config, "MISSING", f"{len(missing)} seeds of the baseline did not run")
+        return
+    ids = [frame["cell"].reindex(cells[1].index) for frame in cells]
+    if (ids[0] != ids[1]).any():
+        what = "its options or data are not those of the baseline; make the baseline anew"
+        yield _verdict(config, "CHANGED", what)
+        return
+    for frame, whose in zip(cells, ("run", "baseline"), strict=True):
+        bad = frame[frame["status"] != "ok"]
+        if len(bad):
+            first = bad.iloc[0]
+            what = f"{len(bad)} cells of the {whose} are {first['status']}: {first['message']}"
+            yield _verdict(config, "FAILED", what)
+            return
+
+
+def _verdict(config: str, verdict: Verdict, message: str) -> Comparison:
+    return Comparison(config, "", "", "", verdict, message=message)
+
+
+def _keys(baseline: pd.DataFrame) -> list[tuple[Metric, str, str]]:
+    """Metrics with a direction on the split that decides: test, or train where there is none.
+
+    Returns:
+        Metric, split and source, without the sources that no model makes.
+    """
+    measured = baseline[baseline["value"].notna()]
+    split = "test" if (measured["split"] == "test").any() else "train"
+    there = measured[measured["split"] == split][["metric", "source"]].drop_duplicates()
+    pairs = set(there.itertuples(index=False, name=None))
+    return [
+        (metric, split, source)
+        for metric in METRICS.values()
+        for source in sorted(source for name, source in pairs if name == metric.name)
+        if metric.better is not None and metric.margin is not None and source not in REFERENCES
+    ]
+
+
+def _compared(
+    metric: Metric,
+    split: str,
+    source: str,
+    new: pd.DataFrame,
+    baseline: pd.DataFrame,
+    names: list[str],
+) -> Iterator[Comparison | _Tested]:
+    """One metric of every configuration, and of their mean."""
+    sign = -1.0 if metric.better == "higher" else 1.0
+    tables = [replicates(frame, metric.name, split, source) for frame in (new, baseline)]
+    seeds = tables[1].index
+    ours, theirs = (sign * table.reindex(index=seeds, columns=names) for table in tables)
+    defined = theirs.notna().any() | ours.notna().any()
+    whole = ours.notna().all() & theirs.notna().all()
+    for name in defined.index[defined & ~whole]:
+        what = "not measured on every seed of both; a truncated baseline is made anew"
+        yield Comparison(name, metric.name, source, split, "MISSING", message=what)
+    kept = whole.index[whole]
+    if not len(kept):
+        return
+    assert metric.margin is not None
+    values = np.stack([table[kept].to_numpy(float) for table in (ours, theirs)])
+    columns = [str(name) for name in kept]
+    if len(kept) > 1:
+        columns.append(MEAN)
+        values = np.concatenate([values, values.mean(2, keepdims=True)], 2)
+    test, mean, error, freedom = worsening(values[0], values[1], metric.margin)
+    for place, name in enumerate(columns):
+        upper = float(mean[place] + stats.t.ppf(_UPPER, freedom[place]) * error[place])
+        comparison = Comparison(
+            config=name,
+            metric=metric.name,
+            source=source,
+            split=split,
+            verdict="OK" if upper < metric.margin else "INCONCLUSIVE",
+            worsening=float(mean[place]),
+            high=upper,
+            margin=metric.margin,
+            test=test,
+            seeds=len(seeds),
+        )
+        beyond = float(stats.t.sf((mean[place] - metric.margin) / error[place], freedom[place]))
+        yield _Tested(comparison, float(error[place]), float(freedom[place]), beyond)
+
+
+def _decided(found: list[_Tested], alpha: float) -> list[Comparison]:
+    """Correct over the family, then say REGRESSED and how many seeds an INCONCLUSIVE needs."""
+    adjusted = holm(np.array([one.p_value for one in found]))
+    level = alpha / max(len(found), 1)
+    decided = []
+    for one, p_value in zip(found, adjusted, strict=True):
+        known = one.comparison
+        verdict: Verdict = "REGRESSED" if p_value <= alpha else known.verdict
+        decided.append(
+            replace(
+                known,
+                verdict=verdict,
+                low=known.worsening - float(stats.t.isf(level, one.freedom)) * one.error,
+                p_holm=float(p_value),
+                needed=_needed(known, one.error, level) if verdict == "INCONCLUSIVE" else None,
+            )
+        )
+    return decided
+
+
+def _needed(one: Comparison, error: float, level: float) -> int | None:
+    """Seeds at which the same worsening and variance would be OK or REGRESSED."""
+    distance, spread = abs(one.worsening - one.margin), error * np.sqrt(one.seeds)
+    share = level if one.worsening > one.margin else 1 - _UPPER
+    counts = np.arange(one.seeds + 1, _MOST_SEEDS + 1)
+    reach = stats.t.isf(share, counts - 1) * spread / np.sqrt(counts)
+    enough = counts[reach < distance]
+    return int(enough[0]) if len(enough) else None
+
+
+Floats = npt.NDArray[np.float64]
+
+
+_PAIRED = 0.25  # correlation between both runs from which pairing pays at few seeds
+
+
+def worsening(ours: Floats, theirs: Floats, margin: float) -> tuple[str, Floats, Floats, Floats]:
+    """Compare two runs of K configurations over S seeds.
+
+    Standard deviations are taken as no smaller than a tenth of the margin, so that seeds which
+    agree to the bit give an interval and not a division by zero. Variances of different
+    configurations are not shared: where they differ, and few configurations cannot tell, an
+    empirical Bayes estimate of them raised five times as many false alarms as it should.
+
+    Args:
+        ours: Values of one run, shape (S, K).
+        theirs: Values of the other for the same seeds, shape (S, K).
+        margin: Largest difference that does not matter, in the unit of the values.
+
+    Returns:
+        ``"paired"`` or, where the seeds of both runs do not go together, ``"Welch"``; mean of ours
+        less theirs, its standard error and its degrees of freedom, each of shape (K,). The error is
+        infinite at one seed.
+    """
+    count, least = len(ours), (margin / 10) ** 2
+    mean = (ours - theirs).mean(0)
+    if count < 2:
+        return "paired", mean, np.full(mean.shape, np.inf), np.ones(mean.shape)
+    centred = [values - values.mean(0) for values in (ours, theirs)]
+    squares = [(values**2).sum() for values in centred]
+    same = min(squares) <= 0
+    correlation = 1.0 if same else (centred[0] * centred[1]).sum() / np.sqrt(np.prod(squares))
+    if correlation >= _PAIRED:
+        variance = np.maximum((ours - theirs).var(0, ddof=1), least)
+        return "paired", mean, np.sqrt(variance / count), np.full(mean.shape, count - 1.0)
+    errors = [np.maximum(values.var(0, ddof=1), least) / count for values in (ours, theirs)]
+    total = errors[0] + errors[1]
+    freedom = total**2 * (count - 1) / (errors[0] ** 2 + errors[1] ** 2)
+    return "Welch", mean, np.sqrt(total), freedom

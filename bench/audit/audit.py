@@ -1,0 +1,148 @@
+"""An audit from a file to what a person reads: terminal, JSON rows, Markdown with figures."""
+
+import math
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.progress import Progress as Bar
+
+from bench.audit import archive
+from vaelib import audit, audit_samples
+from vaelib.audits.answers import Finding, Moments, findings
+from vaelib.audits.audit import Measurement, Progress
+from vaelib.datasets import cache_folder, data_folder
+from vaelib.stats.nulls import NormalNull
+
+__all__ = ["Audited", "audit_file"]
+
+_FEW = 5000  # inputs
+
+
+@dataclass(frozen=True)
+class Audited:
+    """One audit.
+
+    Attributes:
+        encoded: what the file held.
+        prior: name of the prior.
+        rows: the measurements.
+        found: the answers; none for priors other than N(0, I).
+        threads: of torch that were used.
+        seconds: wall time.
+    """
+
+    encoded: archive.Encoded
+    prior: str
+    rows: list[Measurement]
+    found: list[Finding] = field(default_factory=list)
+    threads: int = 1
+    seconds: float = math.nan
+
+    @property
+    def parts(self) -> dict[str, tuple[torch.Tensor, torch.Tensor] | torch.Tensor]:
+        """Split -> its (mean, scale), or z."""
+        if self.encoded.z is not None:
+            return {"sample": self.encoded.z}
+        pairs = {"train": self.encoded.train, "test": self.encoded.heldout}
+        return {split: pair for split, pair in pairs.items() if pair is not None}
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """Within the block torch computes with so many threads; afterwards with as many as before."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def audit_file(
+    path: Path, prior: str, console: Console, threads: int = 1, *, always: bool = False
+) -> Audited:
+    """Read a file and measure what it holds.
+
+    Simulated nulls of the tests, which depend on n and D alone, are kept in the data folder.
+
+    Args:
+        path: an .npz, see :mod:`bench.audit.archive`.
+        prior: a name of ``vaelib.priors.PRIORS``.
+        console: where warnings and, on a terminal, progress go: standard error.
+        threads: of torch; below 5,000 inputs, where more cost more than they give, one is used.
+        always: whether to use as many threads whatever the number of inputs.
+
+    Returns:
+        The audit.
+    """
+    start = time.perf_counter()
+    encoded = archive.read(path)
+    count = threads if always or _inputs(encoded) > _FEW else 1
+    for warning in encoded.warnings:
+        console.print(f"warning: {warning}", markup=False)
+    null = NormalNull(folder=_cache(console))
+    with _threads(count), _progress(console) as progress:
+        if encoded.train is None:
+            z = encoded.z
+            assert z is not None
+            rows = audit_samples(z, prior, null=null, progress=progress)
+            moments = {"sample": Moments.of_sample(z)}
+        else:
+            rows = audit(*encoded.train, prior, encoded.heldout, null=null, progress=progress)
+            moments = {"train": Moments.of(*encoded.train)}
+            if encoded.heldout is not None:
+                moments["test"] = Moments.of(*encoded.heldout)
+    found = findings(rows, moments) if prior == "normal" else []
+    return Audited(encoded, prior, rows, found, count, time.perf_counter() - start)
+
+
+def _cache(console: Console) -> Path | None:
+    """Where simulated nulls are kept; None where nothing can be written."""
+    folder = cache_folder(data_folder()) / "nulls"
+    with suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+    if os.access(folder, os.W_OK):
+        return folder
+    said = f"warning: cannot write to {folder}: nulls are simulated anew; set VAEBENCH_CACHE"
+    console.print(said, markup=False)
+    return None
+
+
+def _inputs(encoded: archive.Encoded) -> int:
+    return max(len(part) for part in (encoded.z, *(encoded.train or ())) if part is not None)
+
+
+@contextmanager
+def _progress(console: Console) -> Iterator[Progress]:
+    """A bar on a terminal, nothing elsewhere."""
+    if not console.is_terminal:
+        yield lambda stage, done, of: None
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Bar(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("reading", total=None)
+
+        def tell(stage: str, done: int, of: int) -> None:
+            bar.update(task, description=stage, completed=done, total=of)
+
+        yield tell

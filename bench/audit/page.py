@@ -1,0 +1,143 @@
+"""The page of an audit and its figures: quilt, quantiles of every dimension, where the KL lies."""
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+
+from bench.analysis.quantiles import SHARES, marginal_quantiles
+from bench.audit.audit import Audited
+from bench.audit.text import answer_cells, headline, measured_cells, note, title
+from bench.metrics.registry import METRICS
+from bench.report.figures.quantiles import quantile_plot
+from bench.report.figures.quilt import latent_quilt
+from bench.report.figures.style import STYLE, WIDTH, save
+from bench.report.markdown import markdown
+from vaelib.audits.measurement import Measurement
+from vaelib.seeding import stream
+
+__all__ = ["kl_bars", "page", "write_report"]
+
+_DRAWN = 5000  # inputs that a figure shows at most
+_BARS = {
+    "marginal_kl": "KL(q_N‖p)",
+    "marginal_kl_null": "explained by finite N",
+    "marginal_kl_excess": "excess",
+    "moment_kl": "mean and covariance alone",
+    "marginal_kl_loo": "leave-one-out",
+}
+
+
+def write_report(folder: Path, audited: Audited, name: str) -> Path:
+    """Write the page of an audit and its figures.
+
+    Args:
+        folder: made when it is absent.
+        audited: the audit.
+        name: of the file that was audited.
+
+    Returns:
+        The path of the page.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    figures = {}
+    quantiles = {}
+    who = "each input"
+    for split, part in audited.parts.items():
+        if isinstance(part, torch.Tensor):
+            quantiles[split] = np.quantile(part.numpy(), SHARES, axis=0).T
+            continue
+        mean, scale = (values.numpy() for values in _few(*part))
+        if len(part[0]) > _DRAWN:
+            who = f"{_DRAWN:,} random inputs"
+        quantiles[split] = marginal_quantiles(mean, scale)
+        if mean.shape[1] == 2:
+            what = f"{split}: z of {who}, draws of N(0, I), and their log-ratio"
+            figures[f"quilt-{split}"] = (what, latent_quilt(mean, scale))
+    what = "Quantiles of every dimension less those of N(0, 1): level is a match, a slope a wrong "
+    what += f"scale, an S a wrong shape; of {who}"
+    figures["quantiles"] = (what, quantile_plot(quantiles))
+    for split in audited.parts:
+        mine = [
+            r for r in audited.rows if r.split == split and not r.source and r.value is not None
+        ]
+        if any(row.metric == "marginal_kl_excess" for row in mine):
+            figures[f"kl-{split}"] = (f"{split}: where the KL lies", kl_bars(mine))
+    for file, (_, figure) in figures.items():
+        save(figure, folder / "figures" / f"{file}.png")
+    shown = [(caption, f"figures/{file}.png") for file, (caption, _) in figures.items()]
+    path = folder / "audit.md"
+    path.write_text(page(audited, name, shown), encoding="utf-8")
+    return path
+
+
+def _few(mean: torch.Tensor, scale: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    index = torch.randperm(len(mean), generator=stream("drawn inputs", 0))[:_DRAWN]
+    return mean[index], scale[index]
+
+
+def kl_bars(rows: list[Measurement]) -> Figure:
+    """Draw the joint KL, what finite N explains of it, and what is left.
+
+    Args:
+        rows: measurements of one split, with values.
+
+    Returns:
+        The figure; whiskers are 95 % Monte Carlo intervals.
+    """
+    chosen = {row.metric: row for row in rows if row.metric in _BARS}
+    names = [name for name in _BARS if name in chosen]
+    values = [chosen[name].value or 0.0 for name in names]
+    errors = [1.96 * (chosen[name].standard_error or 0.0) for name in names]
+    colours = ["#D55E00" if name == "marginal_kl_excess" else "#888888" for name in names]
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH, 2.0), layout="constrained")
+        axes = figure.subplots()
+        axes.barh(np.arange(len(names)), values, xerr=errors, color=colours, height=0.6)
+        axes.set_yticks(np.arange(len(names)), [_BARS[name] for name in names])
+        axes.invert_yaxis()
+        axes.axvline(0, c="#555555", lw=0.9)
+        axes.set_xlabel("nats")
+        axes.grid(axis="x")
+    return figure
+
+
+def page(audited: Audited, name: str, figures: Sequence[tuple[str, str]]) -> str:
+    """The audit as a Markdown page.
+
+    Args:
+        audited: the audit.
+        name: of the file that was audited.
+        figures: caption and path, relative to the page, of each figure.
+
+    Returns:
+        Markdown; the same for the same file.
+    """
+    parts = [f"# Audit of {name}", f"**{headline(audited)}**"]
+    if audited.found:
+        heads = ["question", "answer", "effect", "value", "95 % interval", "p-value"]
+        parts.append(markdown(heads, [answer_cells(one) for one in audited.found], left=3))
+        parts += [f"- **{one.question}**: {one.sentence}" for one in audited.found]
+    for caption, path in figures:
+        parts.append(f"![{caption}]({path})\n\n*{caption}*")
+    for split in audited.parts:
+        mine = [
+            [*measured_cells(row), note(audited, row)] for row in audited.rows if row.split == split
+        ]
+        parts.append(f"## {title(audited, split)}")
+        parts.append(markdown(["metric", "value", "p-value", "unit", "message"], mine))
+    parts += [
+        "## How to read this",
+        "± is half a 95 % Monte Carlo interval, at these inputs; intervals of the answers are over "
+        "inputs. Margins: `vaelib/findings.py`.",
+        _glossary({row.metric for row in audited.rows}),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _glossary(names: Collection[str]) -> str:
+    body = [[m.name, m.summary, m.reference] for m in METRICS.values() if m.name in names]
+    return markdown(["metric", "what it is", "from"], body, left=3)

@@ -1,0 +1,137 @@
+"""An audit in words: on the terminal, and as rows of JSON."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from rich.console import Console
+
+from bench.audit.audit import Audited
+from bench.metrics.registry import METRICS
+from bench.report.markdown import SPLITS, quantity
+from bench.report.terminal import table
+from vaelib.audits.answers import Finding
+from vaelib.audits.audit import CLASSIFIED, KERNEL_ROWS, TEST_ROWS, Measurement
+from vaelib.stats.goodness_of_fit import GOODNESS_OF_FIT_TESTS
+
+__all__ = ["answer_cells", "headline", "json_rows", "measured_cells", "note", "show", "title"]
+
+
+_SEEN = {
+    **dict.fromkeys(GOODNESS_OF_FIT_TESTS, TEST_ROWS),
+    "c2st_auc": CLASSIFIED,
+    "c2st_test": CLASSIFIED,
+    "mmd_squared": KERNEL_ROWS,
+}  # inputs at most
+
+
+def json_rows(audited: Audited) -> list[dict[str, Any]]:
+    """Rows as plain objects, with their units."""
+    return [
+        {**row.__dict__, "message": note(audited, row), "unit": METRICS[row.metric].unit}
+        for row in audited.rows
+    ]
+
+
+def show(audited: Audited, console: Console) -> None:
+    """Print the answers, then what was measured.
+
+    Args:
+        audited: the audit.
+        console: standard output.
+    """
+    _say(console, headline(audited), style="bold")
+    if audited.found:
+        heads = ["question", "answer", "effect (95 % interval)", "p-value"]
+        console.print(table(heads, map(_short, audited.found)))
+        for one in audited.found:
+            _say(console, f"{one.question}{':' * (one.question[-1] != '?')} {one.sentence}")
+    for split in (*SPLITS, "sample"):
+        mine = [row for row in audited.rows if row.split == split]
+        if mine:
+            there = [measured_cells(row) for row in mine if row.value is not None]
+            body = [[name, _with_unit(value, unit), p] for name, value, p, unit in there]
+            heads = ["metric", "value", "p-value"]
+            console.print(table(heads, body, title=title(audited, split)))
+            for text, names in _notes(audited, mine).items():
+                _say(console, f"{', '.join(names)}: {text}")
+    took = f"{audited.seconds:.1f} s on {audited.threads} thread{'s' * (audited.threads > 1)}"
+    _say(console, took)
+
+
+def _say(console: Console, text: str, style: str = "") -> None:
+    """Print a sentence; on a terminal it wraps between words."""
+    console.print(text, markup=False, style=style, soft_wrap=not console.is_terminal)
+
+
+def _with_unit(value: str, unit: str) -> str:
+    return value if unit in ("1", "flag", "statistic") else f"{value} {unit}"
+
+
+def note(audited: Audited, row: Measurement) -> str:
+    """What a reader must know about a number: its message, and whether it saw every input."""
+    most = _SEEN.get(row.metric, math.inf)
+    some = f"of {most:,} random inputs" if _size(audited, row.split)[0] > most else ""
+    return "; ".join(filter(None, [row.message, some]))
+
+
+def _notes(audited: Audited, rows: Sequence[Measurement]) -> dict[str, list[str]]:
+    """Note -> names of the metrics that it is about."""
+    notes: dict[str, list[str]] = {}
+    for row in rows:
+        if text := note(audited, row):
+            notes.setdefault(text, []).append(_name(row))
+    return notes
+
+
+def headline(audited: Audited) -> str:
+    """The question and its answer, in one line."""
+    if not audited.found:
+        return f"Against {audited.prior}: numbers only; plain answers are given for N(0, I)."
+    one = audited.found[-2]
+    return f"May I sample from N(0, I)? {one.verdict.upper()}. {one.sentence}"
+
+
+def _size(audited: Audited, split: str) -> tuple[int, int]:
+    """N and D."""
+    part = audited.parts[split]
+    n, dimensions = (part if isinstance(part, torch.Tensor) else part[0]).shape
+    return n, dimensions
+
+
+def title(audited: Audited, split: str) -> str:
+    """A split with its N and D."""
+    n, dimensions = _size(audited, split)
+    return f"{split}: {n:,} inputs, D = {dimensions}"
+
+
+def answer_cells(one: Finding) -> list[str]:
+    """One answer: question, verdict, effect, value, 95 % interval, p-value."""
+    value = "" if one.value is None else f"{one.value:.4g}"
+    interval = "" if one.interval is None else f"{one.interval[0]:.3g} to {one.interval[1]:.3g}"
+    p_value = "" if one.p_value is None else f"{one.p_value:.2g}"
+    return [one.question, one.verdict, one.effect, value, interval, p_value]
+
+
+def _short(one: Finding) -> list[str]:
+    """The same in four cells."""
+    question, verdict, effect, value, interval, p_value = answer_cells(one)
+    words = [effect, value, f"({interval})" if interval else ""]
+    return [question, verdict, " ".join(filter(None, words)), p_value]
+
+
+def _name(row: Measurement) -> str:
+    return row.metric + (" (rescaled)" if row.source == "gauge_fixed" else "")
+
+
+def measured_cells(row: Measurement) -> list[str]:
+    """One number: metric, value ± half its 95 % interval, p-value, unit."""
+    if row.value is None:
+        value = "–"
+    elif row.standard_error is None or row.standard_error <= 1e-6 * abs(row.value):
+        value = quantity(row.value)
+    else:
+        value = quantity(row.value, 1.96 * row.standard_error)
+    p_value = "" if row.p_value is None else f"{row.p_value:.2g}"
+    return [_name(row), value, p_value, METRICS[row.metric].unit]

@@ -1,0 +1,1 @@
+"""The suite's own calibration: estimators, levels, intervals, error rates."""

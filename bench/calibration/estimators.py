@@ -1,0 +1,69 @@
+"""Every estimator against its oracle: one task per case."""
+
+import functools
+import math
+from typing import Any
+
+import numpy as np
+
+from bench.calibration.distance_cases import distance_cases
+from bench.calibration.divergence_cases import divergence_cases
+from bench.calibration.exact_cases import exact_cases
+from bench.calibration.task import Case, Task
+
+__all__ = ["EXACT", "estimator_cases", "estimator_row", "estimator_tasks"]
+
+EXACT = 1e-6
+"""Largest error of an exact estimator."""
+
+
+@functools.cache
+def estimator_cases() -> dict[str, Case]:
+    """All cases by name."""
+    cases = [*divergence_cases(), *exact_cases(), *distance_cases()]
+    return {case.name: case for case in cases}
+
+
+def estimator_tasks(quick: bool) -> list[Task]:
+    """One task per case.
+
+    Args:
+        quick: A tenth of the repetitions.
+
+    Returns:
+        The tasks.
+    """
+    share = 10 if quick else 1
+    return [Task("estimators", n, c.repetitions // share) for n, c in estimator_cases().items()]
+
+
+def estimator_row(task: Task) -> list[dict[str, Any]]:
+    """Run one task.
+
+    Args:
+        task: Of this subject.
+
+    Returns:
+        One row: mean and standard error of the estimates, largest error, and how many of the
+        printed standard errors (``printed`` of them) cover the oracle at 1.96.
+    """
+    case, generator = estimator_cases()[task.name], task.generator
+    found = np.array([case.estimate(generator) for _ in range(task.repetitions)])
+    oracle, values = case.oracle(), found[:, 0]
+    inside = np.abs(values - oracle) < 1.96 * found[:, 1]
+    return [
+        {
+            "estimator": case.estimator,
+            "setting": case.setting,
+            "promise": case.promise,
+            "oracle": oracle,
+            "source": case.source,
+            "again": task.again,
+            "repetitions": len(values),
+            "mean": float(values.mean()),
+            "error": float(values.std(ddof=1)) / math.sqrt(len(values)),
+            "largest": float(np.abs(values - oracle).max()),
+            "printed": int(np.isfinite(found[:, 1]).sum()),
+            "covered": int(inside.sum()),
+        }
+    ]

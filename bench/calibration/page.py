@@ -1,0 +1,283 @@
+"""The page of the calibration, made from its tables alone."""
+
+import math
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+
+from bench.calibration.figures import bias_figure, excess_figure, level_figure, power_figure
+from bench.calibration.samples import DESCRIPTIONS
+from bench.calibration.task import BAND, clopper_pearson
+from bench.calibration.verdicts import read_table, summary
+from bench.files import write_atomically
+from bench.report.figures.style import save
+from bench.report.markdown import markdown, quantity
+
+__all__ = ["write_validity"]
+
+_PROMISES = {
+    "unbiased": "unbiased",
+    "mean known": "biased, mean known",
+    "at most": "oracle is an upper bound",
+    "at least": "oracle is a lower bound",
+    "exact": "exact",
+}
+_HOW_TO_READ = f"""## How to read this
+
+* **z**: bias over its Monte Carlo standard error. About one in 370 exceeds 3 by chance.
+* **Band**: what a test that holds its level rejects in {BAND:.1%} of such runs: binomial, or
+  beta-binomial where repetitions share null draws. In square brackets: the exact (Clopper–Pearson)
+  95 % interval of the rate. Above the band is a defect; below it, a test is conservative.
+* What fell out of its band was run once more on fresh streams, with four times the repetitions,
+  and only that second run counts (marked ²).
+* **Fresh null**: null draws made anew for every few hundred repetitions. **Shipped null**: the 999
+  draws that the suite uses, fixed so that a p-value is the same whenever it is computed. Given 999
+  draws the level of a test is itself random, .05 ± .007 and .01 ± .003 (standard deviations), and
+  the same for all who use that n and D.
+* **Power**: share of rejections at level .05. A test "permuted" takes n fresh draws of the prior
+  and permutes labels: the form for priors without a closed form.
+* All streams are named and seeded: the same command gives the same page.
+"""
+
+
+def write_validity(results: Path, name: str) -> Path:
+    """Write the page and its figures.
+
+    Args:
+        results: Folder of all results; the tables lie in its folder ``name``.
+        name: Of the page.
+
+    Returns:
+        The page.
+    """
+    folder = results / name
+    tables = {
+        subject: read_table(folder, subject)
+        for subject in ("estimators", "excess", "levels", "power", "intervals")
+    }
+    fresh = tables["levels"][tables["levels"]["null"] == "fresh"]
+    for title, figure in (
+        ("excess", excess_figure(tables["excess"])),
+        ("bias", bias_figure(tables["estimators"])),
+        ("levels", level_figure(fresh)),
+        ("power", power_figure(tables["power"])),
+    ):
+        save(figure, folder / "figures" / f"{title}.png")
+    quick = name.endswith("-quick")
+    parts = [
+        "# Is the suite itself calibrated?" + " (quick form)" * quick,
+        _verdict(folder),
+        f"Made by `vaebench validate{' --quick' * quick}`; raw numbers in [{name}/]({name}/)."
+        + " The quick form has few settings and repetitions, and sees gross defects alone." * quick,
+        *_excess_section(tables["excess"], name),
+        *_estimator_section(tables["estimators"], name),
+        *_level_section(tables["levels"], name),
+        *_power_section(tables["power"], name),
+        *_interval_section(tables["intervals"]),
+        _HOW_TO_READ,
+    ]
+    page = results / f"{name}.md"
+    write_atomically(page, ("\n\n".join(parts).rstrip() + "\n").encode())
+    return page
+
+
+def _verdict(folder: Path) -> str:
+    count, text = summary(folder)
+    first = f"{count} lie outside" if count else "Nothing lies outside its band"
+    return f"**{first}**: {text}"
+
+
+def _mark(row: pd.Series) -> str:
+    return " ²" if row.get("again", 0) else ""
+
+
+def _excess_section(table: pd.DataFrame, name: str) -> list[str]:
+    body = []
+    for _, row in table.sort_values(["D", "N", "rate"]).iterrows():
+        numbers = [
+            quantity(row[part], 1.96 * row[f"{part}_error"])
+            for part in ("rate", "marginal_kl", "null", "excess", "loo")
+        ]
+        z = f"{row['z']:.1f}{_mark(row)}"
+        flag = "yes" if row["saturated"] else ""
+        settings = [int(row["D"]), f"{int(row['N']):,}", f"{row['scale']:g}"]
+        body.append([*settings, *numbers, f"{row['floor']:.2f}", flag, _bold(z, row["outside"])])
+    heads = ["D", "N", "scale", "rate R", "raw KL(q_N‖p)", "null", "excess", "leave-one-out"]
+    return [
+        "## Raw KL grows with the rate; the excess stays 0",
+        "Encoders whose population is the prior: means from N(0, 1 - s²), scale s. The true "
+        "KL(q‖p) is 0 in every row. Raw KL of N inputs is not, and its floor R - log N says why; "
+        "the excess over the null is, and the leave-one-out end stays below. Nats, mean ± 1.96 "
+        "standard errors over encoders.",
+        f"![raw KL, null and excess against the rate]({name}/figures/excess.png)",
+        markdown([*heads, "floor", "saturated", "z of the excess"], body, left=0),
+    ]
+
+
+def _bold(text: str, outside: object) -> str:
+    return f"**{text}**" if outside else text
+
+
+def _estimator_section(table: pd.DataFrame, name: str) -> list[str]:
+    body, full = [], []
+    for estimator, part in table.groupby("estimator", sort=False):
+        largest = part["z"].abs().max()
+        exact = part.loc[part["promise"] == "exact", "largest"].max()
+        promises = ", ".join(_PROMISES[text] for text in dict.fromkeys(part["promise"]))
+        printed = part["printed"].sum()
+        body.append(
+            [
+                f"`{estimator}`",
+                promises,
+                len(part),
+                "–" if math.isnan(largest) else f"{largest:.1f}",
+                "–" if math.isnan(exact) else f"{exact:.0e}",
+                f"{part['covered'].sum() / printed:.3f}" if printed else "–",
+                int(part["outside"].sum()) or "",
+            ]
+        )
+    for _, row in table.iterrows():
+        full.append(
+            [
+                f"`{row['estimator']}`",
+                row["setting"],
+                _PROMISES[row["promise"]],
+                row["source"],
+                row["repetitions"],
+                f"{row['oracle']:.5g}",
+                f"{row['mean']:.5g}",
+                f"{row['bias']:.1e}",
+                f"{row['error']:.1e}",
+                "–"
+                if math.isnan(row["z"])
+                else _bold(f"{row['z']:.2f}", row["outside"]) + _mark(row),
+                f"{row['covered'] / row['printed']:.3f}" if row["printed"] else "–",
+            ]
+        )
+    expected = 0.0027 * table["z"].notna().sum()
+    return [
+        "## Estimators against their oracles",
+        f"By chance {expected:.1f} of the {table['z'].notna().sum()} z would exceed 3 in a first "
+        "run. Coverage: how often value ± 1.96 printed standard errors holds the oracle; the error "
+        "of one draw per component errs on the large side, that of `marginal_kl_loo` is over "
+        "inputs too, and the few points below its quantile make that of `hole_mass` short.",
+        f"![bias in standard errors]({name}/figures/bias.png)",
+        markdown(
+            ["estimator", "docstring promises", "settings", "largest \\|z\\|".replace("\\", "")]
+            + ["largest error, exact", "coverage", "outside"],
+            body,
+            left=2,
+        ),
+        "<details><summary>Every setting</summary>",
+        markdown(
+            ["estimator", "setting", "promise", "oracle from", "repetitions", "oracle", "mean"]
+            + ["bias", "standard error", "z", "coverage"],
+            full,
+            left=4,
+        ),
+        "</details>",
+    ]
+
+
+def _level_section(table: pd.DataFrame, name: str) -> list[str]:
+    fresh, shipped = (table[table["null"] == kind] for kind in ("fresh", "shipped"))
+    low = fresh[fresh["conservative"]]
+    parts = [
+        "## Levels of the tests",
+        "Rejections where the null is true, z ~ N(0, I) or a matched encoder. "
+        + _listed(low, "Conservative, below their band")
+        + " Beyond 1,000 rows the statistics of cost O(n²) take their null from 1,000.",
+        f"![rejection rates and their bands]({name}/figures/levels.png)",
+        *_level_tables(fresh),
+    ]
+    if len(shipped):
+        parts += ["### Given the shipped null draws", *_level_tables(shipped)]
+    body = []
+    for _, row in table.iterrows():
+        ends = clopper_pearson(int(row["rejections"]), int(row["repetitions"]))
+        body.append(
+            [
+                row["test"],
+                f"{row['n']:,}",
+                row["D"],
+                row["null"] if row["draws"] else "none shared",
+                f"{row['level']:g}",
+                f"{row['rejections']} of {row['repetitions']}{_mark(row)}",
+                f"[{ends[0]:.4f}, {ends[1]:.4f}]",
+                f"{row['low']}–{row['high']}",
+                "**above**" if row["outside"] else "below" if row["conservative"] else "inside",
+            ]
+        )
+    heads = ["test", "n", "D", "null draws", "level", "rejections", "exact 95 % interval"]
+    table_text = markdown([*heads, "band", "verdict"], body)
+    return [*parts, "<details><summary>Every count</summary>", table_text, "</details>"]
+
+
+def _listed(rows: pd.DataFrame, text: str) -> str:
+    if rows.empty:
+        return ""
+    names = dict.fromkeys(
+        f"{row['test']} (n = {row['n']:,}, D = {row['D']}, level {row['level']:g})"
+        for _, row in rows.iterrows()
+    )
+    return f"{text}: {', '.join(names)}."
+
+
+def _level_tables(table: pd.DataFrame) -> Iterable[str]:
+    settings = list(dict.fromkeys(zip(table["n"], table["D"], strict=True)))
+    for level, part in table.groupby("level", sort=False):
+        body = []
+        for test, rows in part.groupby("test", sort=False):
+            cells = {}
+            for _, row in rows.iterrows():
+                rate = row["rejections"] / row["repetitions"]
+                text = f"{rate:.4f}".removeprefix("0") + _mark(row)
+                cells[row["n"], row["D"]] = _bold(text, row["outside"])
+            body.append([test, *(cells.get(setting, "–") for setting in settings)])
+        heads = [f"level {level:g}", *(f"n = {n:,}, D = {d}" for n, d in settings)]
+        yield markdown(heads, body)
+
+
+def _power_section(table: pd.DataFrame, name: str) -> list[str]:
+    alternatives = list(dict.fromkeys(table["alternative"]))
+    body = []
+    for (n, d, test), part in table.groupby(["n", "D", "test"], sort=False):
+        power = dict(zip(part["alternative"], part["power"], strict=True))
+        cells = [f"{power[one]:.2f}" if one in power else "–" for one in alternatives]
+        body.append([test, n, d, part["repetitions"].iloc[0], *cells])
+    explained = "; ".join(f"{one}: {DESCRIPTIONS[one]}" for one in alternatives)
+    return [
+        "## Power",
+        f"Rejections at level .05. {explained}.",
+        f"![power of every test]({name}/figures/power.png)",
+        "<details><summary>As a table</summary>",
+        markdown(["test", "n", "D", "repetitions", *alternatives], body),
+        "</details>",
+    ]
+
+
+def _interval_section(table: pd.DataFrame) -> list[str]:
+    body = []
+    for _, row in table.iterrows():
+        low, high = clopper_pearson(int(row["held"]), int(row["repetitions"]))
+        rate = f"{row['held'] / row['repetitions']:.3f}{_mark(row)}"
+        body.append(
+            [
+                row["what"],
+                row["setting"],
+                row["promise"],
+                f"{row['nominal']:g}",
+                row["repetitions"],
+                _bold(rate, row["outside"]),
+                f"[{low:.3f}, {high:.3f}]",
+            ]
+        )
+    heads = ["what is printed", "where", "promise", "nominal", "repetitions", "held"]
+    return [
+        "## Intervals, tie groups, ranks, and the gate",
+        "How often what is printed holds. Student's t is exact for normal values; skewed ones are "
+        "there to show what breaking that assumption costs at few seeds. The errors of `audit()` "
+        "are Monte Carlo errors at given inputs, and approximate.",
+        markdown([*heads, "exact 95 % interval"], body, left=3),
+    ]

@@ -1,0 +1,150 @@
+"""What the raw numbers of the calibration say: inside or outside, and by how much."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from bench.calibration.estimators import EXACT
+from bench.calibration.intervals import APPROXIMATE
+from bench.calibration.task import BAND, band
+
+__all__ = ["LARGEST_Z", "decisive", "judged", "read_table", "summary"]
+
+LARGEST_Z = 3.0
+"""Standard errors from the oracle beyond which an estimator is outside."""
+
+
+def read_table(folder: Path, subject: str) -> pd.DataFrame:
+    """Read one table with its verdicts.
+
+    Args:
+        folder: Of the page's tables.
+        subject: Name of the table.
+
+    Returns:
+        The table as `judged`; what was run again stands in the last run alone.
+    """
+    frame = pd.read_csv(folder / f"{subject}.csv")
+    return judged(subject, decisive(frame))
+
+
+def decisive(frame: pd.DataFrame) -> pd.DataFrame:
+    """Drop first runs of what was run again.
+
+    Args:
+        frame: A table.
+
+    Returns:
+        Its decisive rows; those whose parameters agree were one experiment.
+    """
+    keys = [name for name in _KEYS if name in frame]
+    if "again" not in frame:
+        return frame
+    groups = frame.groupby(keys, sort=False, dropna=False)
+    order, last = groups.ngroup(), groups["again"].transform("max")
+    kept = frame.assign(order=order)[frame["again"] == last].sort_values("order", kind="stable")
+    return kept.drop(columns="order").reset_index(drop=True)
+
+
+_KEYS = ("estimator", "what", "setting", "test", "n", "D", "N", "scale", "null", "level")
+
+
+def judged(subject: str, frame: pd.DataFrame) -> pd.DataFrame:
+    """Add verdicts to a table.
+
+    Args:
+        subject: Its name.
+        frame: Decisive rows.
+
+    Returns:
+        The table, parts summed, with the column ``outside`` and what it rests on.
+    """
+    return _JUDGES[subject](frame)
+
+
+def _estimators(frame: pd.DataFrame) -> pd.DataFrame:
+    bias = frame["mean"] - frame["oracle"]
+    z = bias / frame["error"].clip(lower=1e-12)
+    beyond = z.abs() > LARGEST_Z
+    beyond = beyond.mask(frame["promise"] == "at most", z > LARGEST_Z)
+    beyond = beyond.mask(frame["promise"] == "exact", frame["largest"] > EXACT)
+    return frame.assign(bias=bias, z=z.mask(frame["promise"] == "exact"), outside=beyond)
+
+
+def _excess(frame: pd.DataFrame) -> pd.DataFrame:
+    z = frame["excess"] / frame["excess_error"]
+    low = frame["loo"] / frame["loo_error"] > LARGEST_Z
+    high = frame["marginal_kl"] / frame["marginal_kl_error"] < -LARGEST_Z
+    return frame.assign(z=z, outside=(z.abs() > LARGEST_Z) | low | high)
+
+
+def _levels(frame: pd.DataFrame) -> pd.DataFrame:
+    keys = ["test", "n", "D", "null", "level", "draws"]
+    sums = frame.groupby(keys, sort=False).agg(
+        parts=("part", "count"),
+        repetitions=("repetitions", "sum"),
+        rejections=("rejections", "sum"),
+        again=("again", "max"),
+    )
+    table = sums.reset_index()
+    nulls = table["parts"].where(table["draws"] > 0, 0)
+    columns = (table["level"], table["repetitions"], nulls, table["draws"])
+    ends = [band(*one) for one in zip(*columns, strict=True)]
+    low, high = np.array(ends).reshape(-1, 2).T
+    return table.assign(
+        low=low,
+        high=high,
+        outside=table["rejections"] > high,
+        conservative=table["rejections"] < low,
+    )
+
+
+def _power(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.assign(power=frame["rejections"] / frame["repetitions"], outside=False)
+
+
+def _intervals(frame: pd.DataFrame) -> pd.DataFrame:
+    least = frame["nominal"] - APPROXIMATE * (frame["promise"] == "about")
+    ends = [
+        (band(one, n)[0], band(nominal, n)[1])
+        for one, nominal, n in zip(least, frame["nominal"], frame["repetitions"], strict=True)
+    ]
+    low, high = np.array(ends).reshape(-1, 2).T
+    beyond = (frame["held"] < low) & (frame["promise"] != "no promise")
+    beyond |= (frame["held"] > high) & (frame["promise"] == "exact")
+    return frame.assign(low=low, high=high, outside=beyond)
+
+
+_JUDGES: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
+    "estimators": _estimators,
+    "excess": _excess,
+    "levels": _levels,
+    "power": _power,
+    "intervals": _intervals,
+}
+
+_SENTENCES = {
+    "estimators": f"of {{}} estimators more than {LARGEST_Z:g} standard errors from its oracle",
+    "excess": f"of {{}} excesses more than {LARGEST_Z:g} standard errors from 0",
+    "levels": f"of {{}} levels of tests above its {BAND:.1%} band",
+    "intervals": "of {} intervals and gates short of its coverage",
+}
+
+
+def summary(folder: Path) -> tuple[int, str]:
+    """Count what lies outside.
+
+    Args:
+        folder: Of the page's tables.
+
+    Returns:
+        How many, and one sentence.
+    """
+    counts, parts = 0, []
+    for subject, text in _SENTENCES.items():
+        beyond = read_table(folder, subject)["outside"]
+        counts += int(beyond.sum())
+        parts.append(f"{int(beyond.sum())} {text.format(len(beyond))}")
+    return counts, "; ".join(parts) + "."

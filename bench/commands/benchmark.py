@@ -1,0 +1,65 @@
+"""Run what a plan lacks, then write its rows, its matrix and where they come from."""
+
+import json
+from collections.abc import Collection
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bench.files import write_atomically
+from bench.metrics.registry import METRICS, register, remember
+from bench.rows import csv_bytes, rows
+from bench.run.executors import Executor
+from bench.run.plan import Plan
+from bench.run.progress import Progress
+from bench.run.provenance import provenance
+from bench.run.runner import run
+from bench.run.store import Store
+from bench.run.summary import Summary
+
+__all__ = ["benchmark"]
+
+
+def benchmark(
+    planned: Plan,
+    executor: Executor,
+    progress: Progress,
+    *,
+    only: Collection[str] = (),
+    keep_stale: bool = False,
+) -> Summary:
+    """Run what a plan lacks, then write ``rows.csv``, ``matrix.toml``, ``provenance.json``.
+
+    Args:
+        planned: the plan.
+        executor: where to run.
+        progress: told what happens.
+        only: names of the configurations to run, what diverged of them too; all by default. The
+            rows are those of the whole plan in any case.
+        keep_stale: take the results of other code as they are.
+
+    Returns:
+        What became of every cell that was to run.
+    """
+    start = datetime.now(UTC)
+    store = Store(planned.folder)
+    jobs = [job for job in planned.jobs if not only or job["name"] in only]
+    with store.lock():
+        summary = run(jobs, store, executor, progress, keep_stale=keep_stale, again=bool(only))
+        units = {name: metric.unit for name, metric in METRICS.items()}
+        codes = {cell: job["code"] for job in planned.jobs for cell in job["cells"]}
+        frame = rows(planned.matrix.name, planned.cells, store, units, codes)
+        _update(planned.folder / "rows.csv", csv_bytes(frame))
+        _update(planned.folder / "matrix.toml", planned.matrix.text.encode())
+        remember(planned.folder, [m.name for m in register(planned.matrix.metrics)])
+        if set(summary.statuses) != summary.cached:
+            device = planned.jobs[0]["device"]
+            record = provenance(start, workers=executor.workers, device=device)
+            text = json.dumps(record, indent=2) + "\n"
+            write_atomically(planned.folder / "provenance.json", text.encode())
+    return summary
+
+
+def _update(path: Path, data: bytes) -> None:
+    """Write a file unless it holds the same already, so that its age says when it changed."""
+    if not path.is_file() or path.read_bytes() != data:
+        write_atomically(path, data)

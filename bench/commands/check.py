@@ -1,0 +1,120 @@
+"""The check of a matrix: run what is missing, then compare with a baseline.
+
+The run goes to a folder of its own, so that it never overwrites what it is compared with.
+"""
+
+import sys
+from pathlib import Path
+
+import pandas as pd
+from rich.console import Console
+
+from bench.analysis.gate import Comparison, GateError, compare, examine, exit_code
+from bench.commands.benchmark import benchmark
+from bench.files import write_atomically
+from bench.matrix.language import load
+from bench.metrics.registry import METRICS
+from bench.report.gate_page import junit, label, line, page, sentence, worst_first
+from bench.rows import read_rows
+from bench.run.executors import Executor
+from bench.run.plan import Plan, plan
+from bench.run.progress import Progress, progress_on
+from bench.run.request import Request
+from bench.run.resources import device_of, executor_of
+from bench.run.summary import Summary
+
+__all__ = ["check", "execute", "read_baseline"]
+
+_ANEW = "make it anew from a run that you trust"
+
+
+def read_baseline(path: Path) -> pd.DataFrame:
+    """Read the rows of a baseline.
+
+    Args:
+        path: A ``rows.csv``.
+
+    Returns:
+        Tidy rows.
+
+    Raises:
+        GateError: If it is no table of rows, or breaks off in the middle of one.
+    """
+    try:
+        whole = path.read_bytes().endswith(b"\n")
+        frame = read_rows(path)
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise GateError(f"expected a readable baseline in {path} ({reason}); {_ANEW}") from None
+    if not whole:
+        raise GateError(f"expected whole rows in {path}, got a last one cut short; {_ANEW}")
+    return frame
+
+
+def check(
+    planned: Plan, baseline: Path, executor: Executor, progress: Progress
+) -> tuple[Summary, list[Comparison]]:
+    """Run what a plan lacks and compare its rows with a baseline.
+
+    Args:
+        planned: The plan.
+        baseline: The ``rows.csv`` to compare with, which is examined before anything runs.
+        executor: Where to run.
+        progress: Told what happens.
+
+    Returns:
+        What became of every cell, and the comparisons.
+
+    Raises:
+        GateError: If the baseline cannot serve, or is what the run would write.
+    """
+    own = planned.folder / "rows.csv"
+    if own.resolve() == baseline.resolve():
+        raise GateError(f"expected --results apart from the baseline, got the folder of {baseline}")
+    theirs = read_baseline(baseline)
+    seeds: dict[str, set[int]] = {}
+    for cell in planned.cells:
+        seeds.setdefault(cell.configuration.name, set()).add(cell.seed)
+    examine(theirs, planned.matrix.name, seeds)
+    summary = benchmark(planned, executor, progress)
+    return summary, compare(read_rows(own), theirs)
+
+
+def execute(
+    request: Request,
+    console: Console,
+    baseline: Path,
+    strict: bool,
+    markdown: Path | None,
+    xml: Path | None,
+) -> int:
+    """Run what ``vaebench check`` asks for, and say what the gate found.
+
+    Args:
+        request: What is to run.
+        console: Where to say it.
+        baseline: The ``rows.csv`` to compare with.
+        strict: Whether INCONCLUSIVE fails, too.
+        markdown: Where a page for a job summary goes, if one is wanted.
+        xml: Where JUnit test cases go, if they are wanted.
+
+    Returns:
+        The exit code: 0 fine, 1 regressed, 2 not comparable.
+    """
+    matrix = load(request.matrix, metrics=METRICS)
+    planned = plan(matrix, request.results, device_of(request))
+    try:
+        summary, found = check(planned, baseline, executor_of(request), progress_on(console))
+    except GateError as error:
+        print(f"vaebench: {error}", file=sys.stderr)
+        return 2
+    if markdown:
+        write_atomically(markdown, page(found, matrix.name, str(baseline)).encode())
+    if xml:
+        write_atomically(xml, junit(found, matrix.name))
+    console.print(summary.text(planned.folder, request.command("--only") + " {name}"), markup=False)
+    for one in worst_first(found):
+        if one.verdict != "OK":
+            console.print(f"{one.verdict} {label(one)}: {sentence(one)}", markup=False)
+    console.print(line(found), markup=False)
+    return max(exit_code(found, strict=strict), 2 * summary.interrupted)

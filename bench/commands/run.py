@@ -1,0 +1,170 @@
+"""What ``vaebench run`` does: checks, the dry run, the run, its pages and its last lines."""
+
+import csv
+from collections import Counter
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+
+from bench.commands.benchmark import benchmark
+from bench.errors import UserError
+from bench.matrix.files import leading_comment
+from bench.matrix.language import load
+from bench.metrics.registry import METRICS
+from bench.report import page as pages
+from bench.report.arrays import pictured
+from bench.report.terminal import table
+from bench.run.estimate import estimate
+from bench.run.plan import Plan, plan
+from bench.run.progress import duration, progress_on
+from bench.run.request import Request
+from bench.run.resources import cores, device_of, executor_of
+from bench.run.staleness import Known, changed, inspect
+from bench.run.store import Store, StoreError
+from vaelib.numerics.matmul import has_bfloat16_units
+
+__all__ = ["execute", "write_pages"]
+
+_STATES = ("cached", "stale", "failed", "missing")
+
+
+def execute(request: Request, console: Console) -> int:
+    """Runs a matrix.
+
+    Args:
+        request: what was asked for.
+        console: where to say what happens.
+
+    Returns:
+        The exit code: 0 fine, 2 cells failed or missing.
+
+    Raises:
+        UserError: for a mistake in the matrix or the options.
+        StoreError: if the results folder cannot be used.
+    """
+    matrix = load(request.matrix, overrides=request.overrides, seeds=request.seeds, metrics=METRICS)
+    names = {configuration.name for configuration in matrix.configurations}
+    for name in request.only:
+        if name not in names:
+            known = ", ".join(sorted(names))
+            raise UserError(f"--only: unknown configuration {name!r}. Known: {known}")
+    planned = plan(matrix, request.results, device_of(request), request.timeout)
+    _warn_of_other_rows(request, planned, console)
+    _warn_of_slow_products(planned, console)
+    if request.dry_run:
+        _show(request, planned, console)
+        return 0
+    executor = executor_of(request)
+    page = request.results / f"{matrix.name}.md"
+    try:
+        summary = benchmark(
+            planned,
+            executor,
+            progress_on(console),
+            only=request.only,
+            keep_stale=request.allow_stale,
+        )
+        if _outdated(page):
+            write_pages(request.results, matrix.name, pictured(planned))
+    except OSError as error:
+        reason = error.strerror or error
+        raise StoreError(
+            f"cannot write to {planned.folder}: {reason}; what ran is kept, so make room, or "
+            "choose another folder, and run the same command"
+        ) from error
+    # A name holds no character that a shell would read, so it may be filled in later.
+    again = request.command("--only") + " {name}"
+    console.print(summary.text(page, again), markup=False)
+    return summary.exit_code
+
+
+def _warn_of_other_rows(request: Request, planned: Plan, console: Console) -> None:
+    """Says so where changed options are about to replace the rows of the matrix as it is."""
+    path = planned.folder / "rows.csv"
+    if not (request.overrides or request.seeds) or not path.is_file():
+        return
+    with open(path, newline="") as file:
+        there = {row.get("cell", "") for row in csv.DictReader(file)}
+    lost = len(there - {cell.id for cell in planned.cells})
+    if lost:
+        what = "leaves out" if request.dry_run else "replaces"
+        console.print(
+            f"warning: {planned.folder} holds rows of {lost} other cells, which this run {what} in "
+            "rows.csv and the pages; --results DIR keeps both",
+            markup=False,
+        )
+
+
+def _warn_of_slow_products(planned: Plan, console: Console) -> None:
+    """Says so where an option that should save time costs time."""
+    half = {
+        job["name"]
+        for job in planned.jobs
+        if job["device"] == "cpu" and job["configuration"]["training"]["precision"] == "bfloat16"
+    }
+    if half and has_bfloat16_units() is False:
+        console.print(
+            'warning: training.precision = "bfloat16", and this processor has no units for it: '
+            f"{len(half)} configuration{'s' * (len(half) > 1)} will take about twice as long to "
+            "train as with float32",
+            markup=False,
+        )
+
+
+def _show(request: Request, planned: Plan, console: Console) -> None:
+    """Prints what is cached, stale, failed and missing, and an estimate of the time."""
+    jobs = [job for job in planned.jobs if not request.only or job["name"] in request.only]
+    known = inspect(jobs, Store(planned.folder))
+    states = {job["name"]: Counter[str]() for job in jobs}
+    for found in known.values():
+        states[found.name][found.state] += 1
+    body = [
+        [name, str(counts.total()), *(str(counts[state]) for state in _STATES)]
+        for name, counts in states.items()
+    ]
+    console.print(table(["configuration", "seeds", *_STATES], body))
+    for line in changed(known):
+        console.print(line, markup=False)
+    keep = {"cached", "stale"} if request.allow_stale else {"cached"}
+    todo = [{**job, "cells": cells} for job in jobs if (cells := _left(job["cells"], known, keep))]
+    count = sum(len(job["cells"]) for job in todo)
+    totals = sum(states.values(), Counter[str]())
+    counted = ", ".join(f"{totals[state]} {state}" for state in _STATES)
+    line = f"{totals.total()} cells: {counted}; {count} to run"
+    if count and request.executor == "local":
+        workers = request.workers or cores()
+        seconds = estimate(todo, known, workers)
+        line += f", about {duration(seconds)} with {workers} worker{'s' * (workers > 1)}"
+    console.print(f"{line} -> {planned.folder}", markup=False)
+
+
+def _left(
+    cells: Mapping[str, int], known: Mapping[str, Known], keep: Collection[str]
+) -> dict[str, int]:
+    return {cell: seed for cell, seed in cells.items() if known[cell].state not in keep}
+
+
+def _outdated(page: Path) -> bool:
+    """Whether a page is older than what it is made from."""
+    sources = [page.with_suffix("") / name for name in ("rows.csv", "matrix.toml")]
+    return not page.is_file() or any(
+        source.stat().st_mtime_ns > page.stat().st_mtime_ns for source in sources
+    )
+
+
+def write_pages(results: Path, name: str, arrays: Mapping[str, np.ndarray] | None = None) -> Path:
+    """Writes the pages of a matrix from its rows.
+
+    Args:
+        results: folder of all results.
+        name: of the matrix.
+        arrays: what to draw; that of the last run where None.
+
+    Returns:
+        The page.
+    """
+    file = results / name / "matrix.toml"
+    comment = leading_comment(file.read_text()) if file.is_file() else ""
+    return pages.write_pages(results, name, comment, arrays=arrays)

@@ -1,0 +1,1 @@
+"""Matrix files: their language, their components, the configurations that they mean."""

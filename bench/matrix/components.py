@@ -1,0 +1,201 @@
+"""Names and options: what a matrix file may say about one component.
+
+A component is named by an entry of a table of vaelib (``"normal"``) or by an import path
+(``"mypackage.module:MyPrior"``). Its keyword-only parameters are its options: their names,
+annotations and defaults are the schema.
+"""
+
+import inspect
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, ConfigDict, PydanticUserError, TypeAdapter, ValidationError
+
+from bench.errors import LONGEST, MatrixError, shown, unknown
+from bench.matrix.registry import FAMILIES, component
+from vaelib.samples.options import SOURCES, Quality
+from vaelib.training import Training
+
+__all__ = ["Name", "Option", "Text", "arguments", "fitting", "resolve", "schema"]
+
+
+def _name(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", text):
+        raise ValueError("should be 1 to 64 letters, digits, - and _")
+    return text
+
+
+def _text(text: str) -> str:
+    if not text.strip() or not text.isprintable():
+        raise ValueError("should be one line of printable text")
+    return text
+
+
+Name = Annotated[str, AfterValidator(_name)]  # becomes a file name
+Text = Annotated[str, AfterValidator(_text)]  # people read it
+
+
+@dataclass(frozen=True)
+class Option:
+    """One keyword of a component.
+
+    Attributes:
+        adapter: validates and normalises its values.
+        default: its default, ``inspect.Parameter.empty`` where it must be given.
+    """
+
+    adapter: TypeAdapter[Any]
+    default: Any
+
+    @property
+    def required(self) -> bool:
+        """Whether it has no default."""
+        return self.default is inspect.Parameter.empty
+
+
+@cache
+def schema(target: Callable[..., Any], *, every: bool = False) -> dict[str, Option]:
+    """The options of a component, by name.
+
+    Args:
+        target: the component.
+        every: whether all its parameters are options, not the keyword-only ones alone.
+
+    Returns:
+        The options in the order of the signature; defaults as plain JSON values.
+
+    Raises:
+        MatrixError: for a signature that cannot be read or an annotation that TOML cannot fill.
+    """
+    kinds = [inspect.Parameter.KEYWORD_ONLY, *[inspect.Parameter.POSITIONAL_OR_KEYWORD] * every]
+    options: dict[str, Option] = {}
+    option = "its options"
+    try:
+        for option, parameter in inspect.signature(target, eval_str=True).parameters.items():
+            if parameter.kind in kinds:
+                empty = parameter.empty
+                hint = Any if parameter.annotation is empty else parameter.annotation
+                adapter = TypeAdapter(hint, config=ConfigDict(strict=True, allow_inf_nan=False))
+                default = parameter.default
+                options[option] = Option(
+                    adapter, empty if default is empty else _typed(adapter, default)
+                )
+    except Exception as error:  # the annotations and defaults may be anybody's
+        name = getattr(target, "__qualname__", target)
+        reason = _reason(error) if isinstance(error, ValidationError) else str(error)
+        if isinstance(error, PydanticUserError):
+            reason = f"TOML holds no {inspect.formatannotation(parameter.annotation)}"
+        raise MatrixError(f"{name}: a matrix cannot set {option} ({reason})") from error
+    return options
+
+
+def _typed(adapter: TypeAdapter[Any], value: object) -> object:
+    """Returns the value as its annotation wants it, in plain JSON: 1.0 for 1, lists for tuples."""
+    typed: object = adapter.dump_python(adapter.validate_json(json.dumps(value)), mode="json")
+    return typed
+
+
+def _reason(error: ValidationError) -> str:
+    texts = dict.fromkeys(e["msg"].removeprefix("Input ") for e in error.errors())
+    joined = " or ".join(text.removeprefix("Value error, ") for text in texts)
+    return joined.replace("an object", "a table")
+
+
+def arguments(
+    at: str, given: object, target: Callable[..., Any], *, named: bool = False
+) -> dict[str, Any]:
+    """Validate a table against a signature and fill its defaults in.
+
+    Args:
+        at: where the table stands, as the beginning of a dotted key, such as ``"base.prior."``.
+        given: the table.
+        target: the component or dataclass whose options it sets.
+        named: whether the table is a component's: it may also hold a name, which is left out, and
+            only keyword-only parameters count.
+
+    Returns:
+        Every option, typed, in the order of the signature; plain JSON values.
+
+    Raises:
+        MatrixError: for unknown, missing or ill-typed options.
+    """
+    options = schema(target, every=not named)
+    if not isinstance(given, Mapping):
+        raise MatrixError(f"{at[:-1]}: expected a table {{ … }}, got {shown(given)}")
+    for key in given:
+        if key not in options and not (named and key == "name"):
+            raise MatrixError(
+                unknown(at + key[:LONGEST], "key", key, [*options, *["name"] * named])
+            )
+    values = {}
+    for key, option in options.items():
+        if key in given:
+            try:
+                values[key] = _typed(option.adapter, given[key])
+            except ValidationError as error:
+                got = shown(given[key])
+                raise MatrixError(f"{at}{key}: {_reason(error)}, got {got}") from error
+        elif option.required:
+            raise MatrixError(f"{at}{key}: missing, and it has no default")
+        else:
+            values[key] = option.default
+    return values
+
+
+def resolve(family: str, table: object, at: str = "") -> dict[str, Any]:
+    """A component's table with its name, every option typed and every default filled in.
+
+    Args:
+        family: a key of ``FAMILIES``, or ``"training"`` or ``"quality"``.
+        table: what the matrix says; without a name the family's first component is meant.
+        at: where the table stands, for errors.
+
+    Returns:
+        ``{"name": …, option: value, …}``, plain JSON values; the latter two have no name.
+
+    Raises:
+        MatrixError: for every mistake in it.
+    """
+    inside = f"{at}{family}."
+    if family in _SETTINGS:
+        values = arguments(inside, table, _SETTINGS[family])
+        for source in values.get("sources", ()):
+            if source not in SOURCES:
+                raise MatrixError(unknown(f"{inside}sources", f'"{source}"', source, SOURCES))
+        try:
+            _SETTINGS[family](**values)
+        except ValueError as error:
+            raise MatrixError(f"{inside[:-1]}: {error}") from error
+        return values
+    if not isinstance(table, Mapping):
+        example = f'{{ name = "{next(iter(FAMILIES[family]))}" }}'
+        raise MatrixError(f"{inside[:-1]}: expected a table such as {example}, got {shown(table)}")
+    name = table.get("name", next(iter(FAMILIES[family])))
+    return {"name": name, **arguments(inside, table, component(family, name, at), named=True)}
+
+
+def fitting(table: Mapping[str, Any], target: Callable[..., Any]) -> dict[str, Any]:
+    """The options in one component's table that another component also takes.
+
+    Args:
+        table: what the matrix says of the one.
+        target: the other.
+
+    Returns:
+        The entries of ``table`` that are options of ``target`` with values it accepts.
+    """
+    kept = {}
+    for key, option in schema(target).items():
+        if key in table:
+            try:
+                kept[key] = _typed(option.adapter, table[key])
+            except ValidationError:
+                continue
+    return kept
+
+
+_SETTINGS: dict[str, Callable[..., Any]] = {"training": Training, "quality": Quality}

@@ -1,0 +1,55 @@
+"""Where matrices are: those that come with the suite, and files."""
+
+import importlib.resources
+import itertools
+import os
+from pathlib import Path
+
+from bench.errors import MatrixError, unknown
+
+__all__ = ["leading_comment", "read", "shipped"]
+
+
+def shipped() -> dict[str, Path]:
+    """Returns the paths of the matrices that come with the suite, by name."""
+    folder = Path(str(importlib.resources.files("bench") / "matrix" / "shipped"))
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def leading_comment(text: str) -> str:
+    """The comment that a matrix file opens with: its question, its cost, what it last showed."""
+    lines = itertools.takewhile(lambda line: line.startswith("#"), text.splitlines())
+    return "\n".join(line.removeprefix("#").removeprefix(" ") for line in lines)
+
+
+def read(matrix: str | Path) -> str:
+    """The text of a matrix.
+
+    Args:
+        matrix: name of a shipped matrix, or the path of a TOML file.
+
+    Returns:
+        The text, not yet parsed.
+
+    Raises:
+        MatrixError: for a name that is not known and a file that cannot be read.
+    """
+    known = shipped()
+    path = known.get(str(matrix), Path(matrix))
+    if not os.path.exists(path) and len(path.parts) < 2 and not path.suffix:
+        also = "; or the path of a TOML file"
+        raise MatrixError(unknown(str(matrix), "matrix", str(matrix), known, also))
+    if os.path.exists(path) and not os.path.isfile(path):
+        kind = "a directory" if path.is_dir() else "something else"
+        raise MatrixError(f"{path}: expected a TOML file, got {kind}")
+    try:
+        return path.read_text("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise MatrixError(
+            f"{path}: expected a TOML file in UTF-8, got other bytes at {error.start}"
+        ) from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise MatrixError(
+            f"{path}: expected a TOML file that can be read, got: {reason}"
+        ) from error

@@ -1,0 +1,323 @@
+"""The matrix language: a TOML file becomes validated configurations and cells.
+
+A matrix has a base configuration, studies that vary one or more of its keys, and claims about
+them. Everything is checked before anything runs; every mistake is a ``MatrixError`` of one line.
+
+Example:
+    >>> matrix = load("digits", overrides=["training.steps=10"], seeds=2)
+    >>> matrix.studies[0].configurations
+    ('base', 'latent_dim-4', 'latent_dim-8', 'latent_dim-16')
+    >>> matrix.base["training"]["steps"]
+    10
+"""
+
+import math
+import tomllib
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from bench.errors import MatrixError, shown, unknown
+from bench.matrix.components import Name, Text, arguments
+from bench.matrix.configurations import (
+    DEFAULTS,
+    Configuration,
+    Study,
+    alter,
+    canonical,
+    digest,
+    expand,
+    identity,
+    resolve_all,
+)
+from bench.matrix.files import read
+from bench.metrics.registry import register
+from vaelib.samples.options import DECILES, REFERENCES, SOURCES
+
+__all__ = [
+    "Cell",
+    "Claim",
+    "Configuration",
+    "Matrix",
+    "MatrixError",
+    "Study",
+    "load",
+]
+
+_SOURCES = (*SOURCES, *REFERENCES, *DECILES, "gauge_fixed")
+_SECTIONS = ("matrix", "base", "study", "claim")
+_MOST = 1_000_000  # cells of a matrix
+_DEEPEST = 16  # levels of a TOML document
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """A hypothesis about one metric, fixed before the run.
+
+    Attributes:
+        id: short name, unique in the matrix.
+        says: the claim in words.
+        study: name of the study that decides it; without one, the base configuration does.
+        metric: name of the metric.
+        split: the part of the data.
+        source: the latent source, or ``"gauge_fixed"``; empty for the posterior itself.
+        against: another latent source: the claim concerns the difference metric[source] -
+            metric[against] within each model; None for the metric itself.
+        expect: what should come out. ``increasing`` and ``decreasing`` concern the change along the
+            study, in the order of its values; ``greater`` and ``less`` every configuration of it
+            against the reference; ``equivalent`` every configuration against the reference, or
+            against the first configuration where there is none.
+        reference: value to compare with, in the metric's unit; 0 for ``greater`` and ``less``.
+        margin: the smallest difference that matters, in the metric's unit.
+    """
+
+    id: Name
+    says: Text
+    study: Text | None = None
+    metric: Text
+    split: Literal["train", "test"] = "test"
+    source: str = ""
+    against: str | None = None
+    expect: Literal["increasing", "decreasing", "equivalent", "greater", "less"]
+    reference: float | None = None
+    margin: Annotated[float, Field(ge=0)] = 0.0
+
+    @property
+    def compares(self) -> bool:
+        """Whether it compares configurations with one another."""
+        return self.reference is None and self.expect not in ("greater", "less")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One configuration and one training seed.
+
+    Attributes:
+        id: hash of everything that decides the result, 16 hexadecimal digits.
+        configuration: what is trained.
+        seed: the training seed.
+    """
+
+    id: str
+    configuration: Configuration
+    seed: int
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """A matrix file, validated.
+
+    Attributes:
+        name: what its results are filed under.
+        text: the file itself.
+        seeds: replicates per configuration, seeds 0 to seeds - 1.
+        block: replicates that train together; part of a cell's identity.
+        timeout: limit for one job, in seconds.
+        metrics: import paths of the user's own metrics.
+        base: the values of the base configuration.
+        studies: in the order of the file.
+        claims: in the order of the file.
+        configurations: the base, then those of the studies, each once.
+    """
+
+    name: str
+    text: str
+    seeds: int
+    block: int
+    timeout: float
+    metrics: tuple[str, ...]
+    base: dict[str, Any]
+    studies: tuple[Study, ...]
+    claims: tuple[Claim, ...]
+    configurations: tuple[Configuration, ...]
+
+    def cells(self, fingerprint: Callable[[dict[str, Any]], str]) -> list[Cell]:
+        """Every configuration with every seed.
+
+        Args:
+            fingerprint: hash of the data behind a dataset table; called once per distinct table.
+
+        Returns:
+            The cells, by configuration, then seed. A cell's id hashes the canonical JSON of
+            ``{values, block, data, seed}``.
+        """
+        prints: dict[str, str] = {}
+        planned = []
+        for configuration in self.configurations:
+            values = configuration.values
+            dataset = canonical(values["dataset"])
+            if dataset not in prints:
+                prints[dataset] = fingerprint(values["dataset"])
+            head = f'{{"block":{self.block},"data":{canonical(prints[dataset])},"seed":'
+            tail = f',"values":{identity(values)}}}'
+            for seed in range(self.seeds):
+                planned.append(Cell(digest(f"{head}{seed}{tail}")[:16], configuration, seed))
+        return planned
+
+
+@dataclass(frozen=True)
+class _Header:
+    name: Name
+    seeds: Annotated[int, Field(ge=1, le=10_000)] = 10
+    block: Annotated[int, Field(ge=1, le=10_000)] = 5
+    timeout: Annotated[float, Field(gt=0, le=1e7)] = 3600.0
+    metrics: tuple[str, ...] = ()
+
+
+def load(
+    matrix: str | Path,
+    *,
+    overrides: Sequence[str] = (),
+    seeds: int | None = None,
+    metrics: Collection[str] | None = None,
+) -> Matrix:
+    """Read, validate and expand a matrix.
+
+    Args:
+        matrix: name of a shipped matrix, or the path of a TOML file.
+        overrides: ``"KEY=VALUE"`` texts, VALUE in TOML; they change ``[base]``, or ``[matrix]``
+            where KEY begins with ``"matrix."``. Where a study varies the same key, the study
+            wins. A new ``prior.name`` keeps those options of the base that the new prior takes.
+        seeds: instead of the matrix's own number of seeds.
+        metrics: the known metrics, which claims are checked against; None accepts any name.
+
+    Returns:
+        The matrix.
+
+    Raises:
+        MatrixError: for every mistake in the file or the overrides.
+    """
+    text = read(matrix)
+    document = _parse(text, str(matrix))
+    for key in document:
+        if key not in _SECTIONS:
+            raise MatrixError(unknown(key, "key", key, _SECTIONS))
+    header, changes = _overrides(overrides)
+    header = _table(document, "matrix") | header
+    if seeds is not None:
+        header["seeds"] = seeds
+    settings = arguments("matrix.", header, _Header)
+    settings["metrics"] = tuple(settings["metrics"])
+    own = [metric.name for metric in register(settings["metrics"])]
+    known = None if metrics is None else {*metrics, *own}
+
+    given = _table(document, "base")
+    tables = DEFAULTS | alter(DEFAULTS, given, "base.")
+    base = resolve_all(tables, "base.")
+    altered = alter(tables, changes, "--set ")
+    base |= resolve_all(altered, "--set ")
+    studies, configurations = expand(tables | altered, base, _blocks(document, "study"))
+    total = len(configurations) * settings["seeds"]
+    if total > _MOST:
+        raise MatrixError(f"matrix.seeds: expected at most {_MOST} cells in all, got {total}")
+    return Matrix(
+        **settings,
+        text=text,
+        base=base,
+        studies=studies,
+        claims=tuple(_claims(_blocks(document, "claim"), studies, known)),
+        configurations=configurations,
+    )
+
+
+def _parse(text: str, at: str) -> dict[str, Any]:
+    try:
+        document = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise MatrixError(f"{at}: expected TOML, got: {error}") from error
+    return {key: _plain(value, (key,)) for key, value in document.items()}
+
+
+def _plain(value: object, path: tuple[str, ...]) -> object:
+    at = ".".join(path)
+    if len(path) > _DEEPEST:
+        raise MatrixError(f"{at}: expected at most {_DEEPEST} nested levels, got more")
+    if isinstance(value, dict):
+        return {key: _plain(inner, (*path, key)) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_plain(inner, (*path, str(place))) for place, inner in enumerate(value)]
+    if isinstance(value, float) and math.isfinite(value):
+        return value + 0.0  # -0.0 becomes 0.0
+    if isinstance(value, str | bool) or (isinstance(value, int) and abs(value) < 2**63):
+        return value
+    got = "an integer beyond 64 bits" if isinstance(value, int) else str(value)
+    raise MatrixError(f"{at}: expected text, a boolean or a finite number, got {got}")
+
+
+def _overrides(texts: Iterable[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    # what --set changes in [matrix] and in [base]
+    header: dict[str, Any] = {}
+    changes: dict[str, Any] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        key = key.strip()
+        if not equals or not key:
+            raise MatrixError(f"--set: expected KEY=VALUE, got {shown(text)}")
+        try:
+            parsed = tomllib.loads(f"value = {value}")
+        except (ValueError, RecursionError):
+            parsed = {}
+        if list(parsed) != ["value"]:
+            raise MatrixError(
+                f"--set {key}: expected a TOML value such as 3, 1e-3, [200, 200] or "
+                f'"text" with its quotes, got {shown(value)}'
+            )
+        changed = header if key.startswith("matrix.") else changes
+        changed[key.removeprefix("matrix.")] = _plain(parsed["value"], (f"--set {key}",))
+    return header, changes
+
+
+def _table(document: dict[str, Any], key: str) -> dict[str, Any]:
+    table = document.get(key, {})
+    if not isinstance(table, dict):
+        raise MatrixError(f"{key}: expected a table [{key}], got {shown(table)}")
+    return table
+
+
+def _blocks(document: dict[str, Any], key: str) -> list[object]:
+    blocks = document.get(key, [])
+    if not isinstance(blocks, list):
+        raise MatrixError(f"{key}: expected tables [[{key}]], got {shown(blocks)}")
+    return blocks
+
+
+def _claims(
+    blocks: Iterable[object], studies: Iterable[Study], metrics: Collection[str] | None
+) -> Iterator[Claim]:
+    sizes = {study.name: len(study.configurations) for study in studies}
+    taken = set()
+    for number, block in enumerate(blocks, 1):
+        claim = Claim(**arguments(f"claim {number}.", block, Claim))
+        at = f"claim {claim.id}"
+        if claim.id in taken:
+            raise MatrixError(f'claim {number}.id: "{claim.id}" is taken by an earlier claim')
+        taken.add(claim.id)
+        if claim.study is not None and claim.study not in sizes:
+            raise MatrixError(
+                unknown(f"{at}.study", f"study {shown(claim.study)}", claim.study, sizes)
+            )
+        if metrics is not None and claim.metric not in metrics:
+            raise MatrixError(
+                unknown(f"{at}.metric", f"metric {shown(claim.metric)}", claim.metric, metrics)
+            )
+        if claim.compares and (claim.study is None or sizes[claim.study] < 2):
+            got = "none" if claim.study is None else "1"
+            raise MatrixError(
+                f"{at}.study: expected a study of two or more configurations, got {got}"
+            )
+        if claim.reference is not None and claim.expect in ("increasing", "decreasing"):
+            raise MatrixError(
+                f"{at}.reference: expected none where a metric is {claim.expect}, "
+                f"got {claim.reference}"
+            )
+        for key, name in (("source", claim.source), ("against", claim.against)):
+            if name and name not in _SOURCES:
+                raise MatrixError(unknown(f"{at}.{key}", f"source {shown(name)}", name, _SOURCES))
+        if claim.against is not None and claim.against == claim.source:
+            raise MatrixError(f"{at}.against: expected another source than {shown(claim.source)}")
+        if claim.expect == "equivalent" and claim.margin == 0:
+            raise MatrixError(f"{at}.margin: expected more than 0 to show equivalence, got 0.0")
+        yield claim

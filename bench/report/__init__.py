@@ -1,0 +1,1 @@
+"""From decisions to pages: sections, tables, figures."""

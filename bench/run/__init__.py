@@ -1,0 +1,1 @@
+"""From a matrix to records: planning, running, storing."""

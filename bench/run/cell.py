@@ -1,0 +1,166 @@
+"""The whole path of one configuration: data, models, training, posteriors, measurements."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from bench.metrics.own import Encoded, measured
+from bench.run.models import Trained, dataset_of, trained
+from bench.run.record import KEPT
+from vaelib.audits.audit import Measurement, audit
+from vaelib.datasets import Dataset, cache_folder
+from vaelib.families import PointFamily
+from vaelib.likelihood_bounds import evidence_lower_bound, point_reconstruction, tighter_bound
+from vaelib.models import VAE
+from vaelib.numerics.matmul import exact_convolutions
+from vaelib.samples.options import Quality
+from vaelib.samples.quality import sample_quality
+from vaelib.seeding import stream
+from vaelib.stats.nulls import NormalNull
+
+__all__ = ["run_block"]
+
+
+class _Laps(dict[str, float]):
+    """Seconds by stage: each call ends the stage that it names and begins the next."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._last = time.perf_counter()
+
+    def __call__(self, stage: str) -> None:
+        """Adds what has passed since the last call to a stage."""
+        now = time.perf_counter()
+        self[stage] = self.get(stage, 0.0) + now - self._last
+        self._last = now
+
+
+@exact_convolutions()
+def run_block(job: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Train a block of replicates together and measure those that are wanted.
+
+    Args:
+        job: ``configuration`` (resolved values), ``block`` (the seeds that train together),
+            ``cells`` (cell id -> seed, of those whose records are wanted), ``device`` (``"auto"``:
+            what this machine has), ``results`` (the matrix's folder; nulls and feature nets are
+            kept in ``cache`` beside it, or where ``VAEBENCH_CACHE`` says), ``trains`` (hash of the
+            code that trains; models that were stored under it are not trained again), ``metrics``
+            (import paths of a user's own).
+
+    Returns:
+        One record per wanted cell: status, message, seconds, stages, measurements and arrays.
+    """
+    laps = _Laps()
+    data = dataset_of(job["configuration"]["dataset"])
+    x = data.x.to(_device(job["device"]))
+    replicates = trained(job, data, x)
+    laps("training")
+    quality = Quality(**job["configuration"]["quality"])
+    cache, own = cache_folder(Path(job["results"]).parent / "cache"), job.get("metrics", ())
+    records = []
+    for cell, replicate in replicates.items():
+        stages = _Laps()
+        record = _measure(replicate, data, x, quality, cache, own, stages)
+        seconds = replicate.seconds + sum(stages.values())
+        stages["training"] = laps["training"] / len(replicates)
+        records.append(record | {"cell": cell, "seconds": seconds, "stages": dict(stages)})
+    return records
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)
+
+
+def _measure(
+    replicate: Trained,
+    data: Dataset,
+    x: Tensor,
+    quality: Quality,
+    cache: Path,
+    own: Sequence[str],
+    stages: _Laps,
+) -> dict[str, Any]:
+    model, split, seed = replicate.model, replicate.split, replicate.seed
+    if (step := replicate.outcome.diverged_at) is not None:
+        message = f"the loss was not finite at step {step}"
+        return {"status": "diverged", "message": message, "measurements": []}
+    parts = {"train": split.train, "test": split.test}
+    posteriors = {name: model.posterior(x[index]) for name, index in parts.items()}
+    stages("latents")
+    mean, scale = posteriors["train"]
+    null = NormalNull(folder=cache / "nulls")
+    with torch.no_grad():
+        prior = model.resolved_prior()
+    rows = audit(mean, scale, prior, posteriors["test"], seed=seed, null=null)
+    for name, index in parts.items():
+        rows += _bounds(model, x[index], name, seed, quality)
+    stages("statistics")
+    scores, samples = sample_quality(model, data, x, split, seed, quality, cache / "features")
+    rows += scores
+    stages("quality")
+    few, codes = {}, {}
+    for name, (mean, scale) in posteriors.items():
+        kept = _kept(len(mean), stream(f"encoded {name}", seed))
+        few[name], codes[name] = parts[name][kept], (mean[kept].cpu(), scale[kept].cpu())
+    rows += _own(own, model, codes, data, x, few, seed)
+    stages("statistics")
+    arrays = samples | {
+        f"{name}_{part}": tensor.numpy()
+        for name, pair in codes.items()
+        for part, tensor in zip(("mean", "scale"), pair, strict=True)
+    }
+    if data.labels is not None:
+        arrays |= {f"{name}_labels": data.labels[index].numpy() for name, index in few.items()}
+    return {
+        "status": "ok",
+        "message": "",
+        "measurements": [row.__dict__ for row in rows],
+        "arrays": arrays,
+    }
+
+
+def _bounds(
+    model: VAE, x: Tensor, split: str, seed: int, quality: Quality
+) -> Iterator[Measurement]:
+    """The evidence lower bound, its reconstruction, and on test inputs a tighter bound."""
+    if model.family == PointFamily():
+        yield Measurement(split, "elbo", None, message="not defined: the encoder is deterministic")
+        yield Measurement(split, "reconstruction", point_reconstruction(model, x))
+        return
+    bound = evidence_lower_bound(model, x, stream(f"elbo {split}", seed))
+    yield Measurement(split, "elbo", bound.elbo, bound.standard_error)
+    yield Measurement(split, "reconstruction", bound.reconstruction, bound.reconstruction_error)
+    if split == "test":
+        yield from tighter_bound(model, x, bound, seed, quality.bound_inputs)
+
+
+def _kept(count: int, generator: torch.Generator) -> Tensor:
+    """Which of a part to keep: all, or a random choice."""
+    if count <= KEPT:
+        return torch.arange(count)
+    return torch.randperm(count, generator=generator)[:KEPT]
+
+
+def _own(
+    metrics: Sequence[str],
+    model: VAE,
+    posteriors: Mapping[str, tuple[Tensor, Tensor]],
+    data: Dataset,
+    x: Tensor,
+    parts: Mapping[str, Tensor],
+    seed: int,
+) -> Iterator[Measurement]:
+    """The user's own metrics."""
+    if not metrics:
+        return
+    for name, index in parts.items():
+        labels = None if data.labels is None else data.labels[index]
+        generator = stream(f"metrics {name}", seed)
+        encoded = Encoded(*posteriors[name], model, x[index], labels, generator)
+        yield from measured(metrics, name, encoded)

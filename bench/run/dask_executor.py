@@ -1,0 +1,172 @@
+"""Jobs on a cluster, through a scheduler of dask.distributed (the extra ``cluster``).
+
+A worker of dask runs each job in a process of its own, as the local executor does: with a hard time
+limit, and a job that dies takes no worker along. A worker that is lost is dask's to notice: its job
+goes to another one.
+"""
+
+import multiprocessing
+import socket
+import threading
+import uuid
+from concurrent.futures import BrokenExecutor, Future, InvalidStateError, wait
+from contextlib import suppress
+from pathlib import Path
+
+from distributed import Client, KilledWorker
+from distributed import Future as DaskFuture
+
+from bench.errors import UserError
+from bench.run.code_roots import MEASURES
+from bench.run.executors import JobLost, LocalExecutor, cause
+from bench.run.worker import Job, Records
+from vaelib.code_hash import code_hash
+
+__all__ = ["ClusterError", "DaskExecutor"]
+
+_PATIENCE = 10.0  # seconds to connect in, and to stop in
+
+# In a worker of dask: the executor of each thread with the run it belongs to, and ended runs.
+_executors: dict[int, tuple[str, LocalExecutor]] = {}
+_ended: set[str] = set()
+
+
+class ClusterError(UserError, RuntimeError):
+    """The cluster cannot be used."""
+
+
+class DaskExecutor:
+    """Workers of a dask cluster; the results folder must be one that they share.
+
+    Args:
+        address: ``"dask://host:port"`` of the scheduler.
+
+    Raises:
+        ClusterError: if no scheduler answers there.
+    """
+
+    def __init__(self, address: str) -> None:
+        self._address = "tcp://" + address.removeprefix("dask://")
+        self._run = uuid.uuid4().hex
+        self._promises: set[DaskFuture[Records]] = set()  # dask forgets a job that nobody holds
+        self._workers = 0
+        self._client: Client | None = self._connect()
+
+    @property
+    def workers(self) -> int:
+        """Jobs that run at once: threads of all workers, where there were most of them."""
+        if self._client is not None:
+            self._workers = max(self._workers, sum(self._client.nthreads().values()))
+        return self._workers
+
+    def submit(self, job: Job) -> "Future[Records]":
+        """Hands a job to the scheduler, after a stop to one that it must find again."""
+        future: Future[Records] = Future()
+        shared = {**job, "results": str(Path(job["results"]).absolute())}
+        key = f"{job['name']}-{min(job['block'])}-{uuid.uuid4().hex}"
+        try:
+            if self._client is None:
+                self._run = uuid.uuid4().hex
+                self._client = self._connect()
+            promise = self._client.submit(
+                _work, shared, self._run, code_hash(MEASURES), key=key, pure=False
+            )
+        except (OSError, RuntimeError) as error:
+            future.set_exception(BrokenExecutor(f"the scheduler is lost: {error}"))
+            return future
+        self._promises.add(promise)
+        promise.add_done_callback(lambda done: self._settle(done, future))
+        return future
+
+    def stop(self) -> None:
+        """Ends all jobs of this run, on all workers."""
+        if self._client is None:
+            return
+        client, promises, run = self._client, list(self._promises), self._run
+        with suppress(Exception):
+            _ = self.workers
+        self._client = None
+        self._promises.clear()
+
+        def end() -> None:
+            with suppress(Exception):  # a scheduler that is lost has nothing to stop
+                client.cancel(promises)
+                client.run(_stop, run, on_error="ignore")
+
+        thread = threading.Thread(target=end, daemon=True)  # a worker may hang
+        thread.start()
+        thread.join(_PATIENCE)
+        with suppress(Exception):
+            client.close(timeout=_PATIENCE)
+
+    def _connect(self) -> Client:
+        try:
+            return Client(self._address, timeout=_PATIENCE, set_as_default=False)
+        except (OSError, ValueError) as error:
+            raise ClusterError(
+                f"expected a dask scheduler at {self._address}, got no answer within "
+                f"{_PATIENCE:g} s; start one with `dask scheduler`"
+            ) from error
+
+    def _settle(self, promise: DaskFuture[Records], future: "Future[Records]") -> None:
+        """Hands on what became of a job."""
+        error: BaseException | None = None
+        records: Records = []
+        try:
+            if promise.status == "finished":
+                records = promise.result()  # computed anew where the worker was lost just now
+            elif promise.status == "error":
+                error = promise.exception()
+            else:
+                error = BrokenExecutor("the scheduler is lost")
+        except Exception as failure:
+            error = BrokenExecutor(f"the scheduler is lost: {failure}")
+        if isinstance(error, KilledWorker):
+            times = error.allowed_failures + 1
+            error = JobLost("died", f"{times} workers were lost with it; out of memory?")
+        self._promises.discard(promise)
+        with suppress(InvalidStateError):
+            if error is None:
+                future.set_result(records)
+            else:
+                future.set_exception(error)
+
+
+def _work(job: Job, run: str, code: str) -> Records:
+    """Runs a job in a process of this worker."""
+    if code_hash(MEASURES) != code:
+        raise ClusterError(
+            f"the worker on {socket.gethostname()} has other code than this run; "
+            "install the same version of the suite everywhere"
+        )
+    place = threading.get_ident()
+    if place not in _executors or _executors[place][0] != run:
+        if place in _executors:  # of a run whose coordinator was killed
+            _executors.pop(place)[1].stop()
+        # A nanny starts workers as daemons, which may have no children lest these outlive them;
+        # ours never outlive their parent.
+        multiprocessing.current_process()._config["daemon"] = False  # type: ignore[attr-defined]
+        _executors[place] = run, LocalExecutor(1)
+    if run in _ended:
+        raise JobLost("failed", "the run was stopped")
+    executor = _executors[place][1]
+    try:
+        future = executor.submit(job)
+        while not wait([future], timeout=0.5).done:
+            if run in _ended:  # pebble forgets what it was doing when it is stopped
+                raise JobLost("failed", "the run was stopped")
+        return future.result()
+    except BrokenExecutor as error:
+        executor.stop()  # and the next job starts anew
+        raise JobLost(*cause(error)) from None
+    except Exception as error:
+        raise JobLost(*cause(error)) from None
+
+
+def _stop(run: str) -> None:
+    """Ends what this worker does for a run."""
+    _ended.add(run)
+    for place, (owner, executor) in list(_executors.items()):
+        if owner == run:
+            executor.stop()
+            _executors.pop(place, None)

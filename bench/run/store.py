@@ -1,0 +1,206 @@
+"""One atomic record per cell; what is done, stale or corrupt.
+
+A record is the JSON file ``<folder>/cells/<cell id>.json``; its arrays lie beside it in
+``<cell id>.npz``. Every file is written to a temporary one in the same folder, synced, and renamed,
+so that a crash at any time leaves the old file or the new one.
+"""
+
+import fcntl
+import io
+import json
+import os
+import platform
+import shlex
+import sys
+import warnings
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from bench.errors import UserError
+from bench.files import write_atomically
+from bench.run.record import Record, one_line
+
+__all__ = [
+    "CorruptRecord",
+    "LockedError",
+    "Store",
+    "StoreError",
+]
+
+
+class StoreError(UserError, RuntimeError):
+    """The results folder cannot be used."""
+
+
+class LockedError(StoreError):
+    """Another run holds the results folder."""
+
+
+class CorruptRecord(UserWarning):
+    """A record could not be read and was set aside."""
+
+
+class Store:
+    """The records of one matrix.
+
+    Args:
+        folder: the results folder of the matrix.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        self.cells = self.folder / "cells"
+        self._lock: BinaryIO | None = None
+
+    def write(self, outcome: Mapping[str, Any], code: str) -> Record:
+        """Writes one cell, its arrays first.
+
+        Args:
+            outcome: the fields of a `Record` without ``code``; ``arrays`` maps names to arrays.
+            code: hash of the code that computed it.
+
+        Returns:
+            The record as it stands on the disk.
+
+        Raises:
+            TypeError: an array holds Python objects.
+        """
+        arrays: dict[str, Any] = {
+            name: np.asarray(array) for name, array in outcome.get("arrays", {}).items()
+        }
+        record = Record(**{**outcome, "arrays": sorted(arrays), "code": code})
+        if any(array.dtype.hasobject for array in arrays.values()):
+            raise TypeError("arrays must hold numbers or text, got Python objects")
+        if arrays:
+            buffer = io.BytesIO()
+            np.savez_compressed(buffer, **arrays)
+            write_atomically(self._path(record.cell, "npz"), buffer.getvalue())
+        text = record.model_dump_json(indent=1) + "\n"
+        write_atomically(self._path(record.cell, "json"), text.encode())
+        return record
+
+    def read(self, cell: str) -> Record | None:
+        """Reads one record; one that cannot be trusted is set aside with a `CorruptRecord` warning.
+
+        Args:
+            cell: its id.
+
+        Returns:
+            The record, or None where there is none (any more).
+        """
+        try:
+            record = Record.model_validate_json(self._path(cell, "json").read_bytes())
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            self._set_aside(cell, error)
+            return None
+        if record.cell != cell:
+            self._set_aside(cell, f"it belongs to cell {record.cell}")
+            return None
+        if record.arrays and not zipfile.is_zipfile(self._path(cell, "npz")):
+            self._set_aside(cell, "its arrays are missing or truncated")
+            return None
+        return record
+
+    def names(self) -> set[str]:
+        """Returns the ids of all cells that have a record, good or not."""
+        return {path.stem for path in self.cells.glob("*.json")}
+
+    def arrays(self, cell: str) -> dict[str, np.ndarray]:
+        """Reads the arrays of one cell.
+
+        Args:
+            cell: its id.
+
+        Returns:
+            The arrays by name; none where the record has none.
+        """
+        record = self.read(cell)
+        if record is None or not record.arrays:
+            return {}
+        try:
+            with np.load(self._path(cell, "npz"), allow_pickle=False) as file:
+                return {name: file[name] for name in record.arrays}
+        except Exception as error:  # damaged bytes raise anything, tokenize.TokenError too
+            self._set_aside(cell, error)
+            return {}
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keeps the folder for this process; nests within one store; a dead holder is no obstacle.
+
+        Yields:
+            None, while the folder is held.
+
+        Raises:
+            LockedError: another run holds it.
+            StoreError: the folder cannot be written.
+        """
+        if self._lock is not None:
+            yield
+            return
+        try:
+            self.cells.mkdir(parents=True, exist_ok=True)
+            file = open(self.folder / ".lock", "a+b", buffering=0)
+        except OSError as error:
+            raise StoreError(self._unusable(error)) from error
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self._sign(file)
+            except BlockingIOError:
+                raise LockedError(f"{self.folder} is in use{_holder(file)}") from None
+            except OSError as error:
+                raise StoreError(self._unusable(error)) from error
+            self._lock = file
+            try:
+                yield
+            finally:
+                self._lock = None
+
+    def _sign(self, file: BinaryIO) -> None:
+        """Names the holder in the lock file and clears what a killed run left half written."""
+        holder = {
+            "pid": os.getpid(),
+            "host": platform.node(),
+            "start": datetime.now(UTC).isoformat(timespec="seconds"),
+            "command": shlex.join(sys.argv),
+        }
+        file.truncate(0)
+        file.write(json.dumps(holder).encode())
+        for folder in (self.folder, self.cells, self.folder / "models"):
+            for leftover in folder.glob(".*.tmp"):
+                leftover.unlink(missing_ok=True)
+
+    def _unusable(self, error: OSError) -> str:
+        return f"cannot write to {self.folder}: {error.strerror}; choose another folder"
+
+    def _path(self, cell: str, suffix: str) -> Path:
+        return self.cells / f"{cell}.{suffix}"
+
+    def _set_aside(self, cell: str, reason: str | Exception) -> None:
+        reason = one_line(reason) if isinstance(reason, Exception) else reason
+        for suffix in ("json", "npz"):
+            path = self._path(cell, suffix)
+            with suppress(OSError):
+                path.rename(path.with_name(f"{path.name}.corrupt"))
+        text = f"record of cell {cell} set aside as {cell}.json.corrupt: {reason}"
+        warnings.warn(text, CorruptRecord, stacklevel=3)
+
+
+def _holder(file: BinaryIO) -> str:
+    """The rest of the sentence that says who holds a lock."""
+    try:
+        file.seek(0)
+        who = json.load(file)
+        text = "{pid} on {host} since {start} ({command})".format_map(who)
+    except (ValueError, TypeError, KeyError, OSError):  # taken a moment ago, not signed yet
+        return " by another run; wait for it to end"
+    return f" by process {text}; wait for it to end, or stop it"

@@ -1,0 +1,187 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from bench.analysis import gate
+from bench.analysis.gate import MEAN, Comparison, GateError, compare, exit_code
+from bench.metrics.registry import METRICS
+from bench.rows import COLUMNS
+from tests.bench.synthetic import synthetic_rows
+
+CONFIGS = ("base", "a", "b", "c")
+GATED = ("marginal_kl_excess", "kl_per_dimension", "c2st_auc", "hole_mass", "elbo", "mmd_squared")
+DEVIATIONS = {name: 3 * METRICS[name].margin for name in GATED}
+
+
+def rows(values, matrix="ci", seeds=None, cells="id"):
+    """Tidy rows of values {metric: (S, K)} on test inputs."""
+    table = []
+    for metric, grid in values.items():
+        for (seed, place), value in np.ndenumerate(np.asarray(grid, float)):
+            known = dict.fromkeys(COLUMNS, "") | dict.fromkeys(["standard_error", "p_value"])
+            known |= {"matrix": matrix, "config": CONFIGS[place], "seed": seed, "split": "test"}
+            known |= {"cell": f"{cells}-{place}-{seed}", "status": "ok"}
+            table.append(known | {"metric": metric, "value": value})
+    return pd.DataFrame(table)
+
+
+def worse(metric, by):
+    return -by if METRICS[metric].better == "higher" else by
+
+
+def draws(seed=0, seeds=5, pairing=0.8, shift=0.0, where=CONFIGS, spread=1.0):
+    """A baseline and a run whose values are `shift` standard deviations worse."""
+    rng = np.random.default_rng(seed)
+    before, after = {}, {}
+    for metric, deviation in DEVIATIONS.items():
+        scale = deviation * np.exp(rng.normal(0, 0.5, len(CONFIGS))) * spread
+        first = rng.normal(size=(seeds, len(CONFIGS)))
+        other = pairing * first + np.sqrt(1 - pairing**2) * rng.normal(size=first.shape)
+        moved = [shift if name in where else 0.0 for name in CONFIGS]
+        before[metric] = first * scale
+        after[metric] = (other + worse(metric, 1) * np.array(moved)) * scale
+    return rows(before), rows(after)
+
+
+def verdicts(found):
+    return {(one.config, one.metric): one.verdict for one in found}
+
+
+def test_unchanged_rows_are_ok_everywhere():
+    before, _ = draws()
+    found = compare(before, before)
+    assert {one.verdict for one in found} == {"OK"} and exit_code(found) == 0
+    assert len(found) == (len(CONFIGS) + 1) * len(GATED)
+    assert {one.test for one in found} == {"paired"}
+
+
+def test_only_metrics_with_a_direction_are_gated_and_time_is_not():
+    before, _ = draws()
+    more = rows({"rate": np.ones((5, 4)), "mmd_test": np.ones((5, 4))})
+    slower = pd.concat([before, more.assign(value=9.0)]).assign(seconds=1e6)
+    found = compare(slower, pd.concat([before, more]))
+    assert {one.metric for one in found} == set(GATED) and exit_code(found) == 0
+
+
+def test_a_worsening_everywhere_is_red_and_an_improvement_is_not():
+    before, after = draws(shift=4)
+    found = compare(after, before)
+    assert exit_code(found) == 1
+    assert "REGRESSED" in {one.verdict for one in found if one.config == MEAN}
+    red = [one for one in found if one.verdict == "REGRESSED"]
+    assert all(one.worsening > one.margin < one.high for one in red)
+    assert exit_code(compare(before, after)) == 0
+
+
+def test_noise_beyond_the_margin_is_inconclusive_and_says_how_many_seeds_would_decide():
+    before, after = draws(shift=0.3, spread=0.3)
+    found = [one for one in compare(after, before) if one.verdict == "INCONCLUSIVE"]
+    assert found and exit_code(found) == 0 and exit_code(found, strict=True) == 1
+    for one in found:
+        assert one.needed is None or one.needed > 5
+    assert any(one.needed for one in found)
+
+
+def test_the_number_of_seeds_decides():
+    """With as many seeds as it asks for, the same mean and variance have a verdict."""
+    base = {"elbo": np.zeros((5, 1))}
+    change = {"elbo": np.array([[0.0], [0.5], [-0.5], [0.9], [-0.9]])}
+    (one,) = compare(rows(change), rows(base))
+    assert one.verdict == "INCONCLUSIVE" and one.needed
+
+    def decided(count):
+        values = np.resize(change["elbo"], (count, 1))
+        values = (values - values.mean()) / values.std(ddof=1) * np.std(change["elbo"], ddof=1)
+        return compare(rows({"elbo": values}), rows({"elbo": np.zeros((count, 1))}))[0].verdict
+
+    assert decided(one.needed) == "OK" and decided(one.needed - 1) != "OK"
+
+
+def test_broken_pairing_is_compared_after_welch():
+    before, after = draws(pairing=0.0, seeds=10)
+    assert {one.test for one in compare(after, before)} >= {"Welch"}
+
+
+def changed(frame, name, **columns):
+    mask = frame["config"] == name
+    return frame.assign(**{k: frame[k].mask(mask, v) for k, v in columns.items()})
+
+
+@pytest.mark.parametrize(
+    ("edit", "verdict"),
+    [
+        (lambda new: new[new["config"] != "a"], "MISSING"),
+        (lambda new: new[(new["config"] != "a") | (new["seed"] != 3)], "MISSING"),
+        (lambda new: changed(new, "a", status="failed", message="boom"), "FAILED"),
+        (lambda new: changed(new, "a", cell="other"), "CHANGED"),
+        (lambda new: new[(new["config"] != "a") | (new["metric"] != "elbo")], "MISSING"),
+        (lambda new: changed(new, "a", value=np.nan), "MISSING"),
+    ],
+)
+def test_what_cannot_be_compared_is_never_a_pass(edit, verdict):
+    before, _ = draws()
+    found = compare(edit(before), before)
+    assert verdict in {one.verdict for one in found if one.config == "a"}
+    assert all(one.verdict == "OK" for one in found if one.config not in ("a", MEAN))
+    assert exit_code(found) == 2
+
+
+def test_a_configuration_that_the_baseline_lacks_is_new():
+    before, _ = draws()
+    found = compare(before, before[before["config"] != "a"])
+    assert [one.verdict for one in found if one.config == "a"] == ["NEW"] and exit_code(found) == 2
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (lambda old: old.iloc[:0], "expected rows in the baseline, got none"),
+        (lambda old: old.assign(matrix="digits"), "expected a baseline of ci, got digits"),
+        (lambda old: old.assign(metric="frechett"), "expected known metrics .* got frechett"),
+        (lambda old: old.assign(config="z"), "configurations of this matrix, got none"),
+        (lambda old: old[old["seed"] < 3], "expected 5 seeds of base in the baseline, got 3"),
+    ],
+)
+def test_a_baseline_that_cannot_serve_is_refused(edit, message):
+    before, _ = draws()
+    with pytest.raises(GateError, match=message):
+        compare(before, edit(before))
+
+
+def test_nothing_compared_is_no_pass():
+    assert exit_code([]) == 2 and exit_code([Comparison("a", "", "", "", "MISSING")]) == 2
+
+
+@pytest.mark.parametrize("pairing", [0.8, 0.0])
+def test_false_alarms_over_the_whole_family_are_rare(pairing):
+    """200 runs of unchanged code, in which the spread differs between the configurations.
+
+    Each metric is as bad as its margin allows. At a rate of .01, 99.9 % of such tests stay below
+    .04.
+    """
+    wrong = 0
+    for seed in range(200):
+        before, after = draws(seed, pairing=pairing)
+        for metric in GATED:
+            edge = after["metric"] == metric
+            after.loc[edge, "value"] += worse(metric, METRICS[metric].margin)
+        wrong += exit_code(compare(after, before)) == 1
+    assert wrong / 200 < 0.04
+
+
+def test_a_worsening_of_two_standard_deviations_is_detected():
+    """Over the margin, at S = 5 and pairing .8; the power is .97, a test fails below .9."""
+    found = 0
+    for seed in range(100):
+        before, after = draws(seed, shift=2 + 1 / 3)
+        found += exit_code(compare(after, before)) == 1
+    assert found / 100 >= 0.9
+
+
+def test_what_no_model_makes_is_not_gated():
+    frame = synthetic_rows(3)
+    keys = {(metric.name, source) for metric, _, source in gate._keys(frame)}
+    assert ("frechet", "prior") in keys
+    renamed = frame.assign(source=frame["source"].replace("prior", "floor"))
+    keys = {(metric.name, source) for metric, _, source in gate._keys(renamed)}
+    assert ("frechet", "aggregate") in keys and ("frechet", "floor") not in keys

@@ -1,0 +1,178 @@
+import zipfile
+
+import numpy as np
+import pytest
+import torch
+
+from bench.audit.archive import read
+
+MEAN = np.random.default_rng(0).standard_normal((200, 2))
+SCALE = np.full((200, 2), 0.6)
+
+
+def saved(path, **arrays):
+    np.savez(path, **arrays)
+    return path
+
+
+@pytest.mark.parametrize("dtype", [np.float16, ">f4", np.float64, np.int32])
+def test_any_numbers_are_read_in_float64(dtype, tmp_path):
+    z = (4 * MEAN).astype(dtype)
+    found = read(saved(tmp_path / "z.npz", z=z)).z
+    assert found.dtype == torch.float64
+    np.testing.assert_array_equal(found, z.astype(np.float64))
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_posteriors_are_read_in_float64(save, tmp_path):
+    path = tmp_path / "p.npz"
+    save(path, mean=MEAN.astype(np.float32), logvar=2 * np.log(SCALE), heldout_mean=MEAN[:50],
+         heldout_scale=SCALE[:50])  # fmt: skip
+    found = read(path)
+    assert found.train[0].dtype == torch.float64
+    np.testing.assert_allclose(found.train[1], SCALE)
+    np.testing.assert_array_equal(found.heldout[0], MEAN[:50])
+    assert found.z is None
+    assert found.warnings == ()
+
+
+def test_bare_latents_are_read(tmp_path):
+    found = read(saved(tmp_path / "z.npz", z=MEAN))
+    assert found.train is None
+    assert found.heldout is None
+    np.testing.assert_array_equal(found.z, MEAN)
+
+
+def test_swapped_axes_are_warned_of(tmp_path):
+    found = read(saved(tmp_path / "p.npz", mean=MEAN.T, scale=SCALE.T))
+    assert found.warnings == (
+        "mean has shape (2, 200), fewer inputs than dimensions: are its axes swapped?",
+    )
+
+
+NAN = MEAN.copy()
+NAN[[3, 5, 7, 8, 9, 199], 1] = np.nan
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({}, "expected mean and scale or logvar, or z alone, got nothing"),
+        ({"z": MEAN, "mean": MEAN}, "expected z alone, or posteriors without it, got z and mean"),
+        ({"mu": MEAN, "scale": SCALE}, "unknown key 'mu'; known are mean, scale, logvar"),
+        ({"mean": MEAN}, "expected one of scale and logvar, got 0"),
+        ({"mean": MEAN, "scale": SCALE, "heldout_scale": SCALE}, "expected heldout_mean"),
+        (
+            {"mean": MEAN, "scale": 2 * np.log(SCALE)},
+            "log variances, save them as logvar",
+        ),
+        ({"mean": MEAN, "scale": 0 * SCALE}, "scale must be positive, got min 0$"),
+        (
+            {"mean": NAN, "scale": SCALE},
+            r"6 of 200 rows \(3, 5, 7, 8, 9, …\); drop those",
+        ),
+        ({"mean": MEAN[:0], "scale": SCALE[:0]}, r"got \(0, 2\)"),
+        ({"mean": MEAN[:, 0], "scale": SCALE[:, 0]}, r"got \(200,\)"),
+        ({"mean": MEAN, "scale": SCALE[:9]}, r"got \(200, 2\) and \(9, 2\)"),
+        (
+            {"mean": MEAN, "logvar": np.full((200, 2), -2000)},
+            "logvar must lie between -700 and 700, got -2e\\+03 to -2e\\+03",
+        ),
+        ({"mean": MEAN.astype(complex), "scale": SCALE}, "must hold numbers, got dtype complex128"),
+    ],
+)
+def test_bad_arrays_are_refused(arrays, message, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        read(saved(tmp_path / "p.npz", **arrays))
+
+
+class Trap:
+    def __reduce__(self):
+        return (pytest.fail, ("unpickled",))
+
+
+def test_pickled_objects_are_never_loaded(tmp_path):
+    mean = np.array([[Trap(), 1]] * 200, dtype=object)
+    with pytest.raises(ValueError, match="mean holds pickled objects, which are never loaded"):
+        read(saved(tmp_path / "p.npz", mean=mean, scale=SCALE))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "got an empty file"),
+        (b"mean, scale\n0.1, 0.2\n", "got a file of another kind"),
+        (b"PK\x03\x04 and nothing else", "expected an .npz archive"),
+    ],
+)
+def test_other_files_are_refused(content, message, tmp_path):
+    path = tmp_path / "p.npz"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=message):
+        read(path)
+
+
+def test_a_single_array_a_folder_and_nothing_are_refused(tmp_path):
+    np.save(tmp_path / "p.npy", MEAN)
+    with pytest.raises(ValueError, match="save with np.savez"):
+        read(tmp_path / "p.npy")
+    for path in (tmp_path, tmp_path / "nowhere.npz"):
+        with pytest.raises(ValueError, match="expected a readable .npz file"):
+            read(path)
+
+
+def test_text_inside_an_archive_is_refused(tmp_path):
+    path = tmp_path / "p.npz"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("mean.npy", "0.1, 0.2")
+    with pytest.raises(ValueError, match="magic string"):
+        read(path)
+
+
+def test_a_cut_archive_is_refused(tmp_path):
+    path = saved(tmp_path / "p.npz", mean=MEAN, scale=SCALE)
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(ValueError, match="expected an .npz archive"):
+        read(path)
+
+
+def test_ten_gigabytes_are_refused_before_they_are_read(tmp_path):
+    path, size = tmp_path / "p.npz", 10_000_000_000
+    with zipfile.ZipFile(path, "w") as file, file.open("z.npy", "w", force_zip64=True) as member:
+        header = {"descr": "<f4", "fortran_order": False, "shape": (size // 64, 16)}
+        np.lib.format.write_array_header_1_0(member, header)
+        member._fileobj.seek(size, 1)  # a hole: the file is sparse
+        member._file_size += size
+    assert path.stat().st_size > size
+    assert path.stat().st_blocks < 1000
+    with pytest.raises(ValueError, match=r"z has shape \(156250000, 16\), 2,500,000,000 numbers"):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    ("offset", "byte", "message"),
+    [
+        (8, 1, "got: File 'z.npy' is encrypted"),  # offsets in the zip's central directory
+        (10, 99, "got: That compression method is not supported"),
+        (16, 1, "got: Bad CRC-32 for file 'z.npy'"),
+    ],
+)
+def test_archives_that_numpy_does_not_write_are_refused(offset, byte, message, tmp_path):
+    path = saved(tmp_path / "z.npz", z=MEAN)
+    content = bytearray(path.read_bytes())
+    content[content.index(b"PK\x01\x02") + offset] ^= byte
+    if offset == 8:
+        content[6] |= 1
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=f"^expected a readable .npz file, {message}"):
+        read(path)
+
+
+def test_a_header_that_promises_more_than_there_is_is_refused(tmp_path):
+    path = tmp_path / "z.npz"
+    with zipfile.ZipFile(path, "w") as file, file.open("z.npy", "w") as member:
+        header = {"descr": "<f8", "fortran_order": False, "shape": (300, 2)}
+        np.lib.format.write_array_header_1_0(member, header)
+        member.write(MEAN.tobytes())
+    with pytest.raises(ValueError, match="got: EOF: reading array data, expected 4800 bytes got"):
+        read(path)

@@ -1,0 +1,232 @@
+"""What `vaebench audit` prints and writes."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+from bench.audit import audit
+from bench.audit import page as audit_figures
+from bench.cli import main
+
+NAMES = re.compile(r"[a-z]\w+_\w+")
+
+
+def run(*arguments):
+    return main(["audit", *map(str, arguments)])
+
+
+def gaussian(seed, factor=1.0, shape=(200, 2)):
+    return factor * np.random.default_rng(seed).standard_normal(shape)
+
+
+def posterior(path, factor=1.0, dtype=np.float64):
+    train, heldout = gaussian(0, 0.8 * factor), gaussian(1, 0.8 * factor)
+    scale = np.full_like(train, 0.6 * factor)
+    arrays = {"mean": train, "scale": scale, "heldout_mean": heldout, "heldout_scale": scale}
+    np.savez(path, **{name: array.astype(dtype) for name, array in arrays.items()})
+    return path
+
+
+@pytest.fixture
+def bare(tmp_path):
+    """Latents alone, of N(0, 2I)."""
+    np.savez(tmp_path / "z.npz", z=gaussian(0, 2**0.5))
+    return tmp_path / "z.npz"
+
+
+@pytest.mark.parametrize("columns", [60, 80])
+def test_no_name_is_cut_on_a_narrow_terminal(columns, tmp_path, capfd, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    path = posterior(tmp_path / "p.npz")
+    assert run(path, "--json") == 0
+    names = {row["metric"] for row in json.loads(capfd.readouterr().out)}
+    assert run(path) == 0
+    lines = capfd.readouterr().out.splitlines()
+    assert not any("…" in line for line in lines)
+    assert names <= set(NAMES.findall("\n".join(lines))) | {"rate", "saturated", "negentropy"}
+    assert max(len(line) for line in lines if line[0] in "┏┃┡│└") <= columns
+
+
+def test_the_answer_comes_first_then_questions_then_numbers(tmp_path, capfd, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
+    assert run(posterior(tmp_path / "p.npz", factor=2**0.5)) == 0
+    out = capfd.readouterr().out
+    assert out.startswith("May I sample from N(0, I)? NO. ")
+    assert re.search(r"│ scale +│ too wide +│ variance 1\.\d+ \(1\.\d+ to 2\.\d+\) ", out)
+    assert "\nscale: The variance per dimension averages 1." in out
+    assert out.index("test: 200 inputs, D = 2") < out.index("train: 200 inputs, D = 2")
+    assert re.search(r"marginal_kl_excess +│ 0\.\d+ ± 0\.\d+ nats ", out)
+    assert "mutual_information, marginal_kl, " not in out  # every input was evaluated
+    assert re.search(r"\n\d+\.\d s on 1 thread\n$", out)
+
+
+def test_bare_latents_say_what_they_cannot_tell(bare, capfd):
+    assert run(bare) == 0
+    out = capfd.readouterr().out
+    assert out.startswith("May I sample from N(0, I)? NO. ")
+    assert re.search(r"what was given +│ z only ", out)
+    assert "marginal_kl_loo, kl_per_dimension" in " ".join(out.split())
+    assert "hole_mass: needs the mean and scale of every posterior" in " ".join(out.split())
+    assert run(bare, "--json") == 0
+    rows = json.loads(capfd.readouterr().out)
+    assert {row["split"] for row in rows} == {"sample"}
+    values = {row["metric"]: row["value"] for row in rows}
+    assert values["second_moment"] == pytest.approx(2, abs=0.4)
+    assert values["marginal_kl_excess"] is None
+    assert {
+        "split",
+        "metric",
+        "value",
+        "standard_error",
+        "p_value",
+        "source",
+        "message",
+        "unit",
+    } == (rows[0].keys())
+
+
+@pytest.mark.parametrize("kind", ["posterior", "bare"])
+def test_a_report_is_a_page_with_its_figures(kind, bare, tmp_path, capfd):
+    path = posterior(tmp_path / "p.npz", 2**0.5) if kind == "posterior" else bare
+    folder = tmp_path / "deep" / "report"
+    assert run(path, "--json", "--report", folder) == 0
+    captured = capfd.readouterr()
+    rows = json.loads(captured.out)
+    assert captured.err == f"{folder / 'audit.md'}\n"
+    text = (folder / "audit.md").read_text()
+    assert text.startswith(f"# Audit of {path.name}\n\n**May I sample from N(0, I)? NO. ")
+    linked = re.findall(r"!\[.+?\]\((figures/.+?\.png)\)", text)
+    assert {folder / link for link in linked} == set((folder / "figures").iterdir())
+    quilts = ["figures/quilt-train.png", "figures/quilt-test.png"]
+    bars = ["figures/kl-train.png", "figures/kl-test.png"]
+    expected = [*quilts, "figures/quantiles.png", *bars] if kind == "posterior" else linked[:1]
+    assert linked == expected
+    for link in linked:
+        assert (folder / link).stat().st_size > 5000
+    for row in rows:
+        assert text.count(f"| {row['metric']} ") >= 2  # its value and what it is
+    again = tmp_path / "again"
+    assert run(path, "--json", "--report", again) == 0
+    assert (again / "audit.md").read_text() == text
+
+
+def test_what_saw_some_of_many_inputs_says_so_everywhere(tmp_path, capfd):
+    np.savez(tmp_path / "z.npz", z=gaussian(0, shape=(2500, 1)))
+    folder = tmp_path / "report"
+    assert run(tmp_path / "z.npz", "--json", "--report", folder) == 0
+    rows = {row["metric"]: row["message"] for row in json.loads(capfd.readouterr().out)}
+    page = (folder / "audit.md").read_text()
+    assert run(tmp_path / "z.npz") == 0
+    terminal = " ".join(capfd.readouterr().out.split())
+    tests = "mmd likelihood_ratio henze_zirkler mardia ks ksd energy".split()
+    for names, some in (
+        (["c2st_auc", "c2st_test"], "of 2,000 random inputs"),
+        ([f"{test}_test" for test in tests], "of 500 random inputs"),
+        (["mmd_squared", "second_moment"], ""),
+    ):
+        assert {rows[name] for name in names} == {some}
+        for name in names:
+            assert bool(some) == bool(re.search(rf"\| {name} .*\| +{some or 'of'}", page))
+        assert (f"{', '.join(names)}: {some}" in terminal) == bool(some)
+
+
+def test_figures_of_many_inputs_say_that_they_show_some(tmp_path, monkeypatch):
+    monkeypatch.setattr(audit_figures, "_DRAWN", 100)
+    path = posterior(tmp_path / "p.npz")
+    audited = audit.audit_file(path, "normal", audit.Console(stderr=True))
+    audit_figures.write_report(tmp_path / "report", audited, path.name)
+    text = (tmp_path / "report" / "audit.md").read_text()
+    captions = re.findall(r"!\[(.+?)\]", text)
+    assert [("100 random inputs" in caption) for caption in captions] == [True] * 3 + [False] * 2
+
+
+def test_half_precision_gives_the_same_answers(tmp_path, capfd):
+    values = {}
+    for dtype in (np.float16, np.float64):
+        assert run(posterior(tmp_path / "p.npz", dtype=dtype), "--json") == 0
+        rows = json.loads(capfd.readouterr().out)
+        values[dtype] = [row["value"] for row in rows if row["metric"] == "second_moment"]
+    assert values[np.float16] == pytest.approx(values[np.float64], rel=1e-3)
+    assert values[np.float16] != values[np.float64]
+
+
+def test_swapped_axes_are_warned_of_aside(tmp_path, capfd):
+    np.savez(tmp_path / "z.npz", z=gaussian(0).T)
+    assert run(tmp_path / "z.npz", "--json") == 0
+    captured = capfd.readouterr()
+    assert captured.err == (
+        "warning: z has shape (2, 200), fewer inputs than dimensions: are its axes swapped?\n"
+    )
+    assert json.loads(captured.out)
+
+
+NAN = gaussian(0)
+NAN[[3, 5], 1] = np.nan
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"z": NAN}, r"z must be finite, got NaN or infinity in 2 of 200 rows \(3, 5\); drop"),
+        ({"z": NAN[:, 0]}, r"z must have shape \(N, D\) with N and D at least 1, got \(200,\)"),
+        ({"latents": NAN}, "unknown key 'latents'; known are mean, .*, z$"),
+        ({"z": np.array([[{}, 1]] * 9, dtype=object)}, "z holds pickled objects, which are never"),
+        ({"mean": gaussian(0), "scale": gaussian(1)}, r"got min -\d\.\d+; if these are log varia"),
+        ({"mean": gaussian(0), "logvar": gaussian(1, 1e4)}, "logvar must lie between -700 and 700"),
+        (b"", "expected an .npz archive, got an empty file; save with np.savez"),
+        (b"0.1, 0.2\n", "expected an .npz archive, got a file of another kind; save with np.savez"),
+    ],
+)
+def test_a_bad_file_is_one_line(arrays, message, tmp_path, capfd):
+    path, folder = tmp_path / "p.npz", tmp_path / "report"
+    if isinstance(arrays, bytes):
+        path.write_bytes(arrays)
+    else:
+        np.savez(path, **arrays)
+    assert run(path, "--json", "--report", folder) == 64
+    captured = capfd.readouterr()
+    assert captured.out == ""
+    assert re.search(
+        rf"^vaebench: Invalid value: {re.escape(str(path))}: .*{message}", captured.err
+    )
+    assert captured.err.count("\n") == 1
+    assert list(folder.iterdir()) == []
+
+
+def test_another_prior_has_numbers_and_no_answers(tmp_path, capfd):
+    uniform = np.random.default_rng(0).uniform(size=(200, 2))
+    np.savez(tmp_path / "z.npz", z=uniform)
+    assert run(tmp_path / "z.npz", "--prior", "uniform") == 0
+    out = capfd.readouterr().out
+    assert out.startswith("Against uniform: numbers only; plain answers are given for N(0, I).\n")
+    assert "energy_test" in out
+    assert "question" not in out
+
+
+def test_untrained_priors_are_those_that_the_command_knows():
+    from bench.cli import _UNTRAINED
+    from vaelib.priors import PRIORS
+
+    assert [name for name, kind in PRIORS.items() if not kind.learned] == list(_UNTRAINED)
+
+
+def test_a_folder_that_cannot_be_written_is_said_before_the_audit(
+    bare, tmp_path, capfd, monkeypatch
+):
+    monkeypatch.setattr(audit, "audit_file", pytest.fail)
+    assert run(bare, "--report", bare) == 64
+    assert capfd.readouterr().err == (
+        f"vaebench: cannot write to {bare}: File exists; choose another folder\n"
+    )
+
+
+def test_a_cache_that_cannot_be_written_costs_time_and_a_warning(bare, capfd, monkeypatch):
+    monkeypatch.setenv("VAEBENCH_CACHE", str(bare))
+    assert run(bare, "--json") == 0
+    captured = capfd.readouterr()
+    assert captured.err.startswith(
+        f"warning: cannot write to {bare / 'nulls'}: nulls are simulated"
+    )
+    assert json.loads(captured.out)

@@ -1,0 +1,250 @@
+"""Components, data and metrics of a user's own, from a folder that is not the suite's."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import bench
+from bench.cli import main
+from bench.matrix.language import MatrixError, load
+from bench.metrics.registry import METRICS, recall, register
+from bench.run.code_roots import MEASURES
+from vaelib.code_hash import code_hash
+
+OWN = """
+import torch
+from bench.metrics import Metric
+from bench.own_metrics import NotDefinedError
+from vaelib.datasets import Dataset
+from vaelib.likelihoods import Gaussian
+from vaelib.networks import MLPDecoder, MLPEncoder
+from vaelib.objectives import ELBO
+from vaelib.priors import Normal
+from vaelib.seeding import stream
+
+class MyPrior(Normal): pass
+class MyEncoder(MLPEncoder): pass
+class MyDecoder(MLPDecoder): pass
+class MyLikelihood(Gaussian): pass
+class MyObjective(ELBO): pass
+
+def my_data(*, size: int = 60) -> Dataset:
+    return Dataset("mine", torch.rand(size, 1, 4, 4, generator=stream("mine", 0)))
+
+def measure(encoded):
+    return float(encoded.mean.square().mean()), 0.25
+
+my_metric = Metric(
+    "my_norm", "prior variances", "lower", 0.1, "my norm", "Mean square of the means.", "me",
+    measure=measure,
+)
+
+def refuse(encoded):
+    raise NotDefinedError("needs labels") if encoded.labels is None else ZeroDivisionError("oops")
+
+my_other = Metric("my_other", "1", None, None, "other", "Nothing.", "me", measure=refuse)
+"""
+
+MATRIX = """
+# Do plug-ins run?
+[matrix]
+name = "plugged"
+seeds = 2
+metrics = ["vb_own:my_metric", "vb_own:my_other"]
+[base]
+dataset = { name = "vb_own:my_data", size = 80 }
+encoder = { name = "vb_own:MyEncoder", hidden = [8] }
+decoder = { name = "vb_own:MyDecoder", hidden = [8] }
+prior = { name = "vb_own:MyPrior" }
+likelihood = { name = "vb_own:MyLikelihood", scale = 0.5 }
+objective = { name = "vb_own:MyObjective", beta = 2.0 }
+training = { steps = 5 }
+quality = { sources = [] }
+[[study]]
+name = "heads"
+grid = { "encoder.hidden" = [[8], [4]] }
+[[claim]]
+id = "x"
+says = "a smaller encoder has smaller means"
+study = "heads"
+metric = "my_norm"
+expect = "decreasing"
+margin = 0.1
+"""
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    (tmp_path / "vb_own.py").write_text(OWN)
+    (tmp_path / "plugged.toml").write_text(MATRIX)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "vb_own", raising=False)
+    yield tmp_path
+    for name in ("my_norm", "my_other"):
+        METRICS.pop(name, None)
+    sys.modules.pop("vb_own", None)
+
+
+def vaebench(*arguments):
+    """The command in a process of its own, as a user's shell starts it."""
+    suite = str(Path(bench.__file__).parent.parent)
+    return subprocess.run(
+        [sys.executable, "-m", "bench", *arguments],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": suite},
+    )
+
+
+@pytest.mark.slow
+def test_every_kind_of_plug_in_runs_from_another_folder_in_worker_processes(folder):
+    done = vaebench("run", "plugged.toml", "--workers", "2", "--device", "cpu")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "4 ok in" in done.stdout
+    frame = pd.read_csv("results/plugged/rows.csv", keep_default_na=False)
+    assert set(frame["dataset"]) == {"vb_own:my_data"}
+    own = frame[frame["metric"] == "my_norm"]
+    assert len(own) == 8  # 2 configurations, 2 seeds, 2 splits
+    assert set(own["unit"]) == {"prior variances"}
+    assert set(own["standard_error"].astype(float)) == {0.25}
+    values = own[own["split"] == "train"].set_index(["config", "seed"])["value"].astype(float)
+    for (config, seed), value in values.items():
+        cell = own[(own["config"] == config) & (own["seed"] == seed)]["cell"].iloc[0]
+        with np.load(f"results/plugged/cells/{cell}.npz") as arrays:
+            assert value == pytest.approx(float(np.square(arrays["train_mean"]).mean()), rel=1e-5)
+    other = frame[frame["metric"] == "my_other"]
+    assert set(other["message"]) == {"needs labels"} and set(other["value"]) == {""}
+
+    page = Path("results/plugged.md").read_text()
+    assert "my norm ↓" in page
+    assert "### Your own metrics" in page or "<summary>Your own metrics</summary>" in page
+    assert "Mean square of the means." in page
+    assert "other: needs labels" in page
+    claims = Path("results/plugged-claims.md").read_text()
+    assert "a smaller encoder has smaller means" in claims and "my norm" in claims
+
+    again = vaebench("run", "plugged.toml", "--workers", "1", "--device", "cpu")
+    assert "4 cached" in again.stdout
+    Path("results/plugged.md").unlink()
+    METRICS.pop("my_norm", None)
+    assert main(["report", "plugged"]) == 0
+    assert Path("results/plugged.md").read_text() == page
+
+    Path("vb_own.py").write_text(OWN.replace("0.25", "0.5"))
+    shown = vaebench("run", "plugged.toml", "--dry-run").stdout
+    assert "0 cached, 4 stale" in shown or "4 to run" in shown, shown
+
+
+def test_pages_know_own_metrics_without_their_module(folder):
+    results = folder / "plugged"
+    results.mkdir()
+    kept = (
+        '[{"name": "my_norm", "unit": "1", "better": "lower", "margin": 0.1, "symbol": "m", '
+        '"summary": "s", "reference": "r"}]'
+    )
+    (results / "metrics.json").write_text(kept)
+    recall(results)
+    assert METRICS["my_norm"].measure is None
+    assert METRICS["my_norm"].margin == 0.1
+    register(["vb_own:my_metric"])
+    assert METRICS["my_norm"].measure is not None
+    recall(results)  # what is known stays
+    assert METRICS["my_norm"].unit == "prior variances"
+
+
+def test_a_metric_that_raises_fails_its_cells_and_names_itself(folder):
+    text = MATRIX.replace("vb_own:my_data", "digits").replace(", size = 80", "")
+    text = text.replace('study]]\nname = "heads"', 'study]]\nname = "heads"\n#').split("[[study]]")[
+        0
+    ]
+    (folder / "plugged.toml").write_text(text)
+    from bench.run.cell import run_block
+    from bench.run.plan import plan
+
+    planned = plan(load(folder / "plugged.toml", seeds=1), folder / "results")
+    with pytest.raises(RuntimeError, match="metric my_other on train: ZeroDivisionError: oops"):
+        run_block(planned.jobs[0] | {"block": [0]})
+
+
+@pytest.mark.parametrize(
+    ("metrics", "sentence"),
+    [
+        ('["rate"]', 'metrics.0: expected an import path "package.module:metric", got "rate"'),
+        ('["vb_own:nothing"]', 'matrix.metrics.0: cannot import "vb_own:nothing" (AttributeError'),
+        ('["nowhere_at_all:m"]', 'cannot import "nowhere_at_all:m" (ModuleNotFoundError'),
+        (
+            '["vb_own:MyPrior"]',
+            '"vb_own:MyPrior" is no metric: expected a bench.metrics.Metric, got typ',
+        ),
+        (
+            '["vb_own:my_metric", "vb_own:my_metric"]',
+            'metrics.1: the name "my_norm" is taken by an ear',
+        ),
+        ("3", "matrix.metrics: should be a valid"),
+    ],
+)
+def test_a_mistake_in_the_metrics_is_one_sentence(folder, metrics, sentence):
+    text = MATRIX.replace('["vb_own:my_metric", "vb_own:my_other"]', metrics)
+    (folder / "plugged.toml").write_text(text)
+    with pytest.raises(MatrixError) as caught:
+        load(folder / "plugged.toml", metrics=METRICS)
+    assert sentence in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_claim_on_an_own_metric_must_name_it(folder):
+    (folder / "plugged.toml").write_text(MATRIX.replace('"my_norm"', '"my_nrm"'))
+    with pytest.raises(MatrixError, match='unknown metric "my_nrm", did you mean "my_norm"'):
+        load(folder / "plugged.toml", metrics=METRICS)
+
+
+def test_the_code_s_hash_follows_the_metrics_and_their_source(folder):
+    def found(*paths):
+        code_hash.cache_clear()  # another process
+        return code_hash(MEASURES, paths)
+
+    before = found(), found("vb_own:my_metric"), found("vb_own:my_metric", "vb_own:my_other")
+    (folder / "vb_own.py").write_text(OWN + "#")
+    assert len({*before, found("vb_own:my_metric")}) == 4
+
+
+def test_own_metrics_are_measured_anew_but_are_not_part_of_a_cell_s_identity(folder):
+    with_metrics = load(folder / "plugged.toml")
+    (folder / "plugged.toml").write_text(MATRIX.replace('metrics = ["vb_own', '#"'))
+    without = load(folder / "plugged.toml")
+    ids = [[cell.id for cell in m.cells(lambda table: "data")] for m in (with_metrics, without)]
+    assert ids[0] == ids[1]
+
+
+def test_two_data_sets_by_path_are_two_data_sets_and_a_changed_file_runs_again(folder, capfd):
+    x = np.random.default_rng(0).random((40, 6))
+    for name in ("a", "b"):
+        np.savez(folder / f"{name}.npz", x=x)
+    text = MATRIX.split("metrics")[0] + (
+        "[base]\ntraining = { steps = 2 }\nquality = { sources = [] }\n"
+        '[[study]]\nname = "data"\ngrid = { "dataset" = '
+        '[{ name = "npz", path = "a.npz" }, { name = "npz", path = "b.npz" }] }\n'
+    )
+    (folder / "plugged.toml").write_text(text)
+    from bench.rows import rows
+    from bench.run.models import _load
+    from bench.run.plan import plan
+    from bench.run.store import Store
+
+    first = plan(load("plugged.toml"), folder / "results")
+    frame = rows("plugged", first.cells, Store(folder / "none"), {})
+    assert set(frame["dataset"]) == {"digits", "npz a.npz", "npz b.npz"}
+    np.savez(folder / "b.npz", x=1 - x)
+    _load.cache_clear()  # another process
+    second = plan(load("plugged.toml"), folder / "results")
+    same = {cell.id for cell in first.cells} & {cell.id for cell in second.cells}
+    assert {c.configuration.values["dataset"].get("path") for c in first.cells if c.id in same} == {
+        None,
+        "a.npz",
+    }

@@ -1,0 +1,140 @@
+import math
+import re
+
+import numpy as np
+import pytest
+
+from bench.analysis.replicates import summarise
+from bench.report.markdown import (
+    code,
+    glossary,
+    heading,
+    markdown,
+    measured,
+    metric_column,
+    quantity,
+    rank_text,
+    rankings,
+)
+from bench.rows import read_rows, write_rows
+from tests.bench.synthetic import SATURATED, synthetic_rows
+
+
+@pytest.fixture(scope="module")
+def frame(tmp_path_factory):
+    path = tmp_path_factory.mktemp("rows") / "rows.csv"
+    write_rows(path, synthetic_rows())
+    return read_rows(path)
+
+
+@pytest.mark.parametrize(
+    ("mean", "half", "text"),
+    [
+        (0.24369, 0.02929, "0.244 ± 0.029"),
+        (-92.0777, 0.4349, "-92.08 ± 0.43"),
+        (1234.5, 567.8, "1230 ± 570"),
+        (0.5, 0.0996, "0.50 ± 0.10"),
+        (0.5, 0.00996, "0.500 ± 0.010"),
+        (12.34, 9.96, "12 ± 10"),
+        (-0.0001, 0.5, "0.00 ± 0.50"),
+        (2.1e-5, 3.34e-6, "(2.10 ± 0.33)e-5"),
+        (1.5e7, 2.5e5, "(1.500 ± 0.025)e7"),
+        (2.0, 0.0, "2 ± 0"),
+        (0.0, 0.0, "0 ± 0"),
+        (3.0, 1e-12, "3 ± 0"),
+        (0.123456, math.nan, "0.1235"),
+        (0.123456, math.inf, "0.1235"),
+        (math.nan, math.nan, "–"),
+        (math.inf, 1.0, "–"),
+    ],
+)
+def test_quantities_have_the_precision_of_their_interval(mean, half, text):
+    assert quantity(mean, half) == text
+
+
+def test_quantities_keep_two_digits_of_the_half_width():
+    rng = np.random.default_rng(0)
+    for mean, half in zip(rng.normal(0, 30, 300), 10 ** rng.uniform(-3, 2, 300), strict=True):
+        shown_mean, shown_half = map(float, quantity(mean, half).strip("()").split(" ± "))
+        assert shown_half == pytest.approx(half, rel=0.05)
+        assert abs(shown_mean - mean) <= 0.051 * half
+        assert len(re.sub(r"^0\.0*|\.", "", quantity(mean, half).split(" ± ")[1])) <= 3
+
+
+def test_pipes_do_not_split_cells():
+    text = markdown(["a|b", "n"], [["x | y", 1], [code("p `q` | \n r"), 22]])
+    lines = text.splitlines()
+    assert {len(re.findall(r"(?<!\\)\|", line)) for line in lines} == {3}
+    assert r"`p 'q' \| r`" in text
+    assert lines[1].startswith("|:-") and lines[1].endswith("-:|")
+
+
+def test_code_is_one_short_line_or_nothing():
+    assert code("") == "" and code(" \n") == ""
+    assert len(code("x" * 1000)) == 202
+
+
+def test_numbers_in_tables_are_not_reformatted():
+    assert "0.10 ± 0.20" in markdown(["v"], [["0.10 ± 0.20"]])
+    assert "1.00" in markdown(["v"], [["1.00"]])
+
+
+def test_headings_show_direction_and_unit():
+    assert heading("marginal_kl_excess") == "excess KL ↓ [nats]"
+    assert heading("elbo") == "ELBO ↑ [nats per input]"
+    assert heading("marginal_kl") == "KL(q_N‖p) [nats]"
+    assert heading("mmd_test") == "MMD, p ≤ .05"
+
+
+def test_measured_knows_what_there_is(frame):
+    there = measured(frame)
+    assert ("rate", "train", "") in there and ("frechet", "test", "gmm") in there
+    assert ("frechet", "train", "gmm") not in there and ("iwae", "test", "") not in there
+    own = frame.assign(metric=frame["metric"].replace("rate", "my_metric"))
+    assert "my_metric" not in {metric for metric, *_ in measured(own)}
+    undefined = frame.assign(value=frame["value"].mask(frame["metric"] == "rate"))
+    assert ("rate", "test", "") not in measured(undefined)
+    infinite = frame.assign(value=frame["value"].mask(frame["metric"] == "mmd_test"))
+    assert ("mmd_test", "test", "") in measured(infinite), "a p-value is enough"
+
+
+def test_columns_print_the_summary_and_set_the_tie_group_in_bold(frame):
+    column = metric_column(frame, "elbo", "test")
+    board = summarise(frame, "elbo", "test")
+    assert column["base"] == quantity(board["mean"]["base"], board["half_width"]["base"])
+    assert [config for config, text in column.items() if text.startswith("**")] == ["latent_dim-32"]
+    level = metric_column(frame, "mmd_squared", "test")
+    assert rankings(frame, "mmd_squared", "test")["tie"].all()
+    assert not any("**" in text for text in level.values()), "all tied: nothing is bold"
+    assert not any("**" in text for text in metric_column(frame, "rate", "test").values())
+
+
+def test_saturated_numbers_stand_in_brackets(frame):
+    column = metric_column(frame, "marginal_kl_excess", "train")
+    assert {config for config, text in column.items() if text.startswith("[")} == SATURATED
+    counts = metric_column(frame, "marginal_kl_null_test", "train")
+    assert counts["latent_dim-32"] == "[0 of 10]" and counts["latent_dim-6"] == "9 of 9"
+    assert metric_column(frame, "saturated", "train")["latent_dim-32"] == "10 of 10"
+    assert metric_column(frame, "saturated", "train")["base"] == "0 of 10"
+
+
+def test_rank_intervals_are_printed_short(frame):
+    board = rankings(frame, "elbo", "test")
+    assert rank_text(board, "latent_dim-32") == "1"
+    assert rank_text(board, "base") == "8–9"
+    assert rank_text(rankings(frame, "marginal_kl_excess", "test"), "latent_dim-32") == "–"
+
+
+def test_data_sets_are_ranked_apart(frame):
+    import pandas as pd
+
+    other = frame.assign(dataset="mnist5k", config=frame["config"] + "-m")
+    board = rankings(pd.concat([frame, other]), "elbo", "test")
+    assert len(board) == 24
+    assert rank_text(board, "latent_dim-32") == rank_text(board, "latent_dim-32-m") == "1"
+
+
+def test_the_glossary_explains_what_it_is_asked_in_one_row_each():
+    lines = glossary(["elbo", "rate", "variance_law"]).splitlines()
+    assert len(lines) == 5 and "rate R" in lines[2] and "ELBO" in lines[4]
+    assert {len(re.findall(r"(?<!\\)\|", line)) for line in lines} == {5}

@@ -1,0 +1,382 @@
+"""Pages say what the rows say, the same bytes for the same rows, whatever is missing."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import norm
+
+from bench.analysis.comparison import ranking
+from bench.analysis.quantiles import SHARES
+from bench.analysis.replicates import summarise
+from bench.metrics.registry import METRICS
+from bench.report import sections
+from bench.report.markdown import heading, quantity
+from bench.report.page import answer, page, write_index, write_pages
+from bench.rows import read_rows, write_rows
+from tests.bench.synthetic import INPUTS, synthetic_rows
+
+COMMENT = "Does the match improve with depth?\nCost: 2 minutes."
+
+
+def quilt_arrays():
+    rng = np.random.default_rng(0)
+    name = "base-test-seed-0"
+    return {
+        f"{name}/scale": rng.uniform(0.1, 0.4, (50, 2)),
+        f"{name}/mean": rng.normal(0, 1, (50, 2)),
+        f"{name}/labels": np.arange(50) % 10,
+        "base/quantiles": np.tile(norm.ppf(SHARES), (2, 1)),
+        "latent_dim-3/quantiles": np.tile(2 * norm.ppf(SHARES), (3, 1)),
+    }
+
+
+def tree(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.*")}
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("results")
+    write_pages(folder, "synthetic", COMMENT, synthetic_rows(), quilt_arrays())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def text(results):
+    return (results / "synthetic.md").read_text()
+
+
+@pytest.fixture(scope="module")
+def frame(results):
+    return read_rows(results / "synthetic" / "rows.csv")
+
+
+@pytest.fixture(scope="module")
+def small(frame):
+    """One study and few metrics: quick to write."""
+    kept = ["", "marginal_kl", "marginal_kl_null", "marginal_kl_excess", "saturated", "elbo"]
+    rows = frame[frame["study"].str.contains("latent size") & frame["metric"].isin(kept)]
+    return rows.assign(study="latent size")
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    for name in ("kl_parts", "metric_panels", "rank_plot", "save"):
+        monkeypatch.setattr(sections, name, lambda *_: None)
+
+
+def compose(tmp_path, rows, comment=""):
+    write_rows(tmp_path / "edge" / "rows.csv", rows)
+    return page(tmp_path / "edge", comment)
+
+
+def section(text, title):
+    return re.split(r"^##+ ", text.split(title + "\n", 1)[1], maxsplit=1, flags=re.M)[0]
+
+
+def cells(text):
+    """Head and body of the first table of a text."""
+    lines = re.search(r"(?:^\|.*\n)+", text, flags=re.M).group().splitlines()
+    split = [[c.strip() for c in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
+    return split[0], split[2:]
+
+
+# The same bytes
+
+
+def test_pages_and_figures_are_rebuilt_byte_for_byte_from_the_files(results):
+    before = tree(results)
+    assert len(before) == 2 + 2 + 9, "two pages, rows and arrays, nine figures"
+    write_pages(results, "synthetic", COMMENT)
+    assert tree(results) == before
+
+
+def test_new_rows_change_the_page(tmp_path, undrawn, small):
+    path = write_pages(tmp_path, "one", COMMENT, small)
+    before = path.read_text()
+    write_pages(tmp_path, "one", COMMENT, small[small["seed"] < 9])
+    assert path.read_text() != before
+
+
+def test_there_is_no_time_in_the_body(text):
+    assert not re.search(r"\d{4}-\d\d-\d\d|\d\d:\d\d|20[2-9]\d-|seconds", text)
+
+
+# What a reader finds
+
+
+def test_failures_come_first(text):
+    heads = re.findall(r"^## (.*)$", text, flags=re.M)
+    assert heads == [
+        "Failures: 2 of 120 cells",
+        "Leaderboard",
+        "Study: latent size",
+        "Study: encoder depth",
+        "Samples",
+        "The latent space",
+        "How to read this",
+    ]
+    _, body = cells(text)
+    assert body[0] == [
+        "`latent_dim-6`",
+        "failed",
+        r"`RuntimeError: expected a \| b but got c`",
+        "3",
+    ]
+    assert body[1][1:] == ["diverged", "`the loss was not finite at step 812`", "7"]
+
+
+def test_the_page_opens_with_its_question_and_answer(text, frame):
+    lines = text.splitlines()
+    assert lines[0] == "# synthetic"
+    assert lines[2:4] == ["> Does the match improve with depth?", "> Cost: 2 minutes."]
+    assert lines[5] == f"**{answer(frame)}**"
+
+
+def test_every_table_has_whole_rows(text):
+    for block in re.findall(r"(?:^\|.*\n)+", text, flags=re.M):
+        counts = {len(re.findall(r"(?<!\\)\|", line)) for line in block.splitlines()}
+        assert len(counts) == 1
+    assert "nan" not in text and "inf" not in text.replace("information", "").replace("finite", "")
+
+
+def test_pictures_exist_and_are_linked_from_beside_the_folder(results, text):
+    linked = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", text)
+    assert len(linked) == 9 and all((results / link).is_file() for link in linked)
+    assert {results / link for link in linked} == set(results.glob("synthetic/figures/*"))
+
+
+def test_the_leaderboard_holds_every_configuration_in_order(text, frame):
+    heads, body = cells(section(text, "## Leaderboard"))
+    assert heads[:4] == ["configuration", "S", "failed", heading("marginal_kl_excess")]
+    board = ranking(frame, "marginal_kl_excess", "test")
+    assert len(body) == 12 and len(board) == 8
+    for row, (config, best) in zip(body, board.iterrows(), strict=False):
+        assert row[0] == f"`{config}`" and row[1] == str(best["S"])
+        assert row[3].strip("*") == quantity(best["mean"], best["half_width"])
+        assert row[3].startswith("**") == best["tie"]
+        low, high = best["rank_low"], best["rank_high"]
+        assert row[4] == (f"{low}" if low == high else f"{low}–{high}")
+    assert body[6][:3] == ["`encoder_hidden-1000`", "9", "1"]
+
+
+def test_saturated_configurations_are_marked_bracketed_unranked_and_explained(text):
+    board = section(text, "## Leaderboard")
+    marked = [row for row in cells(board)[1] if row[0].endswith(" †")]
+    assert [row[0] for row in marked] == [f"`latent_dim-{d}` †" for d in (6, 8, 16, 32)]
+    assert all(row[3].startswith("[") and row[4] == "–" for row in marked)
+    assert "bounded below by the floor" in board
+    ranked = section(text, "### Ranking")
+    assert "Not ranked: 6, 8, 16, 32." in ranked
+    assert [row[0] for row in cells(ranked)[1]] == ["2", "4", "3"]
+
+
+def test_studies_show_both_splits_of_every_level(text, frame):
+    heads, body = cells(section(text, "### Where the KL comes from"))
+    names = ["rate", "mutual_information", "marginal_kl_floor", "marginal_kl", "marginal_kl_null"]
+    assert heads[:7] == ["latent_dim", "split", *map(heading, names)]
+    assert [row[0].removesuffix(" †") for row in body[::2]] == ["2", "3", "4", "6", "8", "16", "32"]
+    assert [row[1] for row in body] == ["test", "train"] * 7
+    for split, row in zip(["test", "train"], body[6:8], strict=True):
+        board = summarise(frame, "rate", split).loc["latent_dim-6"]
+        assert row[2] == quantity(board["mean"], board["half_width"])
+    assert body[6][0] == "6 †" and body[7][0] == "6", "saturated on test, not on train"
+    assert body[6][-2:] == ["[0 of 9]", "9 of 9"] and body[7][-2:] == ["9 of 9", "0 of 9"]
+
+
+def test_samples_are_listed_by_source(text):
+    heads, body = cells(section(text, "### Samples by latent source"))
+    assert heads == ["latent_dim", "split", "source", heading("frechet"), heading("coverage")]
+    assert [row[2] for row in body[:3]] == ["prior", "aggregate", "gmm"] and len(body) == 21
+
+
+def test_the_gauge_fix_has_its_own_table(text, frame):
+    heads, body = cells(text.split("<summary>After the gauge fix</summary>")[1])
+    assert heads == ["latent_dim", "split", heading("rate"), heading("marginal_kl_excess")]
+    assert len(body) == 14
+    board = summarise(frame, "rate", "test", "gauge_fixed").loc["base"]
+    assert body[0][2] == quantity(board["mean"], board["half_width"])
+
+
+def test_what_was_said_of_a_number_is_passed_on(tmp_path, undrawn, small):
+    touched = small["metric"].isin(["marginal_kl_null", "marginal_kl_excess"])
+    wide = small["config"].isin(["latent_dim-3", "base"]) & touched
+    note = "some scales exceed 1: the null is approximate"
+    text = compose(tmp_path, small.assign(message=small["message"].mask(wide, note)))
+    assert f"* null KL, excess KL: {note} (2; 3)" in section(text, "### Where the KL comes from")
+    assert note not in compose(tmp_path, small)
+    trained = wide & (small["split"] == "train")
+    text = compose(tmp_path, small.assign(message=small["message"].mask(trained, note)))
+    assert f"* null KL, excess KL: {note} (train: 2; 3)" in text
+
+
+def test_absent_metrics_are_left_out(tmp_path, undrawn, frame, text):
+    assert "iwae" not in text.lower()
+    few = frame[~frame["metric"].isin(["frechet", "coverage", "elbo", "reconstruction"])]
+    left = compose(tmp_path, few)
+    assert "Samples" not in left and "Likelihood\n" not in left
+    assert "Where the KL comes from" in left and heading("elbo") not in left
+
+
+def test_every_metric_has_its_place_in_the_plan():
+    tables = {title: text.split() for title, text in sections._TABLES.items()}
+    assert set(tables.pop(sections._GAUGE)) <= set(METRICS)
+    assert sorted(name for names in tables.values() for name in names) == sorted(METRICS)
+    assert {name for name, _ in sections._HEADLINES} <= set(METRICS)
+    assert all(METRICS[name].better for name, _ in sections._HEADLINES)
+
+
+def test_unknown_metrics_of_others_do_no_harm(tmp_path, undrawn, small):
+    own = small.assign(metric=small["metric"].replace("elbo", "my_metric"))
+    assert "my_metric" not in compose(tmp_path, own)
+
+
+# The answer
+
+
+def with_excess(frame, values):
+    """Ten seeds of one configuration each, excess KL as given."""
+    base = frame[(frame["config"] == "base") & (frame["metric"] == "marginal_kl_excess")]
+    base = base[base["source"] == ""]
+    rng = np.random.default_rng(0)
+    parts = []
+    for name, value in values.items():
+        noise = rng.normal(0, 0.005, len(base))
+        parts.append(base.assign(config=name, value=value + noise - noise.mean()))
+    return pd.concat(parts)
+
+
+def test_the_answer_counts_matches_by_equivalence(frame):
+    rows = with_excess(
+        frame, {"far": 0.3, "near": 0.01, "edge": 0.048, "brink": 0.052, "below": -0.02}
+    )
+    said = answer(rows)
+    assert "Within 0.05 nats of excess KL on test inputs of digits, 2 of 5" in said
+    assert "match the prior, 1 do not, 2 are undecided; the closest, `below`, is at -0.01" in said
+    assert "saturated" not in said and "no result" not in said
+
+
+def test_the_answer_calls_a_collapse_by_its_name(frame):
+    rows = frame[frame["config"] == "base"]
+    units = rows["metric"] == "active_units"
+    assert "collapse" not in answer(rows)
+    assert "a collapse: no unit is active" in answer(
+        rows.assign(value=rows["value"].mask(units, 0))
+    )
+
+
+def test_few_seeds_answer_nothing(frame):
+    said = answer(with_excess(frame, {"far": 9.0, "near": 0.0}).query("seed < 4"))
+    assert "0 of 2 configurations match the prior, 0 do not, 2 are undecided" in said
+    assert "tied with 1 more: too few seeds for a claim." in said
+
+
+def test_saturation_and_absence_give_no_verdict(frame):
+    rows = frame[frame["config"] == "latent_dim-32"]
+    assert (
+        answer(rows) == "On test inputs of digits all 1 configurations are saturated: no verdict."
+    )
+    none = frame[frame["metric"] == "rate"]
+    assert answer(none) == "On digits no cell has an excess KL, so the match is undecided."
+    assert answer(frame.head(0)) == "No cell was run."
+    only_train = with_excess(frame, {"a": 0.2}).query("split == 'train'")
+    assert "on train inputs" in answer(only_train)
+
+
+def test_the_answer_falls_back_to_the_split_that_can_decide(frame):
+    rows = frame[frame["config"] == "base"]
+    flags = (rows["metric"] == "saturated") & (rows["split"] == "test")
+    assert "on train inputs" in answer(rows.assign(value=rows["value"].mask(flags, 1.0)))
+    assert "on test inputs" in answer(rows)
+
+
+def test_the_answer_counts_failures_and_saturation(frame):
+    said = answer(frame)
+    assert "0 of 8 configurations match the prior, 8 do not, 0 are undecided" in said
+    assert "`encoder_hidden-200-200-200`, is at 0.244 ± 0.029 nats (S = 10); 4 more" in said
+    assert said.endswith("2 of 120 cells gave no result.")
+
+
+# Pages of little
+
+
+def dead(frame):
+    once = frame.drop_duplicates(["config", "seed"])
+    return once.assign(status="missing", metric="", split="", value=np.nan, message="has not run")
+
+
+def test_a_page_of_failures_only(tmp_path, undrawn, frame):
+    text = compose(tmp_path, dead(frame))
+    assert "120 of 120 cells gave no result" in text and "`has not run`" in text
+    assert "No cell gave a result" in section(text, "## Leaderboard")
+    assert "![" not in text
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_a_page_of_few_seeds_says_so(tmp_path, undrawn, small, seeds):
+    text = compose(tmp_path, small[small["seed"] < seeds])
+    assert text.count("S ≤ 4: too few seeds for a claim.") == 2
+    board = cells(section(text, "## Leaderboard"))[1]
+    assert all(row[4] in ("1–3", "–") for row in board) and "**" not in str(board)
+    assert ("±" in board[0][3]) == (seeds > 1)
+
+
+def test_a_matrix_without_studies_still_shows_its_measurements(tmp_path, undrawn, frame):
+    text = compose(tmp_path, frame[frame["config"] == "base"].assign(study=""))
+    assert [row[:2] for row in cells(section(text, "### Where the KL comes from"))[1]] == [
+        ["base", "test"],
+        ["base", "train"],
+    ]
+
+
+def test_an_empty_matrix(tmp_path, undrawn, frame):
+    text = compose(tmp_path, frame.head(0))
+    assert "**No cell was run.**" in text and "0 configurations, 0 cells" in text
+
+
+def test_two_data_sets_are_told_apart(tmp_path, undrawn, small):
+    other = small.assign(dataset="mnist5k", config=small["config"] + "-m")
+    text = compose(tmp_path, pd.concat([small, other]))
+    heads, body = cells(section(text, "## Leaderboard"))
+    assert heads[1] == "data" and [row[1] for row in body] == ["digits"] * 7 + ["mnist5k"] * 7
+    assert "Ranks are within a data set." in text
+    assert cells(section(text, "### Ranking"))[0][0] == "dataset, latent_dim"
+
+
+def test_another_prior_has_no_excess_and_no_number_in_its_place(tmp_path, undrawn, small):
+    own = small["metric"].isin(["marginal_kl_excess", "marginal_kl_null", "marginal_kl_null_test"])
+    rows = small.assign(value=small["value"].mask(own & (small["config"] == "base")))
+    text = compose(tmp_path, rows)
+    board = {row[0]: row for row in cells(section(text, "## Leaderboard"))[1]}
+    assert board["`base`"][3:5] == ["–", "–"] and board["`base`"][5] != "–"
+    body = cells(section(text, "### Where the KL comes from"))[1]
+    assert body[0][3:5] == ["–", "–"] and body[0][2] != "–"
+
+
+# The index
+
+
+def test_the_index_lists_every_matrix_and_the_other_pages(tmp_path, undrawn, small):
+    write_pages(tmp_path, "second", "", small)
+    write_pages(tmp_path, "first", "", dead(small))
+    (tmp_path / "validity.md").write_text("# Validity\n")
+    (tmp_path / "scratch").mkdir()
+    write_index(tmp_path)
+    text = (tmp_path / "README.md").read_text()
+    _, body = cells(text)
+    assert [row[0] for row in body] == ["[first](first.md)", "[second](second.md)"]
+    assert body[1][1] == answer(small) and body[1][2:] == ["7", "10", "1"]
+    assert "Other pages: [validity](validity.md)." in text
+    again = text
+    write_index(tmp_path)
+    assert (tmp_path / "README.md").read_text() == again
+
+
+def test_an_index_of_nothing(tmp_path):
+    assert "No matrix has rows yet." in write_index(tmp_path).read_text()
+
+
+def test_the_synthetic_frame_is_what_the_store_would_write(frame):
+    assert set(frame["split"]) == {*INPUTS, ""} and (frame["status"] != "ok").sum() == 2

@@ -1,0 +1,88 @@
+import json
+import subprocess
+import sys
+
+import pytest
+
+from bench.run.code_roots import MEASURES, TRAINS, plugins
+from vaelib import code_hash as sources
+from vaelib.code_hash import code_hash, modules
+
+# An empty vaelib, whose own __init__ would import the audit and with it all statistics.
+LOADED = """
+import importlib, importlib.util, json, sys, types
+spec = importlib.util.find_spec("vaelib")
+package = types.ModuleType("vaelib")
+package.__path__ = spec.submodule_search_locations
+sys.modules["vaelib"] = package
+importlib.import_module(sys.argv[1])
+print(json.dumps([name for name in sys.modules if name.startswith(("bench.", "vaelib."))]))
+"""
+
+
+@pytest.mark.parametrize("module", [MEASURES, TRAINS])
+def test_what_is_hashed_is_what_is_loaded(module):
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED, module], capture_output=True, text=True, check=True
+    )
+    loaded = set(json.loads(done.stdout))
+    found = set(modules(module))
+    assert loaded <= found
+    assert {name for name in found - loaded if name.count(".")} == set()
+
+
+def test_pages_and_the_runner_decide_no_number_and_statistics_train_nothing():
+    assert not {"bench.run.runner", "bench.report.page", "bench.run.store", "bench.cli"} & set(
+        modules(MEASURES)
+    )
+    assert not {"vaelib.audits.audit", "vaelib.stats.divergences", MEASURES} & set(modules(TRAINS))
+    assert {"vaelib.training", "vaelib.seeding", "vaelib.datasets"} <= set(modules(TRAINS))
+
+
+@pytest.fixture
+def hash_of(tmp_path, monkeypatch):
+    """Writes packages and hashes one of their modules as a new process would."""
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sources, "_SUITE", ("some_bench", "some_vaelib"))
+
+    def hash_now(plugins=(), **files):
+        for name, text in files.items():
+            path = tmp_path.joinpath(*name.split("__")).with_suffix(".py")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+            (path.parent / "__init__.py").touch()
+        for cached in (code_hash, modules, sources._read):
+            cached.cache_clear()
+        return code_hash("some_bench.cell", plugins)
+
+    yield hash_now
+    for cached in (code_hash, modules, sources._read):
+        cached.cache_clear()
+
+
+def test_the_hash_sees_meaning_not_layout_of_what_is_imported(hash_of):
+    cell = "def f():\n    from some_vaelib import deep\n    return deep\n"
+    first = hash_of(some_bench__cell=cell, some_vaelib__deep="import some_vaelib.deeper\n")
+    hashes = [first, hash_of(some_vaelib__deeper="x = 1\n")]
+    same = '"""What it is."""\nimport some_vaelib.deeper  # why\n\n\n'
+    assert hash_of(some_vaelib__deep=same) == hashes[-1]
+    assert hash_of(some_vaelib__page="raise ImportError") == hashes[-1]
+    hashes.append(hash_of(some_vaelib__deeper="x = 2\n"))
+    hashes.append(hash_of(some_bench__cell=cell.replace("return", "yield")))
+    hashes.append(hash_of(some_bench__cell="import some_vaelib.page\n"))
+    assert len(set(hashes)) == 5
+
+
+def test_the_file_of_a_plug_in_belongs_to_the_code_of_its_cells(hash_of):
+    plain = hash_of(some_bench__cell="x = 1\n", mine__prior="class Mine: ...\n")
+    first = hash_of(("mine.prior",))
+    assert first != plain
+    assert first == hash_of(("mine.prior", "mine.prior"))
+    assert hash_of(("mine.prior",), mine__prior="class Mine: pass\n") not in (first, plain)
+    assert hash_of(mine__prior="") == plain
+    assert hash_of(("sys",)) != plain
+
+
+def test_plug_ins_are_the_components_named_by_import_path():
+    values = {"latent_dim": 2, "prior": {"name": "mine.prior:Mine.Inner"}, "training": {"steps": 1}}
+    assert plugins(values | {"encoder": {"name": "mlp"}}) == ("mine.prior",)

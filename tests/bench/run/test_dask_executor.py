@@ -1,0 +1,182 @@
+"""A scheduler and two workers as processes of their own, one of them killed in mid-run."""
+
+import io
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from bench.cli import main
+from bench.rows import rows
+from bench.run.dask_executor import ClusterError, DaskExecutor
+from bench.run.progress import Lines
+from bench.run.runner import run
+from bench.run.store import Store
+from tests.bench.fakes import InlineExecutor, cells_of, job
+from tests.bench.test_runner import alive, wait_for
+
+# distributed leaves sockets of its client to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+ROOT = Path(__file__).parents[3]
+
+
+def dask(kind, *arguments, log):
+    command = [sys.executable, "-m", f"distributed.cli.dask_{kind}", *map(str, arguments)]
+    with log.open("w") as file:
+        return subprocess.Popen(
+            command, cwd=ROOT, stdout=file, stderr=subprocess.STDOUT, start_new_session=True
+        )
+
+
+def kill(process):
+    """Kills a process and its group: a nanny's worker too."""
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+@pytest.fixture(scope="module")
+def scheduler(tmp_path_factory):
+    """The address of a scheduler, as the command line takes it."""
+    log = tmp_path_factory.mktemp("dask") / "scheduler.log"
+    process = dask("scheduler", "--port", 0, "--no-dashboard", "--host", "127.0.0.1", log=log)
+    wait_for(lambda: re.search(r"Scheduler at: +tcp://(\S+)", log.read_text()))
+    yield "dask://" + re.search(r"Scheduler at: +tcp://(\S+)", log.read_text())[1]
+    kill(process)
+
+
+@pytest.fixture(scope="module")
+def start_worker(scheduler, tmp_path_factory):
+    """Starts workers of one thread; those that still live are killed in the end."""
+    started = []
+    folder = tmp_path_factory.mktemp("workers")
+
+    def start(*options):
+        log = folder / f"{len(started)}.log"
+        address = scheduler.replace("dask", "tcp")
+        options = ["--nthreads", 1, "--no-dashboard", "--local-directory", folder, *options]
+        started.append(dask("worker", address, *options, log=log))
+        wait_for(lambda: "Registered to" in log.read_text())
+        return started[-1]
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            kill(process)
+
+
+@pytest.fixture(scope="module")
+def survivor(start_worker):
+    """A worker under a nanny, as `dask worker` starts it."""
+    return start_worker()
+
+
+@pytest.fixture
+def run_all(scheduler, tmp_path):
+    def run_jobs(jobs, executor=None):
+        lines = Lines(Console(file=io.StringIO()))
+        executor = DaskExecutor(scheduler) if executor is None else executor
+        return run(jobs, Store(tmp_path), executor, lines)
+
+    return run_jobs
+
+
+def test_a_worker_killed_in_mid_run_costs_nothing_but_time(
+    run_all, survivor, start_worker, tmp_path
+):
+    victim = start_worker("--no-nanny")
+    (tmp_path / "victim").write_text(str(victim.pid))
+    names = [f"size-{i}" for i in range(10)]
+    jobs = [job(name, tmp_path, does="takes_its_time") for name in names]
+
+    def kill_when_busy():
+        wait_for(lambda: any(int(path.read_text()) == victim.pid for path in begun(tmp_path)))
+        victim.send_signal(signal.SIGKILL)
+
+    thread = threading.Thread(target=kill_when_busy, daemon=True)
+    thread.start()
+    summary = run_all(jobs)
+    assert summary.failures == []
+    assert summary.line().startswith("20 ok in ")
+    thread.join()
+    victim.wait()
+    assert len(begun(tmp_path)) > len(jobs)  # at least one began twice
+
+    undisturbed = tmp_path / "undisturbed"
+    run([job(name, undisturbed) for name in names], Store(undisturbed), InlineExecutor(), LINES)
+    tables = [
+        rows("digits", cells_of(names, 2), Store(place), {}).drop(columns="seconds")
+        for place in (tmp_path, undisturbed)
+    ]
+    assert tables[0].to_csv() == tables[1].to_csv()
+
+
+LINES = Lines(Console(file=io.StringIO()))
+
+
+def begun(folder):
+    return [path for path in folder.glob("began-*") if path.suffix != ".tmp"]
+
+
+def test_a_job_ends_on_a_worker_as_it_would_here(run_all, survivor, tmp_path):
+    ends = {
+        "fine": ("ok", ""),
+        "raises": ("failed", "ValueError: scale must be positive, got min -0.3"),
+        "dies": ("died", "exited with code 3"),
+        "hangs": ("timeout", "ran longer than its timeout; the log shows where"),
+    }
+    jobs = [job(name, tmp_path, does=name, seeds=1) for name in ends]
+    jobs[-1]["timeout"] = 1.0
+    run_all(jobs)
+    for name, (status, message) in ends.items():
+        record = Store(tmp_path).read(f"{name}-0")
+        assert (record.status, record.message) == (status, message)
+    assert (tmp_path / "logs" / "dies-0.log").read_text().startswith("last words\ndied")
+
+
+def test_a_stop_ends_what_runs_on_the_workers(scheduler, survivor, tmp_path):
+    executor = DaskExecutor(scheduler)
+    assert executor.workers >= 1
+    executor.submit(job("a", tmp_path, does="says_who", timeout=600.0))
+    file = tmp_path / "pid-a"
+    wait_for(file.exists)
+    process = int(file.read_text())
+    assert alive(process)
+    executor.stop()
+    wait_for(lambda: not alive(process), seconds=10)
+    assert executor.workers >= 1  # as it was
+    assert survivor.poll() is None
+
+
+def test_a_worker_of_other_code_is_not_used(run_all, survivor, tmp_path, monkeypatch):
+    monkeypatch.setattr("bench.run.dask_executor.code_hash", lambda module: "other")
+    summary = run_all([job("a", tmp_path)])
+    assert summary.failures[0].status == "failed"
+    assert "has other code than this run; install the same version" in summary.failures[0].message
+
+
+def test_a_scheduler_that_is_lost_is_given_up(run_all, tmp_path, monkeypatch):
+    monkeypatch.setattr("bench.run.dask_executor._PATIENCE", 0.5)
+    log = tmp_path / "log"
+    process = dask("scheduler", "--port", 0, "--no-dashboard", "--host", "127.0.0.1", log=log)
+    wait_for(lambda: re.search(r"Scheduler at: +tcp://(\S+)", log.read_text()))
+    executor = DaskExecutor("dask://" + re.search(r"at: +tcp://(\S+)", log.read_text())[1])
+    threading.Timer(0.5, kill, [process]).start()
+    summary = run_all([job("a", tmp_path)], executor)
+    assert summary.failures[0].status == "failed"
+    assert "the scheduler is lost" in summary.failures[0].message
+
+
+def test_no_scheduler_is_one_line(tmp_path, capfd, monkeypatch):
+    monkeypatch.setattr("bench.run.dask_executor._PATIENCE", 0.5)
+    with pytest.raises(ClusterError, match="expected a dask scheduler at tcp://127.0.0.1:9, got"):
+        DaskExecutor("dask://127.0.0.1:9")
+    options = ["--results", str(tmp_path), "--executor", "dask://127.0.0.1:9"]
+    assert main(["run", "digits", *options]) == 64
+    error = capfd.readouterr().err
+    assert error.startswith("vaebench: expected a dask scheduler") and error.count("\n") == 1

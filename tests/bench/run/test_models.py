@@ -1,0 +1,151 @@
+import copy
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from bench.run.cell import run_block
+from bench.run.models import dataset_of, is_stored, trained
+from tests.bench.run.test_cell import VALUES, without_time
+
+TRAINING = {"steps": 10, "batch_size": 64, "learning_rate": 1e-3}
+DATA = dataset_of(VALUES["dataset"])
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """The folder of all results, whose simulated nulls the tests share."""
+    return tmp_path_factory.mktemp("results")
+
+
+@pytest.fixture
+def job(results, tmp_path):
+    return {
+        "configuration": VALUES | {"training": TRAINING},
+        "block": [0, 1, 2],
+        "cells": {"cell0": 0, "cell2": 2},
+        "device": "cpu",
+        "results": str(results / tmp_path.name),
+        "trains": "hash",
+    }
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """How often training ran."""
+    from bench.run import models as module
+
+    made = []
+    train = module.train
+
+    def counted(*arguments):
+        made.append(len(arguments[0]))
+        return train(*arguments)
+
+    monkeypatch.setattr(module, "train", counted)
+    return made
+
+
+def test_a_stored_model_is_the_trained_one_to_the_bit(job, calls):
+    first, second = (trained(job, DATA, DATA.x) for _ in range(2))
+    assert calls == [3]
+    assert first.keys() == second.keys() == {"cell0", "cell2"}
+    for one, other in zip(first.values(), second.values(), strict=True):
+        state, again = one.model.state_dict(), other.model.state_dict()
+        assert state.keys() == again.keys()
+        assert all(torch.equal(state[name], again[name]) for name in state)
+        assert torch.equal(one.outcome.losses, other.outcome.losses)
+        assert torch.equal(one.split.train, other.split.train)
+        assert (one.seed, one.seconds) == (other.seed, other.seconds)
+        assert not other.model.training
+
+
+def test_a_second_measurement_gives_the_same_record_without_training(job, calls):
+    first, second = run_block(job), run_block(job)
+    assert calls == [3]
+    assert without_time(first) == without_time(second)
+    for one, other in zip(first, second, strict=True):
+        assert other["stages"]["training"] < one["stages"]["training"]
+        assert other["seconds"] > sum(other["stages"].values())  # with the training of then
+
+
+def test_other_code_or_a_missing_model_trains_the_whole_block(job, calls):
+    other = job | {"trains": "other"}
+    assert not is_stored(job, 0)
+    trained(job, DATA, DATA.x)
+    assert is_stored(job, 0) and not is_stored(job, 1) and not is_stored(other, 0)
+    trained(other, DATA, DATA.x)
+    assert is_stored(other, 0) and not is_stored(job, 0)
+    trained(other | {"cells": {"cell1": 1, "cell2": 2}}, DATA, DATA.x)
+    trained({key: value for key, value in job.items() if key != "trains"}, DATA, DATA.x)
+    assert calls == [3] * 4
+
+
+def test_only_what_decides_the_training_names_a_model(job):
+    trained(job, DATA, DATA.x)
+    values = job["configuration"]
+    quality = values["quality"] | {"bound_inputs": 7}
+    assert is_stored(job | {"configuration": values | {"quality": quality}}, 0)
+    assert is_stored(job | {"cells": {"other": 0}, "timeout": 1.0, "device": "cuda"}, 0)
+    for change in (
+        {"configuration": values | {"latent_dim": 3}},
+        {"block": [0, 1]},
+        {"data": "other"},
+    ):
+        assert not is_stored(job | change, 0)
+
+
+def empty(path):
+    path.write_bytes(b"")
+
+
+def truncated(path):
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def flipped(path):
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 50] = bytes(50)
+    path.write_bytes(data)
+
+
+def of_another_model(path):
+    arrays = dict(np.load(path))
+    arrays.pop(next(name for name in arrays if name.startswith("state.")))
+    np.savez(path, **arrays)
+
+
+@pytest.mark.parametrize("damage", [empty, truncated, flipped, of_another_model])
+def test_a_damaged_model_is_trained_again(job, calls, damage):
+    def states():
+        found = trained(job, DATA, DATA.x).values()
+        return [value for one in found for value in one.model.state_dict().values()]
+
+    first = states()
+    damage(next(Path(job["results"]).glob("models/*.npz")))
+    for again in (states(), states()):
+        assert all(torch.equal(*pair) for pair in zip(first, again, strict=True))
+    assert calls == [3, 3]
+
+
+def test_a_model_that_cannot_be_kept_is_measured_all_the_same(job, monkeypatch, capfd):
+    def full(path, data):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("bench.run.models.write_atomically", full)
+    assert trained(job, DATA, DATA.x).keys() == job["cells"].keys()
+    assert "No space left" in capfd.readouterr().err
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_what_diverged_is_not_stored(job):
+    broken = copy.deepcopy(job)
+    broken["configuration"]["training"] = TRAINING | {"learning_rate": 1e12}
+    assert {record["status"] for record in run_block(broken)} == {"diverged"}
+    assert not is_stored(broken, 0)
+
+
+def test_options_that_are_lists_select_a_data_set():
+    with pytest.raises(TypeError, match="unexpected keyword argument 'classes'"):
+        dataset_of({"name": "digits", "classes": [1, 2]})

@@ -1,0 +1,175 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import zipfile
+
+import hypothesis
+import numpy as np
+import pytest
+from hypothesis import strategies
+
+from bench.run.record import Record, one_line
+from bench.run.store import CorruptRecord, LockedError, Store, StoreError
+from tests.bench.fakes import outcome
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "digits")
+
+
+def test_a_record_and_its_arrays_come_back(store):
+    arrays = {"mean": np.random.default_rng(0).normal(size=(5, 2)), "names": np.array(["a", "bc"])}
+    written = store.write(outcome("c1", 0.1, arrays=arrays, message="said"), "code")
+    assert store.read("c1") == written
+    assert written.code == "code"
+    assert [m.metric for m in written.measurements] == ["rate", "mmd_test"]
+    found = store.arrays("c1")
+    assert found.keys() == arrays.keys()
+    assert all((found[name] == arrays[name]).all() for name in arrays)
+    store.write(outcome("c2", 0.1), "code")
+    assert store.arrays("c2") == {} == store.arrays("c3")
+
+
+@hypothesis.given(strategies.floats(), strategies.floats() | strategies.none())
+def test_numbers_come_back_exactly_and_the_json_is_standard(value, error):
+    measured = {"split": "test", "metric": "rate", "value": value, "standard_error": error}
+    record = Record(**outcome("c", 0.0, measurements=[measured]), code="code")
+    text = record.model_dump_json()
+    json.loads(text, parse_constant=pytest.fail)  # NaN and Infinity are not JSON
+    back = Record.model_validate_json(text).measurements[0]
+    assert repr((back.value, back.standard_error)) == repr((value, error))
+
+
+def truncate(path):
+    path.write_bytes(path.read_bytes()[:-20])
+
+
+def replace_by_folder(path):
+    path.unlink()
+    path.mkdir()
+
+
+def change(**fields):
+    def change_fields(path):
+        path.write_text(json.dumps(json.loads(path.read_text()) | fields))
+
+    return change_fields
+
+
+CORRUPTIONS = {
+    "empty": lambda path: path.write_bytes(b""),
+    "truncated": truncate,
+    "garbage": lambda path: path.write_bytes(bytes(range(256))),
+    "zeros": lambda path: path.write_bytes(bytes(4096)),
+    "a list": lambda path: path.write_text("[]"),
+    "deep": lambda path: path.write_text("[" * 100_000),
+    "of another cell": change(cell="c2"),
+    "of an unknown status": change(status="fine"),
+    "with an unknown field": change(colour="red"),
+    "without numbers": change(measurements=[{"split": "", "metric": "rate", "value": "many"}]),
+    "a folder": replace_by_folder,
+    "without its arrays": lambda path: path.with_suffix(".npz").unlink(),
+    "with truncated arrays": lambda path: truncate(path.with_suffix(".npz")),
+}
+
+
+@pytest.mark.parametrize("corrupt", CORRUPTIONS.values(), ids=CORRUPTIONS)
+def test_a_corrupt_record_is_set_aside_once(store, corrupt):
+    store.write(outcome("c1", 1.0, arrays={"x": np.zeros(3)}), "code")
+    corrupt(store.cells / "c1.json")
+    with pytest.warns(CorruptRecord, match="c1 set aside as c1.json.corrupt: ."):
+        assert store.read("c1") is None
+    assert store.read("c1") is None
+    assert (store.cells / "c1.json.corrupt").exists()
+    store.write(outcome("c1", 1.0), "code")
+    assert store.read("c1").code == "code"
+
+
+def test_arrays_corrupt_inside_are_set_aside(store):
+    store.write(outcome("c1", 1.0, arrays={"x": np.arange(1000.0)}), "code")
+    path = store.cells / "c1.npz"
+    data = bytearray(path.read_bytes())
+    data[200:220] = bytes(20)
+    path.write_bytes(data)
+    assert zipfile.is_zipfile(path)
+    with pytest.warns(CorruptRecord):
+        assert store.arrays("c1") == {}
+    assert store.read("c1") is None
+
+
+def test_arrays_of_objects_are_refused(store):
+    with pytest.raises(TypeError, match="arrays must hold numbers or text"):
+        store.write(outcome("c1", 1.0, arrays={"x": np.array([object()])}), "code")
+    assert list(store.folder.glob("**/*.*")) == []
+
+
+def test_the_second_to_lock_is_told_who_holds_it(store):
+    other = Store(store.folder)
+    with store.lock(), store.lock():  # nests
+        with pytest.raises(LockedError) as caught:
+            other.lock().__enter__()
+    text = str(caught.value)
+    assert text.startswith(f"{store.folder} is in use by process {os.getpid()} on ")
+    assert "pytest" in text and text.endswith("wait for it to end, or stop it")
+    with other.lock():
+        pass
+
+
+def test_nesting_does_not_release_the_lock(store):
+    with store.lock():
+        with store.lock():
+            pass
+        with pytest.raises(LockedError):
+            Store(store.folder).lock().__enter__()
+
+
+def test_a_lock_that_is_not_signed_yet_is_a_lock(store):
+    with store.lock():
+        (store.folder / ".lock").write_text("{")
+        with pytest.raises(LockedError, match="in use by another run; wait for it to end"):
+            Store(store.folder).lock().__enter__()
+
+
+def test_the_lock_of_a_killed_process_is_taken_over(store):
+    hold = (
+        "import sys, time; from bench.run.store import Store\n"
+        "with Store(sys.argv[1]).lock(): print('held', flush=True); time.sleep(60)"
+    )
+    command = [sys.executable, "-c", hold, str(store.folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "held\n"
+        with pytest.raises(LockedError, match=f"by process {process.pid} on "):
+            store.lock().__enter__()
+        process.send_signal(signal.SIGKILL)
+    with store.lock():
+        pass
+
+
+def test_the_lock_clears_what_a_killed_run_left_half_written(store):
+    store.write(outcome("c1", 1.0), "code")
+    for folder in (store.folder, store.cells):
+        (folder / ".rows.csv.123.tmp").touch()
+    with store.lock():
+        assert list(store.folder.glob("**/*.tmp")) == []
+        assert store.read("c1").code == "code"
+
+
+def test_a_read_only_folder_is_one_sentence(read_only):
+    with pytest.raises(StoreError, match="cannot write to .*: Permission denied; choose another"):
+        Store(read_only).lock().__enter__()
+
+
+def test_a_file_in_the_way_is_one_sentence(tmp_path):
+    (tmp_path / "digits").touch()
+    with pytest.raises(StoreError, match="cannot write to .*digits: .*; choose another folder"):
+        Store(tmp_path / "digits").lock().__enter__()
+
+
+def test_an_error_is_one_line_and_the_same_in_every_run():
+    assert one_line(ValueError("a,\n   b")) == "ValueError: a, b"
+    assert one_line(MemoryError()) == "MemoryError"
+    assert one_line(ValueError(f"{truncate}")) == "ValueError: <function truncate>"
+    assert len(one_line(ValueError("a" * 1000))) == 300

@@ -1,0 +1,1 @@
+"""From posteriors to measurements, and from measurements to answers."""

@@ -1,0 +1,220 @@
+"""Everything the suite can say about one posterior and its prior.
+
+The harness and a user's own model go through the same function.
+"""
+
+import copy
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from vaelib.audits.densities import match, points_of
+from vaelib.audits.latent_tests import CLASSIFIED, KERNEL_ROWS, TEST_ROWS, panel
+from vaelib.audits.measurement import Measurement, Progress, silent
+from vaelib.box_posterior import aggregate
+from vaelib.posterior import AggregatePosterior
+from vaelib.priors import PRIORS, Normal, Prior
+from vaelib.seeding import stream
+from vaelib.stats import holes
+from vaelib.stats.checks import as_points
+from vaelib.stats.nulls import NormalNull
+from vaelib.stats.sample_moments import SAMPLE_MOMENTS, jackknife
+
+__all__ = [
+    "CLASSIFIED",
+    "KERNEL_ROWS",
+    "TEST_ROWS",
+    "Measurement",
+    "Progress",
+    "audit",
+    "audit_samples",
+]
+
+_NEEDS_POSTERIORS = "needs the mean and scale of every posterior"
+_NO_DENSITY = "not defined: the encoder is deterministic, its latents have no density"
+_DENSITIES = (
+    "rate",
+    "mutual_information",
+    "marginal_kl",
+    "marginal_kl_excess",
+    "marginal_kl_loo",
+    "kl_per_dimension",
+    "total_correlation",
+    "negentropy",
+    "hole_mass",
+)
+
+
+def audit(
+    mean: Tensor,
+    scale: Tensor,
+    prior: str | Prior = "normal",
+    heldout: tuple[Tensor, Tensor] | None = None,
+    *,
+    seed: int = 0,
+    null_draws: int = 99,
+    test_rows: int = TEST_ROWS,
+    null: NormalNull = NormalNull(),  # noqa: B008  # frozen
+    progress: Progress = silent,
+) -> list[Measurement]:
+    """Measure how the aggregate posterior matches its prior.
+
+    Beyond about 5,800 inputs the density, which costs N D per z, is taken at z of a random subset
+    of them; the mixture stays whole, the estimates unbiased; messages and standard errors say so.
+
+    Args:
+        mean: posterior means of the training inputs, shape (N, D).
+        scale: their standard deviations, shape (N, D). All 0 where the encoder is deterministic:
+            what needs a density then has no value and says so.
+        prior: a name of ``vaelib.priors.PRIORS`` or a prior, whose family the posteriors have.
+        heldout: mean and scale of inputs that were not trained on, each of shape (n, D).
+        seed: of the streams that the Monte Carlo estimates draw from.
+        null_draws: simulated draws of the null of the marginal KL.
+        test_rows: inputs that the tests see at most, a random choice; the classifier sees up to
+            2,000. One number for all gives them the same power on every data set, and with many
+            every difference is significant.
+        null: null draws of the tests, with where to keep them.
+        progress: told how far each stage is.
+
+    Returns:
+        Measurements of split ``"train"`` and, where given, ``"test"``; nats unless the metric is
+        dimensionless.
+
+    Raises:
+        ValueError: for inputs of the wrong shape, type or range, or an unknown prior.
+
+    Example:
+        >>> from vaelib import audit
+        >>> generator = torch.Generator().manual_seed(0)
+        >>> mean = 0.8 * torch.randn(500, 2, generator=generator)
+        >>> rows = audit(mean, torch.full_like(mean, 0.6))
+        >>> excess = next(row for row in rows if row.metric == "marginal_kl_excess")
+        >>> abs(excess.value) < 0.05
+        True
+    """
+    if test_rows < 2:
+        raise ValueError(f"test_rows must be at least 2, got {test_rows}")
+    if _are_points(mean, scale):
+        return _audit_points(mean, heldout, prior, seed, test_rows, null, progress)
+    p = _prior(prior, AggregatePosterior(mean, scale).mean)
+    q = aggregate(p.family, mean, scale)
+    rows = list(match(q, p, "train", seed, null_draws, progress))
+    z = q.sample(stream("test z train", seed))[0]
+    rows += panel(z, p, "train", seed, test_rows, null, progress)
+    if heldout is None:
+        return rows
+    held = aggregate(p.family, *heldout)
+    if held.latent_dim != q.latent_dim:
+        raise ValueError(
+            f"heldout must have {q.latent_dim} dimensions like mean, got {held.latent_dim}"
+        )
+    z = held.sample(stream("test z test", seed))[0]
+    rows += match(held, p, "test", seed, null_draws, progress)
+    rows += panel(z, p, "test", seed, test_rows, null, progress)
+    if len(z) >= 100:
+        rows.append(_holes(q, z, p, seed))
+    return rows
+
+
+def _are_points(mean: object, scale: object) -> bool:
+    """Whether all scales are 0, as a deterministic encoder's are; bad input is for others."""
+    if not isinstance(mean, Tensor) or not isinstance(scale, Tensor):
+        return False
+    return mean.shape == scale.shape and scale.numel() > 0 and bool((scale == 0).all())
+
+
+def _audit_points(
+    z: Tensor,
+    heldout: tuple[Tensor, Tensor] | None,
+    prior: str | Prior,
+    seed: int,
+    test_rows: int,
+    null: NormalNull,
+    progress: Progress,
+) -> list[Measurement]:
+    """The latents of a deterministic encoder, which are their own and only draws."""
+    p = _prior(prior, z)
+    rows: list[Measurement] = []
+    if heldout is not None and not _are_points(*heldout):
+        raise ValueError("heldout must have scales 0 like those of mean, got others")
+    parts = {"train": z} if heldout is None else {"train": z, "test": heldout[0]}
+    for split, points in parts.items():
+        if points.shape[1:] != z.shape[1:]:
+            raise ValueError(
+                f"heldout must have {z.shape[1]} dimensions like mean, got {points.shape[-1]}"
+            )
+        rows += _bare(as_points(points), p, split, _NO_DENSITY)
+        rows += panel(as_points(points), p, split, seed, test_rows, null, progress)
+    return rows
+
+
+def _bare(z: Tensor, prior: Prior, split: str, reason: str) -> Iterator[Measurement]:
+    """What latents alone say of the match, and why not more."""
+    for metric in _DENSITIES:
+        yield Measurement(split, metric, None, message=reason)
+    if isinstance(prior, Normal):
+        for metric, statistic in SAMPLE_MOMENTS.items():
+            yield Measurement(split, metric, *jackknife(statistic, z))
+
+
+def _holes(q: AggregatePosterior, z: Tensor, prior: Prior, seed: int) -> Measurement:
+    most = KERNEL_ROWS if q.components <= KERNEL_ROWS else points_of(q, 16) or KERNEL_ROWS
+    try:
+        share = holes.hole_mass(q, z[:most], prior, stream("holes", seed), draws=most)
+    except ValueError as error:
+        return Measurement("test", "hole_mass", None, message=str(error))
+    note = f"at {most:,} held-out z" if len(z) > most else ""
+    return Measurement("test", "hole_mass", *share, message=note)
+
+
+def audit_samples(
+    z: Tensor,
+    prior: str | Prior = "normal",
+    *,
+    seed: int = 0,
+    test_rows: int = TEST_ROWS,
+    null: NormalNull = NormalNull(),  # noqa: B008  # frozen
+    progress: Progress = silent,
+) -> list[Measurement]:
+    """Measure how bare latents match a prior: what can be said without their posteriors.
+
+    Args:
+        z: one latent per distinct input, shape (n, D), n at least 2.
+        prior: a name of ``vaelib.priors.PRIORS`` or a prior.
+        seed: of the streams that the Monte Carlo estimates draw from.
+        test_rows: rows that the tests see at most, as in :func:`audit`.
+        null: null draws of the tests, with where to keep them.
+        progress: told how far the tests are.
+
+    Returns:
+        Measurements of split ``"sample"``: the tests, the classifier, and against N(0, I) moments,
+        their standard errors by a jackknife of 20 groups of rows. What needs a density has no
+        value and says so.
+
+    Example:
+        >>> z = 1.4 * torch.randn(500, 2, generator=torch.Generator().manual_seed(0))
+        >>> rows = {row.metric: row for row in audit_samples(z)}
+        >>> round(rows["second_moment"].value), rows["marginal_kl"].message
+        (2, 'needs the mean and scale of every posterior')
+    """
+    z = as_points(z)
+    p = _prior(prior, z)
+    rows = list(_bare(z, p, "sample", _NEEDS_POSTERIORS))
+    return rows + list(panel(z, p, "sample", seed, test_rows, null, progress))
+
+
+def _prior(prior: str | Prior, z: Tensor) -> Prior:
+    """The prior that is meant for latents z, in float64 and where z is."""
+    fixed = [name for name, kind in PRIORS.items() if not kind.learned]
+    if isinstance(prior, str):
+        if prior not in fixed:
+            raise ValueError(
+                f"prior must be one of {', '.join(fixed)} or a trained Prior, got {prior!r}"
+            )
+        return PRIORS[prior](z.shape[-1])
+    if prior.latent_dim != z.shape[-1]:
+        raise ValueError(
+            f"prior must have the {z.shape[-1]} dimensions of mean, got {prior.latent_dim}"
+        )
+    return copy.deepcopy(prior).to(z.device, torch.float64)

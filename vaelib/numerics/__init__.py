@@ -1,0 +1,1 @@
+"""Sums, products and exponentials that are fast and exact enough."""

@@ -1,0 +1,1 @@
+"""Where images are sampled from, and how good they are."""
