@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bench.errors import UserError
+from bench.run.request import Request
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -85,15 +86,15 @@ def _writing(folder: Path) -> Iterator[None]:
 @app.command()
 def run(
     matrix: MatrixName = "digits",
-    results: Results = Path("results"),
+    results: Results = Request.results,
     seeds: Annotated[int | None, typer.Option(help="Instead of the matrix's own number.")] = None,
     workers: Annotated[
         int | None, typer.Option(help="Processes at once.", show_default="one per core")
     ] = None,
-    device: Device = "auto",
+    device: Device = Request.device,
     executor: Annotated[
         str, typer.Option(help="local, or a scheduler's address: dask://host:port.")
-    ] = "local",
+    ] = Request.executor,
     timeout: Annotated[
         float | None,
         typer.Option(metavar="SECONDS", help="For one job, instead of the matrix's own."),
@@ -131,7 +132,6 @@ def run(
     vaebench run mnist5k --dry-run
     """
     from bench.matrix.files import read
-    from bench.run.request import Request
 
     read(matrix)  # a wrong name need not wait for torch
     request = Request(
@@ -161,7 +161,7 @@ def check(
     workers: Annotated[
         int | None, typer.Option(help="Processes at once.", show_default="one per core")
     ] = None,
-    device: Device = "auto",
+    device: Device = Request.device,
     markdown: Annotated[Path | None, typer.Option(help="Write a page here.")] = None,
     junit: Annotated[Path | None, typer.Option(help="Write JUnit XML here.")] = None,
 ) -> None:
@@ -170,7 +170,6 @@ def check(
     Example: vaebench check ci --baseline results/ci/rows.csv --markdown check.md
     """
     from bench.matrix.files import read
-    from bench.run.request import Request
 
     read(matrix)
     request = Request(matrix=matrix, results=results, workers=workers, device=device)
@@ -182,7 +181,7 @@ def check(
 @app.command()
 def report(
     matrix: MatrixName = "digits",
-    results: Results = Path("results"),
+    results: Results = Request.results,
 ) -> None:
     """Rebuild the pages and figures of a matrix from its rows.
 
@@ -262,7 +261,7 @@ def audit(
 
 @app.command()
 def validate(
-    results: Results = Path("results"),
+    results: Results = Request.results,
     quick: Annotated[
         bool, typer.Option("--quick", help="A minute; writes validity-quick.md instead.")
     ] = False,

@@ -10,8 +10,9 @@ import pandas as pd
 from bench.files import write_atomically
 from bench.matrix.configurations import told
 from bench.matrix.language import Cell
-from bench.run.record import DONE, Measurement
+from bench.run.record import DONE
 from bench.run.store import Store
+from vaelib.audits.measurement import Measurement
 
 __all__ = ["COLUMNS", "csv_bytes", "read_rows", "rows", "write_rows"]
 
@@ -70,7 +71,7 @@ def _rows_of(
         status, said, code = record.status, [record.message], record.code
     if status in DONE and code != codes.get(cell.id, code):
         said.append("stale: computed by other code")
-    for measured in (record and record.measurements) or [_NOTHING]:
+    for measurement in (record and record.measurements) or [_NOTHING]:
         yield {
             **{key: _shown(value, key) for key, value in configuration.varied.items()},
             "matrix": matrix,
@@ -79,10 +80,10 @@ def _rows_of(
             "cell": cell.id,
             "dataset": _dataset(configuration.values["dataset"]),
             "seed": cell.seed,
-            **dict(measured),
-            "unit": units.get(measured.metric, ""),
+            **vars(measurement),
+            "unit": units.get(measurement.metric, ""),
             "status": status,
-            "message": "; ".join(filter(None, dict.fromkeys([*said, measured.message]))),
+            "message": "; ".join(filter(None, dict.fromkeys([*said, measurement.message]))),
             "seconds": record.seconds if record else None,
         }
 

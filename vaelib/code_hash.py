@@ -3,11 +3,11 @@
 import ast
 import hashlib
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
-__all__ = ["code_hash", "modules"]
+__all__ = ["code_digests", "code_hash", "modules"]
 
 _SUITE = ("bench", "vaelib")
 
@@ -16,7 +16,7 @@ _SUITE = ("bench", "vaelib")
 def code_hash(module: str, plugins: tuple[str, ...] = ()) -> str:
     """Hashes what the sources of a module and of its imports say; none of them is imported.
 
-    Comments, layout and docstrings do not count.
+    Comments, layout, docstrings and the texts of errors do not count.
 
     Args:
         module: where to begin.
@@ -26,16 +26,31 @@ def code_hash(module: str, plugins: tuple[str, ...] = ()) -> str:
     Returns:
         sha256, in hexadecimal digits.
     """
-    digest = hashlib.sha256()
+    lines = (f"{name} {digest}\n" for name, digest in code_digests(module, plugins).items())
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+@cache
+def code_digests(module: str, plugins: tuple[str, ...] = ()) -> Mapping[str, str]:
+    """The hash of each file that `code_hash` goes by.
+
+    Args:
+        module: where to begin.
+        plugins: as for `code_hash`.
+
+    Returns:
+        Path of a module from the root of the suite, or a plug-in as it was named -> sha256.
+    """
+    digests = {}
     for name, path in modules(module).items():
-        meaning, _ = _read(path)
-        digest.update(f"{name} {len(meaning)}\n{meaning}".encode())
+        place = name.replace(".", "/") + ("/__init__.py" if path.name == "__init__.py" else ".py")
+        digests[place] = hashlib.sha256(_read(path)[0].encode()).hexdigest()
     for name in sorted(set(plugins)):
         spec = importlib.util.find_spec(name.partition(":")[0])
         file = Path(spec.origin) if spec and spec.origin else None
         source = file.read_bytes() if file and file.is_file() else b""  # a built-in has no file
-        digest.update(f"{name} {len(source)}\n".encode() + source)
-    return digest.hexdigest()
+        digests[name] = hashlib.sha256(source).hexdigest()
+    return digests
 
 
 @cache
@@ -48,16 +63,16 @@ def modules(start: str) -> dict[str, Path]:
     Returns:
         Dotted name -> file, sorted.
     """
-    found: dict[str, Path] = {}
+    files: dict[str, Path] = {}
     todo = [start]
     while todo:
         name = todo.pop()
-        path = None if name in found else _file(name)
+        path = None if name in files else _file(name)
         if path is not None:
-            found[name] = path
+            files[name] = path
             package = name.rpartition(".")[0]
             todo += [*_read(path)[1], *([package] if "." in package else [])]
-    return dict(sorted(found.items()))
+    return dict(sorted(files.items()))
 
 
 def _file(name: str) -> Path | None:
@@ -86,7 +101,44 @@ def _read(path: Path) -> tuple[str, tuple[str, ...]]:
     tree = ast.parse(path.read_bytes())
     imported = tuple(_imported(tree))
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-    for node in ast.walk(tree):
+    for node in list(ast.walk(tree)):
         if isinstance(node, documented) and ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:]
+        if isinstance(node, ast.FunctionDef):
+            _without_raised_texts(node)
+        for text in _texts(_said(node)):
+            text.value = ""
     return ast.dump(tree), imported
+
+
+def _said(node: ast.AST) -> ast.expr | None:
+    """What a statement only tells a reader of an error."""
+    if isinstance(node, ast.Raise):
+        return node.exc
+    return node.msg if isinstance(node, ast.Assert) else None
+
+
+def _texts(expression: ast.AST | None) -> Iterator[ast.Constant]:
+    for node in ast.walk(expression) if expression is not None else ():
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node
+
+
+def _without_raised_texts(function: ast.FunctionDef) -> None:
+    """Empties texts that are given a name in a function and then are only ever raised."""
+    raised: set[ast.AST] = set()
+    for node in ast.walk(function):
+        if (expression := _said(node)) is not None:
+            raised |= set(ast.walk(expression))
+    read = [n for n in ast.walk(function) if isinstance(n, ast.Name) and _is_read(n)]
+    elsewhere = {name.id for name in read if name not in raised}
+    for node in ast.walk(function):
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant | ast.JoinedStr):
+            names = {target.id for target in node.targets if isinstance(target, ast.Name)}
+            if len(names) == len(node.targets) and not names & elsewhere:
+                for text in _texts(node.value):
+                    text.value = ""
+
+
+def _is_read(name: ast.Name) -> bool:
+    return isinstance(name.ctx, ast.Load)

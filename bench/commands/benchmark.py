@@ -42,17 +42,19 @@ def benchmark(
     """
     start = datetime.now(UTC)
     store = Store(planned.folder)
-    jobs = [job for job in planned.jobs if not only or job["name"] in only]
+    jobs = [job for job in planned.jobs if not only or job.name in only]
     with store.lock():
+        for code, digests in planned.codes.items():
+            store.keep_code(code, digests)
         summary = run(jobs, store, executor, progress, keep_stale=keep_stale, again=bool(only))
         units = {name: metric.unit for name, metric in METRICS.items()}
-        codes = {cell: job["code"] for job in planned.jobs for cell in job["cells"]}
+        codes = {cell: job.code for job in planned.jobs for cell in job.cells}
         frame = rows(planned.matrix.name, planned.cells, store, units, codes)
         _update(planned.folder / "rows.csv", csv_bytes(frame))
         _update(planned.folder / "matrix.toml", planned.matrix.text.encode())
         remember(planned.folder, [m.name for m in register(planned.matrix.metrics)])
         if set(summary.statuses) != summary.cached:
-            device = planned.jobs[0]["device"]
+            device = planned.jobs[0].device
             record = provenance(start, workers=executor.workers, device=device)
             text = json.dumps(record, indent=2) + "\n"
             write_atomically(planned.folder / "provenance.json", text.encode())

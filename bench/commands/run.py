@@ -2,7 +2,7 @@
 
 import csv
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +17,13 @@ from bench.report import page as pages
 from bench.report.arrays import pictured
 from bench.report.terminal import table
 from bench.run.estimate import estimate
+from bench.run.job import Job
+from bench.run.model_store import is_stored
 from bench.run.plan import Plan, plan
 from bench.run.progress import duration, progress_on
 from bench.run.request import Request
 from bench.run.resources import cores, device_of, executor_of
-from bench.run.staleness import Known, changed, inspect
+from bench.run.staleness import CellState, inspect, reasons
 from bench.run.store import Store, StoreError
 from vaelib.numerics.matmul import has_bfloat16_units
 
@@ -86,8 +88,8 @@ def _warn_of_other_rows(request: Request, planned: Plan, console: Console) -> No
     if not (request.overrides or request.seeds) or not path.is_file():
         return
     with open(path, newline="") as file:
-        there = {row.get("cell", "") for row in csv.DictReader(file)}
-    lost = len(there - {cell.id for cell in planned.cells})
+        cells = {row.get("cell", "") for row in csv.DictReader(file)}
+    lost = len(cells - {cell.id for cell in planned.cells})
     if lost:
         what = "leaves out" if request.dry_run else "replaces"
         console.print(
@@ -100,50 +102,56 @@ def _warn_of_other_rows(request: Request, planned: Plan, console: Console) -> No
 def _warn_of_slow_products(planned: Plan, console: Console) -> None:
     """Says so where an option that should save time costs time."""
     half = {
-        job["name"]
+        job.name
         for job in planned.jobs
-        if job["device"] == "cpu" and job["configuration"]["training"]["precision"] == "bfloat16"
+        if job.device == "cpu" and job.configuration["training"]["precision"] == "bfloat16"
     }
     if half and has_bfloat16_units() is False:
+        which = "1 configuration" if len(half) == 1 else f"{len(half)} configurations"
         console.print(
             'warning: training.precision = "bfloat16", and this processor has no units for it: '
-            f"{len(half)} configuration{'s' * (len(half) > 1)} will take about twice as long to "
-            "train as with float32",
+            f"{which} will take about twice as long to train as with float32",
             markup=False,
         )
 
 
 def _show(request: Request, planned: Plan, console: Console) -> None:
     """Prints what is cached, stale, failed and missing, and an estimate of the time."""
-    jobs = [job for job in planned.jobs if not request.only or job["name"] in request.only]
-    known = inspect(jobs, Store(planned.folder))
-    states = {job["name"]: Counter[str]() for job in jobs}
-    for found in known.values():
-        states[found.name][found.state] += 1
-    body = [
-        [name, str(counts.total()), *(str(counts[state]) for state in _STATES)]
-        for name, counts in states.items()
+    jobs = [job for job in planned.jobs if not request.only or job.name in request.only]
+    states = inspect(jobs, Store(planned.folder), planned.codes)
+    counts = {job.name: Counter[str]() for job in jobs}
+    for cell in states.values():
+        counts[cell.name][cell.state] += 1
+    table_rows = [
+        [name, str(count.total()), *(str(count[state]) for state in _STATES)]
+        for name, count in counts.items()
     ]
-    console.print(table(["configuration", "seeds", *_STATES], body))
-    for line in changed(known):
+    console.print(table(["configuration", "seeds", *_STATES], table_rows))
+    for line in reasons(states):
         console.print(line, markup=False)
     keep = {"cached", "stale"} if request.allow_stale else {"cached"}
-    todo = [{**job, "cells": cells} for job in jobs if (cells := _left(job["cells"], known, keep))]
-    count = sum(len(job["cells"]) for job in todo)
-    totals = sum(states.values(), Counter[str]())
+    done = {cell for cell, state in states.items() if state.state in keep}
+    todo = [left for job in jobs if (left := job.without(done))]
+    if kept := _measured_again(todo, states):
+        console.print(f"{kept} of them keep their models and are only measured again", markup=False)
+    count = sum(len(job.cells) for job in todo)
+    totals = sum(counts.values(), Counter[str]())
     counted = ", ".join(f"{totals[state]} {state}" for state in _STATES)
     line = f"{totals.total()} cells: {counted}; {count} to run"
     if count and request.executor == "local":
         workers = request.workers or cores()
-        seconds = estimate(todo, known, workers)
-        line += f", about {duration(seconds)} with {workers} worker{'s' * (workers > 1)}"
+        line += f", about {duration(estimate(todo, states, workers))} with "
+        line += "1 worker" if workers == 1 else f"{workers} workers"
     console.print(f"{line} -> {planned.folder}", markup=False)
 
 
-def _left(
-    cells: Mapping[str, int], known: Mapping[str, Known], keep: Collection[str]
-) -> dict[str, int]:
-    return {cell: seed for cell, seed in cells.items() if known[cell].state not in keep}
+def _measured_again(jobs: Sequence[Job], states: Mapping[str, CellState]) -> int:
+    """Stale cells whose models serve."""
+    return sum(
+        states[cell].state == "stale" and is_stored(job, seed)
+        for job in jobs
+        for cell, seed in job.cells.items()
+    )
 
 
 def _outdated(page: Path) -> bool:

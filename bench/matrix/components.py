@@ -20,7 +20,16 @@ from bench.matrix.registry import FAMILIES, component
 from vaelib.samples.options import SOURCES, Quality
 from vaelib.training import Training
 
-__all__ = ["Name", "Option", "Text", "arguments", "fitting", "resolve", "schema"]
+__all__ = [
+    "Name",
+    "Option",
+    "Text",
+    "arguments",
+    "component_at",
+    "fitting",
+    "resolve",
+    "schema",
+]
 
 
 def _name(text: str) -> str:
@@ -55,6 +64,38 @@ class Option:
     def required(self) -> bool:
         """Whether it has no default."""
         return self.default is inspect.Parameter.empty
+
+
+def component_at(family: str, name: object, at: str = "") -> Callable[..., Any]:
+    """The class or function that a component name in a matrix stands for.
+
+    Args:
+        family: a key of ``FAMILIES``.
+        name: an entry of that table or an import path ``"package.module:Attribute"``.
+        at: where the name stands, for the error.
+
+    Returns:
+        The class or function.
+
+    Raises:
+        MatrixError: for an unknown name, or a path that cannot be imported.
+    """
+    key = f"{at}{family}.name"
+    if not isinstance(name, str):
+        raise MatrixError(f"{key}: expected text, got {shown(name)}")
+    if name not in FAMILIES[family] and ":" not in name:
+        also = '; or an import path "package.module:Attribute"'
+        raise MatrixError(unknown(key, f"{family} {shown(name)}", name, FAMILIES[family], also))
+    try:
+        target = component(family, name)
+    except (Exception, SystemExit) as error:  # a module may raise anything while it is imported
+        reason = f"{type(error).__name__}: {error}"
+        raise MatrixError(f"{key}: cannot import {shown(name)} ({reason})") from error
+    if not (inspect.isclass(target) or inspect.isroutine(target)):
+        raise MatrixError(
+            f"{key}: expected a class or a function at {shown(name)}, got {type(target).__name__}"
+        )
+    return target
 
 
 @cache
@@ -175,7 +216,7 @@ def resolve(family: str, table: object, at: str = "") -> dict[str, Any]:
         example = f'{{ name = "{next(iter(FAMILIES[family]))}" }}'
         raise MatrixError(f"{inside[:-1]}: expected a table such as {example}, got {shown(table)}")
     name = table.get("name", next(iter(FAMILIES[family])))
-    return {"name": name, **arguments(inside, table, component(family, name, at), named=True)}
+    return {"name": name, **arguments(inside, table, component_at(family, name, at), named=True)}
 
 
 def fitting(table: Mapping[str, Any], target: Callable[..., Any]) -> dict[str, Any]:

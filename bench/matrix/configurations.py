@@ -13,8 +13,8 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from bench.errors import MatrixError, shown, unknown
-from bench.matrix.components import Text, arguments, fitting, resolve
-from bench.matrix.registry import FAMILIES, component
+from bench.matrix.components import Text, arguments, component_at, fitting, resolve
+from bench.matrix.registry import FAMILIES
 
 __all__ = [
     "DEFAULTS",
@@ -174,7 +174,7 @@ def alter(tables: Mapping[str, Any], changes: Mapping[str, Any], at: str) -> dic
         if not isinstance(table, Mapping):
             raise MatrixError(f"{at}{top}: expected a table {{ … }}, got {shown(table)}")
         if option == "name" and top in FAMILIES:
-            table = fitting(table, component(top, changes[key], at))
+            table = fitting(table, component_at(top, changes[key], at))
         altered[top] = {**table, option: changes[key]}
     return altered
 

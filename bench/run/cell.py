@@ -2,15 +2,17 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from bench.metrics.own import Encoded, measured
-from bench.run.models import Trained, dataset_of, trained
-from bench.run.record import KEPT
+from bench.run.job import Job
+from bench.run.model_store import trained
+from bench.run.models import Replicate, dataset_of
+from bench.run.record import KEPT, CellResult
 from vaelib.audits.audit import Measurement, audit
 from vaelib.datasets import Dataset, cache_folder
 from vaelib.families import PointFamily
@@ -40,35 +42,30 @@ class _Laps(dict[str, float]):
 
 
 @exact_convolutions()
-def run_block(job: Mapping[str, Any]) -> list[dict[str, Any]]:
+def run_block(job: Job) -> list[CellResult]:
     """Train a block of replicates together and measure those that are wanted.
 
     Args:
-        job: ``configuration`` (resolved values), ``block`` (the seeds that train together),
-            ``cells`` (cell id -> seed, of those whose records are wanted), ``device`` (``"auto"``:
-            what this machine has), ``results`` (the matrix's folder; nulls and feature nets are
-            kept in ``cache`` beside it, or where ``VAEBENCH_CACHE`` says), ``trains`` (hash of the
-            code that trains; models that were stored under it are not trained again), ``metrics``
-            (import paths of a user's own).
+        job: what is wanted.
 
     Returns:
-        One record per wanted cell: status, message, seconds, stages, measurements and arrays.
+        One result per wanted cell.
     """
     laps = _Laps()
-    data = dataset_of(job["configuration"]["dataset"])
-    x = data.x.to(_device(job["device"]))
+    data = dataset_of(job.configuration["dataset"])
+    x = data.x.to(_device(job.device))
     replicates = trained(job, data, x)
     laps("training")
-    quality = Quality(**job["configuration"]["quality"])
-    cache, own = cache_folder(Path(job["results"]).parent / "cache"), job.get("metrics", ())
-    records = []
+    quality = Quality(**job.configuration["quality"])
+    cache = cache_folder(job.results.parent / "cache")
+    results = []
     for cell, replicate in replicates.items():
         stages = _Laps()
-        record = _measure(replicate, data, x, quality, cache, own, stages)
+        result = _measure(cell, replicate, data, x, quality, cache, job.metrics, stages)
         seconds = replicate.seconds + sum(stages.values())
         stages["training"] = laps["training"] / len(replicates)
-        records.append(record | {"cell": cell, "seconds": seconds, "stages": dict(stages)})
-    return records
+        results.append(replace(result, seconds=seconds, stages=dict(stages)))
+    return results
 
 
 def _device(name: str) -> torch.device:
@@ -78,18 +75,19 @@ def _device(name: str) -> torch.device:
 
 
 def _measure(
-    replicate: Trained,
+    cell: str,
+    replicate: Replicate,
     data: Dataset,
     x: Tensor,
     quality: Quality,
     cache: Path,
     own: Sequence[str],
     stages: _Laps,
-) -> dict[str, Any]:
+) -> CellResult:
     model, split, seed = replicate.model, replicate.split, replicate.seed
     if (step := replicate.outcome.diverged_at) is not None:
         message = f"the loss was not finite at step {step}"
-        return {"status": "diverged", "message": message, "measurements": []}
+        return CellResult(cell, "diverged", message)
     parts = {"train": split.train, "test": split.test}
     posteriors = {name: model.posterior(x[index]) for name, index in parts.items()}
     stages("latents")
@@ -117,12 +115,7 @@ def _measure(
     }
     if data.labels is not None:
         arrays |= {f"{name}_labels": data.labels[index].numpy() for name, index in few.items()}
-    return {
-        "status": "ok",
-        "message": "",
-        "measurements": [row.__dict__ for row in rows],
-        "arrays": arrays,
-    }
+    return CellResult(cell, measurements=rows, arrays=arrays)
 
 
 def _bounds(

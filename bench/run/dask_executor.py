@@ -9,9 +9,11 @@ import multiprocessing
 import socket
 import threading
 import uuid
+from collections.abc import Mapping
 from concurrent.futures import BrokenExecutor, Future, InvalidStateError, wait
 from contextlib import suppress
-from pathlib import Path
+from dataclasses import replace
+from typing import Any
 
 from distributed import Client, KilledWorker
 from distributed import Future as DaskFuture
@@ -19,7 +21,8 @@ from distributed import Future as DaskFuture
 from bench.errors import UserError
 from bench.run.code_roots import MEASURES
 from bench.run.executors import JobLost, LocalExecutor, cause
-from bench.run.worker import Job, Records
+from bench.run.job import Job
+from bench.run.worker import Records
 from vaelib.code_hash import code_hash
 
 __all__ = ["ClusterError", "DaskExecutor"]
@@ -62,8 +65,8 @@ class DaskExecutor:
     def submit(self, job: Job) -> "Future[Records]":
         """Hands a job to the scheduler, after a stop to one that it must find again."""
         future: Future[Records] = Future()
-        shared = {**job, "results": str(Path(job["results"]).absolute())}
-        key = f"{job['name']}-{min(job['block'])}-{uuid.uuid4().hex}"
+        shared = replace(job, results=job.results.absolute()).to_dict()
+        key = f"{job.name}-{min(job.block)}-{uuid.uuid4().hex}"
         try:
             if self._client is None:
                 self._run = uuid.uuid4().hex
@@ -132,7 +135,7 @@ class DaskExecutor:
                 future.set_exception(error)
 
 
-def _work(job: Job, run: str, code: str) -> Records:
+def _work(values: Mapping[str, Any], run: str, code: str) -> Records:
     """Runs a job in a process of this worker."""
     if code_hash(MEASURES) != code:
         raise ClusterError(
@@ -151,7 +154,7 @@ def _work(job: Job, run: str, code: str) -> Records:
         raise JobLost("failed", "the run was stopped")
     executor = _executors[place][1]
     try:
-        future = executor.submit(job)
+        future = executor.submit(Job.from_dict(values))
         while not wait([future], timeout=0.5).done:
             if run in _ended:  # pebble forgets what it was doing when it is stopped
                 raise JobLost("failed", "the run was stopped")

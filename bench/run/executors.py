@@ -17,8 +17,9 @@ from typing import Protocol
 
 from pebble import ProcessExpired, ProcessPool
 
-from bench.run.record import one_line
-from bench.run.worker import Job, Records, execute
+from bench.run.job import Job
+from bench.run.record import Status, one_line
+from bench.run.worker import Records, execute
 
 __all__ = [
     "Executor",
@@ -52,7 +53,7 @@ class Executor(Protocol):
         """How many jobs run at once."""
 
     def submit(self, job: Job) -> "Future[Records]":
-        """Starts ``execute(job)``, in the order of submission; never raises itself.
+        """Starts ``execute(job.to_dict())``, in the order of submission; never raises itself.
 
         The future raises `TimeoutError` where the job took longer than its timeout, and
         `BrokenExecutor` where the executor failed; then it must be stopped before more is
@@ -71,7 +72,7 @@ class JobLost(Exception):
         message: of its records.
     """
 
-    def __init__(self, status: str, message: str) -> None:
+    def __init__(self, status: Status, message: str) -> None:
         super().__init__(status, message)
 
 
@@ -102,7 +103,7 @@ class LocalExecutor:
         try:
             if self._pool is None:
                 self._pool = process_pool(self.workers, self._preload)
-            future = self._pool.schedule(execute, args=(job,), timeout=job["timeout"])
+            future = self._pool.schedule(execute, args=(job.to_dict(),), timeout=job.timeout)
         except (BrokenExecutor, RuntimeError) as error:  # pebble's word for a pool that broke
             future.set_exception(BrokenExecutor(f"the workers could not be started: {error}"))
         return future
@@ -183,7 +184,7 @@ def keep_memory() -> None:
     mallopt(top_pad, 64 << 20)
 
 
-def cause(error: BaseException) -> tuple[str, str]:
+def cause(error: BaseException) -> tuple[Status, str]:
     """What became of a job whose future raised.
 
     Args:

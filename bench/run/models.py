@@ -1,29 +1,19 @@
-"""From a job to trained models: data, initialisation, training, or what is stored of them.
+"""From a configuration to trained models: data, initialisation, training.
 
-Training is most of the cost of a cell, so each trained model is kept in ``<results>/models/``,
-under the hash of all that decides its training. It serves as long as the code that trains is the
-same: other statistics, a new metric, other options of the measurement or a crash while measuring
-need no second training.
+Nothing but what decides a trained model is imported here: the hash of this module and its imports
+says whether a stored model is still what training would give (`bench.run.code_roots`).
 """
 
-import hashlib
-import io
 import json
-import sys
 import time
-import traceback
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
+from functools import lru_cache
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from bench.files import write_atomically
 from bench.matrix.registry import component
 from vaelib.datasets import Dataset, Splits
 from vaelib.families import PointFamily
@@ -32,16 +22,15 @@ from vaelib.objectives import Objective
 from vaelib.seeding import global_stream, stream
 from vaelib.training import Outcome, Training, train
 
-__all__ = ["Trained", "build_model", "build_objective", "dataset_of", "is_stored", "trained"]
+__all__ = ["Replicate", "build_model", "build_objective", "dataset_of", "train_block"]
 
 Values = Mapping[str, Any]
 
-_MEASURING = ("quality",)  # keys of a configuration that concern no training
-_STATE = "state."  # before the names of a stored model's parameters and buffers
+_HELD = 4  # data sets in memory
 
 
 @dataclass(frozen=True)
-class Trained:
+class Replicate:
     """One replicate after training.
 
     Attributes:
@@ -68,7 +57,7 @@ def dataset_of(table: Values) -> Dataset:
     return _load(table["name"], json.dumps(_options(table), sort_keys=True))
 
 
-@cache
+@lru_cache(_HELD)
 def _load(name: str, options: str) -> Dataset:
     loaded: Dataset = component("dataset", name)(**json.loads(options))
     return loaded
@@ -121,23 +110,21 @@ def build_objective(values: Values, points: int, seed: int) -> Objective:
     return made
 
 
-def trained(job: Mapping[str, Any], data: Dataset, x: Tensor) -> dict[str, Trained]:
-    """The models of the wanted cells: as they are stored, or trained together with their block.
+def train_block(
+    values: Values, seeds: Sequence[int], data: Dataset, x: Tensor
+) -> dict[int, Replicate]:
+    """Trains a block of replicates together.
 
     Args:
-        job: as `bench.run.cell.run_block` takes it. Without ``trains`` nothing is read or stored.
+        values: a resolved configuration.
+        seeds: the training seeds of the block.
         data: its data set.
         x: the data, shape (n, *data_shape), on the device to compute on.
 
     Returns:
-        Cell id -> replicate, in the order of ``cells``.
+        Seed -> replicate.
     """
-    stored = {cell: _stored(job, seed, data, x.device) for cell, seed in job["cells"].items()}
-    known = {cell: replicate for cell, replicate in stored.items() if replicate is not None}
-    if len(known) == len(stored):
-        return known
     start = time.perf_counter()
-    values, seeds = job["configuration"], list(job["block"])
     splits = [data.split(seed) for seed in seeds]
     models = [build_model(values, data.data_shape, seed) for seed in seeds]
     for model, split, seed in zip(models, splits, seeds, strict=True):
@@ -151,86 +138,12 @@ def trained(job: Mapping[str, Any], data: Dataset, x: Tensor) -> dict[str, Train
             for split, seed in zip(splits, seeds, strict=True)
         ],
         Training(**values["training"]),
-        seeds,
+        list(seeds),
     )
     for model, split, seed in zip(models, splits, seeds, strict=True):
         model.finish(x[split.train], stream("finish", seed))
     seconds = (time.perf_counter() - start) / len(seeds)
-    block = {
-        seed: Trained(model, outcome, split, seed, seconds)
+    return {
+        seed: Replicate(model, outcome, split, seed, seconds)
         for model, outcome, split, seed in zip(models, outcomes, splits, seeds, strict=True)
     }
-    fresh = {cell: block[seed] for cell, seed in job["cells"].items()}
-    for replicate in fresh.values():
-        _store(job, replicate)
-    return fresh
-
-
-def is_stored(job: Mapping[str, Any], seed: int) -> bool:
-    """Whether a model of a job is stored and the code that trains is still the same.
-
-    Args:
-        job: as `trained` takes it.
-        seed: the training seed.
-
-    Returns:
-        True where nothing needs training; damage inside the file shows when it is loaded.
-    """
-    if "trains" not in job:
-        return False
-    try:
-        with _path(job, seed).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            return str(arrays["trains"]) == str(job["trains"])
-    except Exception:  # missing, or damaged in any way
-        return False
-
-
-def _store(job: Mapping[str, Any], replicate: Trained) -> None:
-    """Keeps a model; one that cannot be kept is only a loss of time later."""
-    if "trains" not in job or replicate.outcome.diverged_at is not None:
-        return
-    state = replicate.model.state_dict().items()
-    buffer = io.BytesIO()
-    try:
-        np.savez(
-            buffer,
-            trains=job["trains"],
-            seconds=replicate.seconds,
-            losses=replicate.outcome.losses.numpy(),
-            **{_STATE + name: tensor.cpu().numpy() for name, tensor in state},
-        )
-        write_atomically(_path(job, replicate.seed), buffer.getvalue())
-    except (OSError, TypeError):  # a full disk, or numbers that numpy does not have
-        with suppress(OSError):
-            traceback.print_exc(file=sys.stderr)
-
-
-def _stored(
-    job: Mapping[str, Any], seed: int, data: Dataset, device: torch.device
-) -> Trained | None:
-    """A model as it was after training; None where it must be trained."""
-    if not is_stored(job, seed):
-        return None
-    try:
-        with _path(job, seed).open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            arrays = dict(archive)
-        state = {
-            name.removeprefix(_STATE): torch.from_numpy(array)
-            for name, array in arrays.items()
-            if name.startswith(_STATE)
-        }
-        model = build_model(job["configuration"], data.data_shape, seed)
-        model.load_state_dict(state)
-        outcome = Outcome(torch.from_numpy(arrays["losses"]), None)
-        seconds = float(arrays["seconds"])
-    except Exception:  # damaged bytes raise anything
-        traceback.print_exc(file=sys.stderr)
-        return None
-    return Trained(model.to(device).eval(), outcome, data.split(seed), seed, seconds)
-
-
-def _path(job: Mapping[str, Any], seed: int) -> Path:
-    values = {k: table for k, table in job["configuration"].items() if k not in _MEASURING}
-    identity = json.dumps([values, list(job["block"]), job.get("data", ""), seed], sort_keys=True)
-    name = hashlib.sha256(identity.encode()).hexdigest()[:16]
-    return Path(job["results"]) / "models" / f"{name}.npz"

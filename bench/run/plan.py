@@ -1,9 +1,9 @@
 """From a matrix to its results folder: plan the jobs, run them, write rows and provenance."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +13,17 @@ from bench.errors import MatrixError
 from bench.matrix.configurations import canonical
 from bench.matrix.language import Cell, Configuration, Matrix
 from bench.run.code_roots import MEASURES, TRAINS, plugins
+from bench.run.job import Job
 from bench.run.models import build_model, build_objective, dataset_of
-from bench.run.worker import Job
-from vaelib.code_hash import code_hash
+from vaelib.code_hash import code_digests, code_hash
 from vaelib.models import VAE
 from vaelib.samples.options import Quality
 from vaelib.samples.quality import check
 from vaelib.seeding import stream
 
 __all__ = ["Plan", "plan"]
+
+_KNOWN = 4096  # configurations whose models need not be built a second time
 
 
 @dataclass(frozen=True)
@@ -33,12 +35,14 @@ class Plan:
         folder: where its results go.
         cells: every configuration with every seed.
         jobs: one per configuration and block of seeds.
+        codes: hash of the code of a job -> file -> its own hash.
     """
 
     matrix: Matrix
     folder: Path
     cells: list[Cell]
     jobs: list[Job]
+    codes: dict[str, Mapping[str, str]]
 
 
 def plan(matrix: Matrix, results: Path, device: str = "cpu", timeout: float | None = None) -> Plan:
@@ -63,21 +67,30 @@ def plan(matrix: Matrix, results: Path, device: str = "cpu", timeout: float | No
     for cell in cells:
         key = (cell.configuration.name, cell.seed // matrix.block)
         blocks.setdefault(key, {})[cell.id] = cell.seed
-    jobs: list[Job] = [
-        {
-            "function": "bench.run.cell:run_block",
-            "name": name,
-            "block": list(range(number * matrix.block, (number + 1) * matrix.block)),
-            "cells": wanted,
-            "device": device,
-            "metrics": list(matrix.metrics),
-            "results": str(folder),
-            "timeout": matrix.timeout if timeout is None else timeout,
+    jobs = [
+        Job(
+            function="bench.run.cell:run_block",
+            name=name,
+            block=tuple(range(number * matrix.block, (number + 1) * matrix.block)),
+            cells=wanted,
+            device=device,
+            metrics=matrix.metrics,
+            results=folder,
+            timeout=matrix.timeout if timeout is None else timeout,
             **shared[name],
-        }
+        )
         for (name, number), wanted in blocks.items()
     ]
-    return Plan(matrix, folder, cells, jobs)
+    codes = {
+        shared[c.name]["code"]: code_digests(MEASURES, _own(c, matrix.metrics))
+        for c in matrix.configurations
+    }
+    return Plan(matrix, folder, cells, jobs, codes)
+
+
+def _own(configuration: Configuration, measured: Sequence[str]) -> tuple[str, ...]:
+    """What of a user's own decides the records of a configuration."""
+    return (*plugins(configuration.values), *measured)
 
 
 def _shared(configuration: Configuration, measured: Sequence[str]) -> dict[str, Any]:
@@ -87,17 +100,16 @@ def _shared(configuration: Configuration, measured: Sequence[str]) -> dict[str, 
         parameters = _parameters(canonical(values | {"training": None}))
     except (ValueError, TypeError, RuntimeError) as error:
         raise MatrixError(f"{configuration.name}: {error}") from error
-    own = plugins(values)
     return {
         "configuration": values,
-        "code": code_hash(MEASURES, (*own, *measured)),
-        "trains": code_hash(TRAINS, own),
+        "code": code_hash(MEASURES, _own(configuration, measured)),
+        "trains": code_hash(TRAINS, plugins(values)),
         "data": dataset_of(values["dataset"]).fingerprint,
         "cost": float(values["training"]["steps"] * parameters),
     }
 
 
-@cache
+@lru_cache(_KNOWN)
 def _parameters(text: str) -> int:
     """Number of parameters of a configuration's model, which proves that it can be built."""
     values = json.loads(text)

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Columns
 
-from bench.run.worker import Job
+from bench.run.job import Job
 
 __all__ = ["Bar", "Lines", "Progress", "duration", "progress_on", "seeds_text", "tally"]
 
@@ -70,8 +70,8 @@ class Lines:
         """Prints the line."""
         self._done += 1
         took = f" {duration(seconds)}" if seconds == seconds else ""
-        seeds = seeds_text(job["cells"].values())
-        self._print(f"{self._place()} {tally(statuses)} {job['name']} {seeds}{took}")
+        seeds = seeds_text(job.cells.values())
+        self._print(f"{self._place()} {tally(statuses)} {job.name} {seeds}{took}")
 
     def stop(self) -> None:
         """Nothing is open."""

@@ -1,11 +1,18 @@
-"""What is known of one cell, validated whenever it is written or read."""
+"""What is known of one cell: as it was measured, and as it is kept, validated either way."""
 
+import math
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
-__all__ = ["DONE", "KEPT", "Measurement", "Record", "one_line"]
+from bench.run.job import Job
+from vaelib.audits.measurement import Measurement
+
+__all__ = ["DONE", "KEPT", "CellResult", "Record", "Status", "one_line"]
 
 DONE = frozenset({"ok", "diverged"})
 """The statuses that need no second run; failures, timeouts and deaths do."""
@@ -14,25 +21,34 @@ KEPT = 5000
 """Inputs of each part whose posteriors are kept beside the record, a random choice of more."""
 
 _LONGEST = 300  # characters of a message
+_NOT_FINITE = ("NaN", "Infinity", "-Infinity")  # as JSON spells them here
 
 
-class Measurement(BaseModel):
-    """One number: a metric on one split and, for sample quality, one latent source.
+Status = Literal["ok", "diverged", "failed", "timeout", "died"]
+"""What became of a cell that ran."""
+
+
+@dataclass(frozen=True)
+class CellResult:
+    """What a job returns of one cell.
 
     Attributes:
-        value: None where the metric is not defined.
-        message: what a reader must know about this number.
+        cell: the id of the cell.
+        status: ok, or diverged.
+        message: one line of cause where the status is not ok.
+        seconds: time it took, its share of the training included; nan where unknown.
+        stages: seconds by stage.
+        measurements: in the order in which they are shown.
+        arrays: what is kept beside the record, by name.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
-
-    split: str
-    source: str = ""
-    metric: str
-    value: float | None
-    standard_error: float | None = None
-    p_value: float | None = None
+    cell: str
+    status: Status = "ok"
     message: str = ""
+    seconds: float = math.nan
+    stages: Mapping[str, float] = field(default_factory=dict)
+    measurements: list[Measurement] = field(default_factory=list)
+    arrays: Mapping[str, npt.ArrayLike] = field(default_factory=dict)
 
 
 class Record(BaseModel):
@@ -53,19 +69,64 @@ class Record(BaseModel):
         arrays: names of the arrays beside the record.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        ser_json_inf_nan="strings",
+        revalidate_instances="always",  # a measurement is a plain dataclass, which checks nothing
+    )
 
     cell: str
     code: str
     name: str = ""
     seed: int | None = None
     data: str = ""
-    status: Literal["ok", "diverged", "failed", "timeout", "died"]
+    status: Status
     message: str
     seconds: float
     stages: dict[str, float] = {}
     measurements: list[Measurement] = []
     arrays: list[str] = []
+
+    @field_validator("measurements", mode="before")
+    @classmethod
+    def _numbers(cls, measurements: object) -> object:
+        """Refuses what is no number and could be read as one, such as true or "1"."""
+        for row in measurements if isinstance(measurements, list) else ():
+            values = row if isinstance(row, dict) else vars(row)
+            for name in ("value", "standard_error", "p_value"):
+                value = values.get(name)
+                if isinstance(value, bool) or (isinstance(value, str) and value not in _NOT_FINITE):
+                    raise ValueError(f"{name} must be a number or null, got {value!r}")
+        return measurements
+
+    @classmethod
+    def of(cls, result: CellResult, job: Job) -> "Record":
+        """The record of one cell of a job.
+
+        Args:
+            result: what was measured.
+            job: that the cell belongs to.
+
+        Returns:
+            The record.
+
+        Raises:
+            ValidationError: for a result that is not what its type says.
+        """
+        return cls(
+            cell=result.cell,
+            code=job.code,
+            name=job.name,
+            seed=job.cells[result.cell],
+            data=job.data,
+            status=result.status,
+            message=result.message,
+            seconds=result.seconds,
+            stages=dict(result.stages),
+            measurements=result.measurements,
+            arrays=sorted(result.arrays),
+        )
 
 
 def one_line(error: BaseException) -> str:

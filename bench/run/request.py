@@ -2,12 +2,14 @@
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from bench.errors import UserError
 
 __all__ = ["Request"]
+
+_VALUED = ("results", "seeds", "workers", "device", "executor", "timeout")  # options of one value
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Request:
     """
 
     matrix: str
-    results: Path
+    results: Path = Path("results")
     seeds: int | None = None
     workers: int | None = None
     device: str = "auto"
@@ -60,15 +62,10 @@ class Request:
     def command(self, *more: str) -> str:
         """The command line that asks for the same, as one may paste it into a shell."""
         words = ["vaebench", "run", self.matrix]
-        for option, value, default in (
-            ("--results", str(self.results), "results"),
-            ("--seeds", self.seeds, None),
-            ("--workers", self.workers, None),
-            ("--device", self.device, "auto"),
-            ("--executor", self.executor, "local"),
-            ("--timeout", self.timeout, None),
-        ):
-            words += [option, str(value)] if value != default else []
+        for option in fields(self):
+            value = getattr(self, option.name)
+            if option.name in _VALUED and value != option.default:
+                words += [f"--{option.name}", str(value)]
         for text in self.overrides:
             words += ["--set", text]
         return shlex.join([*words, *more])

@@ -9,21 +9,25 @@ import signal
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Future
 from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
 from typing import Any
 
 from bench.run.executors import Executor, cause
+from bench.run.job import Job
 from bench.run.progress import Progress
-from bench.run.record import DONE
-from bench.run.staleness import Outcome, changed, inspect
+from bench.run.record import DONE, CellResult, Record
+from bench.run.staleness import inspect, reasons
 from bench.run.store import Store
 from bench.run.summary import Failure, Summary
-from bench.run.worker import Job, Records, log_path, write
+from bench.run.worker import Records
 
 __all__ = ["ordered", "run"]
+
+_Outcome = tuple[str, str]
+"""Status and message of a cell."""
 
 _PATIENCE = 60.0  # seconds for records to appear in the folder
 _BREAKS = 3  # of the executor, without a finished job between: then give up
@@ -40,11 +44,11 @@ def ordered(jobs: Iterable[Job]) -> list[Job]:
     """
     jobs = list(jobs)
     blocks: dict[str, list[Sequence[int]]] = defaultdict(list)
-    for job in sorted(jobs, key=lambda job: min(job["block"])):
-        blocks[job["name"]].append(job["block"])
+    for job in sorted(jobs, key=lambda job: min(job.block)):
+        blocks[job.name].append(job.block)
 
     def place(job: Job) -> tuple[int, float]:
-        return blocks[job["name"]].index(job["block"]), -job.get("cost", 0.0)
+        return blocks[job.name].index(job.block), -job.cost
 
     return sorted(jobs, key=place)
 
@@ -61,7 +65,7 @@ def run(
     """Runs what is not done yet; SIGINT and SIGTERM end the run early, not the process.
 
     Args:
-        jobs: all jobs of the matrix with all their cells, as `bench.run.worker` describes them.
+        jobs: all jobs of the matrix with all their cells.
         store: where the records are; locked meanwhile.
         executor: where to run; stopped at the end.
         progress: told what happens.
@@ -74,28 +78,28 @@ def run(
     start = time.monotonic()
     jobs = ordered(jobs)
     with store.lock():
-        known = inspect(jobs, store)
+        states = inspect(jobs, store)
         enough = {"cached", "stale"} if keep_stale else {"cached"}
         before = {
-            cell: found.outcome
-            for cell, found in known.items()
-            if found.state in enough and not (again and found.outcome[0] == "diverged")
+            cell: (state.status, state.message)
+            for cell, state in states.items()
+            if state.state in enough and not (again and state.status == "diverged")
         }
-        todo = [{**job, "cells": cells} for job in jobs if (cells := _wanted(job, before))]
+        todo = [left for job in jobs if (left := job.without(before))]
         progress.start(todo, len(before))
         if not keep_stale:
-            for line in changed(known):
+            for line in reasons(states):
                 progress.note(line)
         try:
             drive = _Drive(store, executor, progress)
             interrupted = drive.run(todo)
         finally:
             progress.stop()
-        unheard = [{**job, "cells": _wanted(job, before | drive.outcomes)} for job in todo]
+        unheard = [left for job in todo if (left := job.without(drive.outcomes))]
         late = {  # finished just before an interruption
-            cell: found.outcome
-            for cell, found in inspect(unheard, store).items()
-            if found.state == "cached"
+            cell: (state.status, state.message)
+            for cell, state in inspect(unheard, store).items()
+            if state.state == "cached"
         }
         lost = _not_here(store, drive.outcomes)
     outcomes = before | drive.outcomes | late | lost
@@ -104,19 +108,15 @@ def run(
         statuses={
             cell: outcomes[cell][0] if cell in outcomes else "missing"
             for job in jobs
-            for cell in job["cells"]
+            for cell in job.cells
         },
         cached=set(before),
-        stale={cell for cell in before if known[cell].state == "stale"},
+        stale={cell for cell in before if states[cell].state == "stale"},
         failures=_failures(jobs, outcomes),
         seconds=seconds,
         stages=drive.stages | {"harness": max(0.0, executor.workers * seconds - busy)},
         interrupted=interrupted,
     )
-
-
-def _wanted(job: Job, done: Collection[str]) -> dict[str, int]:
-    return {cell: seed for cell, seed in job["cells"].items() if cell not in done}
 
 
 class _Drive:
@@ -128,7 +128,7 @@ class _Drive:
     """
 
     def __init__(self, store: Store, executor: Executor, progress: Progress) -> None:
-        self.outcomes: dict[str, Outcome] = {}
+        self.outcomes: dict[str, _Outcome] = {}
         self.stages: dict[str, float] = {}
         self._store = store
         self._executor = executor
@@ -143,7 +143,7 @@ class _Drive:
         with _stopped(self._executor, self._finished):
             self._submit(todo)
             while running:
-                self._progress.show(job["name"] for f, job in running.items() if f.running())
+                self._progress.show(job.name for f, job in running.items() if f.running())
                 with suppress(Empty):
                     future = self._finished.get(timeout=1.0)
                     if future is None:
@@ -170,40 +170,36 @@ class _Drive:
                 return
         for job in ended:
             records = _lost(job, self._store, error) if error else future.result()
-            self.outcomes |= {r["cell"]: (r["status"], r["message"]) for r in records}
+            self.outcomes |= {record.cell: (record.status, record.message) for record in records}
             for record in records:
-                spent = record.get("stages") or {record["status"]: record["seconds"]}
+                spent = record.stages or {record.status: record.seconds}
                 for stage, seconds in spent.items():
                     if seconds == seconds:
                         self.stages[stage] = self.stages.get(stage, 0.0) + seconds
-            statuses = [record["status"] for record in records]
-            self._progress.finish(job, statuses, sum(record["seconds"] for record in records))
+            statuses = [record.status for record in records]
+            self._progress.finish(job, statuses, sum(record.seconds for record in records))
 
 
 def _lost(job: Job, store: Store, error: BaseException) -> Records:
     """Writes the records that a worker could not; what it had finished stays."""
     status, message = cause(error)
-    seconds = job["timeout"] / len(job["block"]) if status == "timeout" else math.nan
-    found = {cell: record for cell in job["cells"] if (record := store.read(cell)) is not None}
-    written = {
-        cell: record.model_dump()
-        for cell, record in found.items()
-        if record.status in DONE and record.code == job["code"]
-    }
-    records = list(written.values())
+    seconds = job.timeout / len(job.block) if status == "timeout" else math.nan
+    kept = {cell: record for cell in job.cells if (record := store.read(cell)) is not None}
+    records = [r for r in kept.values() if r.status in DONE and r.code == job.code]
     with suppress(OSError):
-        log_path(job).parent.mkdir(parents=True, exist_ok=True)
-        with log_path(job).open("a") as log:
+        job.log.parent.mkdir(parents=True, exist_ok=True)
+        with job.log.open("a") as log:
             log.write(f"{status}: {message}\n")
-    for cell in _wanted(job, written):
-        failure = {"cell": cell, "status": status, "message": message, "seconds": seconds}
+    rest = job.without([record.cell for record in records])
+    for cell in rest.cells if rest else ():
+        failure = CellResult(cell, status, message, seconds)
         with suppress(OSError):
-            write(job, failure)
-        records.append(failure)
+            store.write(failure, job)
+        records.append(Record.of(failure, job))
     return records
 
 
-def _not_here(store: Store, outcomes: Mapping[str, Outcome]) -> dict[str, Outcome]:
+def _not_here(store: Store, outcomes: Mapping[str, _Outcome]) -> dict[str, _Outcome]:
     """Cells whose records are said to be written and are not: a network may take a while."""
     missing = {cell for cell, (status, _) in outcomes.items() if status in DONE}
     end = time.monotonic() + _PATIENCE
@@ -231,15 +227,15 @@ def _stopped(executor: Executor, finished: "SimpleQueue[Any]") -> Iterator[None]
             signal.signal(number, handler)
 
 
-def _failures(jobs: Iterable[Job], outcomes: Mapping[str, Outcome]) -> list[Failure]:
+def _failures(jobs: Iterable[Job], outcomes: Mapping[str, _Outcome]) -> list[Failure]:
     failures = []
     for job in jobs:
         seeds = defaultdict(list)
-        for cell, seed in job["cells"].items():
+        for cell, seed in job.cells.items():
             if cell in outcomes and outcomes[cell][0] != "ok":
                 seeds[outcomes[cell]].append(seed)
         failures += [
-            Failure(job["name"], tuple(found), status, message, log_path(job))
-            for (status, message), found in seeds.items()
+            Failure(job.name, tuple(failed), status, message, job.log)
+            for (status, message), failed in seeds.items()
         ]
     return failures

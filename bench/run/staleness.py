@@ -4,75 +4,99 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from bench.run.job import Job
 from bench.run.record import DONE
 from bench.run.store import Store
-from bench.run.worker import Job
 
-__all__ = ["Known", "Outcome", "changed", "inspect"]
+__all__ = ["CellState", "inspect", "reasons"]
 
-Outcome = tuple[str, str]
-"""Status and message of a cell."""
+_NAMED = 3  # changed modules that a line names
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class CellState:
     """What is known of one cell before a run.
 
     Attributes:
         name: of its configuration.
         state: cached, stale, failed or missing; a corrupt record is missing.
-        outcome: what its record says; empty where there is none.
+        status: what its record says; missing where there is none.
+        message: what its record says; empty where there is none.
         seconds: what its record says; nan where there is none.
         spent: seconds of it that a second measurement of the stored model would take.
-        reason: what changed since, ``"code"`` or ``"data"``.
+        reason: what changed since, in words; empty where nothing did.
     """
 
     name: str
     state: str
-    outcome: Outcome = ("missing", "")
+    status: str = "missing"
+    message: str = ""
     seconds: float = float("nan")
     spent: float = float("nan")
     reason: str = ""
 
 
-def inspect(jobs: Iterable[Job], store: Store) -> dict[str, Known]:
+def inspect(
+    jobs: Iterable[Job], store: Store, codes: Mapping[str, Mapping[str, str]] | None = None
+) -> dict[str, CellState]:
     """Reads the records of jobs.
 
     Args:
-        jobs: as `bench.run.worker` describes them.
+        jobs: all of them, with all their cells.
         store: where the records are; corrupt ones are set aside with a warning.
+        codes: hash of the code of a job -> file -> its own hash; what the store knows by default.
 
     Returns:
         Cell id -> what is known of it.
     """
-    known: dict[str, Known] = {}
+    states: dict[str, CellState] = {}
     missing: dict[str, tuple[str, int, str]] = {}
+    changes: dict[tuple[str, str], str] = {}
     for job in jobs:
-        name = job["name"]
-        for cell, seed in job["cells"].items():
+        for cell, seed in job.cells.items():
             record = store.read(cell)
             if record is None:
-                known[cell] = Known(name, "missing")
-                missing[cell] = name, seed, job.get("data", "")
+                states[cell] = CellState(job.name, "missing")
+                missing[cell] = job.name, seed, job.data
                 continue
-            state = "cached" if record.code == job["code"] else "stale"
+            state, reason = "cached", ""
+            if record.code != job.code:
+                pair = record.code, job.code
+                if pair not in changes:
+                    now = (codes or {}).get(job.code) or store.code(job.code)
+                    changes[pair] = _changed(store.code(record.code), now)
+                state, reason = "stale", changes[pair]
             if record.status not in DONE:
-                state = "failed"
-            outcome = record.status, record.message
-            spent = sum(s for stage, s in record.stages.items() if stage != "training")
-            reason = "code" if state == "stale" else ""
-            known[cell] = Known(name, state, outcome, record.seconds, spent, reason)
-    for cell in _of_other_data(missing, store, known):
-        known[cell] = Known(known[cell].name, "missing", reason="data")
-    return known
+                state, reason = "failed", ""
+            states[cell] = CellState(
+                job.name,
+                state,
+                record.status,
+                record.message,
+                record.seconds,
+                sum(s for stage, s in record.stages.items() if stage != "training"),
+                reason,
+            )
+    for cell in _of_other_data(missing, store, states):
+        states[cell] = CellState(states[cell].name, "missing", reason="the data changed")
+    return states
+
+
+def _changed(before: Mapping[str, str], now: Mapping[str, str]) -> str:
+    """Which modules two hashes of the code differ in, in words."""
+    names = sorted(name for name in before.keys() | now if before.get(name) != now.get(name))
+    if not before or not now or not names:
+        return "the code changed"
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"{', '.join(names[:_NAMED])}{more} changed"
 
 
 def _of_other_data(
-    missing: Mapping[str, tuple[str, int, str]], store: Store, known: Iterable[str]
+    missing: Mapping[str, tuple[str, int, str]], store: Store, states: Iterable[str]
 ) -> list[str]:
     """Those of the missing cells that stand there under their name and seed with other data."""
     others: dict[tuple[str, int | None], set[str]] = defaultdict(set)
-    for cell in store.names() - set(known) if missing else ():
+    for cell in store.names() - set(states) if missing else ():
         if (record := store.read(cell)) is not None:
             others[record.name, record.seed].add(record.data)
     return [
@@ -82,20 +106,21 @@ def _of_other_data(
     ]
 
 
-def changed(known: Mapping[str, Known]) -> list[str]:
-    """Names what is stale.
+def reasons(states: Mapping[str, CellState]) -> list[str]:
+    """Says what is stale, and why.
 
     Args:
-        known: what `inspect` returned.
+        states: what `inspect` returned.
 
     Returns:
-        A line for each reason: how many cells, and of which configurations.
+        A line for each reason: how many cells, what changed, and of which configurations.
     """
-    lines = []
-    for reason in ("code", "data"):
-        names = [found.name for found in known.values() if found.reason == reason]
-        if names:
-            cells = f"{len(names)} {'cell is' if len(names) == 1 else 'cells are'}"
-            of = ", ".join(dict.fromkeys(names))
-            lines.append(f"{cells} stale, the {reason} changed: {of}")
-    return lines
+    names: dict[str, list[str]] = defaultdict(list)
+    for cell in states.values():
+        if cell.reason:
+            names[cell.reason].append(cell.name)
+    return [
+        f"{len(cells)} {'cell is' if len(cells) == 1 else 'cells are'} stale, {reason}: "
+        f"{', '.join(dict.fromkeys(cells))}"
+        for reason, cells in names.items()
+    ]

@@ -24,7 +24,8 @@ import numpy as np
 
 from bench.errors import UserError
 from bench.files import write_atomically
-from bench.run.record import Record, one_line
+from bench.run.job import Job
+from bench.run.record import CellResult, Record, one_line
 
 __all__ = [
     "CorruptRecord",
@@ -58,12 +59,12 @@ class Store:
         self.cells = self.folder / "cells"
         self._lock: BinaryIO | None = None
 
-    def write(self, outcome: Mapping[str, Any], code: str) -> Record:
+    def write(self, result: CellResult, job: Job) -> Record:
         """Writes one cell, its arrays first.
 
         Args:
-            outcome: the fields of a `Record` without ``code``; ``arrays`` maps names to arrays.
-            code: hash of the code that computed it.
+            result: what was measured.
+            job: that it belongs to.
 
         Returns:
             The record as it stands on the disk.
@@ -71,10 +72,8 @@ class Store:
         Raises:
             TypeError: an array holds Python objects.
         """
-        arrays: dict[str, Any] = {
-            name: np.asarray(array) for name, array in outcome.get("arrays", {}).items()
-        }
-        record = Record(**{**outcome, "arrays": sorted(arrays), "code": code})
+        arrays: dict[str, Any] = {name: np.asarray(array) for name, array in result.arrays.items()}
+        record = Record.of(result, job)
         if any(array.dtype.hasobject for array in arrays.values()):
             raise TypeError("arrays must hold numbers or text, got Python objects")
         if arrays:
@@ -132,6 +131,32 @@ class Store:
             self._set_aside(cell, error)
             return {}
 
+    def keep_code(self, code: str, digests: Mapping[str, str]) -> None:
+        """Keeps which files a hash of the code was made from, so that a later run can name changes.
+
+        Args:
+            code: the hash.
+            digests: file -> its own hash.
+        """
+        path = self._code(code)
+        if not path.is_file():
+            write_atomically(path, (json.dumps(dict(digests), indent=1) + "\n").encode())
+
+    def code(self, code: str) -> dict[str, str]:
+        """Reads what `keep_code` kept.
+
+        Args:
+            code: the hash of the code.
+
+        Returns:
+            File -> its own hash; nothing where that is not known.
+        """
+        try:
+            digests = json.loads(self._code(code).read_bytes())
+        except (OSError, ValueError):
+            return {}
+        return digests if isinstance(digests, dict) else {}
+
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Keeps the folder for this process; nests within one store; a dead holder is no obstacle.
@@ -175,12 +200,15 @@ class Store:
         }
         file.truncate(0)
         file.write(json.dumps(holder).encode())
-        for folder in (self.folder, self.cells, self.folder / "models"):
+        for folder in (self.folder, self.cells, self.folder / "models", self.folder / "code"):
             for leftover in folder.glob(".*.tmp"):
                 leftover.unlink(missing_ok=True)
 
     def _unusable(self, error: OSError) -> str:
         return f"cannot write to {self.folder}: {error.strerror}; choose another folder"
+
+    def _code(self, code: str) -> Path:
+        return self.folder / "code" / f"{code}.json"
 
     def _path(self, cell: str, suffix: str) -> Path:
         return self.cells / f"{cell}.{suffix}"

@@ -1,27 +1,7 @@
-"""What a worker does with a job: runs it, writes its records, keeps its log.
-
-A job is a plain dictionary::
-
-    {
-        "function": "bench.run.cell:run_block",  # import path: job -> one outcome per wanted cell
-        "name": "latent_dim-4",              # of the configuration
-        "configuration": {...},              # its values
-        "block": [0, 1, 2, 3, 4],            # seeds that train together
-        "cells": {cell_id: seed},            # the wanted ones
-        "code": "5a1c...",                   # hash of the code that decides their records
-        "device": "cpu",
-        "results": "results/digits",         # folder of the store and of the logs
-        "timeout": 600.0,                    # seconds
-        "cost": 28.0,                        # estimate; only its order matters; optional
-        "data": "9f3b...",                   # fingerprint of the data set; optional
-    }
-
-`execute` runs it in a worker, writes the records there, and returns them.
-"""
+"""What a worker does with a job: runs it, writes its records, keeps its log."""
 
 import faulthandler
 import importlib
-import math
 import os
 import signal
 import sys
@@ -33,80 +13,74 @@ from pathlib import Path
 from threading import Timer
 from typing import Any, BinaryIO, TextIO
 
-from bench.run.record import one_line
+from bench.run.job import Job
+from bench.run.record import CellResult, Record, one_line
 from bench.run.store import Store
 
-__all__ = ["Job", "Records", "execute", "log_path", "write"]
+__all__ = ["Records", "execute"]
 
-Job = Mapping[str, Any]
-Records = list[dict[str, Any]]
+Records = list[Record]
 
 
-def execute(job: Job) -> Records:
+def execute(values: Mapping[str, Any]) -> Records:
     """Runs one job and writes its records; its own failure is a record too.
 
     Everything that the job prints, and its traceback, goes to its log.
 
     Args:
-        job: see above.
+        values: of a `bench.run.job.Job`, as plain data.
 
     Returns:
-        One record per wanted cell, as plain data.
+        One record per wanted cell.
     """
     start = time.perf_counter()
-    with _captured(log_path(job), job["timeout"]):
+    job = Job.from_dict(values)
+    with _captured(job.log, job.timeout):
         try:
-            outcomes = _outcomes(job)
+            results = _results(job)
         except (Exception, SystemExit) as error:
             _print(error)
-            seconds = (time.perf_counter() - start) / len(job["block"])
-            outcomes = [_failure(cell, error, seconds) for cell in job["cells"]]
-        return [_written(job, outcome) for outcome in outcomes]
+            seconds = (time.perf_counter() - start) / len(job.block)
+            return [_failed(cell, job, error, seconds) for cell in job.cells]
+        return [_written(job, result) for result in results]
 
 
-def _outcomes(job: Job) -> Records:
-    module, _, name = job["function"].partition(":")
-    outcomes: Records = getattr(importlib.import_module(module), name)(job)
-    cells = [outcome["cell"] for outcome in outcomes]
-    if sorted(cells) != sorted(job["cells"]):
-        expected, got = ", ".join(job["cells"]), ", ".join(cells)
-        raise ValueError(f"{job['function']} must return the cells {expected}, got {got or 'none'}")
-    return outcomes
+def _results(job: Job) -> list[CellResult]:
+    module, _, name = job.function.partition(":")
+    results: list[CellResult] = getattr(importlib.import_module(module), name)(job)
+    cells = [result.cell for result in results]
+    if sorted(cells) != sorted(job.cells):
+        expected, returned = ", ".join(job.cells), ", ".join(cells) or "none"
+        raise ValueError(f"{job.function} must return the cells {expected}, got {returned}")
+    return results
 
 
-def _written(job: Job, outcome: dict[str, Any]) -> dict[str, Any]:
+def _written(job: Job, result: CellResult) -> Record:
     try:
-        if outcome["status"] == "ok" and not outcome["measurements"]:
+        if result.status == "ok" and not result.measurements:
             raise ValueError("nothing was measured")
-        record = write(job, outcome)
+        record = Store(job.results).write(result, job)
     except Exception as error:
         _print(error)
-        record = _failure(outcome["cell"], error, outcome.get("seconds", math.nan))
-        with suppress(OSError):
-            write(job, record)
-    if record["status"] != "ok":
-        with suppress(OSError):
-            print(f"{record['cell']} {record['status']}: {record['message']}")
+        return _failed(result.cell, job, error, result.seconds)
+    if record.status != "ok":
+        _tell(record)
     return record
 
 
-def write(job: Job, outcome: Mapping[str, Any]) -> dict[str, Any]:
-    """Writes the record of one cell of a job.
-
-    Args:
-        job: see above.
-        outcome: what `bench.run.store.Store.write` takes.
-
-    Returns:
-        The record, as plain data.
-    """
-    whose = {"name": job["name"], "seed": job["cells"][outcome["cell"]]}
-    whose |= {"data": job.get("data", "")}
-    return Store(job["results"]).write({**outcome, **whose}, job["code"]).model_dump()
+def _failed(cell: str, job: Job, error: BaseException, seconds: float) -> Record:
+    """Writes the record of a failure, where that is possible."""
+    result = CellResult(cell, "failed", one_line(error), seconds)
+    record = Record.of(result, job)
+    with suppress(OSError):
+        Store(job.results).write(result, job)
+    _tell(record)
+    return record
 
 
-def _failure(cell: str, error: BaseException, seconds: float) -> dict[str, Any]:
-    return {"cell": cell, "status": "failed", "message": one_line(error), "seconds": seconds}
+def _tell(record: Record) -> None:
+    with suppress(OSError):
+        print(f"{record.cell} {record.status}: {record.message}")
 
 
 def _print(error: BaseException) -> None:
@@ -172,8 +146,3 @@ def _opened(log: Path) -> BinaryIO:
         return open(log, "wb", buffering=0)
     except OSError:
         return open(os.devnull, "wb", buffering=0)
-
-
-def log_path(job: Job) -> Path:
-    """Where a job's output goes: ``<results>/logs/<name>-<first seed>.log``."""
-    return Path(job["results"]) / "logs" / f"{job['name']}-{min(job['block'])}.log"
