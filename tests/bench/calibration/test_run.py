@@ -8,10 +8,12 @@ from scipy import stats
 
 from bench.calibration import levels
 from bench.calibration import run as validate
+from bench.calibration.bands import band, clopper_pearson
 from bench.calibration.estimators import estimator_cases
+from bench.calibration.experiments import Estimation, Level
 from bench.calibration.page import write_validity
 from bench.calibration.run import QUICK, SUBJECTS, Subject, perform, run
-from bench.calibration.task import Task, band, clopper_pearson
+from bench.calibration.task import Task
 from bench.calibration.verdicts import judged, read_table, summary
 from bench.cli import main
 from bench.metrics.registry import METRICS
@@ -141,7 +143,7 @@ def test_a_test_that_rejects_twice_as_often_is_found(monkeypatch):
         return replace(outcome, p_value=outcome.p_value / 2)
 
     monkeypatch.setitem(levels.TESTS, "ks_test", liberal)
-    rows = SUBJECTS["levels"].rows(Task("levels", "ks_test|100|2|199", 600))
+    rows = SUBJECTS["levels"].rows(Task(Level("ks_test", 100, 2, 199), 600))
     assert judged("levels", pd.DataFrame(rows))["outside"][0]
 
 
@@ -193,8 +195,8 @@ def test_what_falls_out_is_run_again_and_the_second_run_decides(
 
 @pytest.mark.slow
 def test_workers_change_nothing():
-    names = ["rate: matched encoder, D = 2, N = 100, s = 0.1", "gauge_gain: one Gaussian, D = 3"]
-    tasks = [Task("estimators", name, 5) for name in names]
-    tasks.append(Task("levels", "ksd_test|30|2|19", 5, part=1))
+    rate = Estimation("rate", "matched encoder, D = 2, N = 100, s = 0.1")
+    gauge = Estimation("gauge_gain", "one Gaussian, D = 3")
+    tasks = [Task(rate, 5), Task(gauge, 5), Task(Level("ksd_test", 30, 2, 19), 5, part=1)]
     alone, shared = (dict(perform(tasks, workers, silent)) for workers in (1, 2))
     assert alone == shared
