@@ -19,10 +19,10 @@ REAL_CELL = 2.5  # seconds of one core, the least of the digits matrix but for s
 RUNS = """
 import io, json, sys, time
 from rich.console import Console
-from bench.executors import LocalExecutor
-from bench.progress import Lines
-from bench.runner import run
-from bench.store import Store
+from bench.run.executors import LocalExecutor
+from bench.run.progress import Lines
+from bench.run.runner import run
+from bench.run.store import Store
 from tests.bench.fakes import job
 
 folder, cells = sys.argv[1], int(sys.argv[2])
@@ -39,8 +39,8 @@ seconds, resumed = timed(jobs), timed(jobs)
 PLANS = """
 import json, sys, time
 from pathlib import Path
-from bench.benchmark import plan
-from bench.matrix import load
+from bench.matrix.language import load
+from bench.run.plan import plan
 start = time.perf_counter()
 planned = plan(load(sys.argv[2]), Path(sys.argv[1]))
 seconds, cells = time.perf_counter() - start, len(planned.cells)
