@@ -69,7 +69,7 @@ pytestmark = pytest.mark.skipif(
 
 
 def test_two_thousand_cells(observe, tmp_path):
-    def found():
+    def measure():
         run = measured(RUNS, tmp_path, CELLS)
         per_cell = (run["seconds"] - run["start"]) / CELLS
         return [
@@ -88,7 +88,7 @@ def test_two_thousand_cells(observe, tmp_path):
             Quantity(f"peak of its coordinator, {CELLS:,} cells", 1e3 * run["peak"], "MB"),
         ]
 
-    share, again, _ = observe(found)
+    share, again, _ = observe(measure)
     assert share.value < 5 and again.value < 100
 
 
@@ -101,7 +101,7 @@ def test_a_hundred_thousand_plans(observe, tmp_path):
         f'grid = {{ "training.learning_rate" = [{rates}], "objective.beta" = [{betas}] }}\n'
     )
 
-    def found():
+    def measure():
         plans = measured(PLANS, tmp_path, matrix)
         assert plans["cells"] == 100_000
         return [
@@ -114,5 +114,5 @@ def test_a_hundred_thousand_plans(observe, tmp_path):
             Quantity("peak of planning 100,000 cells", 1e3 * plans["peak"], "MB", target=1000),
         ]
 
-    _, peak = observe(found)
+    _, peak = observe(measure)
     assert peak.value < 1000
