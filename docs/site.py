@@ -18,9 +18,9 @@ _RESULTS = ("*.md", "*/rows.csv", "*/figures/*.png")
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Adds the files outside this folder, under the paths that they have in the repository."""
-    found = [path for pattern in _PATTERNS for path in _ROOT.glob(pattern)]
-    found += [path for pattern in _RESULTS for path in (_ROOT / "results").glob(pattern)]
-    for path in sorted(found):
+    paths = [path for pattern in _PATTERNS for path in _ROOT.glob(pattern)]
+    paths += [path for pattern in _RESULTS for path in (_ROOT / "results").glob(pattern)]
+    for path in sorted(paths):
         name = path.relative_to(_ROOT).as_posix()
         files.append(File.generated(config, name, abs_src_path=str(path)))
     return files

@@ -17,7 +17,7 @@ def main() -> None:
     torch.manual_seed(0)
     data = digits()
     split = data.split(seed=0)
-    parts = data.x[split.train], data.x[split.test]
+    inputs = data.x[split.train], data.x[split.test]
     model = AutoencoderKL(
         in_channels=1,
         out_channels=1,
@@ -29,11 +29,11 @@ def main() -> None:
         sample_size=8,
     )
     for view in ("flat", "position"):
-        train, test = (encode(model, x, view=view) for x in parts)
+        train, test = (encode(model, x, view=view) for x in inputs)
         if view == "position":  # those of one image depend on each other: one of each
             train, test = (
                 tuple(one_position(values, len(x)) for values in pair)
-                for pair, x in zip((train, test), parts, strict=True)
+                for pair, x in zip((train, test), inputs, strict=True)
             )
         print(f"\n{view}: {len(train[0])} latents of {train[0].shape[1]} dimensions")
         for finding in answers(*train, test):

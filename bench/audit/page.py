@@ -132,7 +132,7 @@ def page(audited: Audited, name: str, figures: Sequence[tuple[str, str]]) -> str
     parts += [
         "## How to read this",
         "± is half a 95 % Monte Carlo interval, at these inputs; intervals of the answers are over "
-        "inputs. Margins: `vaelib/findings.py`.",
+        "inputs. Margins: `vaelib/audits/answers.py`.",
         _glossary({row.metric for row in audited.rows}),
     ]
     return "\n\n".join(parts) + "\n"

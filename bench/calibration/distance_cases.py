@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from bench.calibration import oracles
+from bench.calibration.case import NOT_PRINTED, Case, Estimate, Promise
 from bench.calibration.samples import normal
-from bench.calibration.task import NOT_PRINTED, Case, Estimate, Promise
 from vaelib.likelihood_bounds import bound_gap, evidence_lower_bound, importance_weights
 from vaelib.likelihoods import Gaussian
 from vaelib.models import VAE
@@ -155,15 +155,15 @@ def _bound_cases() -> Iterator[Case]:
     def gap(g: torch.Generator) -> Estimate:
         return bound_gap(importance_weights(model, data, g, draws=20)).value, NOT_PRINTED
 
-    setting, source = "linear VAE at its optimum, D = 2, 50 inputs", "log likelihood of pPCA"
+    setting, origin = "linear VAE at its optimum, D = 2, 50 inputs", "log likelihood of pPCA"
     yield Case(
         "elbo",
         setting,
         lambda: oracles.ppca_log_likelihood(x, loadings, noise),
-        source,
+        origin,
         "unbiased",
         estimate,
         2000,
     )
-    yield Case("iwae", setting, lambda: 0.0, source, "exact", importance, 50)
+    yield Case("iwae", setting, lambda: 0.0, origin, "exact", importance, 50)
     yield Case("bound_gap", setting, lambda: 0.0, "exact posterior", "exact", gap, 50)

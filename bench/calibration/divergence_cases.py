@@ -7,8 +7,8 @@ import numpy as np
 import torch
 
 from bench.calibration import oracles
+from bench.calibration.case import NOT_PRINTED, Case, Estimate
 from bench.calibration.samples import matched_encoder, normal
-from bench.calibration.task import NOT_PRINTED, Case, Estimate
 from vaelib.posterior import AggregatePosterior
 from vaelib.priors import Normal
 from vaelib.seeding import stream
@@ -45,8 +45,8 @@ def _rate(q: AggregatePosterior) -> float:
     return float(np.mean([oracles.kl_normal(*pair) for pair in pairs]))
 
 
-def _marginal_kl(parts: divergences.Decomposition) -> Estimate:
-    return parts.marginal_kl, parts.standard_error
+def _marginal_kl(kl: divergences.Decomposition) -> Estimate:
+    return kl.marginal_kl, kl.standard_error
 
 
 def _product_cases(dimensions: int, levels: int, scale: float) -> Iterator[Case]:
@@ -66,31 +66,31 @@ def _product_cases(dimensions: int, levels: int, scale: float) -> Iterator[Case]
         widths = [(np.array([m.mean()]), np.sqrt(np.array([m.var() + scale**2]))) for m, _ in sides]
         return sum(oracles.kl_normal(*width) for width in widths)
 
-    def parts(g: torch.Generator) -> divergences.Decomposition:
+    def decomposed(g: torch.Generator) -> divergences.Decomposition:
         return divergences.decompose(q, prior, g, draws=4)
 
     def marginal_kl(g: torch.Generator) -> Estimate:
-        return _marginal_kl(parts(g))
+        return _marginal_kl(decomposed(g))
 
     def information(g: torch.Generator) -> Estimate:
-        found = parts(g)
-        return found.mutual_information, found.standard_error
+        rate_split = decomposed(g)
+        return rate_split.mutual_information, rate_split.standard_error
 
     def correlation(g: torch.Generator) -> Estimate:
-        return marginals.total_correlation(parts(g).marginal_kl, per_dimension), NOT_PRINTED
+        return marginals.total_correlation(decomposed(g).marginal_kl, per_dimension), NOT_PRINTED
 
     def negentropy(g: torch.Generator) -> Estimate:
-        return parts(g).marginal_kl - moments.moment_kl(q), NOT_PRINTED
+        return decomposed(g).marginal_kl - moments.moment_kl(q), NOT_PRINTED
 
     yield Case("marginal_kl", setting, kl, "quadrature", "unbiased", marginal_kl)
-    some = q.components // 4
+    points = q.components // 4
 
-    def at_some(g: torch.Generator) -> Estimate:
-        return _marginal_kl(divergences.decompose(q, prior, g, points=some))
+    def at_points(g: torch.Generator) -> Estimate:
+        return _marginal_kl(divergences.decompose(q, prior, g, points=points))
 
     if dimensions > 1:
-        name = f"{setting}, z of {some}"
-        yield Case("marginal_kl", name, kl, "quadrature", "unbiased", at_some, 1000)
+        name = f"{setting}, z of {points}"
+        yield Case("marginal_kl", name, kl, "quadrature", "unbiased", at_points, 1000)
     if scale < 0.5:
         return
     yield Case(
@@ -126,10 +126,10 @@ def _plane_cases(scale: float) -> Iterator[Case]:
         sides = zip(q.mean.T.numpy(), q.scale.T.numpy(), strict=True)
         return kl() - sum(oracles.kl_of_mixture(*side) for side in sides)
 
-    def one(g: torch.Generator) -> Estimate:
+    def one_draw(g: torch.Generator) -> Estimate:
         return _marginal_kl(divergences.decompose(q, prior, g))
 
-    def four(g: torch.Generator) -> Estimate:
+    def four_draws(g: torch.Generator) -> Estimate:
         return _marginal_kl(divergences.decompose(q, prior, g, draws=4))
 
     def sampled(g: torch.Generator) -> divergences.Decomposition:
@@ -139,14 +139,14 @@ def _plane_cases(scale: float) -> Iterator[Case]:
         return _marginal_kl(sampled(g))
 
     def sampled_rate(g: torch.Generator) -> Estimate:
-        parts = sampled(g)
-        return parts.rate, parts.rate_error
+        rate_split = sampled(g)
+        return rate_split.rate, rate_split.rate_error
 
     setting = f"D = 2, N = 40, unequal scales about {scale:g}, dependent"
     unknown = f"{setting}, KL of the prior sampled"
     yield Case("marginal_kl", unknown, kl, "quadrature", "unbiased", sampled_kl, 2000)
     yield Case("rate", unknown, lambda: rate, "closed form", "unbiased", sampled_rate, 2000)
-    for draws, estimate in ((1, one), (4, four)):
+    for draws, estimate in ((1, one_draw), (4, four_draws)):
         name = f"{setting}, draws = {draws}"
         yield Case("marginal_kl", name, kl, "quadrature", "unbiased", estimate, 2000)
     yield Case(
@@ -155,7 +155,7 @@ def _plane_cases(scale: float) -> Iterator[Case]:
         correlation,
         "quadrature",
         "unbiased",
-        lambda g: (marginals.total_correlation(four(g)[0], per_dimension), NOT_PRINTED),
+        lambda g: (marginals.total_correlation(four_draws(g)[0], per_dimension), NOT_PRINTED),
     )
 
 
@@ -166,8 +166,8 @@ def _pair_cases(dimensions: int, scale: float) -> Iterator[Case]:
     gap = 2 * dimensions * (1 - scale**2) / (2 * scale**2)
 
     def null(g: torch.Generator) -> Estimate:
-        found = finite_sample.marginal_kl_null(example, g, 50)
-        return found.mean, found.standard_error
+        null_kl = finite_sample.marginal_kl_null(example, g, 50)
+        return null_kl.mean, null_kl.standard_error
 
     def lower(g: torch.Generator) -> Estimate:
         q = matched_encoder(2, dimensions, scale, g)

@@ -2,14 +2,15 @@
 
 import functools
 import math
-from typing import Any
 
 import numpy as np
 
+from bench.calibration.case import Case
 from bench.calibration.distance_cases import distance_cases
 from bench.calibration.divergence_cases import divergence_cases
 from bench.calibration.exact_cases import exact_cases
-from bench.calibration.task import Case, Task
+from bench.calibration.experiments import Estimation
+from bench.calibration.task import Rows, Task
 
 __all__ = ["EXACT", "estimator_cases", "estimator_row", "estimator_tasks"]
 
@@ -18,13 +19,13 @@ EXACT = 1e-6
 
 
 @functools.cache
-def estimator_cases() -> dict[str, Case]:
-    """All cases by name."""
+def estimator_cases() -> dict[Estimation, Case]:
+    """All cases by their experiments."""
     cases = [*divergence_cases(), *exact_cases(), *distance_cases()]
-    return {case.name: case for case in cases}
+    return {Estimation(case.estimator, case.setting): case for case in cases}
 
 
-def estimator_tasks(quick: bool) -> list[Task]:
+def estimator_tasks(quick: bool) -> list[Task[Estimation]]:
     """One task per case.
 
     Args:
@@ -34,10 +35,13 @@ def estimator_tasks(quick: bool) -> list[Task]:
         The tasks.
     """
     share = 10 if quick else 1
-    return [Task("estimators", n, c.repetitions // share) for n, c in estimator_cases().items()]
+    return [
+        Task(estimation, case.repetitions // share)
+        for estimation, case in estimator_cases().items()
+    ]
 
 
-def estimator_row(task: Task) -> list[dict[str, Any]]:
+def estimator_row(task: Task[Estimation]) -> Rows:
     """Run one task.
 
     Args:
@@ -47,23 +51,23 @@ def estimator_row(task: Task) -> list[dict[str, Any]]:
         One row: mean and standard error of the estimates, largest error, and how many of the
         printed standard errors (``printed`` of them) cover the oracle at 1.96.
     """
-    case, generator = estimator_cases()[task.name], task.generator
-    found = np.array([case.estimate(generator) for _ in range(task.repetitions)])
-    oracle, values = case.oracle(), found[:, 0]
-    inside = np.abs(values - oracle) < 1.96 * found[:, 1]
+    case, generator = estimator_cases()[task.experiment], task.generator
+    estimates = np.array([case.estimate(generator) for _ in range(task.repetitions)])
+    oracle, (values, errors) = case.oracle(), estimates.T
+    covered = np.abs(values - oracle) < 1.96 * errors
     return [
         {
             "estimator": case.estimator,
             "setting": case.setting,
             "promise": case.promise,
             "oracle": oracle,
-            "source": case.source,
+            "source": case.origin,
             "again": task.again,
             "repetitions": len(values),
             "mean": float(values.mean()),
             "error": float(values.std(ddof=1)) / math.sqrt(len(values)),
             "largest": float(np.abs(values - oracle).max()),
-            "printed": int(np.isfinite(found[:, 1]).sum()),
-            "covered": int(inside.sum()),
+            "printed": int(np.isfinite(errors).sum()),
+            "covered": int(covered.sum()),
         }
     ]

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 
 from bench.calibration import oracles
+from bench.calibration.case import NOT_PRINTED, Case
 from bench.calibration.samples import normal
-from bench.calibration.task import NOT_PRINTED, Case
 from vaelib.posterior import AggregatePosterior
 from vaelib.stats import finite_sample, marginals, moments
 
@@ -17,19 +17,21 @@ __all__ = ["exact_cases"]
 
 def exact_cases() -> Iterator[Case]:
     """Yields the cases."""
-    one, nine = "one Gaussian, D = 3", "nine Gaussians, D = 1"
-    yield _case("kl_per_dimension", one, "closed form", _sum_over_dimensions)
+    gaussian, nine = "one Gaussian, D = 3", "nine Gaussians, D = 1"
+    yield _case("kl_per_dimension", gaussian, "closed form", _sum_over_dimensions)
     yield _case("kl_per_dimension", nine, "quadrature", _one_dimension)
-    yield _case("moment_kl", one, "closed form", lambda g: _of_gaussian(moments.moment_kl, g))
-    yield _case("gauge_gain", one, "closed form", lambda g: _of_gaussian(marginals.gauge_gain, g))
+    yield _case("moment_kl", gaussian, "closed form", lambda g: _of_gaussian(moments.moment_kl, g))
+    yield _case(
+        "gauge_gain", gaussian, "closed form", lambda g: _of_gaussian(marginals.gauge_gain, g)
+    )
     yield _case("excess_kurtosis", nine, "quadrature", _kurtosis)
     yield _case("variance_law", "two points, all 1.5 times too wide", "closed form", _law)
     yield _case("active_units", "a random number of 8 dimensions active", "construction", _active)
     yield _case("marginal_kl_floor", "eight components that do not overlap", "quadrature", _floor)
 
 
-def _case(name: str, setting: str, source: str, error: Callable[[torch.Generator], float]) -> Case:
-    return Case(name, setting, lambda: 0.0, source, "exact", lambda g: (error(g), NOT_PRINTED), 50)
+def _case(name: str, setting: str, origin: str, error: Callable[[torch.Generator], float]) -> Case:
+    return Case(name, setting, lambda: 0.0, origin, "exact", lambda g: (error(g), NOT_PRINTED), 50)
 
 
 def _gaussian(g: torch.Generator) -> AggregatePosterior:
@@ -49,6 +51,10 @@ def _sum_over_dimensions(g: torch.Generator) -> float:
     return _of_gaussian(lambda q: float(marginals.kl_per_dimension(q)[0].sum()), g)
 
 
+def _gauge(g: torch.Generator) -> float:
+    return _of_gaussian(marginals.gauge_gain, g)
+
+
 def _one_dimension(g: torch.Generator) -> float:
     q = _mixture(g)
     oracle = oracles.kl_of_mixture(q.mean[:, 0].numpy(), q.scale[:, 0].numpy())
@@ -57,8 +63,8 @@ def _one_dimension(g: torch.Generator) -> float:
 
 def _kurtosis(g: torch.Generator) -> float:
     q = _mixture(g)
-    x, parts, _ = oracles.mixture_on_grid(q.mean[:, 0].numpy(), q.scale[:, 0].numpy())
-    density = parts.mean(0)
+    x, densities, _ = oracles.mixture_on_grid(q.mean[:, 0].numpy(), q.scale[:, 0].numpy())
+    density = densities.mean(0)
     centred = x - np.trapezoid(x * density, x)
     second, fourth = (float(np.trapezoid(centred**k * density, x)) for k in (2, 4))
     return float(marginals.excess_kurtosis(q)) - (fourth / second**2 - 3)

@@ -1,12 +1,12 @@
 """Raw KL, finite-N null and excess of encoders whose population is the prior."""
 
 import math
-from typing import Any
 
 import numpy as np
 
+from bench.calibration.experiments import Excess
 from bench.calibration.samples import matched_encoder
-from bench.calibration.task import Task
+from bench.calibration.task import Rows, Task
 from vaelib.priors import Normal
 from vaelib.stats.divergences import decompose, leave_one_out_kl
 from vaelib.stats.finite_sample import is_saturated, marginal_kl_floor, marginal_kl_null
@@ -17,9 +17,10 @@ _SCALES = (0.9, 0.5, 0.2, 0.05)
 _DIMENSIONS = (2, 8, 16)
 _COUNTS = (200, 1000)
 _NULLS = 10
+_ESTIMATES = ("rate", "marginal_kl", "null", "excess", "loo")
 
 
-def excess_tasks(quick: bool) -> list[Task]:
+def excess_tasks(quick: bool) -> list[Task[Excess]]:
     """Encoders over D, N and scale.
 
     Args:
@@ -29,16 +30,16 @@ def excess_tasks(quick: bool) -> list[Task]:
         The tasks.
     """
     if quick:
-        return [Task("excess", f"{d}|200|{s:g}", 20) for d, s in ((2, 0.5), (2, 0.05), (8, 0.2))]
+        return [Task(Excess(d, 200, s), 20) for d, s in ((2, 0.5), (2, 0.05), (8, 0.2))]
     return [
-        Task("excess", f"{d}|{n}|{s:g}", 150 if n < 1000 else 50)
+        Task(Excess(d, n, s), 150 if n < 1000 else 50)
         for d in _DIMENSIONS
         for n in _COUNTS
         for s in _SCALES
     ]
 
 
-def excess_rows(task: Task) -> list[dict[str, Any]]:
+def excess_rows(task: Task[Excess]) -> Rows:
     """Run one task.
 
     Args:
@@ -47,20 +48,29 @@ def excess_rows(task: Task) -> list[dict[str, Any]]:
     Returns:
         One row: means over encoders and their standard errors, nats; true is 0.
     """
-    d, n, s = task.name.split("|")
-    dimensions, count, scale = int(d), int(n), float(s)
-    prior, generator, found = Normal(dimensions), task.generator, []
+    setting, generator, estimates = task.experiment, task.generator, []
+    prior = Normal(setting.dimensions)
     for _ in range(task.repetitions):
-        q = matched_encoder(count, dimensions, scale, generator)
-        parts = decompose(q, prior, generator)
+        q = matched_encoder(setting.inputs, setting.dimensions, setting.scale, generator)
+        kl = decompose(q, prior, generator)
         null = marginal_kl_null(q, generator, _NULLS)
         low, _ = leave_one_out_kl(q, prior, generator, draws=1)
-        found.append([parts.rate, parts.marginal_kl, null.mean, null.excess(parts)[0], low])
-    means = np.mean(found, 0)
-    errors = np.std(found, 0, ddof=1) / math.sqrt(len(found))
-    row: dict[str, Any] = {"D": dimensions, "N": count, "scale": scale, "again": task.again}
-    row |= {"repetitions": task.repetitions, "log_N": math.log(count)}
-    for place, name in enumerate(("rate", "marginal_kl", "null", "excess", "loo")):
-        row |= {name: float(means[place]), f"{name}_error": float(errors[place])}
-    floor, flag = marginal_kl_floor(means[0], count), is_saturated(means[0], count)
-    return [row | {"floor": floor, "saturated": bool(flag)}]
+        estimates.append([kl.rate, kl.marginal_kl, null.mean, null.excess(kl)[0], low])
+    means = np.mean(estimates, 0)
+    errors = np.std(estimates, 0, ddof=1) / math.sqrt(len(estimates))
+    row = {
+        "D": setting.dimensions,
+        "N": setting.inputs,
+        "scale": setting.scale,
+        "again": task.again,
+        "repetitions": task.repetitions,
+        "log_N": math.log(setting.inputs),
+    }
+    for name, mean, error in zip(_ESTIMATES, means, errors, strict=True):
+        row |= {name: float(mean), f"{name}_error": float(error)}
+    rate = means[0]
+    row |= {
+        "floor": marginal_kl_floor(rate, setting.inputs),
+        "saturated": bool(is_saturated(rate, setting.inputs)),
+    }
+    return [row]

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bench.calibration.task import clopper_pearson
+from bench.calibration.bands import clopper_pearson
 from bench.calibration.verdicts import LARGEST_Z
 from bench.report.figures.style import STYLE, WIDTH
 
@@ -27,38 +27,38 @@ def excess_figure(table: pd.DataFrame) -> Figure:
     Returns:
         The figure.
     """
-    panels = list(table.groupby(["N", "D"], sort=True))
-    columns = min(3, len(panels))
-    rows = -(-len(panels) // columns)
+    settings = list(table.groupby(["N", "D"], sort=True))
+    columns = min(3, len(settings))
+    rows = -(-len(settings) // columns)
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, 0.7 + 2.4 * rows), layout="constrained")
-        axes = figure.subplots(rows, columns, squeeze=False).ravel()
-        for one, ((n, d), part) in zip(axes, panels, strict=False):
-            part = part.sort_values("rate")
-            _lines(one, part)
-            one.set_title(f"D = {d}, N = {n:,}")
-            one.set_xscale("log")
-            one.set_xticks(part["rate"], [f"{rate:.2g}" for rate in part["rate"]])
-            one.minorticks_off()
-        for one in axes[len(panels) :]:
-            one.set_axis_off()
+        panels = figure.subplots(rows, columns, squeeze=False).ravel()
+        for axes, ((n, d), of_setting) in zip(panels, settings, strict=False):
+            by_rate = of_setting.sort_values("rate")
+            _lines(axes, by_rate)
+            axes.set_title(f"D = {d}, N = {n:,}")
+            axes.set_xscale("log")
+            axes.set_xticks(by_rate["rate"], [f"{rate:.2g}" for rate in by_rate["rate"]])
+            axes.minorticks_off()
+        for axes in panels[len(settings) :]:
+            axes.set_axis_off()
         figure.supxlabel("rate R, nats (log scale)", fontsize=9)
         figure.supylabel("nats", fontsize=9)
-        handles, labels = axes[0].get_legend_handles_labels()
+        handles, labels = panels[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper left", ncols=5, columnspacing=1.2)
     return figure
 
 
-def _lines(axes: Axes, part: pd.DataFrame) -> None:
+def _lines(axes: Axes, table: pd.DataFrame) -> None:
     drawn: list[tuple[str, str, dict[str, Any]]] = [
         ("marginal_kl", "raw KL(q_N‖p)", {"c": _RED, "fmt": "s-"}),
         ("null", "its finite-N null", {"c": "#777777", "fmt": "x--"}),
         ("excess", "excess", {"c": _BLUE, "fmt": "o-"}),
     ]
     for name, label, look in drawn:
-        error = 1.96 * part[f"{name}_error"]
-        axes.errorbar(part["rate"], part[name], error, label=label, ms=5, lw=1.4, **look)
-    axes.plot(part["rate"], part["floor"], ":", c="k", lw=1, label="floor R - log N")
+        error = 1.96 * table[f"{name}_error"]
+        axes.errorbar(table["rate"], table[name], error, label=label, ms=5, lw=1.4, **look)
+    axes.plot(table["rate"], table["floor"], ":", c="k", lw=1, label="floor R - log N")
     axes.axhline(0, c=_GREEN, lw=0.9, zorder=0, label="true KL of the population: 0")
     axes.grid(axis="y")
 
@@ -80,11 +80,11 @@ def bias_figure(table: pd.DataFrame) -> Figure:
         axes.axvspan(-LARGEST_Z, LARGEST_Z, color="#f0f0f0", zorder=0)
         axes.axvline(0, c="#777777", lw=0.8)
         for y, name in enumerate(names):
-            part = noisy[noisy["estimator"] == name]
-            bound = part["promise"] == "at most"
+            cases = noisy[noisy["estimator"] == name]
+            bound = cases["promise"] == "at most"
             for chosen, mark in ((~bound, "o"), (bound, "<")):
-                z = part.loc[chosen, "z"].clip(-8, 8)
-                far = part.loc[chosen, "outside"]
+                z = cases.loc[chosen, "z"].clip(-8, 8)
+                far = cases.loc[chosen, "outside"]
                 colours = np.where(far, _RED, _BLUE)
                 axes.scatter(z, np.full(len(z), y), s=26, c=colours, marker=mark, alpha=0.7)
         axes.set_yticks(range(len(names)), names)
@@ -114,13 +114,13 @@ def level_figure(table: pd.DataFrame) -> Figure:
         panels = figure.subplots(1, 2, sharey=True)
         for axes, level in zip(panels, (0.05, 0.01), strict=True):
             for place, (n, d) in enumerate(settings):
-                part = table[(table["level"] == level) & (table["n"] == n) & (table["D"] == d)]
-                y = np.array([tests.index(name) for name in part["test"]], float)
+                rows = table[(table["level"] == level) & (table["n"] == n) & (table["D"] == d)]
+                y = np.array([tests.index(name) for name in rows["test"]], float)
                 y += (place - (len(settings) - 1) / 2) * 0.75 / len(settings)
-                pairs = list(zip(part["rejections"], part["repetitions"], strict=True))
+                pairs = list(zip(rows["rejections"], rows["repetitions"], strict=True))
                 ends = np.array([clopper_pearson(*pair) for pair in pairs]).reshape(-1, 2)
-                rate = (part["rejections"] / part["repetitions"]).to_numpy()
-                low, high = (part[name] / part["repetitions"] for name in ("low", "high"))
+                rate = (rows["rejections"] / rows["repetitions"]).to_numpy()
+                low, high = (rows[name] / rows["repetitions"] for name in ("low", "high"))
                 axes.hlines(y, low, high, colors="#dddddd", lw=5, zorder=0)
                 spread = np.stack([rate - ends[:, 0], ends[:, 1] - rate])
                 label = f"n = {n:,}, D = {d}"
@@ -146,27 +146,27 @@ def power_figure(table: pd.DataFrame) -> Figure:
     Returns:
         The figure.
     """
-    panels = list(table.groupby(["D", "n"], sort=True))
+    settings = list(table.groupby(["D", "n"], sort=True))
     tests = list(dict.fromkeys(table["test"]))
     alternatives = list(dict.fromkeys(table["alternative"]))
-    columns = min(2, len(panels))
-    rows = -(-len(panels) // columns)
+    columns = min(2, len(settings))
+    rows = -(-len(settings) // columns)
     with mpl.rc_context(STYLE):
         height = 0.9 + (0.9 + 0.24 * len(tests)) * rows
         figure = Figure(figsize=(WIDTH, height), layout="constrained")
-        axes = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
-        for one, ((d, n), part) in zip(axes, panels, strict=False):
-            grid = part.pivot(index="test", columns="alternative", values="power")
-            _heat(one, grid.reindex(index=tests, columns=alternatives).to_numpy())
-            one.set_title(f"n = {n}, D = {d}")
-            places = range(len(alternatives))
-            one.set_xticks(places, alternatives, rotation=30, ha="right", rotation_mode="anchor")
-            one.set_yticks(range(len(tests)), tests)
-            one.tick_params(length=0)
-            for side in one.spines.values():
+        panels = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
+        places = range(len(alternatives))
+        for axes, ((d, n), of_setting) in zip(panels, settings, strict=False):
+            grid = of_setting.pivot(index="test", columns="alternative", values="power")
+            _heat(axes, grid.reindex(index=tests, columns=alternatives).to_numpy())
+            axes.set_title(f"n = {n}, D = {d}")
+            axes.set_xticks(places, alternatives, rotation=30, ha="right", rotation_mode="anchor")
+            axes.set_yticks(range(len(tests)), tests)
+            axes.tick_params(length=0)
+            for side in axes.spines.values():
                 side.set_visible(False)
-        for one in axes[len(panels) :]:
-            one.set_axis_off()
+        for axes in panels[len(settings) :]:
+            axes.set_axis_off()
     return figure
 
 

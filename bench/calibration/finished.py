@@ -3,16 +3,13 @@
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-from bench.calibration.task import Task
+from bench.calibration.experiments import Experiment
+from bench.calibration.task import Result, Rows, Task
 from vaelib.code_hash import code_hash
 
 __all__ = ["Finished"]
-
-Rows = list[dict[str, Any]]
 
 
 class Finished:
@@ -25,30 +22,30 @@ class Finished:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._code = code_hash("bench.calibration.run")
-        self._rows: dict[Task, Rows] = {}
+        self._rows: dict[Task[Experiment], Rows] = {}
         with suppress(FileNotFoundError):
             for line in path.read_text().splitlines():
                 with suppress(ValueError, KeyError, TypeError):  # cut off by a crash
-                    known = json.loads(line)
-                    if known["code"] == self._code:
-                        self._rows[Task(**known["task"])] = known["rows"]
+                    record = json.loads(line)
+                    if record["code"] == self._code:
+                        self._rows[Task.from_dict(record["task"])] = record["rows"]
 
-    def of(self, tasks: Iterable[Task]) -> dict[Task, Rows]:
+    def of(self, tasks: Iterable[Task[Experiment]]) -> dict[Task[Experiment], Rows]:
         """Rows of those tasks that are finished."""
         return {task: self._rows[task] for task in tasks if task in self._rows}
 
-    def keep(self, found: Iterable[tuple[Task, Rows]]) -> Iterator[tuple[Task, Rows]]:
+    def keep(self, results: Iterable[Result]) -> Iterator[Result]:
         """Pass results on, each kept before it is.
 
         Args:
-            found: Tasks and their rows.
+            results: Tasks and their rows.
 
         Yields:
             The same.
         """
-        for task, rows in found:
+        for task, rows in results:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            line = json.dumps({"code": self._code, "task": asdict(task), "rows": rows})
+            line = json.dumps({"code": self._code, "task": task.to_dict(), "rows": rows})
             with open(self._path, "a") as file:
                 file.write(line + "\n")
             yield task, rows

@@ -1,13 +1,13 @@
 """Levels and power of every test: how often it rejects what is true, and what is not."""
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from bench.calibration.experiments import Level, Power
 from bench.calibration.samples import ALTERNATIVES, matched_encoder, normal
-from bench.calibration.task import Task
+from bench.calibration.task import Rows, Task
 from vaelib.priors import Normal
 from vaelib.stats.classifier import classifier_prior_test
 from vaelib.stats.divergences import decompose
@@ -16,14 +16,7 @@ from vaelib.stats.goodness_of_fit import GOODNESS_OF_FIT_TESTS
 from vaelib.stats.nulls import NormalNull, Outcome
 from vaelib.stats.prior_tests import PRIOR_TESTS
 
-__all__ = [
-    "LEVELS",
-    "TESTS",
-    "level_rows",
-    "level_tasks",
-    "power_rows",
-    "power_tasks",
-]
+__all__ = ["LEVELS", "TESTS", "level_rows", "level_tasks", "power_rows", "power_tasks"]
 
 LEVELS = (0.05, 0.01)
 """Nominal levels that are checked."""
@@ -72,7 +65,7 @@ TESTS: dict[str, Runner] = {
 """All tests by the names of their metrics; those of two samples are marked."""
 
 
-def level_tasks(quick: bool) -> list[Task]:
+def level_tasks(quick: bool) -> list[Task[Level]]:
     """Repetitions under the null.
 
     The null draws of the one-sample tests are fixed where they are shipped, and fresh here in each
@@ -87,28 +80,31 @@ def level_tasks(quick: bool) -> list[Task]:
     """
     if quick:
         return [
-            Task("levels", f"{name}|100|2|199", repetitions, part)
+            Task(Level(name, 100, 2, 199), repetitions, part)
             for name in TESTS
             for repetitions, parts in [(200, 2) if name in GOODNESS_OF_FIT_TESTS else (30, 1)]
             for part in range(parts)
         ]
-    found = []
+    tasks = []
     for n, d in _POINTS:
         for name in GOODNESS_OF_FIT_TESTS:
-            found += [Task("levels", f"{name}|{n}|{d}|{_DRAWS}", 375, part) for part in range(4)]
-            found.append(Task("levels", f"{name}|{n}|{d}|shipped", 1500))
+            tasks += _in_parts(Level(name, n, d, _DRAWS), 375, 4)
+            tasks.append(Task(Level(name, n, d, None), 1500))
         for name in (_CLASSIFIER, *_PERMUTED):
             parts = 6 if n < 500 or name.startswith("energy") else 2
-            found += [Task("levels", f"{name}|{n}|{d}|0", 250, part) for part in range(parts)]
+            tasks += _in_parts(Level(name, n, d, 0), 250, parts)
     for name in GOODNESS_OF_FIT_TESTS:
-        n, d = _CAPPED
-        found += [Task("levels", f"{name}|{n}|{d}|{_DRAWS}", 250, part) for part in range(4)]
+        tasks += _in_parts(Level(name, *_CAPPED, _DRAWS), 250, 4)
     for n, d in _ENCODERS:
-        found += [Task("levels", f"{_ENCODER}|{n}|{d}|0", 125, part) for part in range(4)]
-    return found
+        tasks += _in_parts(Level(_ENCODER, n, d, 0), 125, 4)
+    return tasks
 
 
-def level_rows(task: Task) -> list[dict[str, Any]]:
+def _in_parts(level: Level, repetitions: int, parts: int) -> list[Task[Level]]:
+    return [Task(level, repetitions, part) for part in range(parts)]
+
+
+def level_rows(task: Task[Level]) -> Rows:
     """Run one task.
 
     Args:
@@ -118,33 +114,33 @@ def level_rows(task: Task) -> list[dict[str, Any]]:
         One row per level: the rejections of this part. ``draws`` are the null draws that all
         repetitions of the part share, 0 where there are none.
     """
-    name, n, d, kind = task.name.split("|")
-    draws = _DRAWS if kind == "shipped" else max(int(kind), 19)
-    seed = _FRESH * (1 + task.again) + task.part
-    null = NormalNull() if kind == "shipped" else NormalNull(draws=draws, seed=seed)
-    generator, test = task.generator, TESTS[name]
-    found = [
-        test(normal(int(n), int(d), generator), null, generator) for _ in range(task.repetitions)
-    ]
-    shared = draws if name in GOODNESS_OF_FIT_TESTS and found[0].draws else 0
+    setting, generator = task.experiment, task.generator
+    test, n, d = TESTS[setting.test], setting.points, setting.dimensions
+    if setting.null_draws is None:
+        kind, draws, null = "shipped", _DRAWS, NormalNull()
+    else:
+        kind, draws = "fresh", max(setting.null_draws, 19)
+        null = NormalNull(draws=draws, seed=_FRESH * (1 + task.again) + task.part)
+    outcomes = [test(normal(n, d, generator), null, generator) for _ in range(task.repetitions)]
+    shared = setting.test in GOODNESS_OF_FIT_TESTS and outcomes[0].draws
     return [
         {
-            "test": name,
-            "n": int(n),
-            "D": int(d),
-            "null": "shipped" if kind == "shipped" else "fresh",
+            "test": setting.test,
+            "n": n,
+            "D": d,
+            "null": kind,
             "level": level,
             "again": task.again,
             "part": task.part,
-            "draws": shared,
-            "repetitions": len(found),
-            "rejections": sum(outcome.p_value <= level for outcome in found),
+            "draws": draws if shared else 0,
+            "repetitions": len(outcomes),
+            "rejections": sum(outcome.p_value <= level for outcome in outcomes),
         }
         for level in LEVELS
     ]
 
 
-def power_tasks(quick: bool) -> list[Task]:
+def power_tasks(quick: bool) -> list[Task[Power]]:
     """Repetitions under the alternatives, at level .05.
 
     Args:
@@ -154,17 +150,17 @@ def power_tasks(quick: bool) -> list[Task]:
         The tasks, one per test, n and D.
     """
     settings = ((100, 2),) if quick else _POWER
-    found = []
+    tasks = []
     for n, d in settings:
         for name in (name for name in TESTS if name != _ENCODER):
             cheap = name in GOODNESS_OF_FIT_TESTS
             repetitions = 200 if cheap else 100 if n < 500 else 40
             repetitions = (20 if cheap else 5) if quick else repetitions
-            found.append(Task("power", f"{name}|{n}|{d}", repetitions))
-    return found
+            tasks.append(Task(Power(name, n, d), repetitions))
+    return tasks
 
 
-def power_rows(task: Task) -> list[dict[str, Any]]:
+def power_rows(task: Task[Power]) -> Rows:
     """Run one task.
 
     Args:
@@ -173,21 +169,21 @@ def power_rows(task: Task) -> list[dict[str, Any]]:
     Returns:
         One row per alternative; the ring is one in D = 2 alone.
     """
-    name, n, d = task.name.split("|")
-    rows = []
+    setting, rows = task.experiment, []
+    test, n, d = TESTS[setting.test], setting.points, setting.dimensions
     for alternative, draw in ALTERNATIVES.items():
-        if alternative == "ring" and int(d) > 2:
+        if alternative == "ring" and d > 2:
             continue
-        generator, test = task.generator, TESTS[name]
+        generator = task.generator
         rejections = sum(
-            test(draw(int(n), int(d), generator), NormalNull(), generator).p_value <= 0.05
+            test(draw(n, d, generator), NormalNull(), generator).p_value <= 0.05
             for _ in range(task.repetitions)
         )
         rows.append(
             {
-                "test": name,
-                "n": int(n),
-                "D": int(d),
+                "test": setting.test,
+                "n": n,
+                "D": d,
                 "alternative": alternative,
                 "repetitions": task.repetitions,
                 "rejections": rejections,

@@ -60,8 +60,8 @@ def kl_of_mixture(mean: Floats, scale: Floats) -> float:
     Returns:
         The divergence.
     """
-    x, parts, log_p = mixture_on_grid(mean, scale)
-    q = parts.mean(0)
+    x, densities, log_p = mixture_on_grid(mean, scale)
+    q = densities.mean(0)
     integrand = np.where(q > 0, q * (np.log(np.maximum(q, 1e-300)) - log_p), 0.0)
     return float(np.trapezoid(integrand, x))
 
@@ -76,11 +76,11 @@ def leave_one_out_of_mixture(mean: Floats, scale: Floats) -> float:
     Returns:
         The lower end of the bracket of the marginal KL.
     """
-    x, parts, log_p = mixture_on_grid(mean, scale)
-    total, values = parts.sum(0), []
-    for part in parts:
-        others = np.maximum((total - part) / (len(mean) - 1), 1e-300)
-        values.append(np.trapezoid(part * (np.log(others) - log_p), x))
+    x, densities, log_p = mixture_on_grid(mean, scale)
+    total, values = densities.sum(0), []
+    for density in densities:
+        others = np.maximum((total - density) / (len(mean) - 1), 1e-300)
+        values.append(np.trapezoid(density * (np.log(others) - log_p), x))
     return float(np.mean(values))
 
 

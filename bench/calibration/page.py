@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from bench.calibration.bands import BAND, clopper_pearson
 from bench.calibration.figures import bias_figure, excess_figure, level_figure, power_figure
 from bench.calibration.samples import DESCRIPTIONS
-from bench.calibration.task import BAND, clopper_pearson
 from bench.calibration.verdicts import read_table, summary
 from bench.files import write_atomically
 from bench.report.figures.style import save
@@ -64,12 +64,8 @@ def write_validity(results: Path, name: str) -> Path:
         ("power", power_figure(tables["power"])),
     ):
         save(figure, folder / "figures" / f"{title}.png")
-    quick = name.endswith("-quick")
-    parts = [
-        "# Is the suite itself calibrated?" + " (quick form)" * quick,
-        _verdict(folder),
-        f"Made by `vaebench validate{' --quick' * quick}`; raw numbers in [{name}/]({name}/)."
-        + " The quick form has few settings and repetitions, and sees gross defects alone." * quick,
+    sections = [
+        *_opening(folder, name, quick=name.endswith("-quick")),
         *_excess_section(tables["excess"], name),
         *_estimator_section(tables["estimators"], name),
         *_level_section(tables["levels"], name),
@@ -78,8 +74,24 @@ def write_validity(results: Path, name: str) -> Path:
         _HOW_TO_READ,
     ]
     page = results / f"{name}.md"
-    write_atomically(page, ("\n\n".join(parts).rstrip() + "\n").encode())
+    write_atomically(page, ("\n\n".join(sections).rstrip() + "\n").encode())
     return page
+
+
+def _opening(folder: Path, name: str, quick: bool) -> list[str]:
+    made = f"; raw numbers in [{name}/]({name}/)."
+    if quick:
+        return [
+            "# Is the suite itself calibrated? (quick form)",
+            _verdict(folder),
+            f"Made by `vaebench validate --quick`{made} The quick form has few settings and "
+            "repetitions, and sees gross defects alone.",
+        ]
+    return [
+        "# Is the suite itself calibrated?",
+        _verdict(folder),
+        f"Made by `vaebench validate`{made}",
+    ]
 
 
 def _verdict(folder: Path) -> str:
@@ -93,16 +105,16 @@ def _mark(row: pd.Series) -> str:
 
 
 def _excess_section(table: pd.DataFrame, name: str) -> list[str]:
-    body = []
+    lines = []
     for _, row in table.sort_values(["D", "N", "rate"]).iterrows():
         numbers = [
-            quantity(row[part], 1.96 * row[f"{part}_error"])
-            for part in ("rate", "marginal_kl", "null", "excess", "loo")
+            quantity(row[estimate], 1.96 * row[f"{estimate}_error"])
+            for estimate in ("rate", "marginal_kl", "null", "excess", "loo")
         ]
         z = f"{row['z']:.1f}{_mark(row)}"
         flag = "yes" if row["saturated"] else ""
         settings = [int(row["D"]), f"{int(row['N']):,}", f"{row['scale']:g}"]
-        body.append([*settings, *numbers, f"{row['floor']:.2f}", flag, _bold(z, row["outside"])])
+        lines.append([*settings, *numbers, f"{row['floor']:.2f}", flag, _bold(z, row["outside"])])
     heads = ["D", "N", "scale", "rate R", "raw KL(q_N‖p)", "null", "excess", "leave-one-out"]
     return [
         "## Raw KL grows with the rate; the excess stays 0",
@@ -111,7 +123,7 @@ def _excess_section(table: pd.DataFrame, name: str) -> list[str]:
         "the excess over the null is, and the leave-one-out end stays below. Nats, mean ± 1.96 "
         "standard errors over encoders.",
         f"![raw KL, null and excess against the rate]({name}/figures/excess.png)",
-        markdown([*heads, "floor", "saturated", "z of the excess"], body, left=0),
+        markdown([*heads, "floor", "saturated", "z of the excess"], lines, left=0),
     ]
 
 
@@ -120,25 +132,25 @@ def _bold(text: str, outside: object) -> str:
 
 
 def _estimator_section(table: pd.DataFrame, name: str) -> list[str]:
-    body, full = [], []
-    for estimator, part in table.groupby("estimator", sort=False):
-        largest = part["z"].abs().max()
-        exact = part.loc[part["promise"] == "exact", "largest"].max()
-        promises = ", ".join(_PROMISES[text] for text in dict.fromkeys(part["promise"]))
-        printed = part["printed"].sum()
-        body.append(
+    summaries, settings = [], []
+    for estimator, cases in table.groupby("estimator", sort=False):
+        largest = cases["z"].abs().max()
+        exact = cases.loc[cases["promise"] == "exact", "largest"].max()
+        promises = ", ".join(_PROMISES[text] for text in dict.fromkeys(cases["promise"]))
+        printed = cases["printed"].sum()
+        summaries.append(
             [
                 f"`{estimator}`",
                 promises,
-                len(part),
+                len(cases),
                 "–" if math.isnan(largest) else f"{largest:.1f}",
                 "–" if math.isnan(exact) else f"{exact:.0e}",
-                f"{part['covered'].sum() / printed:.3f}" if printed else "–",
-                int(part["outside"].sum()) or "",
+                f"{cases['covered'].sum() / printed:.3f}" if printed else "–",
+                int(cases["outside"].sum()) or "",
             ]
         )
     for _, row in table.iterrows():
-        full.append(
+        settings.append(
             [
                 f"`{row['estimator']}`",
                 row["setting"],
@@ -164,16 +176,16 @@ def _estimator_section(table: pd.DataFrame, name: str) -> list[str]:
         "inputs too, and the few points below its quantile make that of `hole_mass` short.",
         f"![bias in standard errors]({name}/figures/bias.png)",
         markdown(
-            ["estimator", "docstring promises", "settings", "largest \\|z\\|".replace("\\", "")]
+            ["estimator", "docstring promises", "settings", "largest |z|"]
             + ["largest error, exact", "coverage", "outside"],
-            body,
+            summaries,
             left=2,
         ),
         "<details><summary>Every setting</summary>",
         markdown(
             ["estimator", "setting", "promise", "oracle from", "repetitions", "oracle", "mean"]
             + ["bias", "standard error", "z", "coverage"],
-            full,
+            settings,
             left=4,
         ),
         "</details>",
@@ -182,21 +194,21 @@ def _estimator_section(table: pd.DataFrame, name: str) -> list[str]:
 
 def _level_section(table: pd.DataFrame, name: str) -> list[str]:
     fresh, shipped = (table[table["null"] == kind] for kind in ("fresh", "shipped"))
-    low = fresh[fresh["conservative"]]
-    parts = [
+    conservative = fresh[fresh["conservative"]]
+    section = [
         "## Levels of the tests",
         "Rejections where the null is true, z ~ N(0, I) or a matched encoder. "
-        + _listed(low, "Conservative, below their band")
+        + _listed(conservative, "Conservative, below their band")
         + " Beyond 1,000 rows the statistics of cost O(n²) take their null from 1,000.",
         f"![rejection rates and their bands]({name}/figures/levels.png)",
         *_level_tables(fresh),
     ]
     if len(shipped):
-        parts += ["### Given the shipped null draws", *_level_tables(shipped)]
-    body = []
+        section += ["### Given the shipped null draws", *_level_tables(shipped)]
+    counts = []
     for _, row in table.iterrows():
         ends = clopper_pearson(int(row["rejections"]), int(row["repetitions"]))
-        body.append(
+        counts.append(
             [
                 row["test"],
                 f"{row['n']:,}",
@@ -210,8 +222,12 @@ def _level_section(table: pd.DataFrame, name: str) -> list[str]:
             ]
         )
     heads = ["test", "n", "D", "null draws", "level", "rejections", "exact 95 % interval"]
-    table_text = markdown([*heads, "band", "verdict"], body)
-    return [*parts, "<details><summary>Every count</summary>", table_text, "</details>"]
+    return [
+        *section,
+        "<details><summary>Every count</summary>",
+        markdown([*heads, "band", "verdict"], counts),
+        "</details>",
+    ]
 
 
 def _listed(rows: pd.DataFrame, text: str) -> str:
@@ -226,43 +242,43 @@ def _listed(rows: pd.DataFrame, text: str) -> str:
 
 def _level_tables(table: pd.DataFrame) -> Iterable[str]:
     settings = list(dict.fromkeys(zip(table["n"], table["D"], strict=True)))
-    for level, part in table.groupby("level", sort=False):
-        body = []
-        for test, rows in part.groupby("test", sort=False):
-            cells = {}
+    for level, at_level in table.groupby("level", sort=False):
+        lines = []
+        for test, rows in at_level.groupby("test", sort=False):
+            rates = {}
             for _, row in rows.iterrows():
                 rate = row["rejections"] / row["repetitions"]
                 text = f"{rate:.4f}".removeprefix("0") + _mark(row)
-                cells[row["n"], row["D"]] = _bold(text, row["outside"])
-            body.append([test, *(cells.get(setting, "–") for setting in settings)])
+                rates[row["n"], row["D"]] = _bold(text, row["outside"])
+            lines.append([test, *(rates.get(setting, "–") for setting in settings)])
         heads = [f"level {level:g}", *(f"n = {n:,}, D = {d}" for n, d in settings)]
-        yield markdown(heads, body)
+        yield markdown(heads, lines)
 
 
 def _power_section(table: pd.DataFrame, name: str) -> list[str]:
     alternatives = list(dict.fromkeys(table["alternative"]))
-    body = []
-    for (n, d, test), part in table.groupby(["n", "D", "test"], sort=False):
-        power = dict(zip(part["alternative"], part["power"], strict=True))
-        cells = [f"{power[one]:.2f}" if one in power else "–" for one in alternatives]
-        body.append([test, n, d, part["repetitions"].iloc[0], *cells])
-    explained = "; ".join(f"{one}: {DESCRIPTIONS[one]}" for one in alternatives)
+    lines = []
+    for (n, d, test), rows in table.groupby(["n", "D", "test"], sort=False):
+        power = dict(zip(rows["alternative"], rows["power"], strict=True))
+        cells = [f"{power[q]:.2f}" if q in power else "–" for q in alternatives]
+        lines.append([test, n, d, rows["repetitions"].iloc[0], *cells])
+    explained = "; ".join(f"{q}: {DESCRIPTIONS[q]}" for q in alternatives)
     return [
         "## Power",
         f"Rejections at level .05. {explained}.",
         f"![power of every test]({name}/figures/power.png)",
         "<details><summary>As a table</summary>",
-        markdown(["test", "n", "D", "repetitions", *alternatives], body),
+        markdown(["test", "n", "D", "repetitions", *alternatives], lines),
         "</details>",
     ]
 
 
 def _interval_section(table: pd.DataFrame) -> list[str]:
-    body = []
+    lines = []
     for _, row in table.iterrows():
         low, high = clopper_pearson(int(row["held"]), int(row["repetitions"]))
         rate = f"{row['held'] / row['repetitions']:.3f}{_mark(row)}"
-        body.append(
+        lines.append(
             [
                 row["what"],
                 row["setting"],
@@ -279,5 +295,5 @@ def _interval_section(table: pd.DataFrame) -> list[str]:
         "How often what is printed holds. Student's t is exact for normal values; skewed ones are "
         "there to show what breaking that assumption costs at few seeds. The errors of `audit()` "
         "are Monte Carlo errors at given inputs, and approximate.",
-        markdown([*heads, "exact 95 % interval"], body, left=3),
+        markdown([*heads, "exact 95 % interval"], lines, left=3),
     ]

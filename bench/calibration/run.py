@@ -20,10 +20,11 @@ import torch
 
 from bench.calibration.estimators import estimator_row, estimator_tasks
 from bench.calibration.excess import excess_rows, excess_tasks
+from bench.calibration.experiments import Experiment
 from bench.calibration.finished import Finished
 from bench.calibration.intervals import interval_rows, interval_tasks
 from bench.calibration.levels import level_rows, level_tasks, power_rows, power_tasks
-from bench.calibration.task import Task
+from bench.calibration.task import Result, Rows, Task
 from bench.calibration.verdicts import judged
 from bench.rows import write_rows
 from bench.run.executors import process_pool
@@ -34,14 +35,13 @@ __all__ = ["FULL", "QUICK", "SUBJECTS", "Subject", "perform", "run"]
 FULL, QUICK = "validity", "validity-quick"
 """Names of the page; the quick one never takes the place of the full one."""
 
-Rows = list[dict[str, Any]]
 _AGAIN = 4  # times the repetitions
 
 
 class Tasks(Protocol):
     """Lists the tasks of a subject."""
 
-    def __call__(self, quick: bool) -> list[Task]:
+    def __call__(self, quick: bool) -> Sequence[Task[Experiment]]:
         """All of them."""
 
 
@@ -55,7 +55,7 @@ class Subject:
     """
 
     tasks: Tasks
-    rows: Callable[[Task], Rows]
+    rows: Callable[[Task[Any]], Rows]
 
 
 def run(
@@ -79,14 +79,19 @@ def run(
         say(f"{len(again)} tasks are run again, with {_AGAIN} times the repetitions")
         rows |= _rows(again, finished, workers, say)
     for subject in SUBJECTS:
-        table = [row for task, part in rows.items() if task.subject == subject for row in part]
+        table = [
+            row
+            for task, task_rows in rows.items()
+            if task.experiment.subject == subject
+            for row in task_rows
+        ]
         write_rows(results / name / f"{subject}.csv", pd.DataFrame(table))
     finished.forget()
 
 
 def perform(
-    tasks: Sequence[Task], workers: int, say: Callable[[str], None]
-) -> Iterator[tuple[Task, Rows]]:
+    tasks: Sequence[Task[Experiment]], workers: int, say: Callable[[str], None]
+) -> Iterator[Result]:
     """Run tasks, the longest first.
 
     Args:
@@ -100,11 +105,12 @@ def perform(
     start, total = time.perf_counter(), len(tasks)
     for done, (task, rows) in enumerate(_finished(tasks, workers), 1):
         took = duration(time.perf_counter() - start)
-        say(f"[{done:{len(str(total))}}/{total}] {took} {task.subject}: {task.name}")
+        experiment = f"{task.experiment.subject}: {task.experiment.name}"
+        say(f"[{done:{len(str(total))}}/{total}] {took} {experiment}")
         yield task, rows
 
 
-def _finished(tasks: Sequence[Task], workers: int) -> Iterator[tuple[Task, Rows]]:
+def _finished(tasks: Sequence[Task[Experiment]], workers: int) -> Iterator[Result]:
     if workers == 1:
         threads = torch.get_num_threads()
         torch.set_num_threads(1)  # the last digits of a sum depend on it
@@ -116,7 +122,7 @@ def _finished(tasks: Sequence[Task], workers: int) -> Iterator[tuple[Task, Rows]
         return
     pool = process_pool(workers, ("torch", "bench.calibration.run"))
     try:
-        running: dict[Future[Rows], Task] = {
+        running: dict[Future[Rows], Task[Experiment]] = {
             pool.schedule(_run, args=(task,)): task for task in sorted(tasks, key=_cost)
         }
         for future in as_completed(running):
@@ -126,39 +132,38 @@ def _finished(tasks: Sequence[Task], workers: int) -> Iterator[tuple[Task, Rows]
         pool.join()
 
 
-def _run(task: Task) -> Rows:
-    return SUBJECTS[task.subject].rows(task)
+def _run(task: Task[Experiment]) -> Rows:
+    return SUBJECTS[task.experiment.subject].rows(task)
 
 
-def _cost(task: Task) -> tuple[bool, int]:
+def _cost(task: Task[Experiment]) -> tuple[bool, int]:
     """Sorts the few tasks of many rows first."""
-    rows = [int(part) for part in task.name.split("|")[1:2]]
-    return task.subject != "intervals", -max(rows, default=0)
+    return task.experiment.subject != "intervals", -task.experiment.size
 
 
 def _rows(
-    tasks: Sequence[Task], finished: Finished, workers: int, say: Callable[[str], None]
-) -> dict[Task, Rows]:
+    tasks: Sequence[Task[Experiment]], finished: Finished, workers: int, say: Callable[[str], None]
+) -> dict[Task[Experiment], Rows]:
     """Results in the order of the tasks, whoever finished first; what is finished is not run."""
-    found = finished.of(tasks)
-    if found:
-        say(f"{len(found)} of {len(tasks)} tasks were finished before")
-    missing = [task for task in tasks if task not in found]
-    found |= dict(finished.keep(perform(missing, workers, say)))
-    return {task: found[task] for task in tasks}
+    rows = finished.of(tasks)
+    if rows:
+        say(f"{len(rows)} of {len(tasks)} tasks were finished before")
+    missing = [task for task in tasks if task not in rows]
+    rows |= dict(finished.keep(perform(missing, workers, say)))
+    return {task: rows[task] for task in tasks}
 
 
-def _suspects(rows: dict[Task, Rows]) -> list[Task]:
+def _suspects(rows: dict[Task[Experiment], Rows]) -> list[Task[Experiment]]:
     """All parts of every experiment of which a row lies outside its band."""
-    experiments: dict[tuple[str, str], list[Task]] = {}
+    tasks: dict[Experiment, list[Task[Experiment]]] = {}
     for task in rows:
-        experiments.setdefault((task.subject, task.name), []).append(task)
-    found = []
-    for (subject, _), parts in experiments.items():
-        frame = pd.DataFrame([row for task in parts for row in rows[task]])
-        if judged(subject, frame)["outside"].any():
-            found += parts
-    return found
+        tasks.setdefault(task.experiment, []).append(task)
+    suspects = []
+    for experiment, parts in tasks.items():
+        table = pd.DataFrame([row for task in parts for row in rows[task]])
+        if judged(experiment.subject, table)["outside"].any():
+            suspects += parts
+    return suspects
 
 
 SUBJECTS: dict[str, Subject] = {

@@ -1,44 +1,36 @@
-"""What the suite's own calibration is made of: tasks, cases of estimators, bands of counts."""
+"""The tasks of the calibration: which experiment, how often, and from which random stream."""
 
-import math
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
+from __future__ import annotations
 
-import numpy as np
-import numpy.typing as npt
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Generic, TypeVar
+
 import torch
-from scipy import stats
 
+from bench.calibration.experiments import EXPERIMENTS, Experiment
 from vaelib.seeding import stream
 
-__all__ = ["BAND", "NOT_PRINTED", "Case", "Estimate", "Promise", "Task", "band", "clopper_pearson"]
+__all__ = ["Result", "Rows", "Task"]
 
-Promise = Literal["unbiased", "mean known", "at most", "exact"]
-Estimate = tuple[float, float]
-"""A value and its printed standard error."""
+Rows = list[dict[str, Any]]
+"""Rows of one of the tables of raw numbers."""
 
-NOT_PRINTED = math.nan
-"""In place of the standard error where none is printed."""
-
-BAND = 0.999
-"""Coverage of the bands that counts are held against."""
+AnyExperiment = TypeVar("AnyExperiment", bound=Experiment, covariant=True)
 
 
 @dataclass(frozen=True)
-class Task:
+class Task(Generic[AnyExperiment]):
     """A number of repetitions of one experiment, to be run somewhere.
 
     Attributes:
-        subject: Key of ``bench.calibration.run.SUBJECTS``: what kind of experiment.
-        name: Which one.
+        experiment: Which.
         repetitions: How many.
         part: Parts of one experiment draw from streams of their own.
         again: 0; 1 where the experiment is repeated because its first run fell out of its band.
     """
 
-    subject: str
-    name: str
+    experiment: AnyExperiment
     repetitions: int
     part: int = 0
     again: int = 0
@@ -46,87 +38,46 @@ class Task:
     @property
     def generator(self) -> torch.Generator:
         """The stream of this task, at its start."""
-        return stream(f"validate {self.subject} {self.name} {self.part}", self.again)
+        experiment = self.experiment
+        return stream(f"validate {experiment.subject} {experiment.name} {self.part}", self.again)
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON; ``kind`` names the experiment's class."""
+        return asdict(self) | {"kind": type(self.experiment).__name__}
+
+    @staticmethod
+    def from_dict(entries: Mapping[str, Any]) -> Task[Experiment]:
+        """The task that `to_dict` wrote.
+
+        Args:
+            entries: What it wrote, no key more and none less.
+
+        Returns:
+            The task.
+
+        Raises:
+            ValueError: where keys are unknown or missing, or the experiment is.
+
+        Example:
+            >>> from bench.calibration.experiments import Excess
+            >>> task = Task(Excess(dimensions=2, inputs=200, scale=0.5), repetitions=20)
+            >>> Task.from_dict(task.to_dict()) == task
+            True
+        """
+        settings = dict(entries)
+        kind = settings.pop("kind", None)
+        if kind not in EXPERIMENTS:
+            raise ValueError(f"expected a kind of {sorted(EXPERIMENTS)}, got {kind!r}")
+        _check_keys(Task, settings)
+        _check_keys(EXPERIMENTS[kind], settings["experiment"])
+        return Task(**settings | {"experiment": EXPERIMENTS[kind](**settings["experiment"])})
 
 
-@dataclass(frozen=True)
-class Case:
-    """One estimator in one setting.
-
-    Attributes:
-        estimator: Name of the metric, or of the function where there is none.
-        setting: What it is applied to.
-        oracle: Its value.
-        source: Where the oracle comes from.
-        promise: What the docstring promises of the mean over repetitions, against the oracle; of
-            an exact estimator the estimate is its error, on a random input.
-        estimate: Draws one repetition.
-        repetitions: In the full form.
-    """
-
-    estimator: str
-    setting: str
-    oracle: Callable[[], float]
-    source: str
-    promise: Promise
-    estimate: Callable[[torch.Generator], Estimate]
-    repetitions: int = 400
-
-    @property
-    def name(self) -> str:
-        """Estimator and setting."""
-        return f"{self.estimator}: {self.setting}"
+Result = tuple[Task[Experiment], Rows]
+"""A task and what it found."""
 
 
-def band(rate: float, repetitions: int, nulls: int = 0, draws: int = 0) -> tuple[int, int]:
-    """Counts that an event of this rate has with probability 99.9 %.
-
-    Repetitions that rank their statistic among the same null draws are not independent: given B
-    draws the rate is Beta(rate (B + 1), (1 - rate) (B + 1)), and the count beta-binomial.
-
-    Args:
-        rate: Probability of the event.
-        repetitions: Of the experiment.
-        nulls: Sets of null draws, each shared by an equal part of the repetitions; 0 where the
-            repetitions are independent.
-        draws: B, the draws of a set.
-
-    Returns:
-        The smallest and the largest count.
-
-    Example:
-        >>> band(0.05, 1500)
-        (49, 104)
-        >>> band(0.05, 1500, nulls=1, draws=999)
-        (37, 125)
-    """
-    tail = (1 - BAND) / 2
-    if not nulls:
-        law = stats.binom(repetitions, rate)
-        return int(law.ppf(tail)), int(law.ppf(1 - tail))
-    share = repetitions // nulls
-    given = stats.betabinom(share, rate * (draws + 1), (1 - rate) * (draws + 1))
-    mass: npt.NDArray[np.float64] = given.pmf(np.arange(share + 1))
-    total = mass
-    for _ in range(nulls - 1):
-        total = np.convolve(total, mass)
-    low, high = np.searchsorted(total.cumsum(), [tail, 1 - tail])
-    return int(low), int(high)
-
-
-def clopper_pearson(count: int, repetitions: int, level: float = 0.95) -> tuple[float, float]:
-    """Exact binomial interval of a rate.
-
-    Args:
-        count: Events.
-        repetitions: Trials.
-        level: Coverage.
-
-    Returns:
-        Its ends.
-
-    References:
-        Clopper and Pearson (1934), The use of confidence or fiducial limits, Biometrika 26.
-    """
-    interval = stats.binomtest(count, repetitions).proportion_ci(level, method="exact")
-    return float(interval.low), float(interval.high)
+def _check_keys(kind: type, settings: Mapping[str, Any]) -> None:
+    expected = sorted(field.name for field in fields(kind))
+    if sorted(settings) != expected:
+        raise ValueError(f"{kind.__name__}: expected the keys {expected}, got {sorted(settings)}")

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from bench.calibration.bands import BAND, band
 from bench.calibration.estimators import EXACT
 from bench.calibration.intervals import APPROXIMATE
-from bench.calibration.task import BAND, band
 
 __all__ = ["LARGEST_Z", "decisive", "judged", "read_table", "summary"]
 
@@ -91,7 +91,7 @@ def _levels(frame: pd.DataFrame) -> pd.DataFrame:
     table = sums.reset_index()
     nulls = table["parts"].where(table["draws"] > 0, 0)
     columns = (table["level"], table["repetitions"], nulls, table["draws"])
-    ends = [band(*one) for one in zip(*columns, strict=True)]
+    ends = [band(*arguments) for arguments in zip(*columns, strict=True)]
     low, high = np.array(ends).reshape(-1, 2).T
     return table.assign(
         low=low,
@@ -106,10 +106,11 @@ def _power(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _intervals(frame: pd.DataFrame) -> pd.DataFrame:
-    least = frame["nominal"] - APPROXIMATE * (frame["promise"] == "about")
+    about = frame["promise"] == "about"
+    least = frame["nominal"].mask(about, frame["nominal"] - APPROXIMATE)
     ends = [
-        (band(one, n)[0], band(nominal, n)[1])
-        for one, nominal, n in zip(least, frame["nominal"], frame["repetitions"], strict=True)
+        (band(lowest, n)[0], band(nominal, n)[1])
+        for lowest, nominal, n in zip(least, frame["nominal"], frame["repetitions"], strict=True)
     ]
     low, high = np.array(ends).reshape(-1, 2).T
     beyond = (frame["held"] < low) & (frame["promise"] != "no promise")
@@ -142,9 +143,10 @@ def summary(folder: Path) -> tuple[int, str]:
     Returns:
         How many, and one sentence.
     """
-    counts, parts = 0, []
+    total, clauses = 0, []
     for subject, text in _SENTENCES.items():
-        beyond = read_table(folder, subject)["outside"]
-        counts += int(beyond.sum())
-        parts.append(f"{int(beyond.sum())} {text.format(len(beyond))}")
-    return counts, "; ".join(parts) + "."
+        outside = read_table(folder, subject)["outside"]
+        count = int(outside.sum())
+        total += count
+        clauses.append(f"{count} {text.format(len(outside))}")
+    return total, "; ".join(clauses) + "."

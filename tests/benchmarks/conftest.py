@@ -11,7 +11,7 @@ from tests.benchmarks.page import figure_of, page
 from tests.benchmarks.runs import here, load_all, save
 from tests.benchmarks.timing import cpu_seconds, like_a_worker, quotient, ratios
 
-FOUND = pytest.StashKey()
+RESULTS = pytest.StashKey()  # findings, quantities, growths and gaps
 DONE = pytest.StashKey()
 SELECTED = pytest.StashKey()
 NEAR = 1.4  # times a floor
@@ -28,7 +28,7 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    config.stash[FOUND] = []
+    config.stash[RESULTS] = []
     config.stash[DONE] = set()
     config.stash[SELECTED] = False
 
@@ -59,33 +59,33 @@ def pytest_runtest_makereport(item, call):
 def pytest_sessionfinish(session, exitstatus):
     """Writes the page; a selection or a benchmark that broke would leave rows out."""
     config = session.config
-    path, found = config.getoption("page", None), config.stash[FOUND]
+    path, results = config.getoption("page", None), config.stash[RESULTS]
     wanted = {item.nodeid for item in session.items if _is_benchmark(item)}
     whole = wanted == config.stash[DONE] and not config.stash[SELECTED]
-    if path and whole and any(isinstance(one, Finding) for one in found):
+    if path and whole and any(isinstance(result, Finding) for result in results):
         folder = path.with_suffix("")
-        for run in here(found):
+        for run in here(results):
             save(run, folder)
-            if growths := [one for one in run.found if isinstance(one, Growth)]:
+            if growths := [result for result in run.found if isinstance(result, Growth)]:
                 save_figure(growth_figure(growths), path.parent / figure_of(run))
         path.write_text(page(load_all(folder)), encoding="utf-8")
         print(f"\nwrote {path}")
 
 
-def _keep(item, found):
-    item.config.stash[FOUND].extend(found)
+def _keep(item, results):
+    item.config.stash[RESULTS].extend(results)
     item.config.stash[DONE].add(item.nodeid)
 
 
-def _report(request, *found):
+def _report(request, *results):
     """Keeps what one benchmark found, and fails a check of it."""
-    _keep(request.node, found)
-    for one in found:
-        target = getattr(one, "target", None)
-        print(f"\n{one}" + ("" if target is None else f" (target {target:g})"))
-    worse = [one for one in found if getattr(one, "worse_than_noise", False)]
+    _keep(request.node, results)
+    for result in results:
+        target = getattr(result, "target", None)
+        print(f"\n{result}" + ("" if target is None else f" (target {target:g})"))
+    worse = [result for result in results if getattr(result, "worse_than_noise", False)]
     if worse and request.config.getoption("check", False):
-        noted = (f"{one}, target {one.target:g}, noise {100 * one.noise:.0f} %" for one in worse)
+        noted = (f"{bad}, target {bad.target:g}, noise {100 * bad.noise:.0f} %" for bad in worse)
         pytest.fail("; ".join(noted), pytrace=False)
 
 
@@ -99,9 +99,9 @@ def compare(benchmark, request):
 
     def run(what, measured, against, *, floor=None, **details):
         with like_a_worker():
-            found, noise = ratios(benchmark, measured, against)
+            of_rounds, noise = ratios(benchmark, measured, against)
             least = None if floor is None else quotient(floor[1], against)
-        finding = Finding(what, ratios=found, noise=noise, **details)
+        finding = Finding(what, ratios=of_rounds, noise=noise, **details)
         benchmark.extra_info["ratio"] = finding.ratio
         if least is None:
             _report(request, finding)
@@ -121,7 +121,7 @@ def compare_once(benchmark, request):
     """
 
     def run(what, measured, references, *, warm, targets, floor=None, **details):
-        found = []
+        findings = []
         with like_a_worker():
             warm()
             benchmark.pedantic(measured, rounds=1)
@@ -131,11 +131,11 @@ def compare_once(benchmark, request):
                 finding = Finding(what, reference, [taken / seconds], 0.0, target, **details)
                 if floor and target is not None:
                     name, least = floor[0], floor[1] / seconds
-                    found.append(replace(finding, accepted=max(target, NEAR * least)))
-                    found.append(Finding(name, reference, [least], noise=0.0))
+                    findings.append(replace(finding, accepted=max(target, NEAR * least)))
+                    findings.append(Finding(name, reference, [least], noise=0.0))
                 else:
-                    found.append(finding)
-        _report(request, *found)
+                    findings.append(finding)
+        _report(request, *findings)
 
     return run
 
@@ -146,8 +146,8 @@ def observe(benchmark, request):
     them."""
 
     def run(measured, *arguments):
-        found = benchmark.pedantic(measured, arguments, rounds=1)
-        _report(request, *found)
-        return found
+        results = benchmark.pedantic(measured, arguments, rounds=1)
+        _report(request, *results)
+        return results
 
     return run

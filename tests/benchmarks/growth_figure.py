@@ -15,17 +15,17 @@ LOOKS = (  # Okabe & Ito
 
 def growth_figure(growths):
     """One column for each size that grows: seconds above, megabytes below."""
-    names = list(dict.fromkeys(one.axis for one in growths))
+    names = list(dict.fromkeys(growth.axis for growth in growths))
     with mpl.rc_context(STYLE | {"legend.fontsize": 7, "legend.handlelength": 1.4}):
         figure = Figure(figsize=(WIDTH, 4.8), layout="constrained")
         panels = figure.subplots(2, len(names), sharex="col", sharey="row", squeeze=False)
         for column, name in zip(panels.T, names, strict=True):
-            same = [one for one in growths if one.axis == name]
-            for one, look in zip(same, LOOKS[: len(same)], strict=True):
-                held = [max(value, LEAST) for value in one.megabytes]
-                _line(column[0], one, one.seconds, one.time_exponent, look)
-                _line(column[1], one, held, one.memory_exponent, look)
-            sizes = sorted({size for one in same for size in one.sizes})
+            same = [growth for growth in growths if growth.axis == name]
+            for growth, look in zip(same, LOOKS[: len(same)], strict=True):
+                held = [max(value, LEAST) for value in growth.megabytes]
+                _line(column[0], growth, growth.seconds, growth.time_exponent, look)
+                _line(column[1], growth, held, growth.memory_exponent, look)
+            sizes = sorted({size for growth in same for size in growth.sizes})
             ticks = [sizes[0], sizes[len(sizes) // 2], sizes[-1]]
             for panel in column:
                 panel.set(xscale="log", yscale="log")
@@ -42,9 +42,9 @@ def growth_figure(growths):
     return figure
 
 
-def _line(panel, one, values, exponent, look):
-    label = f"{one.name}: {exponent:.2f}"
-    panel.errorbar(one.sizes, values, label=label, ms=4, lw=1.4, **look)
+def _line(panel, growth, values, exponent, look):
+    label = f"{growth.name}: {exponent:.2f}"
+    panel.errorbar(growth.sizes, values, label=label, ms=4, lw=1.4, **look)
 
 
 def _short(size):

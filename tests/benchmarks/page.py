@@ -36,43 +36,44 @@ def page(runs):
 
     Those of a kind are in the order of their time, the latest first; the rows are that one's.
     """
-    cards, others = ([run for run in runs if run.on_gpu == there] for there in (True, False))
-    parts = ["# How fast the hot paths are", _INTRODUCTION.format(runs=_names(others))]
+    cards, others = ([run for run in runs if run.on_gpu == on_gpu] for on_gpu in (True, False))
+    sections = ["# How fast the hot paths are", _INTRODUCTION.format(runs=_names(others))]
     if rows := _rows(others, Finding):
-        parts.append(_table(_RATIO, rows, others, left=2))
+        sections.append(_table(_RATIO, rows, others, left=2))
     if rows := _rows(others, Quantity):
-        parts += ["## Other limits", _table(_QUANTITY, rows, others)]
+        sections += ["## Other limits", _table(_QUANTITY, rows, others)]
     if cards:
-        parts += ["## On a GPU", _GPU.format(runs=_names(cards))]
-        parts.append(_table(_RATIO, _rows(cards, Finding), cards, left=2))
+        sections += ["## On a GPU", _GPU.format(runs=_names(cards))]
+        sections.append(_table(_RATIO, _rows(cards, Finding), cards, left=2))
         if rows := _rows(cards, Quantity):
-            parts.append(_table(_QUANTITY, rows, cards))
+            sections.append(_table(_QUANTITY, rows, cards))
     if grown := [run for run in runs if _of(run, Growth)]:
-        parts += ["## How the cost grows", _GROWTH]
+        sections += ["## How the cost grows", _GROWTH]
         for run in grown:
-            parts += [f"### {run.name}"] * (len(others) > 1)
-            rows = [[cell(one) for cell in _GROWTHS.values()] for one in _of(run, Growth)]
-            parts.append(markdown(list(_GROWTHS), rows, left=2))
-            parts.append(f"![Time and memory as each size grows, {run.name}]({figure_of(run)})")
+            if len(others) > 1:
+                sections.append(f"### {run.name}")
+            rows = [[cell(growth) for cell in _GROWTHS.values()] for growth in _of(run, Growth)]
+            sections.append(markdown(list(_GROWTHS), rows, left=2))
+            sections.append(f"![Time and memory as each size grows, {run.name}]({figure_of(run)})")
     missed = [
-        _missed(run, one)
+        _missed(run, result)
         for kind in (others, cards)
         for run in kind
-        for one in _judged(run, kind)
-        if not one.met
+        for result in _judged(run, kind)
+        if not result.met
     ]
     if missed:
-        parts += ["## Missed targets", "\n".join(missed)]
+        sections += ["## Missed targets", "\n".join(missed)]
     gaps = dict.fromkeys(
-        f"- {run.name}: {one.reason}."
+        f"- {run.name}: {gap.reason}."
         for run in runs
-        for one in _of(run, Gap)
-        if not (cards and one.on_gpu)
+        for gap in _of(run, Gap)
+        if not (cards and gap.on_gpu)
     )
     if gaps:
-        parts += ["## Not measured", "\n".join(gaps)]
-    parts += ["## Where", "\n".join(map(_where, others + cards))]
-    return "\n\n".join(part.rstrip() for part in parts) + "\n"
+        sections += ["## Not measured", "\n".join(gaps)]
+    sections += ["## Where", "\n".join(map(_where, others + cards))]
+    return "\n\n".join(section.rstrip() for section in sections) + "\n"
 
 
 def _names(runs):
@@ -80,75 +81,77 @@ def _names(runs):
 
 
 def _of(run, kind):
-    return [one for one in run.found if isinstance(one, kind)]
+    return [result for result in run.found if isinstance(result, kind)]
 
 
-def _key(one):
-    return one.what, getattr(one, "reference", "")
+def _key(result):
+    return result.what, getattr(result, "reference", "")
 
 
 def _rows(runs, kind):
     """What each run found of the same thing, None where nothing, in the order of the latest."""
-    by_key = [{_key(one): one for one in _of(run, kind)} for run in runs]
-    return [[found.get(key) for found in by_key] for key in (by_key[0] if by_key else ())]
+    by_key = [{_key(result): result for result in _of(run, kind)} for run in runs]
+    return [[of_run.get(key) for of_run in by_key] for key in (by_key[0] if by_key else ())]
 
 
 def _judged(run, runs):
     """Of a run, what has a row."""
     rows = [*_rows(runs, Finding), *_rows(runs, Quantity)]
-    return [one for row in rows if (one := row[runs.index(run)]) is not None]
+    return [result for row in rows if (result := row[runs.index(run)]) is not None]
 
 
-def _target(one):
-    return "–" if one.target is None else f"{one.target:g} {one.unit}".strip()
+def _target(result):
+    return "–" if result.target is None else f"{result.target:g} {result.unit}".strip()
 
 
-def _ratio(one):
-    if len(one.ratios) == 1:
-        return one.text
-    return f"{one.text} ({min(one.ratios):.3g} to {max(one.ratios):.3g})"
+def _ratio(result):
+    if len(result.ratios) == 1:
+        return result.text
+    return f"{result.text} ({min(result.ratios):.3g} to {max(result.ratios):.3g})"
 
 
 def _met(row, runs):
-    met = {run.name: one.met for run, one in zip(runs, row, strict=True) if one is not None}
-    if all(one is None or one.target is None for one in row):
+    results = zip(runs, row, strict=True)
+    met = {run.name: result.met for run, result in results if result is not None}
+    if all(result is None or result.target is None for result in row):
         return "–"
     if len(set(met.values())) == 1:
         return "yes" if all(met.values()) else "no"
     return "on " + ", ".join(name for name, is_met in met.items() if is_met)
 
 
-_RATIO = {"what": lambda one: one.what, "against": lambda one: one.reference}, _ratio
-_QUANTITY = {"what": lambda one: one.what}, lambda one: one.text
+_RATIO = {"what": lambda result: result.what, "against": lambda result: result.reference}, _ratio
+_QUANTITY = {"what": lambda result: result.what}, lambda result: result.text
 _GROWTHS = {
-    "what": lambda one: one.what,
-    "against": lambda one: one.axis,
-    "from": lambda one: f"{one.sizes[0]:,}",
-    "to": lambda one: f"{one.sizes[-1]:,}",
-    "time exponent": lambda one: f"{one.time_exponent:.2f}",
-    "memory exponent": lambda one: f"{one.memory_exponent:.2f}",
-    "most memory": lambda one: f"{max(one.megabytes):.3g} MB",
+    "what": lambda result: result.what,
+    "against": lambda result: result.axis,
+    "from": lambda result: f"{result.sizes[0]:,}",
+    "to": lambda result: f"{result.sizes[-1]:,}",
+    "time exponent": lambda result: f"{result.time_exponent:.2f}",
+    "memory exponent": lambda result: f"{result.memory_exponent:.2f}",
+    "most memory": lambda result: f"{max(result.megabytes):.3g} MB",
 }
 
 
 def _table(columns, rows, runs, left=1):
     texts, number = columns
-    body = []
+    lines = []
     for row in rows:
-        known = next(one for one in row if one is not None)
-        cells = [text(known) for text in texts.values()]
-        cells += ["–" if one is None else number(one) for one in row]
-        body.append([*cells, _target(known), _met(row, runs)])
+        latest = next(result for result in row if result is not None)
+        cells = [text(latest) for text in texts.values()]
+        cells += ["–" if result is None else number(result) for result in row]
+        lines.append([*cells, _target(latest), _met(row, runs)])
     heads = [*texts, *(run.name for run in runs), "target", "target met"]
-    return markdown(heads, body, left=left)
+    return markdown(heads, lines, left=left)
 
 
-def _missed(run, one):
-    return f"- {run.name}, {one.what}: {one.text} instead of {_target(one)}. {one.cause}".rstrip()
+def _missed(run, result):
+    missed = f"- {run.name}, {result.what}: {result.text} instead of {_target(result)}."
+    return f"{missed} {result.cause}".rstrip()
 
 
 def _where(run):
-    noises = [one.noise for one in _of(run, Finding) if len(one.ratios) > 1]
+    noises = [result.noise for result in _of(run, Finding) if len(result.ratios) > 1]
     noise = ""
     if noises:
         noise = (

@@ -37,7 +37,7 @@ class Run:
 
     @property
     def on_gpu(self):
-        return any(device_of(one) != CPU for one in self.found)
+        return any(device_of(result) != CPU for result in self.found)
 
     @property
     def name(self):
@@ -50,36 +50,38 @@ class Run:
         return re.sub(r"[^a-z0-9]+", "-", self.name.lower()).strip("-")
 
 
-def device_of(one):
+def device_of(result):
     """Where something was found."""
-    return getattr(one, "device", CPU)
+    return getattr(result, "device", CPU)
 
 
-def here(found):
+def here(results):
     """The runs that end now on this machine: of its processor and, if it has one, its GPU."""
     state = git(Path(str(bench.__file__)).parent)
-    commit = f"{state['commit'] or 'unknown'}"[:12] + "+" * bool(state["dirty"])
-    known = [f"Python {platform.python_version()}"]
+    commit = f"{state['commit'] or 'unknown'}"[:12]
+    if state["dirty"]:
+        commit += "+"
+    versions = [f"Python {platform.python_version()}"]
     for package in PACKAGES:
         try:
-            known.append(f"{package} {version(package)}")
+            versions.append(f"{package} {version(package)}")
         except PackageNotFoundError:
             continue
     now = datetime.now(UTC).isoformat(timespec="seconds")
     by_device = {}
-    for one in found:
-        by_device.setdefault(device_of(one), []).append(one)
+    for result in results:
+        by_device.setdefault(device_of(result), []).append(result)
     return [
-        Run(cpu() if device == CPU else device, now, commit, ", ".join(known), ours)
-        for device, ours in by_device.items()
+        Run(cpu() if device == CPU else device, now, commit, ", ".join(versions), of_device)
+        for device, of_device in by_device.items()
     ]
 
 
 def save(run, folder):
     """Write ``<slug>.json``, over an earlier run on such a processor."""
-    found = [{"kind": type(one).__name__} | asdict(one) for one in run.found]
+    results = [{"kind": type(result).__name__} | asdict(result) for result in run.found]
     folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(asdict(run) | {"found": found}, indent=1, ensure_ascii=False)
+    text = json.dumps(asdict(run) | {"found": results}, indent=1, ensure_ascii=False)
     (folder / f"{run.slug}.json").write_text(text + "\n", encoding="utf-8")
 
 
@@ -87,7 +89,7 @@ def load_all(folder):
     """All runs of a folder, the latest first."""
     runs = []
     for path in folder.glob("*.json"):
-        kept = json.loads(path.read_text(encoding="utf-8"))
-        found = [KINDS[one.pop("kind")](**one) for one in kept.pop("found")]
-        runs.append(Run(**kept, found=found))
+        record = json.loads(path.read_text(encoding="utf-8"))
+        results = [KINDS[result.pop("kind")](**result) for result in record.pop("found")]
+        runs.append(Run(**record, found=results))
     return sorted(runs, key=lambda run: run.time, reverse=True)

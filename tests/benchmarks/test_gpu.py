@@ -52,10 +52,10 @@ def least(function):
 
 def kernel_seconds(function):
     """The time of all kernels and copies, without what is between them."""
-    with profile(activities=[ProfilerActivity.CUDA]) as found:
+    with profile(activities=[ProfilerActivity.CUDA]) as profiled:
         function()
         torch.cuda.synchronize()
-    events = [e for e in found.key_averages() if not getattr(e, "is_user_annotation", False)]
+    events = [e for e in profiled.key_averages() if not getattr(e, "is_user_annotation", False)]
     return sum(event.self_device_time_total for event in events) / 1e6
 
 
@@ -86,7 +86,7 @@ def test_replicates_on_a_gpu(observe, size):
     measured = partial(together, x, hidden, seeds)
     what = f"{size.split()[0]} x {REPLICATES}: replicates trained together"
 
-    def found():
+    def measure():
         for function in (reference, measured):
             function(3)
         order = reference, measured, reference
@@ -117,7 +117,7 @@ def test_replicates_on_a_gpu(observe, size):
             ),
         ]
 
-    observe(found)
+    observe(measure)
 
 
 def mixture(spread, scales, offset):
@@ -138,7 +138,7 @@ def error(log_q, q, z):
 def test_log_prob_on_a_gpu(observe):
     what = f"exact log q_N at {M:,} points, N = {N:,}, D = {D}"
 
-    def found():
+    def measure():
         q, z = mixture(*MIXTURES["components of scale .1 to .3"])
         square = torch.randn(SIDE, SIDE, device="cuda", dtype=torch.float64)
         numbers = 2 * SIDE**2 / least(square.clone)
@@ -171,7 +171,7 @@ def test_log_prob_on_a_gpu(observe):
             )
         return rows
 
-    observe(found)
+    observe(measure)
 
 
 def differences(z, mean, precision, constant):
@@ -190,7 +190,7 @@ def test_compiled_differences_on_a_gpu(observe, dtype):
         constant = -q.scale.log().sum(1) - half - math.log(N)
         return compiled(*(part.to(dtype) for part in (z, q.mean, 1 / q.scale, constant)))
 
-    def found():
+    def measure():
         compiled = torch.compile(differences, dynamic=False)
         made = {name: mixture(*options) for name, options in MIXTURES.items()}
         errors = {name: error(log_q(compiled, *both), *both) for name, both in made.items()}
@@ -214,4 +214,4 @@ def test_compiled_differences_on_a_gpu(observe, dtype):
             ),
         ]
 
-    observe(found)
+    observe(measure)

@@ -54,7 +54,7 @@ def test_a_million_components(observe):
     def large(size):
         return cost(cases.log_prob, size, points, dimensions, threads=2, least=1000)
 
-    def found():
+    def measure():
         grown = growth(what, "N", "2 threads", sizes, large, math.inf)
         return [
             grown,
@@ -73,7 +73,7 @@ def test_a_million_components(observe):
             ),
         ]
 
-    observe(found)
+    observe(measure)
 
 
 @pytest.mark.parametrize(
@@ -84,11 +84,11 @@ def test_a_million_components(observe):
 def test_memory_of_the_density_is_bounded(observe, components, dimensions, scale):
     what = f"log q_N, N = {components:,}, D = {dimensions}, scale {scale}"
 
-    def found():
+    def measure():
         peak = cost(cases.log_prob_nearby, components, dimensions, scale, least=3000)[1]
         return [Quantity(f"memory beyond the inputs: {what}", peak, "MB", target=200)]
 
-    (peak,) = observe(found)
+    (peak,) = observe(measure)
     assert peak.value < 200
 
 

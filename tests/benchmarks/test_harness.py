@@ -19,10 +19,10 @@ REAL_CELL = 2.5  # seconds of one core, the least of the digits matrix but for s
 RUNS = """
 import io, json, sys, time
 from rich.console import Console
-from bench.executors import LocalExecutor
-from bench.progress import Lines
-from bench.runner import run
-from bench.store import Store
+from bench.run.executors import LocalExecutor
+from bench.run.progress import Lines
+from bench.run.runner import run
+from bench.run.store import Store
 from tests.bench.fakes import job
 
 folder, cells = sys.argv[1], int(sys.argv[2])
@@ -39,8 +39,8 @@ seconds, resumed = timed(jobs), timed(jobs)
 PLANS = """
 import json, sys, time
 from pathlib import Path
-from bench.benchmark import plan
-from bench.matrix import load
+from bench.matrix.language import load
+from bench.run.plan import plan
 start = time.perf_counter()
 planned = plan(load(sys.argv[2]), Path(sys.argv[1]))
 seconds, cells = time.perf_counter() - start, len(planned.cells)
@@ -69,7 +69,7 @@ pytestmark = pytest.mark.skipif(
 
 
 def test_two_thousand_cells(observe, tmp_path):
-    def found():
+    def measure():
         run = measured(RUNS, tmp_path, CELLS)
         per_cell = (run["seconds"] - run["start"]) / CELLS
         return [
@@ -88,7 +88,7 @@ def test_two_thousand_cells(observe, tmp_path):
             Quantity(f"peak of its coordinator, {CELLS:,} cells", 1e3 * run["peak"], "MB"),
         ]
 
-    share, again, _ = observe(found)
+    share, again, _ = observe(measure)
     assert share.value < 5 and again.value < 100
 
 
@@ -101,7 +101,7 @@ def test_a_hundred_thousand_plans(observe, tmp_path):
         f'grid = {{ "training.learning_rate" = [{rates}], "objective.beta" = [{betas}] }}\n'
     )
 
-    def found():
+    def measure():
         plans = measured(PLANS, tmp_path, matrix)
         assert plans["cells"] == 100_000
         return [
@@ -114,5 +114,5 @@ def test_a_hundred_thousand_plans(observe, tmp_path):
             Quantity("peak of planning 100,000 cells", 1e3 * plans["peak"], "MB", target=1000),
         ]
 
-    _, peak = observe(found)
+    _, peak = observe(measure)
     assert peak.value < 1000

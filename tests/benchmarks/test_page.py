@@ -107,8 +107,8 @@ def test_exponents_are_slopes_and_memory_has_a_least():
 def test_runs_come_back_as_they_were_the_latest_first(tmp_path):
     (now,) = here([MET, MEMORY, LINEAR, Gap("GPU: no card")])
     old = run(MET, time="2020-01-01T00:00:00+00:00")
-    for one in (now, run(FAILED), old):
-        save(one, tmp_path)  # the second and the third are of one processor
+    for kept in (now, run(FAILED), old):
+        save(kept, tmp_path)  # the second and the third are of one processor
     assert load_all(tmp_path) == [now, old]
     assert figure_of(old) == "performance/figures/growth-fast-9.png"
 

@@ -83,8 +83,8 @@ def agree(ours, theirs, raw):
     pooled = torch.cat([x, y])
     for seed in range(3):
         order = torch.randperm(len(pooled), generator=stream("split", seed))
-        one, other = pooled[order[:FEW]], pooled[order[FEW:]]
-        constants.append(theirs(one, other)[0] / float(raw(one, other)))
+        first, second = pooled[order[:FEW]], pooled[order[FEW:]]
+        constants.append(theirs(first, second)[0] / float(raw(first, second)))
     np.testing.assert_allclose(constants, constants[0], rtol=1e-6)
     p, q = ours(x, y).p_value, theirs(x, y)[1]
     variance = max((p + q) / 2 * (1 - (p + q) / 2), 1 / PERMUTATIONS)

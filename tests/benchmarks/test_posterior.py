@@ -35,13 +35,13 @@ def one_product(features, quadratic):
 
 def broadcast(q, z, rows=128):
     """The definition, a chunk of (rows, N, D) at a time."""
-    parts = []
+    log_sums = []
     for chunk in z.split(rows):
         standard = (chunk.unsqueeze(1) - q.mean) / q.scale
         exponents = -0.5 * standard.square().sum(-1) - q.scale.log().sum(-1)
-        parts.append(exponents.logsumexp(1))
+        log_sums.append(exponents.logsumexp(1))
     constant = 0.5 * q.latent_dim * math.log(2 * math.pi)
-    return torch.cat(parts) - constant - math.log(q.components)
+    return torch.cat(log_sums) - constant - math.log(q.components)
 
 
 def product_and_powers(dimensions, points=500, components=250):

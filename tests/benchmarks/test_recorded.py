@@ -17,8 +17,8 @@ def recorded():
     wall, workers = provenance["seconds"], provenance["threads"]["workers"]
     cells = pd.read_csv(DIGITS / "rows.csv", usecols=["cell", "seconds"]).drop_duplicates("cell")
     rest = 1 - cells["seconds"].sum() / (workers * wall)
-    if (there := provenance["hardware"]["cpu"]) != cpu():
-        return [Gap(f"The time of digits: not measured, the committed run is of {there}")]
+    if (processor := provenance["hardware"]["cpu"]) != cpu():
+        return [Gap(f"The time of digits: not measured, the committed run is of {processor}")]
     return [
         Quantity(
             f"time of `vaebench run digits` by the clock, {workers} workers, as committed",

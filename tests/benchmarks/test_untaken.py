@@ -38,7 +38,7 @@ def test_a_compiled_loss(observe, size, monkeypatch, tmp_path):
         call = torch.compile(bound(template, stacked), dynamic=False)
         return lambda batch, noise, _: call(batch, noise, 0.0)  # else every step compiles again
 
-    def found():
+    def measure():
         with like_a_worker():
             together(x, hidden, seeds, FEW)
             before, eager = beginning_and_step(x, hidden, seeds)
@@ -54,4 +54,4 @@ def test_a_compiled_loss(observe, size, monkeypatch, tmp_path):
             Quantity(f"not taken: steps until compiling pays for itself, {size}", paid),
         ]
 
-    observe(found)
+    observe(measure)

@@ -29,9 +29,9 @@ def cpu_seconds(function):
     return time.process_time() - start
 
 
-def quotient(one, other):
+def quotient(measured, reference):
     """CPU time of one over that of the other, the least of a few calls of each in turn."""
-    times = [(cpu_seconds(one), cpu_seconds(other)) for _ in range(1 + ROUNDS)]
+    times = [(cpu_seconds(measured), cpu_seconds(reference)) for _ in range(1 + ROUNDS)]
     return min(t for t, _ in times) / min(t for _, t in times)
 
 
@@ -51,5 +51,5 @@ def ratios(benchmark, measured, reference, rounds=ROUNDS):
         rounds=rounds,
     )
     times = benchmark.stats.stats.data
-    found = [2 * t / (a + b) for t, a, b in zip(times, before, after, strict=True)]
-    return found, max(abs(b / a - 1) for a, b in zip(before, after, strict=True))
+    quotients = [2 * t / (a + b) for t, a, b in zip(times, before, after, strict=True)]
+    return quotients, max(abs(b / a - 1) for a, b in zip(before, after, strict=True))

@@ -1,17 +1,16 @@
 from dataclasses import replace
 
-import numpy as np
 import pandas as pd
 import pytest
 import torch
-from scipy import stats
 
 from bench.calibration import levels
 from bench.calibration import run as validate
 from bench.calibration.estimators import estimator_cases
+from bench.calibration.experiments import Estimation, Level
 from bench.calibration.page import write_validity
 from bench.calibration.run import QUICK, SUBJECTS, Subject, perform, run
-from bench.calibration.task import Task, band, clopper_pearson
+from bench.calibration.task import Task
 from bench.calibration.verdicts import judged, read_table, summary
 from bench.cli import main
 from bench.metrics.registry import METRICS
@@ -104,35 +103,6 @@ def test_tasks_are_distinct(full):
     assert all(task.repetitions > 1 for task in tasks)
 
 
-# Bands
-
-
-def test_bands_are_binomial_where_nothing_is_shared():
-    low, high = band(0.05, 1500)
-    law = stats.binom(1500, 0.05)
-    assert law.cdf(low - 1) <= 0.0005 < law.cdf(low)
-    assert law.sf(high) <= 0.0005 < law.sf(high - 1)
-
-
-def test_bands_are_wider_where_null_draws_are_shared():
-    """Counts of 20,000 runs of 4 × 50 repetitions, each 50 with 19 draws of one null."""
-    rng = np.random.default_rng(0)
-    null, observed = rng.normal(size=(20_000, 4, 19)), rng.normal(size=(20_000, 4, 50))
-    counts = (observed > null.max(2, keepdims=True)).sum((1, 2))
-    low, high = band(0.05, 200, nulls=4, draws=19)
-    outside = ((counts < low) | (counts > high)).mean()
-    assert 0.0002 < outside < 0.002
-    assert high > band(0.05, 200)[1]
-
-
-def test_exact_intervals():
-    assert clopper_pearson(0, 10)[0] == 0
-    assert clopper_pearson(3, 10) == pytest.approx((0.06674, 0.65245), abs=1e-5)
-
-
-# Defects are found
-
-
 def test_a_test_that_rejects_twice_as_often_is_found(monkeypatch):
     sound = levels.TESTS["ks_test"]
 
@@ -141,25 +111,8 @@ def test_a_test_that_rejects_twice_as_often_is_found(monkeypatch):
         return replace(outcome, p_value=outcome.p_value / 2)
 
     monkeypatch.setitem(levels.TESTS, "ks_test", liberal)
-    rows = SUBJECTS["levels"].rows(Task("levels", "ks_test|100|2|199", 600))
+    rows = SUBJECTS["levels"].rows(Task(Level("ks_test", 100, 2, 199), 600))
     assert judged("levels", pd.DataFrame(rows))["outside"][0]
-
-
-def test_a_biased_estimator_is_found_and_a_bound_is_no_bias():
-    rows = {"promise": ["unbiased", "at most", "at most", "exact", "exact"]}
-    rows |= {"oracle": [0.0] * 5, "mean": [0.4, -0.4, 0.4, 0.0, 1e-9], "error": [0.1] * 4 + [1e-20]}
-    frame = pd.DataFrame(rows | {"largest": [0.5, 0.5, 0.5, 1e-5, 1e-9]})
-    outside = judged("estimators", frame)["outside"]
-    assert outside.tolist() == [True, False, True, True, False]
-
-
-def test_intervals_that_fall_short_are_found():
-    promises = ["exact", "exact", "exact", "at least", "at least", "about", "no promise"]
-    held = [9400, 9500, 9600, 9990, 9400, 9200, 5000]
-    columns = {"nominal": 0.95, "repetitions": 10_000}
-    frame = pd.DataFrame({"promise": promises, "held": held}).assign(**columns)
-    outside = judged("intervals", frame)["outside"]
-    assert outside.tolist() == [True, False, True, False, True, False, False]
 
 
 def fake(subject, first, second):
@@ -175,9 +128,9 @@ def fake(subject, first, second):
     return Subject(lambda quick: [real.tasks(quick)[0]], rows)
 
 
-@pytest.mark.parametrize(("second", "found"), [(0.05, 0), (0.5, 1)])
+@pytest.mark.parametrize(("second", "outside"), [(0.05, 0), (0.5, 1)])
 def test_what_falls_out_is_run_again_and_the_second_run_decides(
-    tmp_path, monkeypatch, second, found
+    tmp_path, monkeypatch, second, outside
 ):
     monkeypatch.setattr(validate, "SUBJECTS", {"estimators": fake("estimators", 0.9, second)})
     lines = []
@@ -188,13 +141,13 @@ def test_what_falls_out_is_run_again_and_the_second_run_decides(
     assert kept["repetitions"].tolist() == [40, 160]
     decided = read_table(tmp_path / QUICK, "estimators")
     assert decided["mean"].tolist() == [second]
-    assert decided["outside"].sum() == found
+    assert decided["outside"].sum() == outside
 
 
 @pytest.mark.slow
 def test_workers_change_nothing():
-    names = ["rate: matched encoder, D = 2, N = 100, s = 0.1", "gauge_gain: one Gaussian, D = 3"]
-    tasks = [Task("estimators", name, 5) for name in names]
-    tasks.append(Task("levels", "ksd_test|30|2|19", 5, part=1))
+    rate = Estimation("rate", "matched encoder, D = 2, N = 100, s = 0.1")
+    gauge = Estimation("gauge_gain", "one Gaussian, D = 3")
+    tasks = [Task(rate, 5), Task(gauge, 5), Task(Level("ksd_test", 30, 2, 19), 5, part=1)]
     alone, shared = (dict(perform(tasks, workers, silent)) for workers in (1, 2))
     assert alone == shared
