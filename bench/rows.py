@@ -66,11 +66,11 @@ def _rows_of(
 ) -> Iterable[dict[str, Any]]:
     configuration = cell.configuration
     record = store.read(cell.id)
-    status, said, code = "missing", ["has not run"], ""
+    status, messages, code = "missing", ["has not run"], ""
     if record:
-        status, said, code = record.status, [record.message], record.code
+        status, messages, code = record.status, [record.message], record.code
     if status in DONE and code != codes.get(cell.id, code):
-        said.append("stale: computed by other code")
+        messages.append("stale: computed by other code")
     for measurement in (record and record.measurements) or [_NOTHING]:
         yield {
             **{key: _shown(value, key) for key, value in configuration.varied.items()},
@@ -83,7 +83,7 @@ def _rows_of(
             **vars(measurement),
             "unit": units.get(measurement.metric, ""),
             "status": status,
-            "message": "; ".join(filter(None, dict.fromkeys([*said, measurement.message]))),
+            "message": "; ".join(filter(None, dict.fromkeys([*messages, measurement.message]))),
             "seconds": record.seconds if record else None,
         }
 

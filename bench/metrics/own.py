@@ -72,14 +72,15 @@ def measure(metric: Metric, encoded: Encoded) -> tuple[float | None, float | Non
         TypeError: if it returns something else than numbers.
     """
     assert metric.measure is not None
-    got = metric.measure(encoded)
-    value, error = got if isinstance(got, tuple) and len(got) == 2 else (got, None)
+    result = metric.measure(encoded)
+    pair = isinstance(result, tuple) and len(result) == 2
+    value, error = result if pair else (result, None)
     try:
         numbers = [None if number is None else float(number) for number in (value, error)]
     except (TypeError, ValueError):
         raise TypeError(
             f"metric {metric.name} must return a number, a pair of number and standard error, or "
-            f"None; got {type(got).__name__}"
+            f"None; got {type(result).__name__}"
         ) from None
     finite = [
         number if number is not None and math.isfinite(number) else None for number in numbers

@@ -11,13 +11,13 @@ _WHOLE = 30  # characters of a word that stays whole however narrow the terminal
 
 
 def table(
-    heads: Sequence[str], body: Iterable[Sequence[str]], title: str = "", caption: str = ""
+    heads: Sequence[str], lines: Iterable[Sequence[str]], title: str = "", caption: str = ""
 ) -> Table:
     """Lay out a table.
 
     Args:
         heads: Column headings.
-        body: Rows of cells; plain text.
+        lines: Rows of cells; plain text.
         title: What stands above.
         caption: What stands below.
 
@@ -35,7 +35,7 @@ def table(
         │                    │ finite-N null │
         └────────────────────┴───────────────┘
     """
-    rows = [list(row) for row in body]
+    rows = [list(row) for row in lines]
     columns = []
     for head, *cells in zip(heads, *rows, strict=True):
         widest = max(map(len, " ".join([head, *cells]).split()), default=0)
