@@ -192,7 +192,7 @@ def report(
     if not rows.is_file():
         message = f"expected {rows}, which is not there; run `vaebench run {matrix}` first"
         raise typer.BadParameter(message)
-    from bench.commands.run import write_pages
+    from bench.commands.report import write_pages
 
     _console().print(str(write_pages(results, name)), markup=False)
 

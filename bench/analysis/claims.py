@@ -9,17 +9,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from bench.analysis.comparison import holm, paired_t
-from bench.analysis.replicates import LEVEL, replicates, saturated
+from bench.analysis.replicates import LEVEL, Floats, replicates, saturated
 from bench.matrix.language import Claim
-from bench.metrics.registry import metric_named
+from bench.metrics.metric import Metric
+from bench.metrics.registry import METRICS, Metrics
 
 __all__ = ["LEAST_SEEDS", "Finding", "Verdict", "decide"]
 
-Floats = npt.NDArray[np.float64]
 Verdict = Literal["supported", "refuted", "inconclusive"]
 
 LEAST_SEEDS = 8
@@ -32,6 +31,7 @@ class Finding:
 
     Attributes:
         claim: The claim.
+        metric: What it concerns.
         verdict: Supported, refuted or inconclusive.
         configurations: Those that were compared, in the order of the study.
         decisive: The configuration that comes closest to overturning a supported claim, or the one
@@ -46,6 +46,7 @@ class Finding:
     """
 
     claim: Claim
+    metric: Metric
     verdict: Verdict
     configurations: tuple[str, ...]
     decisive: str
@@ -69,6 +70,7 @@ def decide(
     frame: pd.DataFrame,
     claims: Sequence[Claim],
     studies: Mapping[str | None, Sequence[str]],
+    metrics: Metrics = METRICS,
     level: float = LEVEL,
 ) -> list[Finding]:
     """Decide the claims of one matrix.
@@ -77,17 +79,21 @@ def decide(
         frame: Tidy rows of the matrix.
         claims: In any order.
         studies: Configurations of each study in the order of its values; under None, the base.
+        metrics: Known metrics, those of the claims among them.
         level: One minus the familywise error over all claims.
 
     Returns:
         One finding per claim, in their order.
     """
+    measured = [metrics.named(claim.metric) for claim in claims]
     names = [tuple(studies[claim.study]) for claim in claims]
     tables = [_values(frame, claim, part) for claim, part in zip(claims, names, strict=True)]
-    reasons = [_undecidable(frame, *found) for found in zip(claims, names, tables, strict=True)]
+    reasons = [
+        _undecidable(frame, *one) for one in zip(claims, measured, names, tables, strict=True)
+    ]
     tests = [
-        _test(table.to_numpy(float), claim) if len(table) else None
-        for claim, table in zip(claims, tables, strict=True)
+        _test(table.to_numpy(float), claim, _floor(claim, metric)) if len(table) else None
+        for claim, metric, table in zip(claims, measured, tables, strict=True)
     ]
     smallest = [
         min(test.support, test.refute) if test and not reason else np.nan
@@ -97,7 +103,9 @@ def decide(
     adjusted = np.full(len(claims), np.nan)
     adjusted[tested] = holm(np.array(smallest)[tested])
     return [
-        _finding(claim, names[i], tests[i], smallest[i], adjusted[i], reasons[i], 1 - level)
+        _finding(
+            claim, measured[i], names[i], tests[i], smallest[i], adjusted[i], reasons[i], 1 - level
+        )
         for i, claim in enumerate(claims)
     ]
 
@@ -115,10 +123,10 @@ def _values(frame: pd.DataFrame, claim: Claim, names: Sequence[str]) -> pd.DataF
 
 
 def _undecidable(
-    frame: pd.DataFrame, claim: Claim, names: Sequence[str], table: pd.DataFrame
+    frame: pd.DataFrame, claim: Claim, metric: Metric, names: Sequence[str], table: pd.DataFrame
 ) -> str:
     """Why the rows cannot decide a claim; empty where they can."""
-    if metric_named(claim.metric).needs_unsaturated:
+    if metric.needs_unsaturated:
         flagged = set(saturated(frame, claim.split)) & set(names)
         if flagged:
             listed = ", ".join(f"`{name}`" for name in names if name in flagged)
@@ -133,7 +141,7 @@ def _undecidable(
     return ""
 
 
-def _test(values: Floats, claim: Claim) -> _Test:
+def _test(values: Floats, claim: Claim, floor: float) -> _Test:
     """Both one-sided tests of a claim on values of shape (S, K)."""
     if claim.expect in ("increasing", "decreasing"):
         place = np.arange(values.shape[1]) - (values.shape[1] - 1) / 2
@@ -143,8 +151,8 @@ def _test(values: Floats, claim: Claim) -> _Test:
         effects = values[:, 1:] - values[:, :1]
     else:
         effects = values - (claim.reference or 0.0)
-    above, below = _tails(effects, claim.margin, _floor(claim))
-    over, under = _tails(effects, -claim.margin, _floor(claim))
+    above, below = _tails(effects, claim.margin, floor)
+    over, under = _tails(effects, -claim.margin, floor)
     count = effects.shape[1]
     if claim.expect == "equivalent":
         inside, outside = np.maximum(below, over), np.minimum(above, under)
@@ -172,6 +180,7 @@ def _tails(effects: Floats, boundary: float, floor: float) -> tuple[Floats, Floa
 
 def _finding(
     claim: Claim,
+    metric: Metric,
     names: tuple[str, ...],
     test: _Test | None,
     p_value: float,
@@ -180,8 +189,9 @@ def _finding(
     alpha: float,
 ) -> Finding:
     if test is None:
-        return Finding(claim, "inconclusive", names, "", np.nan, np.nan, 0, p_value, p_holm, reason)
-    mean, half, _ = paired_t(test.effects, _floor(claim))
+        numbers = (np.nan, np.nan, 0, p_value, p_holm)
+        return Finding(claim, metric, "inconclusive", names, "", *numbers, reason)
+    mean, half, _ = paired_t(test.effects, _floor(claim, metric))
     place = test.decisive or 0
     compared = names[1:] if claim.compares and test.decisive is not None else names
     verdict: Verdict = "inconclusive"
@@ -189,6 +199,7 @@ def _finding(
         verdict = "supported" if test.support < test.refute else "refuted"
     return Finding(
         claim=claim,
+        metric=metric,
         verdict=verdict,
         configurations=names,
         decisive="" if test.decisive is None else compared[place],
@@ -201,5 +212,5 @@ def _finding(
     )
 
 
-def _floor(claim: Claim) -> float:
-    return metric_named(claim.metric).margin or claim.margin or 1e-9
+def _floor(claim: Claim, metric: Metric) -> float:
+    return metric.margin or claim.margin or 1e-9

@@ -10,13 +10,18 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from bench.analysis.replicates import FEW_SEEDS, LEVEL, TOO_FEW, replicates, saturated, t_interval
+from bench.analysis.replicates import (
+    FEW_SEEDS,
+    LEVEL,
+    TOO_FEW,
+    Floats,
+    replicates,
+    saturated,
+    t_interval,
+)
 from bench.metrics.metric import Metric
-from bench.metrics.registry import metric_named
 
-__all__ = ["compare", "holm", "paired_t", "rank", "ranking"]
-
-Floats = npt.NDArray[np.float64]
+__all__ = ["holm", "paired_t", "pairwise", "rank", "ranking", "rankings"]
 
 _P_FLOOR = 1e-12  # nobody should believe a t tail further out than this
 _GAPS = {  # columns of a ranking, and what of a pair with the best they are
@@ -80,7 +85,7 @@ def paired_t(
     return mean, np.where(count > 1, half, np.inf), np.where(count > 1, p_value, 1.0)
 
 
-def compare(table: pd.DataFrame, metric: Metric, level: float = LEVEL) -> pd.DataFrame:
+def pairwise(table: pd.DataFrame, metric: Metric, level: float = LEVEL) -> pd.DataFrame:
     """Compare every two configurations on their common seeds.
 
     One family: paired t tests of all pairs with Holm's correction. Correcting only over the
@@ -110,7 +115,7 @@ def compare(table: pd.DataFrame, metric: Metric, level: float = LEVEL) -> pd.Dat
 
 
 def _pairs(values: Floats, metric: Metric, level: float) -> dict[str, npt.NDArray[Any]]:
-    """What `compare` gives, of values of shape (S, K): each shape (K, K), of row against column."""
+    """What `pairwise` gives, of values (S, K): each of shape (K, K), of row against column."""
     if metric.better is None or metric.margin is None:
         raise ValueError(f"expected a metric with a direction, got {metric.name}; report it only")
     size = values.shape[1]
@@ -180,13 +185,13 @@ def rank(table: pd.DataFrame, metric: Metric, level: float = LEVEL) -> pd.DataFr
 
 
 def ranking(
-    frame: pd.DataFrame, metric: str, split: str, source: str = "", level: float = LEVEL
+    frame: pd.DataFrame, metric: Metric, split: str, source: str = "", level: float = LEVEL
 ) -> pd.DataFrame:
     """Rank the configurations of one data set; saturated ones have no place in joint divergences.
 
     Args:
         frame: Tidy rows of one data set.
-        metric: The name of a metric with a direction.
+        metric: A metric with a direction.
         split: The split it was measured on.
         source: The latent source, for sample quality.
         level: Simultaneous coverage of the rank intervals.
@@ -199,7 +204,23 @@ def ranking(
     """
     if len(names := frame["dataset"].unique()) > 1:
         raise ValueError(f"expected rows of one data set, got {', '.join(names)}; rank each alone")
-    table = replicates(frame, metric, split, source)
-    if metric_named(metric).needs_unsaturated:
+    table = replicates(frame, metric.name, split, source)
+    if metric.needs_unsaturated:
         table = table.drop(columns=saturated(frame, split))
-    return rank(table, metric_named(metric), level)
+    return rank(table, metric, level)
+
+
+def rankings(frame: pd.DataFrame, metric: Metric, split: str, source: str = "") -> pd.DataFrame:
+    """Rank the configurations of each data set by themselves.
+
+    Args:
+        frame: Tidy rows.
+        metric: A metric with a direction.
+        split: The split it was measured on.
+        source: The latent source, for sample quality.
+
+    Returns:
+        As `ranking`, one data set after the other.
+    """
+    datasets = [rows for _, rows in frame.groupby("dataset", sort=False)]
+    return pd.concat([ranking(rows, metric, split, source) for rows in datasets])

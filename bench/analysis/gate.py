@@ -16,14 +16,14 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
 from bench.analysis.comparison import holm
 from bench.analysis.replicates import replicates
+from bench.analysis.worsening import worsening
 from bench.metrics.metric import Metric
-from bench.metrics.registry import METRICS
+from bench.metrics.registry import METRICS, Metrics
 from vaelib.samples.options import REFERENCES
 
 __all__ = [
@@ -34,7 +34,6 @@ __all__ = [
     "compare",
     "examine",
     "exit_code",
-    "worsening",
 ]
 
 Verdict = Literal["REGRESSED", "FAILED", "MISSING", "CHANGED", "NEW", "INCONCLUSIVE", "OK"]
@@ -65,6 +64,7 @@ class Comparison:
         low: Lower bound of the worsening, at Holm's first step over its family.
         high: Upper bound, for this comparison alone.
         margin: Largest worsening that does not matter.
+        unit: Of these numbers, the metric's.
         test: ``"paired"``, or ``"Welch"`` where the seeds of both runs do not go together.
         seeds: S.
         p_holm: Corrected p-value of a worsening beyond the margin.
@@ -82,6 +82,7 @@ class Comparison:
     low: float = np.nan
     high: float = np.nan
     margin: float = np.nan
+    unit: str = ""
     test: str = ""
     seeds: int = 0
     p_holm: float = np.nan
@@ -99,17 +100,17 @@ class _Tested:
     p_value: float
 
 
-def exit_code(found: list[Comparison], *, strict: bool = False) -> int:
+def exit_code(comparisons: list[Comparison], *, strict: bool = False) -> int:
     """What a shell should see.
 
     Args:
-        found: All comparisons.
+        comparisons: All of them.
         strict: Whether INCONCLUSIVE counts as REGRESSED.
 
     Returns:
         1 where something regressed; 2 where something could not be compared, or nothing was; 0.
     """
-    verdicts = {one.verdict for one in found}
+    verdicts = {one.verdict for one in comparisons}
     if "REGRESSED" in verdicts:
         return 1
     if not verdicts & {"OK", "INCONCLUSIVE"} or verdicts & {"FAILED", "MISSING", "CHANGED", "NEW"}:
@@ -117,12 +118,15 @@ def exit_code(found: list[Comparison], *, strict: bool = False) -> int:
     return int(strict and "INCONCLUSIVE" in verdicts)
 
 
-def compare(new: pd.DataFrame, baseline: pd.DataFrame) -> list[Comparison]:
+def compare(
+    new: pd.DataFrame, baseline: pd.DataFrame, metrics: Metrics = METRICS
+) -> list[Comparison]:
     """Compare the rows of a run with those of a baseline.
 
     Args:
         new: Tidy rows.
         baseline: Tidy rows of the same matrix.
+        metrics: Known metrics.
 
     Returns:
         One comparison per configuration and metric with a direction, and one for each configuration
@@ -132,15 +136,15 @@ def compare(new: pd.DataFrame, baseline: pd.DataFrame) -> list[Comparison]:
         GateError: If the baseline is empty, damaged or of another matrix.
     """
     seeds = {str(config): set(part["seed"]) for config, part in new.groupby("config")}
-    examine(baseline, ", ".join(sorted(new["matrix"].unique())), seeds)
+    examine(baseline, ", ".join(sorted(new["matrix"].unique())), seeds, metrics)
     names = list(dict.fromkeys([*baseline["config"], *new["config"]]))
     broken = [one for name in names for one in _broken(name, new, baseline)]
     usable = [name for name in names if name not in {one.config for one in broken}]
-    found: list[Comparison | _Tested] = []
-    for metric, split, source in _keys(baseline):
-        found += _compared(metric, split, source, new, baseline, usable)
-    broken += [one for one in found if isinstance(one, Comparison)]
-    tested = [one for one in found if isinstance(one, _Tested)]
+    compared: list[Comparison | _Tested] = []
+    for metric, split, source in _keys(baseline, metrics):
+        compared += _compared(metric, split, source, new, baseline, usable)
+    broken += [one for one in compared if isinstance(one, Comparison)]
+    tested = [one for one in compared if isinstance(one, _Tested)]
     families = [
         [one for one in tested if (one.comparison.config == MEAN) == mean] for mean in (True, False)
     ]
@@ -149,13 +153,19 @@ def compare(new: pd.DataFrame, baseline: pd.DataFrame) -> list[Comparison]:
     return means + sorted([*broken, *single], key=lambda one: names.index(one.config))
 
 
-def examine(baseline: pd.DataFrame, matrix: str, seeds: Mapping[str, Collection[int]]) -> None:
+def examine(
+    baseline: pd.DataFrame,
+    matrix: str,
+    seeds: Mapping[str, Collection[int]],
+    metrics: Metrics = METRICS,
+) -> None:
     """Refuse a baseline that says nothing about a run, which need not have happened yet.
 
     Args:
         baseline: Tidy rows.
         matrix: Name of the matrix that runs.
         seeds: Seeds of each of its configurations.
+        metrics: Known metrics.
 
     Raises:
         GateError: If the baseline is empty, of another matrix, of other configurations, or of fewer
@@ -167,7 +177,7 @@ def examine(baseline: pd.DataFrame, matrix: str, seeds: Mapping[str, Collection[
     names = sorted(baseline["matrix"].unique())
     if names != [matrix]:
         raise GateError(f"expected a baseline of {matrix}, got {', '.join(names)}; {anew}")
-    unknown = sorted(set(baseline["metric"]) - set(METRICS) - {""})
+    unknown = sorted(set(baseline["metric"]) - set(metrics) - {""})
     if unknown:
         raise GateError(f"expected known metrics in the baseline, got {unknown[0]}; {anew}")
     common = [config for config in baseline["config"].unique() if config in seeds]
@@ -214,7 +224,7 @@ def _verdict(config: str, verdict: Verdict, message: str) -> Comparison:
     return Comparison(config, "", "", "", verdict, message=message)
 
 
-def _keys(baseline: pd.DataFrame) -> list[tuple[Metric, str, str]]:
+def _keys(baseline: pd.DataFrame, metrics: Metrics) -> list[tuple[Metric, str, str]]:
     """Metrics with a direction on the split that decides: test, or train where there is none.
 
     Returns:
@@ -222,11 +232,11 @@ def _keys(baseline: pd.DataFrame) -> list[tuple[Metric, str, str]]:
     """
     measured = baseline[baseline["value"].notna()]
     split = "test" if (measured["split"] == "test").any() else "train"
-    there = measured[measured["split"] == split][["metric", "source"]].drop_duplicates()
-    pairs = set(there.itertuples(index=False, name=None))
+    deciding = measured[measured["split"] == split][["metric", "source"]].drop_duplicates()
+    pairs = set(deciding.itertuples(index=False, name=None))
     return [
         (metric, split, source)
-        for metric in METRICS.values()
+        for metric in metrics.values()
         for source in sorted(source for name, source in pairs if name == metric.name)
         if metric.better is not None and metric.margin is not None and source not in REFERENCES
     ]
@@ -271,6 +281,7 @@ def _compared(
             worsening=float(mean[place]),
             high=upper,
             margin=metric.margin,
+            unit=metric.unit,
             test=test,
             seeds=len(seeds),
         )
@@ -278,21 +289,21 @@ def _compared(
         yield _Tested(comparison, float(error[place]), float(freedom[place]), beyond)
 
 
-def _decided(found: list[_Tested], alpha: float) -> list[Comparison]:
+def _decided(tests: list[_Tested], alpha: float) -> list[Comparison]:
     """Correct over the family, then say REGRESSED and how many seeds an INCONCLUSIVE needs."""
-    adjusted = holm(np.array([one.p_value for one in found]))
-    level = alpha / max(len(found), 1)
+    adjusted = holm(np.array([one.p_value for one in tests]))
+    level = alpha / max(len(tests), 1)
     decided = []
-    for one, p_value in zip(found, adjusted, strict=True):
-        known = one.comparison
-        verdict: Verdict = "REGRESSED" if p_value <= alpha else known.verdict
+    for one, p_value in zip(tests, adjusted, strict=True):
+        undecided = one.comparison
+        verdict: Verdict = "REGRESSED" if p_value <= alpha else undecided.verdict
         decided.append(
             replace(
-                known,
+                undecided,
                 verdict=verdict,
-                low=known.worsening - float(stats.t.isf(level, one.freedom)) * one.error,
+                low=undecided.worsening - float(stats.t.isf(level, one.freedom)) * one.error,
                 p_holm=float(p_value),
-                needed=_needed(known, one.error, level) if verdict == "INCONCLUSIVE" else None,
+                needed=_needed(undecided, one.error, level) if verdict == "INCONCLUSIVE" else None,
             )
         )
     return decided
@@ -306,44 +317,3 @@ def _needed(one: Comparison, error: float, level: float) -> int | None:
     reach = stats.t.isf(share, counts - 1) * spread / np.sqrt(counts)
     enough = counts[reach < distance]
     return int(enough[0]) if len(enough) else None
-
-
-Floats = npt.NDArray[np.float64]
-
-
-_PAIRED = 0.25  # correlation between both runs from which pairing pays at few seeds
-
-
-def worsening(ours: Floats, theirs: Floats, margin: float) -> tuple[str, Floats, Floats, Floats]:
-    """Compare two runs of K configurations over S seeds.
-
-    Standard deviations are taken as no smaller than a tenth of the margin, so that seeds which
-    agree to the bit give an interval and not a division by zero. Variances of different
-    configurations are not shared: where they differ, and few configurations cannot tell, an
-    empirical Bayes estimate of them raised five times as many false alarms as it should.
-
-    Args:
-        ours: Values of one run, shape (S, K).
-        theirs: Values of the other for the same seeds, shape (S, K).
-        margin: Largest difference that does not matter, in the unit of the values.
-
-    Returns:
-        ``"paired"`` or, where the seeds of both runs do not go together, ``"Welch"``; mean of ours
-        less theirs, its standard error and its degrees of freedom, each of shape (K,). The error is
-        infinite at one seed.
-    """
-    count, least = len(ours), (margin / 10) ** 2
-    mean = (ours - theirs).mean(0)
-    if count < 2:
-        return "paired", mean, np.full(mean.shape, np.inf), np.ones(mean.shape)
-    centred = [values - values.mean(0) for values in (ours, theirs)]
-    squares = [(values**2).sum() for values in centred]
-    same = min(squares) <= 0
-    correlation = 1.0 if same else (centred[0] * centred[1]).sum() / np.sqrt(np.prod(squares))
-    if correlation >= _PAIRED:
-        variance = np.maximum((ours - theirs).var(0, ddof=1), least)
-        return "paired", mean, np.sqrt(variance / count), np.full(mean.shape, count - 1.0)
-    errors = [np.maximum(values.var(0, ddof=1), least) / count for values in (ours, theirs)]
-    total = errors[0] + errors[1]
-    freedom = total**2 * (count - 1) / (errors[0] ** 2 + errors[1] ** 2)
-    return "Welch", mean, np.sqrt(total), freedom

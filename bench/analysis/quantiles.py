@@ -4,10 +4,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtr
 
+from bench.analysis.replicates import Floats
+
 __all__ = ["SHARES", "marginal_quantiles"]
-
-
-Floats = npt.NDArray[np.float64]
 
 
 SHARES: Floats = np.concatenate(

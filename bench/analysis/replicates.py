@@ -6,6 +6,8 @@ the tidy rows. The replicate is the training seed, and all comparisons pair by s
 (`bench.analysis.comparison`).
 """
 
+from collections.abc import Collection
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -15,9 +17,12 @@ from bench.rows import COLUMNS
 
 __all__ = [
     "FEW_SEEDS",
+    "Floats",
     "LEVEL",
+    "SPLITS",
     "TOO_FEW",
     "failures",
+    "measured_keys",
     "rejections",
     "replicates",
     "saturated",
@@ -27,10 +32,13 @@ __all__ = [
 ]
 
 Floats = npt.NDArray[np.float64]
+"""Arrays of numbers, in all that is drawn and decided from the rows."""
 
 LEVEL = 0.95
 FEW_SEEDS = 4
 TOO_FEW = "too few seeds for a claim"
+SPLITS = ("test", "train")
+"""In the order in which they are shown; the first that there is decides."""
 
 
 def varied_keys(frame: pd.DataFrame) -> list[str]:
@@ -66,6 +74,22 @@ def failures(frame: pd.DataFrame) -> pd.DataFrame:
     """
     bad = frame[frame["status"] != "ok"].drop_duplicates(["config", "seed"])
     return bad[["config", "dataset", "seed", "status", "message", "seconds"]]
+
+
+def measured_keys(frame: pd.DataFrame, names: Collection[str]) -> set[tuple[str, str, str]]:
+    """Find which metrics there are.
+
+    Args:
+        frame: Tidy rows.
+        names: Of the known metrics.
+
+    Returns:
+        Every (metric, split, source) with a value or p-value, of the known metrics.
+    """
+    present = frame["value"].notna() | frame["p_value"].notna()
+    rows = frame[(frame["status"] == "ok") & present & frame["metric"].isin(list(names))]
+    keys = rows[["metric", "split", "source"]].drop_duplicates()
+    return set(keys.itertuples(index=False, name=None))
 
 
 def replicates(

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from bench.analysis import gate
-from bench.analysis.comparison import compare, paired_t, rank
+from bench.analysis.comparison import paired_t, pairwise, rank
 from bench.analysis.replicates import t_interval
 from bench.calibration.experiments import Statement
 from bench.calibration.task import Rows
@@ -96,7 +96,7 @@ def _no_false_claim(seeds: int, rng: np.random.Generator, count: int) -> int:
     metric, held = METRICS["marginal_kl_excess"], 0
     for _ in range(count):
         values = rng.normal(size=(seeds, 1)) + 0.5 * rng.normal(size=(seeds, 12))
-        held += not compare(pd.DataFrame(values), metric)["better"].any()
+        held += not pairwise(pd.DataFrame(values), metric)["better"].any()
     return held
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.files import write_atomically
-from bench.metrics.registry import METRICS, register, remember
+from bench.metrics.registry import remember
 from bench.rows import csv_bytes, rows
 from bench.run.executors import Executor
 from bench.run.plan import Plan
@@ -47,12 +47,13 @@ def benchmark(
         for code, digests in planned.codes.items():
             store.keep_code(code, digests)
         summary = run(jobs, store, executor, progress, keep_stale=keep_stale, again=bool(only))
-        units = {name: metric.unit for name, metric in METRICS.items()}
+        metrics = planned.matrix.metrics
+        units = {name: metric.unit for name, metric in metrics.items()}
         codes = {cell: job.code for job in planned.jobs for cell in job.cells}
         frame = rows(planned.matrix.name, planned.cells, store, units, codes)
         _update(planned.folder / "rows.csv", csv_bytes(frame))
         _update(planned.folder / "matrix.toml", planned.matrix.text.encode())
-        remember(planned.folder, [m.name for m in register(planned.matrix.metrics)])
+        remember(planned.folder, metrics)
         if set(summary.statuses) != summary.cached:
             device = planned.jobs[0].device
             record = provenance(start, workers=executor.workers, device=device)

@@ -75,9 +75,10 @@ def check(
     seeds: dict[str, set[int]] = {}
     for cell in planned.cells:
         seeds.setdefault(cell.configuration.name, set()).add(cell.seed)
-    examine(theirs, planned.matrix.name, seeds)
+    metrics = planned.matrix.metrics
+    examine(theirs, planned.matrix.name, seeds, metrics)
     summary = benchmark(planned, executor, progress)
-    return summary, compare(read_rows(own), theirs)
+    return summary, compare(read_rows(own), theirs, metrics)
 
 
 def execute(
@@ -104,17 +105,17 @@ def execute(
     matrix = load(request.matrix, metrics=METRICS)
     planned = plan(matrix, request.results, device_of(request))
     try:
-        summary, found = check(planned, baseline, executor_of(request), progress_on(console))
+        summary, comparisons = check(planned, baseline, executor_of(request), progress_on(console))
     except GateError as error:
         print(f"vaebench: {error}", file=sys.stderr)
         return 2
     if markdown:
-        write_atomically(markdown, page(found, matrix.name, str(baseline)).encode())
+        write_atomically(markdown, page(comparisons, matrix.name, str(baseline)).encode())
     if xml:
-        write_atomically(xml, junit(found, matrix.name))
+        write_atomically(xml, junit(comparisons, matrix.name))
     console.print(summary.text(planned.folder, request.command("--only") + " {name}"), markup=False)
-    for one in worst_first(found):
+    for one in worst_first(comparisons):
         if one.verdict != "OK":
             console.print(f"{one.verdict} {label(one)}: {sentence(one)}", markup=False)
-    console.print(line(found), markup=False)
-    return max(exit_code(found, strict=strict), 2 * summary.interrupted)
+    console.print(line(comparisons), markup=False)
+    return max(exit_code(comparisons, strict=strict), 2 * summary.interrupted)

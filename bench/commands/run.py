@@ -3,18 +3,15 @@
 import csv
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
-import numpy as np
 from rich.console import Console
 
+from bench.analysis.arrays import pictured, write_arrays
 from bench.commands.benchmark import benchmark
+from bench.commands.report import outdated, write_pages
 from bench.errors import UserError
-from bench.matrix.files import leading_comment
 from bench.matrix.language import load
 from bench.metrics.registry import METRICS
-from bench.report import page as pages
-from bench.report.arrays import pictured
 from bench.report.terminal import table
 from bench.run.estimate import estimate
 from bench.run.job import Job
@@ -27,7 +24,7 @@ from bench.run.staleness import CellState, inspect, reasons
 from bench.run.store import Store, StoreError
 from vaelib.numerics.matmul import has_bfloat16_units
 
-__all__ = ["execute", "write_pages"]
+__all__ = ["execute"]
 
 _STATES = ("cached", "stale", "failed", "missing")
 
@@ -68,8 +65,9 @@ def execute(request: Request, console: Console) -> int:
             only=request.only,
             keep_stale=request.allow_stale,
         )
-        if _outdated(page):
-            write_pages(request.results, matrix.name, pictured(planned))
+        if outdated(page):
+            write_arrays(planned.folder / "arrays.npz", pictured(planned))
+            write_pages(request.results, matrix.name)
     except OSError as error:
         reason = error.strerror or error
         raise StoreError(
@@ -152,27 +150,3 @@ def _measured_again(jobs: Sequence[Job], states: Mapping[str, CellState]) -> int
         for job in jobs
         for cell, seed in job.cells.items()
     )
-
-
-def _outdated(page: Path) -> bool:
-    """Whether a page is older than what it is made from."""
-    sources = [page.with_suffix("") / name for name in ("rows.csv", "matrix.toml")]
-    return not page.is_file() or any(
-        source.stat().st_mtime_ns > page.stat().st_mtime_ns for source in sources
-    )
-
-
-def write_pages(results: Path, name: str, arrays: Mapping[str, np.ndarray] | None = None) -> Path:
-    """Writes the pages of a matrix from its rows.
-
-    Args:
-        results: folder of all results.
-        name: of the matrix.
-        arrays: what to draw; that of the last run where None.
-
-    Returns:
-        The page.
-    """
-    file = results / name / "matrix.toml"
-    comment = leading_comment(file.read_text()) if file.is_file() else ""
-    return pages.write_pages(results, name, comment, arrays=arrays)

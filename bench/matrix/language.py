@@ -34,7 +34,8 @@ from bench.matrix.configurations import (
     resolve_all,
 )
 from bench.matrix.files import read
-from bench.metrics.registry import register
+from bench.metrics.metric import Metric
+from bench.metrics.registry import METRICS, Metrics, own_metrics
 from vaelib.samples.options import DECILES, REFERENCES, SOURCES
 
 __all__ = [
@@ -116,7 +117,8 @@ class Matrix:
         seeds: replicates per configuration, seeds 0 to seeds - 1.
         block: replicates that train together; part of a cell's identity.
         timeout: limit for one job, in seconds.
-        metrics: import paths of the user's own metrics.
+        metric_paths: import paths of the user's own metrics.
+        metrics: the suite's and those.
         base: the values of the base configuration.
         studies: in the order of the file.
         claims: in the order of the file.
@@ -128,7 +130,8 @@ class Matrix:
     seeds: int
     block: int
     timeout: float
-    metrics: tuple[str, ...]
+    metric_paths: tuple[str, ...]
+    metrics: Metrics
     base: dict[str, Any]
     studies: tuple[Study, ...]
     claims: tuple[Claim, ...]
@@ -173,6 +176,7 @@ def load(
     overrides: Sequence[str] = (),
     seeds: int | None = None,
     metrics: Collection[str] | None = None,
+    own: Iterable[Metric] | None = None,
 ) -> Matrix:
     """Read, validate and expand a matrix.
 
@@ -183,6 +187,7 @@ def load(
             wins. A new ``prior.name`` keeps those options of the base that the new prior takes.
         seeds: instead of the matrix's own number of seeds.
         metrics: the known metrics, which claims are checked against; None accepts any name.
+        own: what the matrix's own metrics are, where that was kept; None imports them.
 
     Returns:
         The matrix.
@@ -200,9 +205,9 @@ def load(
     if seeds is not None:
         header["seeds"] = seeds
     settings = arguments("matrix.", header, _Header)
-    settings["metrics"] = tuple(settings["metrics"])
-    own = [metric.name for metric in register(settings["metrics"])]
-    known = None if metrics is None else {*metrics, *own}
+    settings["metric_paths"] = tuple(settings.pop("metrics"))
+    own = own_metrics(settings["metric_paths"]) if own is None else tuple(own)
+    names = None if metrics is None else {*metrics, *(metric.name for metric in own)}
 
     given = _table(document, "base")
     tables = DEFAULTS | alter(DEFAULTS, given, "base.")
@@ -216,9 +221,10 @@ def load(
     return Matrix(
         **settings,
         text=text,
+        metrics=METRICS.with_own(own),
         base=base,
         studies=studies,
-        claims=tuple(_claims(_blocks(document, "claim"), studies, known)),
+        claims=tuple(_claims(_blocks(document, "claim"), studies, names)),
         configurations=configurations,
     )
 

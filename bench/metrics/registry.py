@@ -1,7 +1,7 @@
-"""The metrics that are known: what each means, as data."""
+"""The metrics that are known, as a value: the suite's, and those that a matrix adds."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -17,34 +17,92 @@ from bench.metrics.samples import SAMPLES
 __all__ = [
     "METRICS",
     "OF_SAMPLES",
-    "SHIPPED",
-    "metric_named",
+    "Metrics",
     "metric_problems",
-    "own",
+    "own_metrics",
     "recall",
-    "register",
     "remember",
 ]
 
+_FILE = "metrics.json"
 
-METRICS: dict[str, Metric] = {
-    metric.name: metric for metric in [*MATCH, *TESTS, *LIKELIHOOD, *SAMPLES]
-}
+
+class Metrics(Mapping[str, Metric]):
+    """Known metrics by their names; it never changes.
+
+    Args:
+        suite: the suite's metrics, in the order in which pages list them.
+        own: those that a matrix adds, which come after.
+    """
+
+    def __init__(self, suite: Iterable[Metric], own: Iterable[Metric] = ()) -> None:
+        self._suite = tuple(suite)
+        self._own = tuple(own)
+        self._named = {metric.name: metric for metric in (*self._suite, *self._own)}
+
+    def __getitem__(self, name: str) -> Metric:
+        """The metric of a name; a KeyError where there is none."""
+        return self._named[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """Goes through the names."""
+        return iter(self._named)
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._named)
+
+    def __hash__(self) -> int:
+        """Of the names, in their order."""
+        return hash(tuple(self))
+
+    @property
+    def own(self) -> tuple[Metric, ...]:
+        """Those that are not the suite's."""
+        return self._own
+
+    def with_own(self, own: Iterable[Metric]) -> "Metrics":
+        """The suite's metrics and, instead of the present ones, others of a matrix's own.
+
+        Args:
+            own: the matrix's.
+
+        Returns:
+            Another value; this one stays as it is.
+        """
+        return Metrics(self._suite, own)
+
+    def named(self, name: str) -> Metric:
+        """Look a metric up.
+
+        Args:
+            name: one of the names.
+
+        Returns:
+            The metric.
+
+        Raises:
+            ValueError: If there is no such metric; the message lists the known ones.
+
+        Example:
+            >>> METRICS.named("marginal_kl_excess").better
+            'lower'
+        """
+        if name not in self:
+            raise ValueError(f"metric must be one of {', '.join(self)}, got {name!r}")
+        return self[name]
+
+
+METRICS = Metrics([*MATCH, *TESTS, *LIKELIHOOD, *SAMPLES])
+"""The suite's own."""
 
 
 OF_SAMPLES = tuple(metric.name for metric in SAMPLES)
 """Names of those that judge generated images."""
 
 
-SHIPPED = frozenset(METRICS)
-"""Names of the suite's own; a matrix may make more known."""
-
-
-_FILE = "metrics.json"
-
-
-def register(paths: Sequence[str]) -> tuple[Metric, ...]:
-    """Make metrics known under their names, for this process.
+def own_metrics(paths: Sequence[str]) -> tuple[Metric, ...]:
+    """Import the metrics that a matrix adds.
 
     Args:
         paths: import paths ``"package.module:attribute"``.
@@ -55,7 +113,7 @@ def register(paths: Sequence[str]) -> tuple[Metric, ...]:
     Raises:
         MatrixError: for a path that leads to no metric, or a name that is taken.
     """
-    found: dict[str, Metric] = {}
+    named: dict[str, Metric] = {}
     for place, path in enumerate(paths):
         at = f"matrix.metrics.{place}"
         if ":" not in path:
@@ -70,11 +128,10 @@ def register(paths: Sequence[str]) -> tuple[Metric, ...]:
             raise MatrixError(f"{at}: cannot import {shown(path)} ({reason})") from error
         for problem in metric_problems(metric):
             raise MatrixError(f"{at}: {shown(path)} is no metric: {problem}")
-        if metric.name in found:
+        if metric.name in named:
             raise MatrixError(f'{at}: the name "{metric.name}" is taken by an earlier metric')
-        found[metric.name] = metric
-    METRICS.update(found)
-    return tuple(found.values())
+        named[metric.name] = metric
+    return tuple(named.values())
 
 
 def metric_problems(metric: object) -> Iterator[str]:
@@ -97,7 +154,7 @@ def metric_problems(metric: object) -> Iterator[str]:
         yield f"name must be letters, digits and _, got {metric.name!r}"
     if str(metric.name).endswith("_test"):
         yield "a name that ends in _test is that of a statistic with a p-value; choose another"
-    if metric.name in SHIPPED:
+    if metric.name in METRICS:
         yield f"{metric.name} is a metric of the suite; choose another name"
     if metric.better not in ("lower", "higher", None):
         yield f'better must be "lower", "higher" or None, got {metric.better!r}'
@@ -109,15 +166,15 @@ def metric_problems(metric: object) -> Iterator[str]:
         yield f"measure must be a function of an Encoded, got {metric.measure!r}"
 
 
-def remember(folder: Path, names: Iterable[str]) -> None:
+def remember(folder: Path, metrics: Metrics) -> None:
     """Keep what pages must know of own metrics beside the rows.
 
     Args:
         folder: of a matrix's results.
-        names: of its own metrics.
+        metrics: those that its run knows.
     """
     path = folder / _FILE
-    kept = [asdict(replace(METRICS[name], measure=None)) for name in names]
+    kept = [asdict(replace(metric, measure=None)) for metric in metrics.own]
     if kept:
         text = json.dumps(kept, indent=1, ensure_ascii=False) + "\n"
         if not path.is_file() or path.read_text("utf-8") != text:
@@ -126,41 +183,17 @@ def remember(folder: Path, names: Iterable[str]) -> None:
         path.unlink(missing_ok=True)
 
 
-def recall(folder: Path) -> None:
-    """Make own metrics known again from what was kept; those that are known stay as they are.
+def recall(folder: Path) -> Metrics:
+    """The metrics that the pages of a folder are about, as `remember` kept them.
 
     Args:
         folder: of a matrix's results.
+
+    Returns:
+        The suite's and the matrix's own; the latter without a way to measure them.
     """
     path = folder / _FILE
     if not path.is_file():
-        return
+        return METRICS
     kept: list[dict[str, Any]] = json.loads(path.read_text("utf-8"))
-    for fields in kept:
-        METRICS.setdefault(fields["name"], Metric(**fields))
-
-
-def own() -> list[str]:
-    """Names of the metrics that are not the suite's, as far as they are known."""
-    return [name for name in METRICS if name not in SHIPPED]
-
-
-def metric_named(name: str) -> Metric:
-    """Look a metric up.
-
-    Args:
-        name: One of the names in ``METRICS``.
-
-    Returns:
-        The metric.
-
-    Raises:
-        ValueError: If there is no such metric; the message lists the known ones.
-
-    Example:
-        >>> metric_named("marginal_kl_excess").better
-        'lower'
-    """
-    if name not in METRICS:
-        raise ValueError(f"metric must be one of {', '.join(METRICS)}, got {name!r}")
-    return METRICS[name]
+    return METRICS.with_own(Metric(**fields) for fields in kept)

@@ -1,16 +1,13 @@
 """The pages of verdicts: a matrix's claims in plain words, and the question answered from all."""
 
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 
-from bench.analysis.claims import LEAST_SEEDS, Finding, decide
-from bench.errors import MatrixError
-from bench.matrix.language import Claim, Matrix, load
-from bench.metrics.registry import METRICS, metric_named
+from bench.analysis.claims import LEAST_SEEDS, Finding
+from bench.analysis.results import Results
+from bench.matrix.language import Claim
 from bench.report.markdown import code, markdown, quantity
-from bench.rows import read_rows
 
-__all__ = ["QUESTIONS", "answers", "claims_page", "findings", "sentence"]
+__all__ = ["QUESTIONS", "answers", "claims_page", "sentence"]
 
 QUESTIONS = {
     "a": "Each q(z|x) differs from the prior; only their mixture must match it.",
@@ -41,63 +38,38 @@ _HOW_TO_READ = f"""## How to read this
 """
 
 
-def findings(folder: Path) -> list[Finding]:
-    """Decide the claims of the matrix whose results lie in a folder.
-
-    Args:
-        folder: Holds ``rows.csv`` and ``matrix.toml``.
-
-    Returns:
-        One finding per claim; none where there is no matrix, or it cannot be read any more.
-    """
-    matrix = _matrix(folder)
-    if matrix is None or not matrix.claims:
-        return []
-    base: dict[str | None, tuple[str, ...]] = {None: (matrix.configurations[0].name,)}
-    studies = base | {study.name: study.configurations for study in matrix.studies}
-    return decide(read_rows(folder / "rows.csv"), matrix.claims, studies)
-
-
-def _matrix(folder: Path) -> Matrix | None:
-    try:
-        return load(folder / "matrix.toml", metrics=METRICS)
-    except MatrixError:
-        return None
-
-
-def claims_page(name: str, found: Iterable[Finding]) -> str:
+def claims_page(name: str, findings: Sequence[Finding]) -> str:
     """Compose the page of one matrix's claims.
 
     Args:
         name: Of the matrix.
-        found: Its findings.
+        findings: What the seeds say about each.
 
     Returns:
         Markdown.
     """
-    found = list(found)
-    parts = [f"# Claims of {name}", f"**{_counts(found)}**", _table(found)]
-    for finding in found:
+    blocks = [f"# Claims of {name}", f"**{_counts(findings)}**", _table(findings)]
+    for finding in findings:
         title = f"### {finding.claim.id}: {finding.claim.says}"
-        parts += [title, f"**{finding.verdict.capitalize()}.** {sentence(finding)}"]
-    parts += [_HOW_TO_READ.strip(), f"Made from [{name}/rows.csv]({name}/rows.csv)."]
-    return "\n\n".join(parts) + "\n"
+        blocks += [title, f"**{finding.verdict.capitalize()}.** {sentence(finding)}"]
+    blocks += [_HOW_TO_READ.strip(), f"Made from [{name}/rows.csv]({name}/rows.csv)."]
+    return "\n\n".join(blocks) + "\n"
 
 
-def _counts(found: list[Finding]) -> str:
+def _counts(findings: Sequence[Finding]) -> str:
     counted = [
         f"{number} {verdict}"
         for verdict in ("supported", "refuted", "inconclusive")
-        if (number := sum(finding.verdict == verdict for finding in found))
+        if (number := sum(finding.verdict == verdict for finding in findings))
     ]
-    return f"Of {len(found)} claims, {', '.join(counted)}."
+    return f"Of {len(findings)} claims, {', '.join(counted)}."
 
 
-def _table(found: list[Finding]) -> str:
-    body = []
-    for finding in found:
-        claim, metric = finding.claim, metric_named(finding.claim.metric)
-        body.append(
+def _table(findings: Sequence[Finding]) -> str:
+    lines = []
+    for finding in findings:
+        claim, metric = finding.claim, finding.metric
+        lines.append(
             [
                 claim.id,
                 claim.says,
@@ -112,12 +84,12 @@ def _table(found: list[Finding]) -> str:
             ]
         )
     heads = ["id", "claim", "verdict", "metric", "split", "expected"]
-    return markdown([*heads, "effect", "unit", "S", "p (Holm)"], body, left=6)
+    return markdown([*heads, "effect", "unit", "S", "p (Holm)"], lines, left=6)
 
 
 def _source(claim: Claim) -> str:
     """Which latent source a claim concerns, and what it is compared with."""
-    text = claim.source + f" less {claim.against}" * (claim.against is not None)
+    text = claim.source + ("" if claim.against is None else f" less {claim.against}")
     return f" ({text.replace('_', ' ')})" if text else ""
 
 
@@ -148,7 +120,7 @@ def sentence(finding: Finding) -> str:
     Returns:
         One or two sentences of Markdown.
     """
-    claim, metric = finding.claim, metric_named(finding.claim.metric)
+    claim, metric = finding.claim, finding.metric
     if not finding.seeds:
         return f"Not tested: {finding.reason}."
     what = f"{metric.symbol} on {claim.split} inputs"
@@ -172,23 +144,22 @@ def sentence(finding: Finding) -> str:
     return f"{text} Not decided: {finding.reason}." if finding.reason else text
 
 
-def answers(results: Path, names: Iterable[str]) -> list[str]:
+def answers(matrices: Iterable[Results]) -> list[str]:
     """Answer the question in one page, from the claims of all matrices.
 
     Args:
-        results: Folder of all results.
-        names: Of the matrices.
+        matrices: Results of each.
 
     Returns:
         Blocks of Markdown: per statement of the thread, what each matrix says.
     """
-    found = [(name, finding) for name in names for finding in findings(results / name)]
+    findings = [(results.name, finding) for results in matrices for finding in results.findings]
     blocks = []
     for letter, says in QUESTIONS.items():
         lines = [
             f"* **{finding.verdict}** on [{name}]({name}-claims.md), {finding.claim.says}: "
             + sentence(finding)
-            for name, finding in found
+            for name, finding in findings
             if finding.claim.id.partition("-")[0] == letter
         ]
         if lines:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from xml.etree import ElementTree
 
 from bench.analysis.gate import ALPHA, Comparison
-from bench.metrics.registry import METRICS
 from bench.report.markdown import code, markdown
 
 __all__ = ["junit", "label", "line", "page", "sentence", "worst_first"]
@@ -14,29 +13,29 @@ __all__ = ["junit", "label", "line", "page", "sentence", "worst_first"]
 _ORDER = ("REGRESSED", "FAILED", "MISSING", "CHANGED", "NEW", "INCONCLUSIVE", "OK")
 
 
-def line(found: Sequence[Comparison]) -> str:
+def line(comparisons: Sequence[Comparison]) -> str:
     """Count the verdicts.
 
     Args:
-        found: All comparisons.
+        comparisons: All of them.
 
     Returns:
         Such as ``1 REGRESSED, 3 INCONCLUSIVE, 28 OK``.
     """
-    counts: Counter[str] = Counter(one.verdict for one in found)
+    counts: Counter[str] = Counter(one.verdict for one in comparisons)
     return ", ".join(f"{counts[name]} {name}" for name in _ORDER if counts[name]) or "no comparison"
 
 
-def worst_first(found: Sequence[Comparison]) -> list[Comparison]:
+def worst_first(comparisons: Sequence[Comparison]) -> list[Comparison]:
     """Order comparisons by their verdicts, the worst first.
 
     Args:
-        found: All comparisons.
+        comparisons: All of them.
 
     Returns:
         The same.
     """
-    return sorted(found, key=lambda one: _ORDER.index(one.verdict))
+    return sorted(comparisons, key=lambda one: _ORDER.index(one.verdict))
 
 
 def label(one: Comparison) -> str:
@@ -63,9 +62,8 @@ def sentence(one: Comparison) -> str:
     """
     if one.message:
         return one.message
-    unit = METRICS[one.metric].unit
     text = (
-        f"worse by {_number(one.worsening)} {unit} (bounds {_number(one.low)} and "
+        f"worse by {_number(one.worsening)} {one.unit} (bounds {_number(one.low)} and "
         f"{_number(one.high)}), margin {one.margin:g}, {one.test}, S = {one.seeds}"
     )
     if one.verdict != "INCONCLUSIVE":
@@ -81,18 +79,18 @@ def _number(value: float) -> str:
     return f"{value:.3g}" if math.isfinite(value) else "–"
 
 
-def page(found: Sequence[Comparison], name: str, baseline: str) -> str:
+def page(comparisons: Sequence[Comparison], name: str, baseline: str) -> str:
     """Compose a page for a job summary.
 
     Args:
-        found: All comparisons.
+        comparisons: All of them.
         name: Of the matrix.
         baseline: What it was compared with.
 
     Returns:
         Markdown, the worst verdicts first.
     """
-    body = [
+    lines = [
         [
             one.verdict if one.verdict == "OK" else f"**{one.verdict}**",
             code(one.config),
@@ -102,27 +100,27 @@ def page(found: Sequence[Comparison], name: str, baseline: str) -> str:
             one.seeds or "–",
             one.message or (f"{one.needed} seeds would decide" if one.needed else ""),
         ]
-        for one in worst_first(found)
+        for one in worst_first(comparisons)
     ]
     heads = ["verdict", "configuration", "metric", "worse by", "lower", "upper", "margin"]
-    parts = [
+    blocks = [
         f"# {name} against {baseline}",
-        f"**{line(found)}.**",
-        markdown([*heads, "test", "S", "note"], body, left=3),
+        f"**{line(comparisons)}.**",
+        markdown([*heads, "test", "S", "note"], lines, left=3),
         "Worse by: mean of new less baseline over the common seeds, in the metric's unit, positive "
         "where worse. **REGRESSED**: the lower bound, Holm-corrected over the family, exceeds the "
         f"margin; the chance of any on unchanged code is {ALPHA:.0%}. **OK**: the 95 % upper "
         "bound lies below the margin. **INCONCLUSIVE**: neither. (mean): over all configurations. "
         "paired: the seeds of both runs go together; Welch: they do not.",
     ]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(blocks) + "\n"
 
 
-def junit(found: Sequence[Comparison], name: str) -> bytes:
+def junit(comparisons: Sequence[Comparison], name: str) -> bytes:
     """Spell the comparisons as JUnit test cases.
 
     Args:
-        found: All comparisons.
+        comparisons: All of them.
         name: Of the matrix.
 
     Returns:
@@ -130,8 +128,10 @@ def junit(found: Sequence[Comparison], name: str) -> bytes:
         where the seeds do not decide.
     """
     tags = {"REGRESSED": "failure", "INCONCLUSIVE": "skipped", "OK": ""}
-    suite = ElementTree.Element("testsuite", name=f"vaebench check {name}", tests=str(len(found)))
-    for one in found:
+    suite = ElementTree.Element(
+        "testsuite", name=f"vaebench check {name}", tests=str(len(comparisons))
+    )
+    for one in comparisons:
         case = ElementTree.SubElement(
             suite,
             "testcase",
@@ -141,9 +141,9 @@ def junit(found: Sequence[Comparison], name: str) -> bytes:
         if tag := tags.get(one.verdict, "error"):
             text = f"{one.verdict}: {sentence(one)}"
             ElementTree.SubElement(case, tag, message=text)
-    counted = Counter(tags.get(one.verdict, "error") for one in found)
+    counted = Counter(tags.get(one.verdict, "error") for one in comparisons)
     suite.set("failures", str(counted["failure"]))
     suite.set("errors", str(counted["error"]))
     suite.set("skipped", str(counted["skipped"]))
-    out: bytes = ElementTree.tostring(suite, encoding="utf-8", xml_declaration=True)
-    return out + b"\n"
+    xml: bytes = ElementTree.tostring(suite, encoding="utf-8", xml_declaration=True)
+    return xml + b"\n"

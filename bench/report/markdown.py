@@ -3,29 +3,14 @@
 import math
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import pandas as pd
 
-from bench.analysis.comparison import ranking
-from bench.analysis.replicates import rejections, saturated, summarise
-from bench.metrics.registry import METRICS, metric_named
+from bench.analysis.replicates import rejections
+from bench.analysis.results import Results
+from bench.metrics.metric import Metric
 
-__all__ = [
-    "SPLITS",
-    "code",
-    "glossary",
-    "heading",
-    "markdown",
-    "measured",
-    "metric_column",
-    "quantity",
-    "rank_text",
-    "rankings",
-]
-
-SPLITS = ("test", "train")
-"""In the order in which they are shown; the first that there is decides."""
+__all__ = ["code", "glossary", "heading", "markdown", "metric_column", "quantity", "rank_text"]
 
 _ARROWS = {"lower": " ↓", "higher": " ↑", None: ""}
 
@@ -61,18 +46,18 @@ def quantity(mean: float, half_width: float = math.nan) -> str:
     return f"{value:.{max(digits, 0)}f} ± {half:.{max(digits, 0)}f}"
 
 
-def markdown(heads: Sequence[str], body: Iterable[Sequence[object]], left: int = 1) -> str:
+def markdown(heads: Sequence[str], lines: Iterable[Sequence[object]], left: int = 1) -> str:
     """Lay out a table; pipes in its cells stay in them, and each cell on its line.
 
     Args:
         heads: Column headings.
-        body: Rows of cells.
+        lines: Rows of cells.
         left: How many columns, from the first, hold text; the others align right.
 
     Returns:
         Markdown.
     """
-    cells = [[" ".join(str(cell).split()).replace("|", r"\|") for cell in row] for row in body]
+    cells = [[" ".join(str(cell).split()).replace("|", r"\|") for cell in row] for row in lines]
     frame = pd.DataFrame(cells, columns=[head.replace("|", r"\|") for head in heads])
     align = ["left"] * left + ["right"] * (len(heads) - left)
     return str(frame.to_markdown(index=False, disable_numparse=True, colalign=align))
@@ -91,55 +76,24 @@ def code(text: str) -> str:
     return f"`{plain}`" if plain else ""
 
 
-def measured(rows: pd.DataFrame) -> set[tuple[str, str, str]]:
-    """Find which metrics there are.
-
-    Args:
-        rows: Tidy rows.
-
-    Returns:
-        Every (metric, split, source) with a value or p-value, of the known metrics.
-    """
-    there = rows["value"].notna() | rows["p_value"].notna()
-    found = rows[(rows["status"] == "ok") & there & rows["metric"].isin(METRICS)]
-    names = ["metric", "split", "source"]
-    return set(found[names].drop_duplicates().itertuples(index=False, name=None))
-
-
-def heading(name: str) -> str:
+def heading(metric: Metric) -> str:
     """Head a column.
 
     Args:
-        name: Of a metric.
+        metric: What stands below.
 
     Returns:
         Its symbol with an arrow in the direction of improvement, and its unit in brackets.
 
     Example:
-        >>> heading("marginal_kl_excess"), heading("c2st_auc"), heading("mmd_test")
-        ('excess KL ↓ [nats]', 'classifier AUC ↓', 'MMD, p ≤ .05')
+        >>> from bench.metrics.registry import METRICS
+        >>> [heading(METRICS[name]) for name in ("marginal_kl_excess", "c2st_auc", "mmd_test")]
+        ['excess KL ↓ [nats]', 'classifier AUC ↓', 'MMD, p ≤ .05']
     """
-    metric = metric_named(name)
-    if name.endswith("_test"):
+    if metric.name.endswith("_test"):
         return f"{metric.symbol}, p ≤ .05"
     plain = metric.unit in ("1", "flag", metric.symbol.split()[-1])
     return metric.symbol + _ARROWS[metric.better] + ("" if plain else f" [{metric.unit}]")
-
-
-def rankings(rows: pd.DataFrame, metric: str, split: str, source: str = "") -> pd.DataFrame:
-    """Rank the configurations of each data set by themselves.
-
-    Args:
-        rows: Tidy rows.
-        metric: The name of a metric with a direction.
-        split: The split it was measured on.
-        source: The latent source, for sample quality.
-
-    Returns:
-        As `bench.analysis.comparison.ranking`, one data set after the other.
-    """
-    parts = [part for _, part in rows.groupby("dataset", sort=False)]
-    return pd.concat([ranking(part, metric, split, source) for part in parts])
 
 
 def rank_text(board: pd.DataFrame, config: str) -> str:
@@ -158,12 +112,12 @@ def rank_text(board: pd.DataFrame, config: str) -> str:
     return f"{low}" if low == high else f"{low}–{high}"
 
 
-def metric_column(rows: pd.DataFrame, metric: str, split: str, source: str = "") -> dict[str, str]:
+def metric_column(results: Results, name: str, split: str, source: str = "") -> dict[str, str]:
     """Print one metric of every configuration.
 
     Args:
-        rows: Tidy rows.
-        metric: Its name.
+        results: Of one matrix, or a part of it.
+        name: Of the metric.
         split: The split it was measured on.
         source: The latent source, for sample quality.
 
@@ -171,41 +125,38 @@ def metric_column(rows: pd.DataFrame, metric: str, split: str, source: str = "")
         config -> text: value ± half width, bold in a tie group that leaves somebody out; counts of
         seeds for tests and flags; in brackets where saturation makes it incomparable.
     """
-    texts = _plain(rows, metric, split, source)
-    known = metric_named(metric)
-    if known.better:
-        ranked = rankings(rows, metric, split, source)
+    metric = results.metrics.named(name)
+    texts = _plain(results, metric, split, source)
+    if metric.better:
+        ranked = results.ranking(name, split, source)
         if not ranked["tie"].all():
             texts |= {str(c): f"**{texts[str(c)]}**" for c in ranked.index[ranked["tie"]]}
-    if known.needs_unsaturated:
-        texts |= {c: f"[{texts[c]}]" for c in saturated(rows, split) if texts[c] != "–"}
+    if metric.needs_unsaturated:
+        texts |= {c: f"[{texts[c]}]" for c in results.saturated(split) if texts[c] != "–"}
     return texts
 
 
-def _plain(rows: pd.DataFrame, metric: str, split: str, source: str) -> dict[str, str]:
-    if metric.endswith("_test"):
-        counts = rejections(rows, metric, split)
-        found = zip(counts.index, counts["rejected"], counts["S"], strict=True)
-        return {str(c): f"{count} of {seeds}" if seeds else "–" for c, count, seeds in found}
-    board = summarise(rows, metric, split, source)
-    if metric_named(metric).unit == "flag":
-        found = zip(board.index, board["mean"] * board["S"], board["S"], strict=True)
-        return {str(c): f"{sum_:.0f} of {seeds}" if seeds else "–" for c, sum_, seeds in found}
-    found = zip(board.index, board["mean"], board["half_width"], strict=True)
-    return {str(c): quantity(mean, half) for c, mean, half in found}
+def _plain(results: Results, metric: Metric, split: str, source: str) -> dict[str, str]:
+    if metric.name.endswith("_test"):
+        counts = rejections(results.rows, metric.name, split)
+        triples = zip(counts.index, counts["rejected"], counts["S"], strict=True)
+        return {str(c): f"{count} of {seeds}" if seeds else "–" for c, count, seeds in triples}
+    board = results.summary(metric.name, split, source)
+    if metric.unit == "flag":
+        triples = zip(board.index, board["mean"] * board["S"], board["S"], strict=True)
+        return {str(c): f"{sum_:.0f} of {seeds}" if seeds else "–" for c, sum_, seeds in triples}
+    triples = zip(board.index, board["mean"], board["half_width"], strict=True)
+    return {str(c): quantity(mean, half) for c, mean, half in triples}
 
 
-def glossary(names: Iterable[str]) -> str:
+def glossary(metrics: Iterable[Metric]) -> str:
     """Explain metrics.
 
     Args:
-        names: Of metrics, in any order.
+        metrics: In the order in which they are listed.
 
     Returns:
-        A Markdown table in the order of ``METRICS``: symbol, unit, meaning, origin.
+        A Markdown table: symbol, unit, meaning, origin.
     """
-    chosen = set(names)
-    body: list[list[Any]] = [
-        [m.symbol, m.unit, m.summary, m.reference] for m in METRICS.values() if m.name in chosen
-    ]
-    return markdown(["column", "unit", "what it is", "from"], body, left=4)
+    explained = [[m.symbol, m.unit, m.summary, m.reference] for m in metrics]
+    return markdown(["column", "unit", "what it is", "from"], explained, left=4)

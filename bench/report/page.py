@@ -1,30 +1,16 @@
-"""Markdown pages: the same rows give the same bytes."""
+"""The page of a matrix: the same results give the same bytes."""
 
-import io
-from collections.abc import Mapping
-from pathlib import Path
-
-import numpy as np
-import numpy.typing as npt
-import pandas as pd
-
-from bench.analysis.comparison import ranking
-from bench.analysis.replicates import FEW_SEEDS, TOO_FEW, failures, replicates
-from bench.files import write_atomically
-from bench.metrics.registry import METRICS, recall
-from bench.report.claims_page import answers, claims_page, findings
-from bench.report.markdown import SPLITS, glossary, markdown, measured, quantity
+from bench.analysis.replicates import FEW_SEEDS, TOO_FEW
+from bench.analysis.results import Results
+from bench.report.answer import answer
+from bench.report.blocks import Block, Page, composed
+from bench.report.latent_section import latent_section
+from bench.report.leaderboard import failure_section, leaderboard_section
+from bench.report.markdown import glossary
 from bench.report.sample_sections import sample_section
-from bench.report.sections import (
-    count_cells,
-    failure_section,
-    latent_section,
-    leaderboard_section,
-    study_section,
-)
-from bench.rows import read_rows, write_rows
+from bench.report.study_sections import study_section
 
-__all__ = ["answer", "page", "write_index", "write_pages"]
+__all__ = ["page"]
 
 _HOW_TO_READ = f"""## How to read this
 
@@ -53,164 +39,30 @@ _HOW_TO_READ = f"""## How to read this
 """
 
 
-def write_pages(
-    results: Path,
-    matrix: str,
-    comment: str = "",
-    frame: pd.DataFrame | None = None,
-    arrays: Mapping[str, npt.ArrayLike] | None = None,
-) -> Path:
-    """Write the leaderboard of one matrix, its figures and the index.
-
-    The pages come from ``rows.csv`` and ``arrays.npz`` alone: without new rows and arrays they are
-    rebuilt from the files, byte for byte.
-
-    Args:
-        results: Folder of all results.
-        matrix: Name of the matrix.
-        comment: Its question, cost and last result, quoted at the head of the page.
-        frame: New tidy rows, or None to keep the file.
-        arrays: New arrays of two-dimensional posteriors, or None to keep the file:
-            ``"<name>/mean"`` and ``"<name>/scale"``, shape (N, 2), and optionally
-            ``"<name>/labels"``, shape (N,); and of images, ``"<name>/samples/<source>"``, shape
-            (n, channels, height, width), uint8. The name says whose they are and becomes part of
-            a file's.
-
-    Returns:
-        Path of the page.
-    """
-    folder = results / matrix
-    if frame is not None:
-        write_rows(folder / "rows.csv", frame)
-    if arrays is not None:
-        buffer = io.BytesIO()
-        kept = {name: np.asarray(arrays[name]) for name in sorted(arrays)}
-        np.savez_compressed(buffer, allow_pickle=False, **kept)
-        write_atomically(folder / "arrays.npz", buffer.getvalue())
-    path = results / f"{matrix}.md"
-    write_atomically(path, page(folder, comment).encode())
-    if found := findings(folder):
-        claims = results / f"{matrix}-claims.md"
-        write_atomically(claims, claims_page(matrix, found).encode())
-    write_index(results)
-    return path
-
-
-def write_index(results: Path) -> Path:
-    """Write ``README.md``: the answer of every matrix that has rows.
-
-    Args:
-        results: Folder of all results.
-
-    Returns:
-        Path of the index.
-    """
-    body, names = [], []
-    for path in sorted(results.glob("*/rows.csv")):
-        rows, name = read_rows(path), path.parent.name
-        names.append(name)
-        counts = [rows["config"].nunique(), rows["seed"].nunique(), len(failures(rows))]
-        body.append([f"[{name}]({name}.md)", answer(rows), *counts])
-    heads = ["matrix", "answer", "configurations", "seeds", "failed cells"]
-    parts = ["# Results", "Does the aggregate posterior match its prior?"]
-    parts.append(markdown(heads, body, left=2) if body else "No matrix has rows yet.")
-    if blocks := answers(results, names):
-        parts += ["## What the thread said, and what the seeds say", *blocks]
-    known = {"README", *names, *(f"{name}-claims" for name in names)}
-    others = sorted({page.stem for page in results.glob("*.md")} - known)
-    if others:
-        parts.append("Other pages: " + ", ".join(f"[{name}]({name}.md)" for name in others) + ".")
-    path = results / "README.md"
-    write_atomically(path, ("\n\n".join(parts) + "\n").encode())
-    return path
-
-
-def page(folder: Path, comment: str = "") -> str:
+def page(results: Results) -> Page:
     """Compose the page of one matrix and draw its figures.
 
     Args:
-        folder: Holds ``rows.csv``, and ``arrays.npz`` if there are latent pictures; figures go to
-            its ``figures``. The page is meant to stand beside this folder.
-        comment: Quoted at the head.
+        results: Of the matrix; its comment is quoted at the head.
 
     Returns:
-        Markdown.
+        The page, which is meant to stand beside the folder of the matrix.
     """
-    recall(folder)
-    rows, name = read_rows(folder / "rows.csv"), folder.name
-    parts = [f"# {name}"]
-    if comment.strip():
-        parts.append("\n".join(f"> {line}".rstrip() for line in comment.strip().splitlines()))
-    parts += [
-        f"**{answer(rows)}**",
-        *_claims_link(folder),
-        *failure_section(rows),
-        "## Leaderboard",
-        *leaderboard_section(rows, folder),
-    ]
-    studies = rows["study"].map(lambda text: text.split("; "))
-    for study in dict.fromkeys(study for found in studies for study in found if study):
-        parts += study_section(rows[[study in found for found in studies]], study, folder)
-    if len(rows) and not rows["study"].any():
-        parts += study_section(rows, "all configurations", folder)
-    parts += [*sample_section(rows, folder), *latent_section(folder), _HOW_TO_READ.strip()]
-    if there := measured(rows):
-        parts += ["### The columns", glossary(metric for metric, *_ in there)]
-    counts = f"{rows['config'].nunique()} configurations, {count_cells(rows)} cells"
-    parts.append(f"Made from [{name}/rows.csv]({name}/rows.csv): {counts}.")
-    return "\n\n".join(parts) + "\n"
-
-
-def _collapsed(rows: pd.DataFrame, config: object, split: str) -> bool:
-    """Whether the posteriors of a configuration say nothing about their inputs."""
-    if ("active_units", split, "") not in measured(rows):
-        return False
-    return bool((replicates(rows, "active_units", split)[config].dropna() == 0).all())
-
-
-def _claims_link(folder: Path) -> list[str]:
-    """Where the page's claims are decided, if it has any."""
-    name = f"{folder.name}-claims.md"
-    return [f"Claims and verdicts: [{name}]({name})."] if findings(folder) else []
-
-
-def answer(rows: pd.DataFrame) -> str:
-    """Say in one or two sentences what the rows decide.
-
-    Args:
-        rows: Tidy rows of one matrix.
-
-    Returns:
-        Plain text with Markdown code spans.
-    """
-    texts = [_answer(part, str(data)) for data, part in rows.groupby("dataset", sort=False)]
-    if lost := len(failures(rows)):
-        texts.append(f"{lost} of {count_cells(rows)} cells gave no result.")
-    return " ".join(texts) or "No cell was run."
-
-
-def _answer(rows: pd.DataFrame, data: str) -> str:
-    metric, there = METRICS["marginal_kl_excess"], measured(rows)
-    splits = [name for name in SPLITS if (metric.name, name, "") in there]
-    if not splits or metric.margin is None:
-        return f"On {data} no cell has an excess KL, so the match is undecided."
-    boards = {split: ranking(rows, metric.name, split) for split in splits}
-    split = next((name for name in splits if len(boards[name])), splits[0])
-    total = int(replicates(rows, metric.name, split).notna().any().sum())
-    board = boards[split]
-    if board.empty:
-        return f"On {split} inputs of {data} all {total} configurations are saturated: no verdict."
-    best, tied, flagged = board.iloc[0], int(board["tie"].sum()) - 1, total - len(board)
-    enough = board["S"] > FEW_SEEDS
-    match = int((enough & (board["mean"] + board["half_width"] < metric.margin)).sum())
-    differ = int((enough & (board["mean"] - board["half_width"] > metric.margin)).sum())
-    text = (
-        f"Within {metric.margin:g} nats of excess KL on {split} inputs of {data}, {match} of "
-        f"{len(board)} configurations match the prior, {differ} do not, "
-        f"{len(board) - match - differ} are undecided; the closest, `{board.index[0]}`, is at "
-        f"{quantity(best['mean'], best['half_width'])} nats (S = {best['S']})"
-    )
-    text += ", a collapse: no unit is active" if _collapsed(rows, board.index[0], split) else ""
-    text += f", tied with {tied} more" if tied else ""
-    text += f": {best['note']}" if best["note"] else ""
-    return text + (f"; {flagged} more cannot be ranked, being saturated." if flagged else ".")
+    name, rows = results.name, results.rows
+    blocks: list[Block] = [f"# {name}"]
+    if comment := results.comment.strip():
+        blocks.append("\n".join(f"> {line}".rstrip() for line in comment.splitlines()))
+    blocks.append(f"**{answer(results)}**")
+    if results.findings:
+        claims = f"{name}-claims.md"
+        blocks.append(f"Claims and verdicts: [{claims}]({claims}).")
+    blocks += [*failure_section(results), "## Leaderboard", *leaderboard_section(results)]
+    for study, part in results.studies.items():
+        blocks += study_section(part, study)
+    blocks += [*sample_section(results), *latent_section(results), _HOW_TO_READ.strip()]
+    if measured := {metric for metric, *_ in results.measured_keys}:
+        explained = [metric for name, metric in results.metrics.items() if name in measured]
+        blocks += ["### The columns", glossary(explained)]
+    counts = f"{rows['config'].nunique()} configurations, {results.cells} cells"
+    blocks.append(f"Made from [{name}/rows.csv]({name}/rows.csv): {counts}.")
+    return composed(name, blocks)

@@ -1,16 +1,15 @@
 """The page's section on samples: what sampling from the prior costs, and how that looks."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from bench.analysis.replicates import FEW_SEEDS, TOO_FEW, replicates, t_interval
-from bench.metrics.registry import OF_SAMPLES, metric_named
+from bench.analysis.results import Results
+from bench.metrics.registry import OF_SAMPLES
+from bench.report.blocks import Block, drawn
 from bench.report.figures.samples import match_against_cost, sample_grids, where_sampling_fails
-from bench.report.figures.style import save
-from bench.report.markdown import code, heading, markdown, measured, metric_column, quantity
+from bench.report.markdown import code, heading, markdown, metric_column, quantity
 from vaelib.samples.options import DECILES
 
 __all__ = ["sample_section"]
@@ -51,133 +50,126 @@ _HOLES = (
 )
 
 
-def sample_section(rows: pd.DataFrame, folder: Path) -> list[str]:
+def sample_section(results: Results) -> list[Block]:
     """Show what sampling costs: differences between sources, references, grids.
 
     Args:
-        rows: Tidy rows of one matrix.
-        folder: The matrix's results: ``arrays.npz`` if there are pictures, ``figures`` to draw in.
+        results: Of one matrix.
 
     Returns:
-        Blocks of Markdown; none without sample quality.
+        Blocks of Markdown and pictures; none without sample quality.
     """
-    there = {(metric, source) for metric, _, source in measured(rows)}
-    if ("frechet", "prior") not in there and not any(m in OF_SAMPLES for m, _ in there):
+    keys = _of_sources(results)
+    if ("frechet", "prior") not in keys and not any(metric in OF_SAMPLES for metric, _ in keys):
         return []
-    parts = ["## Samples", _INTRODUCTION]
-    for data, part in rows.groupby("dataset", sort=False):
-        several = rows["dataset"].nunique() > 1
-        parts += [f"### Samples of {data}"] * several
-        parts += [*_costs(part, there), *_deciles(part, there), *_references(part, there)]
+    blocks: list[Block] = ["## Samples", _INTRODUCTION]
+    several = len(results.datasets) > 1
+    for data, part in results.datasets.items():
+        blocks += [f"### Samples of {data}"] if several else []
+        blocks += [*_costs(part, keys), *_deciles(part, keys), *_references(part, keys)]
         wanted = {("frechet", "prior"), ("frechet", "aggregate"), ("marginal_kl_excess", "")}
-        if wanted <= {(m, s) for m, _, s in measured(part)}:
-            picture = (
-                folder / "figures" / (f"match-cost-{data}.png" if several else "match-cost.png")
-            )
-            save(match_against_cost(part), picture)
-            parts += ["### Match against cost", _image("excess KL against the cost", picture)]
-    return [*parts, *_pictures(folder)]
+        if wanted <= _of_sources(part):
+            file = f"match-cost-{data}.png" if several else "match-cost.png"
+            picture = drawn("excess KL against the cost", file, match_against_cost(part.rows))
+            blocks += ["### Match against cost", picture]
+    return [*blocks, *_pictures(results)]
 
 
-def _costs(rows: pd.DataFrame, there: set[tuple[str, str]]) -> Iterator[str]:
+def _of_sources(results: Results) -> set[tuple[str, str]]:
+    """Metrics and latent sources that were measured, on any split."""
+    return {(metric, source) for metric, _, source in results.measured_keys}
+
+
+def _costs(part: Results, keys: set[tuple[str, str]]) -> Iterator[str]:
     shown = [
         (metric, *pair)
         for metric, *pair in _PAIRS
-        if all((metric, source) in there for source in pair)
+        if all((metric, source) in keys for source in pair)
     ]
     if not shown:
         return
-    columns, counts = [], dict.fromkeys(map(str, rows["config"].unique()), 0)
-    for metric, first, second in shown:
-        table = replicates(rows, metric, "test", first) - replicates(rows, metric, "test", second)
+    columns, counts = [], dict.fromkeys(part.configurations, 0)
+    for metric, *pair in shown:
+        first, second = (replicates(part.rows, metric, "test", source) for source in pair)
+        table = first - second
         mean, half = t_interval(table.to_numpy())
-        columns.append([quantity(*pair) for pair in zip(mean, half, strict=True)])
+        columns.append([quantity(*interval) for interval in zip(mean, half, strict=True)])
         counts = {name: max(counts[name], int(table[name].notna().sum())) for name in counts}
-    body = [
+    lines = [
         [code(name), *texts, counts[name]]
         for name, *texts in zip(counts, *columns, strict=True)
         if any(text != "–" for text in texts)
     ]
     heads = [
-        f"{metric_named(metric).symbol}: {first} less {second}".replace("_", " ")
+        f"{part.metrics[metric].symbol}: {first} less {second}".replace("_", " ")
         for metric, first, second in shown
     ]
     yield "### What sampling from the prior costs"
-    yield markdown(["configuration", *heads, "S"], body)
+    yield markdown(["configuration", *heads, "S"], lines)
     if min(counts.values()) <= FEW_SEEDS:
         yield f"S ≤ {FEW_SEEDS}: {TOO_FEW}."
 
 
-def _deciles(rows: pd.DataFrame, there: set[tuple[str, str]]) -> Iterator[str]:
-    metrics = [m for m in ("precision", "density") if (m, DECILES[0]) in there]
+def _deciles(part: Results, keys: set[tuple[str, str]]) -> Iterator[str]:
+    metrics = [m for m in ("precision", "density") if (m, DECILES[0]) in keys]
     if not metrics:
         return
     columns = [
-        metric_column(rows, metric, "test", source) for metric in metrics for source in DECILES
+        metric_column(part, metric, "test", source) for metric in metrics for source in DECILES
     ]
-    body = []
-    for name in rows["config"].unique():
+    lines = []
+    for name in part.configurations:
         texts = [column[name] for column in columns]
         if any(text != "–" for text in texts):
-            body.append([code(name), *texts])
+            lines.append([code(name), *texts])
     heads = [
-        f"{metric_named(metric).symbol}, {decile} q"
+        f"{part.metrics[metric].symbol}, {decile} q"
         for metric in metrics
         for decile in ("lowest", "highest")
     ]
     yield from ["### Images from where q is low", _DECILES]
-    yield markdown(["configuration", *heads], body)
+    yield markdown(["configuration", *heads], lines)
 
 
-def _references(rows: pd.DataFrame, there: set[tuple[str, str]]) -> Iterator[str]:
+def _references(part: Results, keys: set[tuple[str, str]]) -> Iterator[str]:
     """What no model makes is the same for every configuration: that of one that ran."""
-    shown = [name for name in OF_SAMPLES if any((name, source) in there for source in _REFERENCES)]
+    shown = [name for name in OF_SAMPLES if any((name, source) in keys for source in _REFERENCES)]
     if not shown:
         return
-    there_is = rows[(rows["source"] == "floor") & (rows["status"] == "ok")]
-    counts = there_is.groupby("config", sort=False)["seed"].nunique()
-    part = rows[rows["config"] == counts.idxmax()]
-    body = []
+    rows = part.rows
+    floor = rows[(rows["source"] == "floor") & (rows["status"] == "ok")]
+    counts = floor.groupby("config", sort=False)["seed"].nunique()
+    one = part.part(rows[rows["config"] == counts.idxmax()])
+    lines = []
     for source, meaning in _REFERENCES.items():
         texts = [
-            next(iter(metric_column(part, metric, "test", source).values())) for metric in shown
+            next(iter(metric_column(one, metric, "test", source).values())) for metric in shown
         ]
         if any(text != "–" for text in texts):
-            body.append([source, meaning, *texts])
-    notes = part.loc[part["source"].isin(list(_REFERENCES)) & (part["message"] != ""), "message"]
+            lines.append([source, meaning, *texts])
+    of_references = one.rows["source"].isin(list(_REFERENCES)) & (one.rows["message"] != "")
     yield "### Images that no model made"
-    yield markdown(["source", "what it is", *map(heading, shown)], body, left=2)
+    heads = [heading(part.metrics[name]) for name in shown]
+    yield markdown(["source", "what it is", *heads], lines, left=2)
+    notes = one.rows.loc[of_references, "message"]
     yield from (f"Coverage: {note}." for note in dict.fromkeys(notes))
 
 
-def _pictures(folder: Path) -> Iterator[str]:
-    path = folder / "arrays.npz"
-    if not path.exists():
-        return
-    with np.load(path) as arrays:
-        found: dict[str, dict[str, np.ndarray]] = {}
-        for key in arrays:
-            name, _, source = key.partition("/samples/")
-            if source:
-                found.setdefault(name, {})[source] = arrays[key]
-        planes = {
-            name: (arrays[f"{name}/mean"], arrays[f"{name}/scale"])
-            for name in found
-            if f"{name}/mean" in arrays
-        }
-    if found:
+def _pictures(results: Results) -> Iterator[Block]:
+    arrays = results.arrays or {}
+    samples: dict[str, dict[str, np.ndarray]] = {}
+    for key, images in arrays.items():
+        name, _, source = key.partition("/samples/")
+        if source:
+            samples.setdefault(name, {})[source] = images
+    if samples:
         yield from ["### Sample grids", _GRIDS]
-    for name in sorted(found, key=lambda name: (name != "base", name)):
-        picture = folder / "figures" / f"samples-{name}.png"
-        save(sample_grids(found[name]), picture)
-        yield from [f"{code(name)}:", _image(f"samples of {name}", picture)]
-    for name, (mean, scale) in sorted(planes.items()):
-        if {"deepest", "densest"} <= set(found[name]):
-            picture = folder / "figures" / f"holes-{name}.png"
-            save(where_sampling_fails(mean, scale, found[name]), picture)
+    for name in sorted(samples, key=lambda name: (name != "base", name)):
+        yield f"{code(name)}:"
+        yield drawn(f"samples of {name}", f"samples-{name}.png", sample_grids(samples[name]))
+    for name in sorted(samples):
+        if f"{name}/mean" in arrays and {"deepest", "densest"} <= set(samples[name]):
+            plane = arrays[f"{name}/mean"], arrays[f"{name}/scale"]
+            figure = where_sampling_fails(*plane, samples[name])
             yield from ["### Where sampling fails", _HOLES, f"{code(name)}:"]
-            yield _image(f"holes of {name}", picture)
-
-
-def _image(text: str, picture: Path) -> str:
-    return f"![{text}]({'/'.join(picture.parts[-3:])})"
+            yield drawn(f"holes of {name}", f"holes-{name}.png", figure)

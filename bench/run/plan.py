@@ -61,7 +61,7 @@ def plan(matrix: Matrix, results: Path, device: str = "cpu", timeout: float | No
         MatrixError: for a data set that cannot be read or parts that do not fit.
     """
     folder = results / matrix.name
-    shared = {c.name: _shared(c, matrix.metrics) for c in matrix.configurations}
+    shared = {c.name: _shared(c, matrix.metric_paths) for c in matrix.configurations}
     cells = matrix.cells(lambda table: dataset_of(table).fingerprint)
     blocks: dict[tuple[str, int], dict[str, int]] = {}
     for cell in cells:
@@ -74,7 +74,7 @@ def plan(matrix: Matrix, results: Path, device: str = "cpu", timeout: float | No
             block=tuple(range(number * matrix.block, (number + 1) * matrix.block)),
             cells=wanted,
             device=device,
-            metrics=matrix.metrics,
+            metrics=matrix.metric_paths,
             results=folder,
             timeout=matrix.timeout if timeout is None else timeout,
             **shared[name],
@@ -82,7 +82,7 @@ def plan(matrix: Matrix, results: Path, device: str = "cpu", timeout: float | No
         for (name, number), wanted in blocks.items()
     ]
     codes = {
-        shared[c.name]["code"]: code_digests(MEASURES, _own(c, matrix.metrics))
+        shared[c.name]["code"]: code_digests(MEASURES, _own(c, matrix.metric_paths))
         for c in matrix.configurations
     }
     return Plan(matrix, folder, cells, jobs, codes)

@@ -5,6 +5,8 @@ import math
 import numpy as np
 import pandas as pd
 
+from bench.analysis.arrays import write_arrays
+from bench.commands.report import write_pages
 from bench.metrics.registry import METRICS
 from bench.rows import COLUMNS, read_rows, write_rows
 
@@ -105,6 +107,16 @@ def synthetic_frame(folder) -> pd.DataFrame:
     """The rows as an analysis reads them back from a file in the folder."""
     write_rows(folder / "rows.csv", synthetic_rows())
     return read_rows(folder / "rows.csv")
+
+
+def paged(results, name, rows, matrix="", arrays=None):
+    """What a run leaves of a matrix, and the page that is made of it."""
+    write_rows(results / name / "rows.csv", rows)
+    if matrix:
+        (results / name / "matrix.toml").write_text(matrix)
+    if arrays is not None:
+        write_arrays(results / name / "arrays.npz", arrays)
+    return write_pages(results, name)
 
 
 def table(values, names=None) -> pd.DataFrame:

@@ -7,7 +7,8 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from scipy.special import ndtri
 
-from bench.analysis.quantiles import SHARES, Floats
+from bench.analysis.quantiles import SHARES
+from bench.analysis.replicates import Floats
 from bench.report.figures.style import STYLE, WIDTH
 
 __all__ = ["quantile_plot"]

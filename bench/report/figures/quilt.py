@@ -12,12 +12,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 from matplotlib.patheffects import withStroke
 
+from bench.analysis.replicates import Floats
 from bench.report.figures.style import STYLE, WIDTH
 from vaelib.posterior import AggregatePosterior
 
 __all__ = ["latent_quilt", "log_density"]
-
-Floats = npt.NDArray[np.float64]
 
 _BLUE = "#0072B2"  # Okabe & Ito
 _MUTED = (  # Tol's muted scheme, ten labels that stay apart for every kind of colour vision

@@ -13,12 +13,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from scipy.cluster.hierarchy import fclusterdata
 
-from bench.analysis.replicates import replicates, saturated, t_interval
+from bench.analysis.replicates import Floats, replicates, saturated, t_interval
 from bench.report.figures.style import STYLE, WIDTH
 
 __all__ = ["match_against_cost", "mosaic", "sample_grids", "where_sampling_fails", "witness"]
 
-Floats = npt.NDArray[np.float64]
 Images = npt.NDArray[np.uint8]
 
 _NEAR = 0.18  # inches between points that have labels of their own

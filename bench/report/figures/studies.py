@@ -12,19 +12,16 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from bench.analysis.replicates import replicates, saturated, summarise, varied_keys
-from bench.metrics.registry import metric_named
+from bench.analysis.replicates import Floats, replicates, saturated, summarise, varied_keys
+from bench.metrics.metric import Metric
 from bench.report.figures.style import STYLE, WIDTH
 
 __all__ = ["kl_parts", "levels", "metric_panels"]
-
-Floats = npt.NDArray[np.float64]
 
 _LABEL = 28  # characters of a label on one line
 _SPLITS = {"test": "#0072B2", "train": "#E69F00"}  # Okabe & Ito
@@ -54,8 +51,8 @@ def levels(frame: pd.DataFrame) -> dict[str, str]:
 def _natural(column: "pd.Series[Any]") -> list[tuple[float, ...]]:
     texts = [_shown(value) for value in column]
     if all(re.fullmatch(r"\d+(-\d+)*", text) for text in texts):
-        parts = [tuple(map(float, text.split("-"))) for text in texts]
-        return [(float(len(part)), *part) for part in parts]
+        layers = [tuple(map(float, text.split("-"))) for text in texts]
+        return [(float(len(widths)), *widths) for widths in layers]
     try:
         return [(float(text),) for text in texts]
     except ValueError:
@@ -81,12 +78,12 @@ def _positions(labels: Sequence[str]) -> tuple[Floats, str]:
     return values, ""
 
 
-def metric_panels(frame: pd.DataFrame, metrics: Sequence[str]) -> Figure:
+def metric_panels(frame: pd.DataFrame, metrics: Sequence[Metric]) -> Figure:
     """Metrics against the varied factor: mean, t interval and the single seeds.
 
     Args:
         frame: Tidy rows of one study and data set.
-        metrics: At most about six names, one panel each.
+        metrics: At most about six, one panel each.
 
     Returns:
         The figure; train and test side by side, saturated configurations hollow.
@@ -114,7 +111,7 @@ def metric_panels(frame: pd.DataFrame, metrics: Sequence[str]) -> Figure:
             axes.set_axis_off()
         key = ", ".join(varied_keys(frame)) or "configuration"
         figure.supxlabel(f"{key}{scale}; bars: mean and 95 % t interval over seeds", fontsize=9)
-        hollow = any(metric_named(m).needs_unsaturated for m in metrics) and any(
+        hollow = any(metric.needs_unsaturated for metric in metrics) and any(
             set(saturated(frame, split)) & set(names) for split in _SPLITS
         )
         figure.legend(handles=_keys(hollow), loc="outside upper left", ncols=5, columnspacing=1.5)
@@ -136,15 +133,16 @@ def _keys(hollow: bool) -> list[Line2D]:
     ]
 
 
-def _panel(axes: Axes, frame: pd.DataFrame, name: str, where: dict[str, float], gap: float) -> None:
-    metric = metric_named(name)
-    boards = {split: summarise(frame, name, split).loc[list(where)] for split in _SPLITS}
+def _panel(
+    axes: Axes, frame: pd.DataFrame, metric: Metric, where: dict[str, float], gap: float
+) -> None:
+    boards = {split: summarise(frame, metric.name, split).loc[list(where)] for split in _SPLITS}
     for place, (split, colour) in enumerate(_SPLITS.items()):
         board, side = boards[split], (2 * place - 1) * gap
         if not board["S"].any():
             continue
         x = np.array(list(where.values()))
-        seeds = replicates(frame, name, split)[list(where)].to_numpy()
+        seeds = replicates(frame, metric.name, split)[list(where)].to_numpy()
         beside = np.broadcast_to(x + 0.27 * side, seeds.shape)
         axes.plot(beside.ravel(), seeds.ravel(), ".", c=colour, ms=4.5, alpha=0.45, mew=0)
         hollow = board.index.isin(saturated(frame, split)) & metric.needs_unsaturated

@@ -1,12 +1,15 @@
 """How figures look, and how they are saved."""
 
+import io
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-__all__ = ["STYLE", "WIDTH", "save"]
+from bench.files import write_atomically
+
+__all__ = ["STYLE", "WIDTH", "png", "save"]
 
 
 STYLE: Any = {
@@ -32,13 +35,26 @@ STYLE: Any = {
 WIDTH = 8.0  # inches
 
 
+def png(figure: Figure) -> bytes:
+    """A figure as PNG, without the metadata that would change between runs.
+
+    Args:
+        figure: The figure.
+
+    Returns:
+        All bytes of the file; equal figures give equal bytes.
+    """
+    buffer = io.BytesIO()
+    with mpl.rc_context(STYLE):
+        figure.savefig(buffer, format="png", metadata={"Software": None})
+    return buffer.getvalue()
+
+
 def save(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG, without the metadata that would change between runs.
+    """Write a figure as PNG.
 
     Args:
         figure: The figure.
         path: The file; its folder is made when it is absent.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with mpl.rc_context(STYLE):
-        figure.savefig(path, format="png", metadata={"Software": None})
+    write_atomically(path, png(figure))

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from bench.analysis.comparison import compare, holm, paired_t, rank, ranking
+from bench.analysis.comparison import holm, paired_t, pairwise, rank, ranking
 from bench.analysis.replicates import FEW_SEEDS, TOO_FEW, saturated
 from bench.metrics.registry import METRICS
 from tests.bench.synthetic import four_errors, synthetic_frame, table
@@ -81,12 +81,12 @@ def test_holm_is_pingouins():
     assert holm(np.array([])).shape == (0,)
 
 
-def test_compare_pairs_by_seed_and_names_the_better_side():
+def test_pairs_go_by_seed_and_names_the_better_side():
     rng = np.random.default_rng(0)
     seeds = rng.normal(0, 10, (10, 1))  # what the pairing removes
     values = table(seeds + rng.normal([0, 0, 1], 0.1, (10, 3)), ["a", "b", "c"])
     for metric, best in ((EXCESS, ["a", "b"]), (ELBO, ["c"])):
-        pairs = compare(values, metric).set_index(["a", "b"])
+        pairs = pairwise(values, metric).set_index(["a", "b"])
         assert set(pairs[pairs["better"]].index) == {
             (one, two) for one in best for two in "abc" if (two in best) != (one in best)
         }
@@ -98,13 +98,13 @@ def test_compare_pairs_by_seed_and_names_the_better_side():
 
 
 def test_probability_counts_ties_as_half():
-    pairs = compare(table([[0, 0], [0, 1], [1, 0], [0, 1]]), ELBO)
+    pairs = pairwise(table([[0, 0], [0, 1], [1, 0], [0, 1]]), ELBO)
     assert pairs["probability"].tolist() == [0.375, 0.625]
 
 
 def test_metrics_without_direction_are_not_compared():
     with pytest.raises(ValueError, match="with a direction, got marginal_kl"):
-        compare(table(np.zeros((5, 2))), METRICS["marginal_kl"])
+        pairwise(table(np.zeros((5, 2))), METRICS["marginal_kl"])
 
 
 # Familywise error, power, ranks
@@ -119,7 +119,7 @@ def families(centre, scale, runs, seeds=10):
     for run in range(runs):
         effect = rng.normal(0, 1, (seeds, 1))
         values = table(effect + rng.normal(centre, scale, (seeds, len(centre))))
-        better = compare(values, FINE)["better"].to_numpy()
+        better = pairwise(values, FINE)["better"].to_numpy()
         decided[run, first, second] = better[: len(first)]
         decided[run, second, first] = better[len(first) :]
     return decided
@@ -140,7 +140,7 @@ def test_familywise_error_among_equals_beside_a_better_one_and_unequal_scales():
 
 
 def test_correcting_only_over_comparisons_to_the_best_would_be_liberal():
-    """The number in the docstring of `compare`: .15 at nominal .05."""
+    """The number in the docstring of `pairwise`: .15 at nominal .05."""
     runs, wrong = 2000, 0
     values = np.random.default_rng(0).normal(0, 1, (runs, 10, 12))
     for run in values:
@@ -196,7 +196,7 @@ def test_few_seeds_decide_nothing_and_say_so(seeds):
 def test_a_failed_seed_leaves_the_common_ones():
     values = table(np.random.default_rng(0).normal([0, 3], 0.1, (10, 2)), ["a", "b"])
     values.loc[0, "a"], values.loc[1, "b"] = np.nan, np.nan
-    pairs = compare(values, EXCESS).set_index(["a", "b"])
+    pairs = pairwise(values, EXCESS).set_index(["a", "b"])
     common = values.loc[2:]
     assert pairs.loc[("a", "b"), "S"] == 8
     assert pairs.loc[("a", "b"), "difference"] == pytest.approx((common["a"] - common["b"]).mean())
@@ -226,14 +226,14 @@ def test_ranks_mirror_with_the_direction_and_ignore_the_order_of_columns(key, se
 
 def test_saturated_configurations_are_not_ranked_by_the_excess(frame):
     assert saturated(frame, "train") == ["latent_dim-16", "latent_dim-32"]
-    board = ranking(frame, "marginal_kl_excess", "train")
+    board = ranking(frame, METRICS["marginal_kl_excess"], "train")
     assert len(board) == 10 and not set(saturated(frame, "train")) & set(board.index)
     assert board.index[0] == "encoder_hidden-200-200-200"
-    assert len(ranking(frame, "elbo", "train")) == 12
-    assert len(ranking(frame, "frechet", "test", "prior")) == 12
+    assert len(ranking(frame, METRICS["elbo"], "train")) == 12
+    assert len(ranking(frame, METRICS["frechet"], "test", "prior")) == 12
 
 
 def test_several_data_sets_are_not_ranked_together(frame):
     other = frame.assign(dataset="mnist5k", config=frame["config"] + "-mnist5k")
     with pytest.raises(ValueError, match="one data set, got digits, mnist5k"):
-        ranking(pd.concat([frame, other]), "elbo", "test")
+        ranking(pd.concat([frame, other]), METRICS["elbo"], "test")

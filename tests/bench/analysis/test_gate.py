@@ -180,7 +180,7 @@ def test_a_worsening_of_two_standard_deviations_is_detected():
 
 def test_what_no_model_makes_is_not_gated():
     frame = synthetic_rows(3)
-    keys = {(metric.name, source) for metric, _, source in gate._keys(frame)}
+    keys = {(metric.name, source) for metric, _, source in gate._keys(frame, METRICS)}
     assert ("frechet", "prior") in keys
     renamed = frame.assign(source=frame["source"].replace("prior", "floor"))
     keys = {(metric.name, source) for metric, _, source in gate._keys(renamed)}

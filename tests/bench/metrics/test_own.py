@@ -11,15 +11,18 @@ import pytest
 
 import bench
 from bench.cli import main
+from bench.commands.report import write_index, write_pages
 from bench.matrix.language import MatrixError, load
-from bench.metrics.registry import METRICS, recall, register
+from bench.metrics.metric import Metric
+from bench.metrics.registry import METRICS, own_metrics, recall, remember
+from bench.rows import COLUMNS, write_rows
 from bench.run.code_roots import MEASURES
 from vaelib.code_hash import code_hash
 
 OWN = """
 import torch
 from bench.metrics import Metric
-from bench.own_metrics import NotDefinedError
+from bench.metrics.own import NotDefinedError
 from vaelib.datasets import Dataset
 from vaelib.likelihoods import Gaussian
 from vaelib.networks import MLPDecoder, MLPEncoder
@@ -86,8 +89,6 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.delitem(sys.modules, "vb_own", raising=False)
     yield tmp_path
-    for name in ("my_norm", "my_other"):
-        METRICS.pop(name, None)
     sys.modules.pop("vb_own", None)
 
 
@@ -132,7 +133,6 @@ def test_every_kind_of_plug_in_runs_from_another_folder_in_worker_processes(fold
     again = vaebench("run", "plugged.toml", "--workers", "1", "--device", "cpu")
     assert "4 cached" in again.stdout
     Path("results/plugged.md").unlink()
-    METRICS.pop("my_norm", None)
     assert main(["report", "plugged"]) == 0
     assert Path("results/plugged.md").read_text() == page
 
@@ -142,20 +142,84 @@ def test_every_kind_of_plug_in_runs_from_another_folder_in_worker_processes(fold
 
 
 def test_pages_know_own_metrics_without_their_module(folder):
-    results = folder / "plugged"
-    results.mkdir()
     kept = (
         '[{"name": "my_norm", "unit": "1", "better": "lower", "margin": 0.1, "symbol": "m", '
         '"summary": "s", "reference": "r"}]'
     )
-    (results / "metrics.json").write_text(kept)
-    recall(results)
-    assert METRICS["my_norm"].measure is None
-    assert METRICS["my_norm"].margin == 0.1
-    register(["vb_own:my_metric"])
-    assert METRICS["my_norm"].measure is not None
-    recall(results)  # what is known stays
-    assert METRICS["my_norm"].unit == "prior variances"
+    (folder / "metrics.json").write_text(kept)
+    assert recall(folder)["my_norm"].measure is None
+    assert recall(folder)["my_norm"].margin == 0.1
+    (imported,) = own_metrics(["vb_own:my_metric"])
+    assert imported.measure is not None
+    remember(folder, METRICS.with_own([imported]))
+    assert recall(folder)["my_norm"].unit == "prior variances"
+    remember(folder, METRICS)
+    assert recall(folder) == METRICS and not (folder / "metrics.json").exists()
+
+
+def test_known_metrics_are_a_value(folder):
+    before = dict(METRICS)
+    matrix = load(folder / "plugged.toml", metrics=METRICS)
+    assert [metric.name for metric in matrix.metrics.own] == ["my_norm", "my_other"]
+    assert list(matrix.metrics) == [*METRICS, "my_norm", "my_other"]
+    assert dict(METRICS) == before and METRICS.own == ()
+    assert matrix.metrics.with_own([]) == METRICS
+    with pytest.raises(TypeError):
+        METRICS["my_norm"] = matrix.metrics["my_norm"]
+
+
+def test_two_matrices_with_a_metric_of_one_name_each_have_their_own(folder):
+    (folder / "vb_other.py").write_text(OWN.replace("prior variances", "volts"))
+    (folder / "other.toml").write_text(MATRIX.replace("vb_own:my_metric", "vb_other:my_metric"))
+    first, second = (load(folder / f"{name}.toml") for name in ("plugged", "other"))
+    sys.modules.pop("vb_other")
+    assert first.metrics["my_norm"].unit == "prior variances"
+    assert second.metrics["my_norm"].unit == "volts"
+    assert "my_norm" not in METRICS
+
+
+def ranked_by(name, unit, better):
+    """Rows of two configurations by a metric of one's own, and what that metric is."""
+    table = []
+    for config, level in (("base", 0.0), ("other", 1.0)):
+        for seed in range(10):
+            row = dict.fromkeys(COLUMNS, "") | {"standard_error": np.nan, "p_value": np.nan}
+            row |= {"matrix": name, "config": config, "seed": seed, "cell": f"{config}{seed}"}
+            row |= {"dataset": "mine", "split": "test", "status": "ok", "seconds": 1.0}
+            table.append(row | {"metric": "my_norm", "value": level + 0.01 * seed})
+    metric = Metric("my_norm", unit, better, 0.1, f"norm of {name}", "Mean square.", "me")
+    return pd.DataFrame(table, columns=[*COLUMNS]), metric
+
+
+def test_own_metrics_of_one_name_are_told_apart_in_one_process(tmp_path):
+    before = dict(METRICS)
+    for name, unit, better in (("first", "volts", "lower"), ("second", "amperes", "higher")):
+        rows, metric = ranked_by(name, unit, better)
+        write_rows(tmp_path / name / "rows.csv", rows)
+        remember(tmp_path / name, METRICS.with_own([metric]))
+    pages = [write_pages(tmp_path, name).read_text() for name in ("first", "second")]
+    assert "norm of first ↓ [volts]" in pages[0] and "norm of second" not in pages[0]
+    assert "norm of second ↑ [amperes]" in pages[1] and "norm of first" not in pages[1]
+    best = [page.split("### Ranking")[1].index("| base ") for page in pages]
+    worst = [page.split("### Ranking")[1].index("| other ") for page in pages]
+    assert best[0] < worst[0] and best[1] > worst[1]
+    assert write_pages(tmp_path, "first").read_text() == pages[0]
+    assert dict(METRICS) == before and METRICS.own == ()
+
+
+def test_a_report_imports_no_metric_and_claims_are_decided_by_what_was_kept(tmp_path):
+    rows, metric = ranked_by("plain", "volts", "lower")
+    write_rows(tmp_path / "plain" / "rows.csv", rows)
+    remember(tmp_path / "plain", METRICS.with_own([metric]))
+    (tmp_path / "plain" / "matrix.toml").write_text(
+        '[matrix]\nname = "plain"\nmetrics = ["nowhere_at_all:my_norm"]\n'
+        '[[claim]]\nid = "x"\nsays = "it is small"\nmetric = "my_norm"\nexpect = "less"\n'
+        "reference = 0.5\n"
+    )
+    write_pages(tmp_path, "plain")
+    assert "norm of plain" in (tmp_path / "plain-claims.md").read_text()
+    (tmp_path / "plain" / "metrics.json").write_text("[{")
+    assert "[plain](plain.md)" in write_index(tmp_path).read_text(), "a neighbour's damage"
 
 
 def test_a_metric_that_raises_fails_its_cells_and_names_itself(folder):

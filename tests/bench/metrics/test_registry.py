@@ -4,7 +4,7 @@ import re
 import numpy as np
 import pytest
 
-from bench.metrics.registry import METRICS, metric_named
+from bench.metrics.registry import METRICS
 
 DESIGNED = """
 rate, mutual_information, marginal_kl, marginal_kl_floor, marginal_kl_null, marginal_kl_excess,
@@ -51,7 +51,7 @@ def test_the_excess_has_a_direction_but_not_when_saturated():
 
 def test_unknown_names_list_the_known():
     with pytest.raises(ValueError, match="rate, mutual_information.*got 'kld'"):
-        metric_named("kld")
+        METRICS.named("kld")
 
 
 # The reasons given for the margins, recomputed.

@@ -3,10 +3,12 @@
 import pytest
 
 from bench.analysis.claims import Finding
+from bench.analysis.results import Results
+from bench.commands.report import write_pages
 from bench.matrix.language import Claim
-from bench.report.claims_page import answers, claims_page, findings, sentence
-from bench.report.page import write_pages
-from tests.bench.synthetic import synthetic_rows
+from bench.metrics.registry import METRICS
+from bench.report.claims_page import answers, claims_page, sentence
+from tests.bench.synthetic import paged, synthetic_rows
 
 MATRIX = """# Does it?
 [matrix]
@@ -33,38 +35,36 @@ reference = 0.1
 
 @pytest.fixture
 def results(tmp_path):
-    folder = tmp_path / "synthetic"
-    folder.mkdir()
-    (folder / "matrix.toml").write_text(MATRIX)
     rows = synthetic_rows()
     few = rows["config"].isin(["base", "latent_dim-3", "latent_dim-4"])
-    write_pages(tmp_path, "synthetic", "Does it?", rows[few])
+    paged(tmp_path, "synthetic", rows[few], MATRIX)
     return tmp_path
 
 
 def test_the_pages_of_a_matrix_with_claims(results):
     page = (results / "synthetic-claims.md").read_text()
-    found = findings(results / "synthetic")
-    assert [finding.verdict for finding in found] == ["refuted", "supported"]
+    findings = Results.read(results / "synthetic").findings
+    assert [finding.verdict for finding in findings] == ["refuted", "supported"]
     assert "Of 2 claims, 1 supported, 1 refuted." in page
     assert "### e-joint: more dimensions match better" in page
     assert "[synthetic-claims.md](synthetic-claims.md)" in (results / "synthetic.md").read_text()
     index = (results / "README.md").read_text()
     assert "### (e) With more latent dimensions" in index and "### (f)" in index
     assert "### (d)" not in index and "Other pages" not in index
-    assert sentence(found[0]) in page and sentence(found[0]) in index
+    assert sentence(findings[0]) in page and sentence(findings[0]) in index
 
 
 def test_the_same_rows_give_the_same_bytes(results):
     page = results / "synthetic-claims.md"
     before = page.read_bytes()
-    write_pages(results, "synthetic", "Does it?")
+    write_pages(results, "synthetic")
     assert page.read_bytes() == before
 
 
 def test_without_a_matrix_or_claims_there_is_no_page(results):
     (results / "synthetic" / "matrix.toml").write_text("nonsense")
-    assert findings(results / "synthetic") == [] and answers(results, ["synthetic"]) == []
+    damaged = Results.read(results / "synthetic")
+    assert damaged.findings == [] and answers([damaged]) == []
 
 
 def finding(expect="decreasing", effect=-0.2, reason="", seeds=10, **fields):
@@ -72,7 +72,9 @@ def finding(expect="decreasing", effect=-0.2, reason="", seeds=10, **fields):
     claim = Claim(**known | {"expect": expect, "margin": 0.05} | fields)
     numbers = {"effect": effect, "half_width": 0.05, "seeds": seeds, "p_value": 1e-9}
     names = {"configurations": ("a", "b"), "decisive": "b"}
-    return Finding(claim, "supported", **names, **numbers, p_holm=1e-9, reason=reason)
+    return Finding(
+        claim, METRICS[claim.metric], "supported", **names, **numbers, p_holm=1e-9, reason=reason
+    )
 
 
 @pytest.mark.parametrize(

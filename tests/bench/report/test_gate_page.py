@@ -2,7 +2,7 @@ from xml.etree import ElementTree
 
 from bench.analysis.gate import Comparison, compare
 from bench.report.gate_page import junit, line, page, sentence
-from tests.bench.test_gate import changed, draws
+from tests.bench.analysis.test_gate import changed, draws
 
 
 def found():
@@ -32,7 +32,14 @@ def test_junit_has_a_case_for_each_with_the_reason():
 
 def test_sentences_say_what_would_decide():
     known = {"config": "a", "metric": "elbo", "source": "", "split": "test"}
-    numbers = {"worsening": 0.4, "low": -0.1, "high": 0.7, "margin": 0.5, "test": "paired"}
+    numbers = {
+        "worsening": 0.4,
+        "low": -0.1,
+        "high": 0.7,
+        "margin": 0.5,
+        "unit": "nats per input",
+        "test": "paired",
+    }
     one = Comparison(**known, verdict="INCONCLUSIVE", **numbers, seeds=5, needed=12)
     assert "worse by 0.4 nats per input" in sentence(one)
     assert sentence(one).endswith("S = 5; about 12 seeds would decide")

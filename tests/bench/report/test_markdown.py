@@ -4,17 +4,17 @@ import re
 import numpy as np
 import pytest
 
-from bench.analysis.replicates import summarise
+from bench.analysis.replicates import measured_keys, summarise
+from bench.analysis.results import Results
+from bench.metrics.registry import METRICS
 from bench.report.markdown import (
     code,
     glossary,
     heading,
     markdown,
-    measured,
     metric_column,
     quantity,
     rank_text,
-    rankings,
 )
 from bench.rows import read_rows, write_rows
 from tests.bench.synthetic import SATURATED, synthetic_rows
@@ -25,6 +25,11 @@ def frame(tmp_path_factory):
     path = tmp_path_factory.mktemp("rows") / "rows.csv"
     write_rows(path, synthetic_rows())
     return read_rows(path)
+
+
+@pytest.fixture(scope="module")
+def results(frame):
+    return Results("m", frame)
 
 
 @pytest.mark.parametrize(
@@ -80,61 +85,61 @@ def test_numbers_in_tables_are_not_reformatted():
 
 
 def test_headings_show_direction_and_unit():
-    assert heading("marginal_kl_excess") == "excess KL ↓ [nats]"
-    assert heading("elbo") == "ELBO ↑ [nats per input]"
-    assert heading("marginal_kl") == "KL(q_N‖p) [nats]"
-    assert heading("mmd_test") == "MMD, p ≤ .05"
+    assert heading(METRICS["marginal_kl_excess"]) == "excess KL ↓ [nats]"
+    assert heading(METRICS["elbo"]) == "ELBO ↑ [nats per input]"
+    assert heading(METRICS["marginal_kl"]) == "KL(q_N‖p) [nats]"
+    assert heading(METRICS["mmd_test"]) == "MMD, p ≤ .05"
 
 
 def test_measured_knows_what_there_is(frame):
-    there = measured(frame)
-    assert ("rate", "train", "") in there and ("frechet", "test", "gmm") in there
-    assert ("frechet", "train", "gmm") not in there and ("iwae", "test", "") not in there
+    keys = measured_keys(frame, METRICS)
+    assert ("rate", "train", "") in keys and ("frechet", "test", "gmm") in keys
+    assert ("frechet", "train", "gmm") not in keys and ("iwae", "test", "") not in keys
     own = frame.assign(metric=frame["metric"].replace("rate", "my_metric"))
-    assert "my_metric" not in {metric for metric, *_ in measured(own)}
+    assert "my_metric" not in {metric for metric, *_ in measured_keys(own, METRICS)}
     undefined = frame.assign(value=frame["value"].mask(frame["metric"] == "rate"))
-    assert ("rate", "test", "") not in measured(undefined)
+    assert ("rate", "test", "") not in measured_keys(undefined, METRICS)
     infinite = frame.assign(value=frame["value"].mask(frame["metric"] == "mmd_test"))
-    assert ("mmd_test", "test", "") in measured(infinite), "a p-value is enough"
+    assert ("mmd_test", "test", "") in measured_keys(infinite, METRICS), "a p-value is enough"
 
 
-def test_columns_print_the_summary_and_set_the_tie_group_in_bold(frame):
-    column = metric_column(frame, "elbo", "test")
+def test_columns_print_the_summary_and_set_the_tie_group_in_bold(frame, results):
+    column = metric_column(results, "elbo", "test")
     board = summarise(frame, "elbo", "test")
     assert column["base"] == quantity(board["mean"]["base"], board["half_width"]["base"])
     assert [config for config, text in column.items() if text.startswith("**")] == ["latent_dim-32"]
-    level = metric_column(frame, "mmd_squared", "test")
-    assert rankings(frame, "mmd_squared", "test")["tie"].all()
+    level = metric_column(results, "mmd_squared", "test")
+    assert results.ranking("mmd_squared", "test")["tie"].all()
     assert not any("**" in text for text in level.values()), "all tied: nothing is bold"
-    assert not any("**" in text for text in metric_column(frame, "rate", "test").values())
+    assert not any("**" in text for text in metric_column(results, "rate", "test").values())
 
 
-def test_saturated_numbers_stand_in_brackets(frame):
-    column = metric_column(frame, "marginal_kl_excess", "train")
+def test_saturated_numbers_stand_in_brackets(results):
+    column = metric_column(results, "marginal_kl_excess", "train")
     assert {config for config, text in column.items() if text.startswith("[")} == SATURATED
-    counts = metric_column(frame, "marginal_kl_null_test", "train")
+    counts = metric_column(results, "marginal_kl_null_test", "train")
     assert counts["latent_dim-32"] == "[0 of 10]" and counts["latent_dim-6"] == "9 of 9"
-    assert metric_column(frame, "saturated", "train")["latent_dim-32"] == "10 of 10"
-    assert metric_column(frame, "saturated", "train")["base"] == "0 of 10"
+    assert metric_column(results, "saturated", "train")["latent_dim-32"] == "10 of 10"
+    assert metric_column(results, "saturated", "train")["base"] == "0 of 10"
 
 
-def test_rank_intervals_are_printed_short(frame):
-    board = rankings(frame, "elbo", "test")
+def test_rank_intervals_are_printed_short(results):
+    board = results.ranking("elbo", "test")
     assert rank_text(board, "latent_dim-32") == "1"
     assert rank_text(board, "base") == "8–9"
-    assert rank_text(rankings(frame, "marginal_kl_excess", "test"), "latent_dim-32") == "–"
+    assert rank_text(results.ranking("marginal_kl_excess", "test"), "latent_dim-32") == "–"
 
 
 def test_data_sets_are_ranked_apart(frame):
     import pandas as pd
 
     other = frame.assign(dataset="mnist5k", config=frame["config"] + "-m")
-    board = rankings(pd.concat([frame, other]), "elbo", "test")
+    board = Results("m", pd.concat([frame, other])).ranking("elbo", "test")
     assert len(board) == 24
     assert rank_text(board, "latent_dim-32") == rank_text(board, "latent_dim-32-m") == "1"
 
 
 def test_the_glossary_explains_what_it_is_asked_in_one_row_each():
-    lines = glossary(["elbo", "rate", "variance_law"]).splitlines()
+    lines = glossary(METRICS[name] for name in ("rate", "variance_law", "elbo")).splitlines()
     assert len(lines) == 5 and "rate R" in lines[2] and "ELBO" in lines[4]
     assert {len(re.findall(r"(?<!\\)\|", line)) for line in lines} == {5}

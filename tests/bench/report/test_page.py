@@ -10,14 +10,21 @@ from scipy.stats import norm
 from bench.analysis.comparison import ranking
 from bench.analysis.quantiles import SHARES
 from bench.analysis.replicates import summarise
+from bench.analysis.results import Results
+from bench.commands.report import write_index, write_pages
 from bench.metrics.registry import METRICS
-from bench.report import sections
+from bench.report import blocks, leaderboard, study_sections, study_tables
+from bench.report.answer import answer as answer_of
 from bench.report.markdown import heading, quantity
-from bench.report.page import answer, page, write_index, write_pages
+from bench.report.page import page
 from bench.rows import read_rows, write_rows
-from tests.bench.synthetic import INPUTS, synthetic_rows
+from tests.bench.synthetic import INPUTS, paged, synthetic_rows
 
-COMMENT = "Does the match improve with depth?\nCost: 2 minutes."
+COMMENT = "# Does the match improve with depth?\n# Cost: 2 minutes.\n"
+
+
+def answer(rows):
+    return answer_of(Results("synthetic", rows))
 
 
 def quilt_arrays():
@@ -39,7 +46,7 @@ def tree(folder):
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
     folder = tmp_path_factory.mktemp("results")
-    write_pages(folder, "synthetic", COMMENT, synthetic_rows(), quilt_arrays())
+    paged(folder, "synthetic", synthetic_rows(), COMMENT, quilt_arrays())
     return folder
 
 
@@ -63,17 +70,26 @@ def small(frame):
 
 @pytest.fixture
 def undrawn(monkeypatch):
-    for name in ("kl_parts", "metric_panels", "rank_plot", "save"):
-        monkeypatch.setattr(sections, name, lambda *_: None)
+    for module, name in (
+        (study_sections, "kl_parts"),
+        (study_sections, "metric_panels"),
+        (leaderboard, "rank_plot"),
+        (blocks, "png"),
+    ):
+        monkeypatch.setattr(module, name, lambda *_: b"")
 
 
-def compose(tmp_path, rows, comment=""):
+def compose(tmp_path, rows):
     write_rows(tmp_path / "edge" / "rows.csv", rows)
-    return page(tmp_path / "edge", comment)
+    return page(Results.read(tmp_path / "edge")).text
 
 
 def section(text, title):
     return re.split(r"^##+ ", text.split(title + "\n", 1)[1], maxsplit=1, flags=re.M)[0]
+
+
+def titled(name):
+    return heading(METRICS[name])
 
 
 def cells(text):
@@ -88,15 +104,15 @@ def cells(text):
 
 def test_pages_and_figures_are_rebuilt_byte_for_byte_from_the_files(results):
     before = tree(results)
-    assert len(before) == 2 + 2 + 9, "two pages, rows and arrays, nine figures"
-    write_pages(results, "synthetic", COMMENT)
+    assert len(before) == 2 + 3 + 9, "two pages, rows, matrix and arrays, nine figures"
+    write_pages(results, "synthetic")
     assert tree(results) == before
 
 
 def test_new_rows_change_the_page(tmp_path, undrawn, small):
-    path = write_pages(tmp_path, "one", COMMENT, small)
+    path = paged(tmp_path, "one", small, COMMENT)
     before = path.read_text()
-    write_pages(tmp_path, "one", COMMENT, small[small["seed"] < 9])
+    paged(tmp_path, "one", small[small["seed"] < 9])
     assert path.read_text() != before
 
 
@@ -150,8 +166,8 @@ def test_pictures_exist_and_are_linked_from_beside_the_folder(results, text):
 
 def test_the_leaderboard_holds_every_configuration_in_order(text, frame):
     heads, body = cells(section(text, "## Leaderboard"))
-    assert heads[:4] == ["configuration", "S", "failed", heading("marginal_kl_excess")]
-    board = ranking(frame, "marginal_kl_excess", "test")
+    assert heads[:4] == ["configuration", "S", "failed", titled("marginal_kl_excess")]
+    board = ranking(frame, METRICS["marginal_kl_excess"], "test")
     assert len(body) == 12 and len(board) == 8
     for row, (config, best) in zip(body, board.iterrows(), strict=False):
         assert row[0] == f"`{config}`" and row[1] == str(best["S"])
@@ -176,7 +192,7 @@ def test_saturated_configurations_are_marked_bracketed_unranked_and_explained(te
 def test_studies_show_both_splits_of_every_level(text, frame):
     heads, body = cells(section(text, "### Where the KL comes from"))
     names = ["rate", "mutual_information", "marginal_kl_floor", "marginal_kl", "marginal_kl_null"]
-    assert heads[:7] == ["latent_dim", "split", *map(heading, names)]
+    assert heads[:7] == ["latent_dim", "split", *map(titled, names)]
     assert [row[0].removesuffix(" †") for row in body[::2]] == ["2", "3", "4", "6", "8", "16", "32"]
     assert [row[1] for row in body] == ["test", "train"] * 7
     for split, row in zip(["test", "train"], body[6:8], strict=True):
@@ -188,13 +204,13 @@ def test_studies_show_both_splits_of_every_level(text, frame):
 
 def test_samples_are_listed_by_source(text):
     heads, body = cells(section(text, "### Samples by latent source"))
-    assert heads == ["latent_dim", "split", "source", heading("frechet"), heading("coverage")]
+    assert heads == ["latent_dim", "split", "source", titled("frechet"), titled("coverage")]
     assert [row[2] for row in body[:3]] == ["prior", "aggregate", "gmm"] and len(body) == 21
 
 
 def test_the_gauge_fix_has_its_own_table(text, frame):
     heads, body = cells(text.split("<summary>After the gauge fix</summary>")[1])
-    assert heads == ["latent_dim", "split", heading("rate"), heading("marginal_kl_excess")]
+    assert heads == ["latent_dim", "split", titled("rate"), titled("marginal_kl_excess")]
     assert len(body) == 14
     board = summarise(frame, "rate", "test", "gauge_fixed").loc["base"]
     assert body[0][2] == quantity(board["mean"], board["half_width"])
@@ -217,15 +233,22 @@ def test_absent_metrics_are_left_out(tmp_path, undrawn, frame, text):
     few = frame[~frame["metric"].isin(["frechet", "coverage", "elbo", "reconstruction"])]
     left = compose(tmp_path, few)
     assert "Samples" not in left and "Likelihood\n" not in left
-    assert "Where the KL comes from" in left and heading("elbo") not in left
+    assert "Where the KL comes from" in left and titled("elbo") not in left
 
 
 def test_every_metric_has_its_place_in_the_plan():
-    tables = {title: text.split() for title, text in sections._TABLES.items()}
-    assert set(tables.pop(sections._GAUGE)) <= set(METRICS)
+    tables = dict(study_tables.TABLES)
+    assert set(tables.pop(study_tables.GAUGE)) <= set(METRICS)
     assert sorted(name for names in tables.values() for name in names) == sorted(METRICS)
-    assert {name for name, _ in sections._HEADLINES} <= set(METRICS)
-    assert all(METRICS[name].better for name, _ in sections._HEADLINES)
+    headlines = leaderboard.headlines(METRICS)
+    assert {name for name, _ in headlines} <= set(METRICS)
+    assert all(METRICS[name].better for name, _ in headlines)
+
+
+def test_the_columns_are_explained_in_the_order_of_the_metrics(text):
+    symbols = [row[0] for row in cells(section(text, "### The columns"))[1]]
+    known = [metric.symbol.replace("|", r"\|") for metric in METRICS.values()]
+    assert len(symbols) > 10 and symbols == [symbol for symbol in known if symbol in symbols]
 
 
 def test_unknown_metrics_of_others_do_no_harm(tmp_path, undrawn, small):
@@ -359,8 +382,8 @@ def test_another_prior_has_no_excess_and_no_number_in_its_place(tmp_path, undraw
 
 
 def test_the_index_lists_every_matrix_and_the_other_pages(tmp_path, undrawn, small):
-    write_pages(tmp_path, "second", "", small)
-    write_pages(tmp_path, "first", "", dead(small))
+    paged(tmp_path, "second", small)
+    paged(tmp_path, "first", dead(small))
     (tmp_path / "validity.md").write_text("# Validity\n")
     (tmp_path / "scratch").mkdir()
     write_index(tmp_path)

@@ -8,6 +8,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from bench.analysis.replicates import t_interval
+from bench.analysis.results import Results
+from bench.commands.report import write_pages
 from bench.report.figures.samples import (
     _number,
     match_against_cost,
@@ -17,9 +19,9 @@ from bench.report.figures.samples import (
     witness,
 )
 from bench.report.markdown import quantity
-from bench.report.page import write_pages
 from bench.report.sample_sections import sample_section
 from bench.rows import COLUMNS, read_rows, write_rows
+from tests.bench.synthetic import paged
 
 SOURCES = {"prior": 0.20, "aggregate": 0.15, "gmm": 0.16, "reconstruction": 0.14, "floor": 0.0}
 
@@ -70,7 +72,7 @@ def pictures(names=("base", "latent_dim-8"), seed=0):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     results = tmp_path_factory.mktemp("results")
-    write_pages(results, "m", "", sample_rows(), pictures())
+    paged(results, "m", sample_rows(), arrays=pictures())
     return results
 
 
@@ -128,12 +130,15 @@ def test_the_page_is_rebuilt_from_the_files_byte_for_byte(folder):
 
 def test_few_seeds_are_said_and_rows_without_samples_have_no_section(tmp_path):
     write_rows(tmp_path / "rows.csv", sample_rows(2))
-    text = "\n".join(sample_section(read_rows(tmp_path / "rows.csv"), tmp_path))
+    text = "\n".join(
+        block if isinstance(block, str) else block.text
+        for block in sample_section(Results.read(tmp_path))
+    )
     assert "too few seeds for a claim" in text
     bare = sample_rows()
     bare = bare[bare["metric"] == "marginal_kl_excess"]
     write_rows(tmp_path / "rows.csv", bare)
-    assert sample_section(read_rows(tmp_path / "rows.csv"), tmp_path) == []
+    assert sample_section(Results.read(tmp_path)) == []
 
 
 def test_a_mosaic_holds_every_image_in_its_place():

@@ -1,15 +1,22 @@
 import numpy as np
 
+from bench.analysis.comparison import rankings
+from bench.metrics.registry import METRICS
 from bench.report.figures.ranks import rank_plot
-from bench.report.markdown import rankings
 from tests.bench.synthetic import synthetic_rows
+
+
+def plotted(frame, *names):
+    """The rank plot of the test split."""
+    panels = [(METRICS[name], "", rankings(frame, METRICS[name], "test")) for name in names]
+    return rank_plot(panels, list(frame["config"].unique()))
 
 
 def test_bars_are_the_rank_intervals_and_colours_the_tie_groups():
     frame = synthetic_rows(6)
-    figure = rank_plot(frame, [("marginal_kl_excess", ""), ("elbo", "")], "test")
+    figure = plotted(frame, "marginal_kl_excess", "elbo")
     for axes, metric in zip(figure.axes, ("marginal_kl_excess", "elbo"), strict=True):
-        board = rankings(frame, metric, "test")
+        board = rankings(frame, METRICS[metric], "test")
         bars = [s for c in axes.collections for s in c.get_segments()]
         spans = sorted((round(b[0, 0] + 0.3), round(b[1, 0] - 0.3)) for b in bars)
         assert spans == sorted(zip(board["rank_low"], board["rank_high"], strict=True))
@@ -25,7 +32,7 @@ def test_long_names_break_between_their_parts():
     frame = synthetic_rows(3)
     long = "latent_dim-8--prior-mixture-components-50--objective-beta-2"
     renamed = frame.assign(config=frame["config"].replace("latent_dim-8", long))
-    figure = rank_plot(renamed, [("elbo", "")], "test")
+    figure = plotted(renamed, "elbo")
     names = [text.get_text() for text in figure.axes[0].get_yticklabels()]
     assert long.replace("--", "--\n") in names
     assert "encoder_hidden-200-200-200" in names
@@ -34,6 +41,6 @@ def test_long_names_break_between_their_parts():
 def test_a_metric_that_ranks_nobody_has_no_panel():
     frame = synthetic_rows(3)
     nobody = frame[frame["metric"] != "elbo"]
-    figure = rank_plot(nobody, [("elbo", ""), ("marginal_kl_excess", "")], "test")
+    figure = plotted(nobody, "elbo", "marginal_kl_excess")
     (panel,) = figure.axes
     assert panel.get_title("left").startswith("excess KL")

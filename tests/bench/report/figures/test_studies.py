@@ -7,6 +7,7 @@ from matplotlib.container import BarContainer, ErrorbarContainer
 from matplotlib.figure import Figure
 
 from bench.analysis.replicates import saturated, summarise
+from bench.metrics.registry import METRICS
 from bench.report.figures.studies import kl_parts, levels, metric_panels
 from bench.report.figures.style import save
 from tests.bench.synthetic import INPUTS, LAYERS, SIZES, synthetic_frame
@@ -53,6 +54,10 @@ def test_levels_without_numbers_keep_the_order_of_the_rows(sizes):
 # Metrics against the varied factor
 
 
+def panels(rows, *names):
+    return metric_panels(rows, [METRICS[name] for name in names])
+
+
 def bars(axes, kind=ErrorbarContainer):
     return [one for one in axes.containers if isinstance(one, kind)]
 
@@ -60,7 +65,7 @@ def bars(axes, kind=ErrorbarContainer):
 def test_long_labels_break_between_words(sizes):
     label = "mixture components=50 spread=0.5 of, 200-200"
     named = sizes.assign(prior=sizes["latent_dim"].map(lambda d: label if d == 8 else "normal"))
-    for figure in (metric_panels(named, ["elbo"]), kl_parts(named)):
+    for figure in (panels(named, "elbo"), kl_parts(named)):
         axes = figure.axes[0]
         texts = [t.get_text() for t in [*axes.get_xticklabels(), *axes.get_yticklabels()]]
         (found,) = [text for text in texts if "mixture" in text]
@@ -69,7 +74,7 @@ def test_long_labels_break_between_words(sizes):
 
 
 def test_panels_show_means_intervals_and_every_seed(depths):
-    figure = metric_panels(depths, ["elbo", "rate"])
+    figure = panels(depths, "elbo", "rate")
     assert len(figure.axes) == 2
     axes = figure.axes[0]
     order = list(levels(depths))
@@ -87,7 +92,7 @@ def test_panels_show_means_intervals_and_every_seed(depths):
 
 
 def test_train_and_test_are_told_apart(sizes):
-    figure = metric_panels(sizes, ["rate"])
+    figure = panels(sizes, "rate")
     drawn = [one[0] for one in bars(figure.axes[0]) if len(one[0].get_ydata())]
     assert len({to_hex(line.get_color()) for line in drawn}) == 2
     assert len({line.get_marker() for line in drawn}) == 2
@@ -97,7 +102,7 @@ def test_train_and_test_are_told_apart(sizes):
 
 
 def test_saturated_configurations_are_hollow_where_it_matters(sizes):
-    excess, rate = metric_panels(sizes, ["marginal_kl_excess", "rate"]).axes
+    excess, rate = panels(sizes, "marginal_kl_excess", "rate").axes
     hollow = [one[0] for one in bars(excess) if one[0].get_markerfacecolor() == "white"]
     count = sum(len(line.get_ydata()) for line in hollow)
     assert count == sum(len(saturated(sizes, split)) for split in INPUTS) == 6
@@ -106,25 +111,25 @@ def test_saturated_configurations_are_hollow_where_it_matters(sizes):
 
 
 def test_geometric_levels_stand_on_a_log_axis_others_do_not(sizes, depths):
-    wide = metric_panels(sizes, ["rate"])
+    wide = panels(sizes, "rate")
     assert np.exp(wide.axes[0].get_xticks()) == pytest.approx(SIZES)
     assert "log scale" in wide.get_supxlabel()
     even = sizes[sizes["latent_dim"].isin([2, 4, 6, 8])]
-    flat = metric_panels(even, ["rate"])
+    flat = panels(even, "rate")
     assert flat.axes[0].get_xticks().tolist() == [2, 4, 6, 8]
     assert "log" not in flat.get_supxlabel()
-    assert metric_panels(depths, ["rate"]).axes[0].get_xticks().tolist() == list(range(6))
+    assert panels(depths, "rate").axes[0].get_xticks().tolist() == list(range(6))
 
 
 def test_the_value_of_a_match_is_drawn_only_where_there_is_one(sizes):
-    excess, rate = metric_panels(sizes, ["marginal_kl_excess", "rate"]).axes
+    excess, rate = panels(sizes, "marginal_kl_excess", "rate").axes
     assert [line.get_ydata()[0] for line in excess.lines if line.get_linestyle() == ":"] == [0]
     assert not [line for line in rate.lines if line.get_linestyle() == ":"]
 
 
 def test_one_split_alone_and_one_seed_can_be_drawn(sizes, tmp_path):
     half = sizes[(sizes["split"] != "train") & (sizes["seed"] == 0)]
-    figure = metric_panels(half, ["marginal_kl_excess", "rate", "elbo"])
+    figure = panels(half, "marginal_kl_excess", "rate", "elbo")
     save(figure, tmp_path / "half.png")
     assert len([one for one in bars(figure.axes[1]) if len(one[0].get_ydata())]) == 1
     save(kl_parts(half), tmp_path / "kl.png")

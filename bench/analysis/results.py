@@ -1,0 +1,174 @@
+"""The results of one matrix: read once, decided once, then only looked at.
+
+A report takes a `Results`. What follows from its rows alone is computed when it is first asked for
+and kept, so that the leaderboard, the tables, the figures and the index say the same.
+"""
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import pandas as pd
+
+from bench.analysis.arrays import read_arrays
+from bench.analysis.claims import Finding, decide
+from bench.analysis.comparison import rankings
+from bench.analysis.match import Match, match_of
+from bench.analysis.replicates import failures, measured_keys, saturated, summarise
+from bench.errors import MatrixError
+from bench.matrix.files import leading_comment, read
+from bench.matrix.language import Matrix, load
+from bench.metrics.registry import METRICS, Metrics, recall
+from bench.rows import read_rows
+
+__all__ = ["Results"]
+
+_Decided = TypeVar("_Decided")
+
+
+@dataclass(frozen=True, eq=False)
+class Results:
+    """What there is of one matrix, or of a part of its rows.
+
+    Attributes:
+        name: Of the matrix, and of its folder.
+        rows: Tidy rows.
+        comment: The question, cost and last result that the matrix file opens with.
+        matrix: The matrix with its claims; None where there is none or it cannot be read any more.
+        arrays: What figures are drawn from, see `bench.analysis.arrays`; None without a file.
+        metrics: Known metrics, the matrix's own among them.
+    """
+
+    name: str
+    rows: pd.DataFrame
+    comment: str = ""
+    matrix: Matrix | None = None
+    arrays: Mapping[str, np.ndarray] | None = None
+    metrics: Metrics = METRICS
+
+    @classmethod
+    def read(cls, folder: Path, *, whole: bool = True) -> "Results":
+        """Read the results of a matrix.
+
+        Own metrics are what ``metrics.json`` keeps of them: their modules are not imported.
+
+        Args:
+            folder: Holds ``rows.csv`` and, if a run wrote it, ``matrix.toml``, ``metrics.json`` and
+                ``arrays.npz``.
+            whole: Whether to read the arrays too, and to insist on readable own metrics; an index
+                of many matrices needs neither.
+
+        Returns:
+            The results.
+        """
+        metrics = recall(folder) if whole else _readable_metrics(folder)
+        comment, matrix = _matrix(folder / "matrix.toml", metrics)
+        return cls(
+            name=folder.name,
+            rows=read_rows(folder / "rows.csv"),
+            comment=comment,
+            matrix=matrix,
+            arrays=read_arrays(folder / "arrays.npz") if whole else None,
+            metrics=metrics,
+        )
+
+    def part(self, rows: pd.DataFrame) -> "Results":
+        """The same matrix with fewer rows."""
+        return replace(self, rows=rows)
+
+    @cached_property
+    def studies(self) -> dict[str, "Results"]:
+        """The part of every study, in the order of the rows; all rows where there is no study."""
+        named = self.rows["study"].map(lambda text: text.split("; "))
+        names = dict.fromkeys(study for studies in named for study in studies if study)
+        if not names and len(self.rows):
+            return {"all configurations": self}
+        return {
+            name: self.part(self.rows[[name in studies for studies in named]]) for name in names
+        }
+
+    @cached_property
+    def datasets(self) -> dict[str, "Results"]:
+        """The part of every data set, in the order of the rows."""
+        grouped = self.rows.groupby("dataset", sort=False)
+        return {str(data): self.part(rows) for data, rows in grouped}
+
+    @cached_property
+    def findings(self) -> list[Finding]:
+        """What the seeds say about each claim, in the order of the matrix."""
+        if self.matrix is None or not self.matrix.claims:
+            return []
+        base: dict[str | None, tuple[str, ...]] = {None: (self.matrix.configurations[0].name,)}
+        studies = base | {study.name: study.configurations for study in self.matrix.studies}
+        return decide(self.rows, self.matrix.claims, studies, self.metrics)
+
+    @cached_property
+    def matches(self) -> list[Match]:
+        """How many configurations match the prior, one decision for each data set."""
+        return [match_of(part.rows, data) for data, part in self.datasets.items()]
+
+    @cached_property
+    def failures(self) -> pd.DataFrame:
+        """One row for each cell without a result, as `bench.analysis.replicates.failures`."""
+        return failures(self.rows)
+
+    @cached_property
+    def cells(self) -> int:
+        """Pairs of a configuration and a seed."""
+        return len(self.rows.drop_duplicates(["config", "seed"]))
+
+    @cached_property
+    def configurations(self) -> list[str]:
+        """Names in the order of the rows."""
+        return [str(name) for name in self.rows["config"].unique()]
+
+    @cached_property
+    def measured_keys(self) -> set[tuple[str, str, str]]:
+        """Every (metric, split, source) with a value or p-value, of the known metrics."""
+        return measured_keys(self.rows, self.metrics)
+
+    def ranking(self, metric: str, split: str, source: str = "") -> pd.DataFrame:
+        """As `bench.analysis.comparison.rankings`, of a metric by its name."""
+        return self._once(rankings, self.metrics.named(metric), split, source)
+
+    def summary(self, metric: str, split: str, source: str = "") -> pd.DataFrame:
+        """As `bench.analysis.replicates.summarise`."""
+        return self._once(summarise, metric, split, source)
+
+    def saturated(self, split: str) -> list[str]:
+        """As `bench.analysis.replicates.saturated`."""
+        return self._once(saturated, split)
+
+    @cached_property
+    def _kept(self) -> dict[tuple[object, ...], Any]:
+        return {}
+
+    def _once(self, decided: Callable[..., _Decided], *arguments: object) -> _Decided:
+        key = (decided, *arguments)
+        if key not in self._kept:
+            self._kept[key] = decided(self.rows, *arguments)
+        kept: _Decided = self._kept[key]
+        return kept
+
+
+def _readable_metrics(folder: Path) -> Metrics:
+    """The known metrics of a folder that may be damaged."""
+    try:
+        return recall(folder)
+    except (ValueError, TypeError, KeyError):
+        return METRICS
+
+
+def _matrix(file: Path, metrics: Metrics) -> tuple[str, Matrix | None]:
+    """The comment of a matrix file, and the matrix, as far as they can be read."""
+    try:
+        matrix = load(file, metrics=metrics, own=metrics.own)
+    except MatrixError:
+        with suppress(MatrixError):
+            return leading_comment(read(file)), None
+        return "", None
+    return leading_comment(matrix.text), matrix

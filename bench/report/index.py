@@ -1,0 +1,43 @@
+"""The first page of a results folder: the question, and what every matrix answers."""
+
+from collections.abc import Iterable, Sequence
+
+from bench.analysis.results import Results
+from bench.report.answer import answer
+from bench.report.claims_page import answers
+from bench.report.markdown import markdown
+
+__all__ = ["index"]
+
+
+def index(matrices: Sequence[Results], pages: Iterable[str]) -> str:
+    """Compose ``README.md``: the answer of every matrix that has rows.
+
+    Args:
+        matrices: Results of every matrix in the folder.
+        pages: Names of all pages in the folder, without ``.md``.
+
+    Returns:
+        Markdown.
+    """
+    lines = [
+        [
+            f"[{results.name}]({results.name}.md)",
+            answer(results),
+            results.rows["config"].nunique(),
+            results.rows["seed"].nunique(),
+            len(results.failures),
+        ]
+        for results in matrices
+    ]
+    heads = ["matrix", "answer", "configurations", "seeds", "failed cells"]
+    blocks = ["# Results", "Does the aggregate posterior match its prior?"]
+    blocks.append(markdown(heads, lines, left=2) if lines else "No matrix has rows yet.")
+    if verdicts := answers(matrices):
+        blocks += ["## What the thread said, and what the seeds say", *verdicts]
+    names = [results.name for results in matrices]
+    listed = {"README", *names, *(f"{name}-claims" for name in names)}
+    if others := sorted(set(pages) - listed):
+        links = ", ".join(f"[{name}]({name}.md)" for name in others)
+        blocks.append(f"Other pages: {links}.")
+    return "\n\n".join(blocks) + "\n"

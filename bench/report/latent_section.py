@@ -1,0 +1,38 @@
+"""The section of the latent space: every two-dimensional posterior beside the prior."""
+
+from bench.analysis.results import Results
+from bench.report.blocks import Block, drawn
+from bench.report.figures.quilt import latent_quilt
+from bench.report.markdown import code
+from bench.run.record import KEPT
+
+__all__ = ["latent_section"]
+
+_QUILT = (
+    "Left: one z of each input's posterior, coloured and named by label. Middle: as many z of the "
+    "prior. Right: log-density of the aggregate posterior less that of the prior, red where q is "
+    "denser, blue where the prior samples and q does not (colours end at ± 3 nats). The circles "
+    "hold 50 % and 95 % of the prior."
+)
+
+
+def latent_section(results: Results) -> list[Block]:
+    """Show every two-dimensional posterior among the arrays.
+
+    Args:
+        results: Of one matrix.
+
+    Returns:
+        Blocks of Markdown and pictures; none without arrays.
+    """
+    arrays = results.arrays
+    if arrays is None:
+        return []
+    blocks: list[Block] = ["## The latent space", _QUILT]
+    for name in sorted(key.removesuffix("/mean") for key in arrays if key.endswith("/mean")):
+        mean, scale = arrays[f"{name}/mean"], arrays[f"{name}/scale"]
+        figure = latent_quilt(mean, scale, arrays.get(f"{name}/labels"))
+        some = f", {len(mean):,} random inputs" if len(mean) == KEPT else ""
+        picture = drawn(f"latent space of {name}", f"quilt-{name}.png", figure)
+        blocks += [f"{code(name)}{some}:", picture]
+    return blocks
