@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["MOST", "Encoded", "read"]
+__all__ = ["MOST", "Archive", "read_archive"]
 
 MOST = 1 << 27
 """Numbers that one array may hold: a gigabyte in float64, and the audit makes several copies."""
@@ -19,7 +19,7 @@ _WIDEST = 700  # a log variance, of a scale whose square is a number
 
 
 @dataclass(frozen=True)
-class Encoded:
+class Archive:
     """What a file held.
 
     Attributes:
@@ -39,7 +39,7 @@ class _Refused(ValueError):
     """What is wrong with a file that can be read."""
 
 
-def read(path: Path) -> Encoded:
+def read_archive(path: Path) -> Archive:
     """Read ``mean`` and ``scale`` or ``logvar``, and their ``heldout_`` counterparts, or ``z``.
 
     Names, types and sizes are checked before any data is read.
@@ -53,7 +53,7 @@ def read(path: Path) -> Encoded:
     Raises:
         ValueError: for a file that is no such archive, is too large, or lacks what is needed.
     """
-    return _encoded(_arrays(path))
+    return _archive(_arrays(path))
 
 
 def _arrays(path: Path) -> dict[str, Tensor]:
@@ -120,7 +120,7 @@ def _numbers(name: str, array: np.ndarray) -> Tensor:
     return values
 
 
-def _encoded(arrays: dict[str, Tensor]) -> Encoded:
+def _archive(arrays: dict[str, Tensor]) -> Archive:
     swapped = tuple(
         f"{name} has shape {tuple(values.shape)}, fewer inputs than dimensions: are its axes "
         "swapped?"
@@ -131,10 +131,10 @@ def _encoded(arrays: dict[str, Tensor]) -> Encoded:
         if len(arrays) > 1:
             others = ", ".join(name for name in arrays if name != "z")
             raise ValueError(f"expected z alone, or posteriors without it, got z and {others}")
-        return Encoded(None, z=arrays["z"], warnings=swapped)
+        return Archive(None, z=arrays["z"], warnings=swapped)
     train = _pair(arrays, "")
     given = any(name.startswith("heldout_") for name in arrays)
-    return Encoded(train, _pair(arrays, "heldout_") if given else None, warnings=swapped)
+    return Archive(train, _pair(arrays, "heldout_") if given else None, warnings=swapped)
 
 
 def _pair(arrays: dict[str, Tensor], prefix: str) -> tuple[Tensor, Tensor]:

@@ -19,7 +19,7 @@ from rich.progress import (
 )
 from rich.progress import Progress as Bar
 
-from bench.audit import archive
+from bench.audit.archive import Archive, read_archive
 from vaelib import audit, audit_samples
 from vaelib.audits.answers import Finding, Moments, findings
 from vaelib.audits.audit import Measurement, Progress
@@ -36,27 +36,27 @@ class Audited:
     """One audit.
 
     Attributes:
-        encoded: what the file held.
+        archive: what the file held.
         prior: name of the prior.
         rows: the measurements.
-        found: the answers; none for priors other than N(0, I).
+        answers: to the plain questions; none for priors other than N(0, I).
         threads: of torch that were used.
         seconds: wall time.
     """
 
-    encoded: archive.Encoded
+    archive: Archive
     prior: str
     rows: list[Measurement]
-    found: list[Finding] = field(default_factory=list)
+    answers: list[Finding] = field(default_factory=list)
     threads: int = 1
     seconds: float = math.nan
 
     @property
-    def parts(self) -> dict[str, tuple[torch.Tensor, torch.Tensor] | torch.Tensor]:
+    def splits(self) -> dict[str, tuple[torch.Tensor, torch.Tensor] | torch.Tensor]:
         """Split -> its (mean, scale), or z."""
-        if self.encoded.z is not None:
-            return {"sample": self.encoded.z}
-        pairs = {"train": self.encoded.train, "test": self.encoded.heldout}
+        if self.archive.z is not None:
+            return {"sample": self.archive.z}
+        pairs = {"train": self.archive.train, "test": self.archive.heldout}
         return {split: pair for split, pair in pairs.items() if pair is not None}
 
 
@@ -79,7 +79,7 @@ def audit_file(
     Simulated nulls of the tests, which depend on n and D alone, are kept in the data folder.
 
     Args:
-        path: an .npz, see :mod:`bench.audit.archive`.
+        path: an .npz, see `bench.audit.archive`.
         prior: a name of ``vaelib.priors.PRIORS``.
         console: where warnings and, on a terminal, progress go: standard error.
         threads: of torch; below 5,000 inputs, where more cost more than they give, one is used.
@@ -89,24 +89,24 @@ def audit_file(
         The audit.
     """
     start = time.perf_counter()
-    encoded = archive.read(path)
-    count = threads if always or _inputs(encoded) > _FEW else 1
-    for warning in encoded.warnings:
+    archive = read_archive(path)
+    count = threads if always or _inputs(archive) > _FEW else 1
+    for warning in archive.warnings:
         console.print(f"warning: {warning}", markup=False)
     null = NormalNull(folder=_cache(console))
     with _threads(count), _progress(console) as progress:
-        if encoded.train is None:
-            z = encoded.z
+        if archive.train is None:
+            z = archive.z
             assert z is not None
             rows = audit_samples(z, prior, null=null, progress=progress)
             moments = {"sample": Moments.of_sample(z)}
         else:
-            rows = audit(*encoded.train, prior, encoded.heldout, null=null, progress=progress)
-            moments = {"train": Moments.of(*encoded.train)}
-            if encoded.heldout is not None:
-                moments["test"] = Moments.of(*encoded.heldout)
-    found = findings(rows, moments) if prior == "normal" else []
-    return Audited(encoded, prior, rows, found, count, time.perf_counter() - start)
+            rows = audit(*archive.train, prior, archive.heldout, null=null, progress=progress)
+            moments = {"train": Moments.of(*archive.train)}
+            if archive.heldout is not None:
+                moments["test"] = Moments.of(*archive.heldout)
+    answers = findings(rows, moments) if prior == "normal" else []
+    return Audited(archive, prior, rows, answers, count, time.perf_counter() - start)
 
 
 def _cache(console: Console) -> Path | None:
@@ -116,13 +116,13 @@ def _cache(console: Console) -> Path | None:
         folder.mkdir(parents=True, exist_ok=True)
     if os.access(folder, os.W_OK):
         return folder
-    said = f"warning: cannot write to {folder}: nulls are simulated anew; set VAEBENCH_CACHE"
-    console.print(said, markup=False)
+    warning = f"warning: cannot write to {folder}: nulls are simulated anew; set VAEBENCH_CACHE"
+    console.print(warning, markup=False)
     return None
 
 
-def _inputs(encoded: archive.Encoded) -> int:
-    return max(len(part) for part in (encoded.z, *(encoded.train or ())) if part is not None)
+def _inputs(archive: Archive) -> int:
+    return max(len(part) for part in (archive.z, *(archive.train or ())) if part is not None)
 
 
 @contextmanager

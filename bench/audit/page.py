@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from bench.analysis.quantiles import SHARES, marginal_quantiles
 from bench.audit.audit import Audited
 from bench.audit.text import answer_cells, headline, measured_cells, note, title
+from bench.files import write_atomically
 from bench.metrics.registry import METRICS
 from bench.report.figures.quantiles import quantile_plot
 from bench.report.figures.quilt import latent_quilt
@@ -42,11 +43,10 @@ def write_report(folder: Path, audited: Audited, name: str) -> Path:
     Returns:
         The path of the page.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     figures = {}
     quantiles = {}
     who = "each input"
-    for split, part in audited.parts.items():
+    for split, part in audited.splits.items():
         if isinstance(part, torch.Tensor):
             quantiles[split] = np.quantile(part.numpy(), SHARES, axis=0).T
             continue
@@ -60,7 +60,7 @@ def write_report(folder: Path, audited: Audited, name: str) -> Path:
     what = "Quantiles of every dimension less those of N(0, 1): level is a match, a slope a wrong "
     what += f"scale, an S a wrong shape; of {who}"
     figures["quantiles"] = (what, quantile_plot(quantiles))
-    for split in audited.parts:
+    for split in audited.splits:
         mine = [
             r for r in audited.rows if r.split == split and not r.source and r.value is not None
         ]
@@ -70,7 +70,7 @@ def write_report(folder: Path, audited: Audited, name: str) -> Path:
         save(figure, folder / "figures" / f"{file}.png")
     shown = [(caption, f"figures/{file}.png") for file, (caption, _) in figures.items()]
     path = folder / "audit.md"
-    path.write_text(page(audited, name, shown), encoding="utf-8")
+    write_atomically(path, page(audited, name, shown).encode())
     return path
 
 
@@ -116,28 +116,28 @@ def page(audited: Audited, name: str, figures: Sequence[tuple[str, str]]) -> str
     Returns:
         Markdown; the same for the same file.
     """
-    parts = [f"# Audit of {name}", f"**{headline(audited)}**"]
-    if audited.found:
+    blocks = [f"# Audit of {name}", f"**{headline(audited)}**"]
+    if audited.answers:
         heads = ["question", "answer", "effect", "value", "95 % interval", "p-value"]
-        parts.append(markdown(heads, [answer_cells(one) for one in audited.found], left=3))
-        parts += [f"- **{one.question}**: {one.sentence}" for one in audited.found]
+        blocks.append(markdown(heads, [answer_cells(one) for one in audited.answers], left=3))
+        blocks += [f"- **{one.question}**: {one.sentence}" for one in audited.answers]
     for caption, path in figures:
-        parts.append(f"![{caption}]({path})\n\n*{caption}*")
-    for split in audited.parts:
+        blocks.append(f"![{caption}]({path})\n\n*{caption}*")
+    for split in audited.splits:
         mine = [
             [*measured_cells(row), note(audited, row)] for row in audited.rows if row.split == split
         ]
-        parts.append(f"## {title(audited, split)}")
-        parts.append(markdown(["metric", "value", "p-value", "unit", "message"], mine))
-    parts += [
+        blocks.append(f"## {title(audited, split)}")
+        blocks.append(markdown(["metric", "value", "p-value", "unit", "message"], mine))
+    blocks += [
         "## How to read this",
         "± is half a 95 % Monte Carlo interval, at these inputs; intervals of the answers are over "
         "inputs. Margins: `vaelib/audits/answers.py`.",
         _glossary({row.metric for row in audited.rows}),
     ]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(blocks) + "\n"
 
 
 def _glossary(names: Collection[str]) -> str:
-    body = [[m.name, m.summary, m.reference] for m in METRICS.values() if m.name in names]
-    return markdown(["metric", "what it is", "from"], body, left=3)
+    lines = [[m.name, m.summary, m.reference] for m in METRICS.values() if m.name in names]
+    return markdown(["metric", "what it is", "from"], lines, left=3)

@@ -7,9 +7,10 @@ from typing import Any
 import torch
 from rich.console import Console
 
+from bench.analysis.replicates import SPLITS
 from bench.audit.audit import Audited
 from bench.metrics.registry import METRICS
-from bench.report.markdown import SPLITS, quantity
+from bench.report.markdown import quantity
 from bench.report.terminal import table
 from vaelib.audits.answers import Finding
 from vaelib.audits.audit import CLASSIFIED, KERNEL_ROWS, TEST_ROWS, Measurement
@@ -42,22 +43,23 @@ def show(audited: Audited, console: Console) -> None:
         console: standard output.
     """
     _say(console, headline(audited), style="bold")
-    if audited.found:
+    if audited.answers:
         heads = ["question", "answer", "effect (95 % interval)", "p-value"]
-        console.print(table(heads, map(_short, audited.found)))
-        for one in audited.found:
-            _say(console, f"{one.question}{':' * (one.question[-1] != '?')} {one.sentence}")
+        console.print(table(heads, map(_short, audited.answers)))
+        for one in audited.answers:
+            colon = "" if one.question.endswith("?") else ":"
+            _say(console, f"{one.question}{colon} {one.sentence}")
     for split in (*SPLITS, "sample"):
         mine = [row for row in audited.rows if row.split == split]
         if mine:
-            there = [measured_cells(row) for row in mine if row.value is not None]
-            body = [[name, _with_unit(value, unit), p] for name, value, p, unit in there]
+            measured = [measured_cells(row) for row in mine if row.value is not None]
+            lines = [[name, _with_unit(value, unit), p] for name, value, p, unit in measured]
             heads = ["metric", "value", "p-value"]
-            console.print(table(heads, body, title=title(audited, split)))
+            console.print(table(heads, lines, title=title(audited, split)))
             for text, names in _notes(audited, mine).items():
                 _say(console, f"{', '.join(names)}: {text}")
-    took = f"{audited.seconds:.1f} s on {audited.threads} thread{'s' * (audited.threads > 1)}"
-    _say(console, took)
+    threads = f"{audited.threads} thread" + ("s" if audited.threads > 1 else "")
+    _say(console, f"{audited.seconds:.1f} s on {threads}")
 
 
 def _say(console: Console, text: str, style: str = "") -> None:
@@ -87,15 +89,15 @@ def _notes(audited: Audited, rows: Sequence[Measurement]) -> dict[str, list[str]
 
 def headline(audited: Audited) -> str:
     """The question and its answer, in one line."""
-    if not audited.found:
+    if not audited.answers:
         return f"Against {audited.prior}: numbers only; plain answers are given for N(0, I)."
-    one = audited.found[-2]
+    one = audited.answers[-2]
     return f"May I sample from N(0, I)? {one.verdict.upper()}. {one.sentence}"
 
 
 def _size(audited: Audited, split: str) -> tuple[int, int]:
     """N and D."""
-    part = audited.parts[split]
+    part = audited.splits[split]
     n, dimensions = (part if isinstance(part, torch.Tensor) else part[0]).shape
     return n, dimensions
 

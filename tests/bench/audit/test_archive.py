@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from bench.audit.archive import read
+from bench.audit.archive import read_archive
 
 MEAN = np.random.default_rng(0).standard_normal((200, 2))
 SCALE = np.full((200, 2), 0.6)
@@ -18,7 +18,7 @@ def saved(path, **arrays):
 @pytest.mark.parametrize("dtype", [np.float16, ">f4", np.float64, np.int32])
 def test_any_numbers_are_read_in_float64(dtype, tmp_path):
     z = (4 * MEAN).astype(dtype)
-    found = read(saved(tmp_path / "z.npz", z=z)).z
+    found = read_archive(saved(tmp_path / "z.npz", z=z)).z
     assert found.dtype == torch.float64
     np.testing.assert_array_equal(found, z.astype(np.float64))
 
@@ -28,7 +28,7 @@ def test_posteriors_are_read_in_float64(save, tmp_path):
     path = tmp_path / "p.npz"
     save(path, mean=MEAN.astype(np.float32), logvar=2 * np.log(SCALE), heldout_mean=MEAN[:50],
          heldout_scale=SCALE[:50])  # fmt: skip
-    found = read(path)
+    found = read_archive(path)
     assert found.train[0].dtype == torch.float64
     np.testing.assert_allclose(found.train[1], SCALE)
     np.testing.assert_array_equal(found.heldout[0], MEAN[:50])
@@ -37,14 +37,14 @@ def test_posteriors_are_read_in_float64(save, tmp_path):
 
 
 def test_bare_latents_are_read(tmp_path):
-    found = read(saved(tmp_path / "z.npz", z=MEAN))
+    found = read_archive(saved(tmp_path / "z.npz", z=MEAN))
     assert found.train is None
     assert found.heldout is None
     np.testing.assert_array_equal(found.z, MEAN)
 
 
 def test_swapped_axes_are_warned_of(tmp_path):
-    found = read(saved(tmp_path / "p.npz", mean=MEAN.T, scale=SCALE.T))
+    found = read_archive(saved(tmp_path / "p.npz", mean=MEAN.T, scale=SCALE.T))
     assert found.warnings == (
         "mean has shape (2, 200), fewer inputs than dimensions: are its axes swapped?",
     )
@@ -83,7 +83,7 @@ NAN[[3, 5, 7, 8, 9, 199], 1] = np.nan
 )
 def test_bad_arrays_are_refused(arrays, message, tmp_path):
     with pytest.raises(ValueError, match=message):
-        read(saved(tmp_path / "p.npz", **arrays))
+        read_archive(saved(tmp_path / "p.npz", **arrays))
 
 
 class Trap:
@@ -94,7 +94,7 @@ class Trap:
 def test_pickled_objects_are_never_loaded(tmp_path):
     mean = np.array([[Trap(), 1]] * 200, dtype=object)
     with pytest.raises(ValueError, match="mean holds pickled objects, which are never loaded"):
-        read(saved(tmp_path / "p.npz", mean=mean, scale=SCALE))
+        read_archive(saved(tmp_path / "p.npz", mean=mean, scale=SCALE))
 
 
 @pytest.mark.parametrize(
@@ -109,16 +109,16 @@ def test_other_files_are_refused(content, message, tmp_path):
     path = tmp_path / "p.npz"
     path.write_bytes(content)
     with pytest.raises(ValueError, match=message):
-        read(path)
+        read_archive(path)
 
 
 def test_a_single_array_a_folder_and_nothing_are_refused(tmp_path):
     np.save(tmp_path / "p.npy", MEAN)
     with pytest.raises(ValueError, match="save with np.savez"):
-        read(tmp_path / "p.npy")
+        read_archive(tmp_path / "p.npy")
     for path in (tmp_path, tmp_path / "nowhere.npz"):
         with pytest.raises(ValueError, match="expected a readable .npz file"):
-            read(path)
+            read_archive(path)
 
 
 def test_text_inside_an_archive_is_refused(tmp_path):
@@ -126,14 +126,14 @@ def test_text_inside_an_archive_is_refused(tmp_path):
     with zipfile.ZipFile(path, "w") as file:
         file.writestr("mean.npy", "0.1, 0.2")
     with pytest.raises(ValueError, match="magic string"):
-        read(path)
+        read_archive(path)
 
 
 def test_a_cut_archive_is_refused(tmp_path):
     path = saved(tmp_path / "p.npz", mean=MEAN, scale=SCALE)
     path.write_bytes(path.read_bytes()[:-200])
     with pytest.raises(ValueError, match="expected an .npz archive"):
-        read(path)
+        read_archive(path)
 
 
 def test_ten_gigabytes_are_refused_before_they_are_read(tmp_path):
@@ -146,7 +146,7 @@ def test_ten_gigabytes_are_refused_before_they_are_read(tmp_path):
     assert path.stat().st_size > size
     assert path.stat().st_blocks < 1000
     with pytest.raises(ValueError, match=r"z has shape \(156250000, 16\), 2,500,000,000 numbers"):
-        read(path)
+        read_archive(path)
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_archives_that_numpy_does_not_write_are_refused(offset, byte, message, t
         content[6] |= 1
     path.write_bytes(content)
     with pytest.raises(ValueError, match=f"^expected a readable .npz file, {message}"):
-        read(path)
+        read_archive(path)
 
 
 def test_a_header_that_promises_more_than_there_is_is_refused(tmp_path):
@@ -175,4 +175,4 @@ def test_a_header_that_promises_more_than_there_is_is_refused(tmp_path):
         np.lib.format.write_array_header_1_0(member, header)
         member.write(MEAN.tobytes())
     with pytest.raises(ValueError, match="got: EOF: reading array data, expected 4800 bytes got"):
-        read(path)
+        read_archive(path)
