@@ -1,6 +1,6 @@
 """Of the aggregate posterior and its prior."""
 
-from bench.metrics.metric import Metric
+from bench.metrics.metric import Metric, Table
 
 __all__ = ["MATCH"]
 
@@ -13,6 +13,8 @@ MATCH = [
         "rate R",
         "Mean KL(q(z|x)‖p) over the inputs: the KL term of the ELBO.",
         "Hoffman & Johnson 2016; Alemi et al. 2018",
+        table=Table.KL,
+        place=0,
     ),
     Metric(
         "mutual_information",
@@ -22,6 +24,8 @@ MATCH = [
         "I(n; z)",
         "Information that z holds about which of the N inputs it encodes; at most log N.",
         "Hoffman & Johnson 2016; bounds: Kolchinsky & Tracey 2017",
+        table=Table.KL,
+        place=1,
     ),
     Metric(
         "marginal_kl",
@@ -32,6 +36,8 @@ MATCH = [
         "KL from the aggregate posterior of N inputs to the prior, equal to R - I; at least "
         "R - log N for any encoder, hence never compared between configurations.",
         "Hoffman & Johnson 2016",
+        table=Table.KL,
+        place=3,
     ),
     Metric(
         "marginal_kl_floor",
@@ -42,6 +48,8 @@ MATCH = [
         "What the joint KL cannot fall below with N inputs, since I(n; z) <= log N; 0 where that "
         "says nothing.",
         "Hoffman & Johnson 2016; McAllester & Stratos 2020",
+        table=Table.KL,
+        place=2,
     ),
     Metric(
         "marginal_kl_null",
@@ -52,6 +60,8 @@ MATCH = [
         "Mean KL(q_N‖p) of matched encoders of the same N, D and scales, means redrawn from "
         "N(0, 1 - scale²): the part of the KL that finite N alone explains.",
         "vaebench, after Monte Carlo tests: Barnard 1963",
+        table=Table.KL,
+        place=4,
     ),
     Metric(
         "marginal_kl_excess",
@@ -64,6 +74,8 @@ MATCH = [
         "vaebench",
         needs_unsaturated=True,
         matched=0.0,
+        table=Table.KL,
+        place=5,
     ),
     Metric(
         "marginal_kl_loo",
@@ -74,6 +86,8 @@ MATCH = [
         "The same KL with each point's own component left out of the density: the lower end of "
         "the bracket around KL(q‖p), in expectation; may be negative.",
         "Burda et al. 2016b (bracketing); vaebench",
+        table=Table.KL,
+        place=7,
     ),
     Metric(
         "saturated",
@@ -83,6 +97,8 @@ MATCH = [
         "saturated",
         "1 where R > log N - 1: N inputs no longer resolve the joint KL.",
         "vaebench",
+        table=Table.KL,
+        place=8,
     ),
     Metric(
         "kl_per_dimension",
@@ -94,6 +110,8 @@ MATCH = [
         "Margin: that of a standard deviation 10 % off.",
         "Chen et al. 2018",
         matched=0.0,
+        table=Table.SHAPE,
+        place=0,
     ),
     Metric(
         "total_correlation",
@@ -103,6 +121,8 @@ MATCH = [
         "TC",
         "Dependence between the dimensions of q_N, KL(q_N‖∏ q_j); carries the finite-N floor.",
         "Watanabe 1960; Chen et al. 2018",
+        table=Table.SHAPE,
+        place=1,
     ),
     Metric(
         "moment_kl",
@@ -114,6 +134,8 @@ MATCH = [
         "for the excess KL.",
         "Kullback 1959",
         matched=0.0,
+        table=Table.SHAPE,
+        place=2,
     ),
     Metric(
         "negentropy",
@@ -124,6 +146,8 @@ MATCH = [
         "What remains of the KL beyond mean and covariance: the non-Gaussian shape of q_N; "
         "carries the finite-N floor.",
         "Comon 1994",
+        table=Table.SHAPE,
+        place=3,
     ),
     Metric(
         "second_moment",
@@ -134,6 +158,8 @@ MATCH = [
         "Mean squared norm of z under q_N per dimension: 1 under N(0, I), 2 under N(0, 2I).",
         "moments of N(0, I)",
         matched=1.0,
+        table=Table.SHAPE,
+        place=4,
     ),
     Metric(
         "excess_kurtosis",
@@ -144,6 +170,8 @@ MATCH = [
         "Mean over dimensions of the fourth standardised moment of q_j less 3: 0 for a normal.",
         "Pearson 1905",
         matched=0.0,
+        table=Table.SHAPE,
+        place=5,
     ),
     Metric(
         "variance_law",
@@ -155,6 +183,8 @@ MATCH = [
         "affine heads: how far training is from convergence.",
         "vaebench; linear case: Lucas et al. 2019",
         matched=0.0,
+        table=Table.SHAPE,
+        place=7,
     ),
     Metric(
         "active_units",
@@ -164,6 +194,8 @@ MATCH = [
         "active units",
         "Latent dimensions whose posterior mean varies over the inputs (variance above .01).",
         "Burda et al. 2016",
+        table=Table.SHAPE,
+        place=6,
     ),
     Metric(
         "mmd_squared",
@@ -176,6 +208,8 @@ MATCH = [
         "other priors; may be negative. Margin: a scale of 1.1 gives .0024 at D = 2.",
         "Gretton et al. 2012",
         matched=0.0,
+        table=Table.DISTANCES,
+        place=0,
     ),
     Metric(
         "hole_mass",
@@ -187,6 +221,8 @@ MATCH = [
         "held-out z: about .01 when matched. Margin: that value again.",
         "vaebench; holes: Rezende & Viola 2018",
         matched=0.01,
+        table=Table.DISTANCES,
+        place=1,
     ),
     Metric(
         "c2st_auc",
@@ -198,5 +234,7 @@ MATCH = [
         "Margin: one standard error at 400 against 400 points.",
         "Lopez-Paz & Oquab 2017",
         matched=0.5,
+        table=Table.DISTANCES,
+        place=2,
     ),
 ]

@@ -1,6 +1,6 @@
 """Of the data under the model."""
 
-from bench.metrics.metric import Metric
+from bench.metrics.metric import Metric, Table
 
 __all__ = ["LIKELIHOOD"]
 
@@ -13,6 +13,8 @@ LIKELIHOOD = [
         "ELBO",
         "Evidence lower bound at beta = 1. Margin: a likelihood ratio of 1.6 for each input.",
         "Kingma & Welling 2014",
+        table=Table.LIKELIHOOD,
+        place=0,
     ),
     Metric(
         "reconstruction",
@@ -22,6 +24,8 @@ LIKELIHOOD = [
         "reconstruction",
         "Expected log-likelihood E_q(z|x) log p(x|z), the negative distortion: ELBO = this - R.",
         "Kingma & Welling 2014; Alemi et al. 2018",
+        table=Table.LIKELIHOOD,
+        place=1,
     ),
     Metric(
         "iwae",
@@ -31,6 +35,8 @@ LIKELIHOOD = [
         "IWAE",
         "Importance-weighted bound on log p(x), tighter than the ELBO.",
         "Burda et al. 2016",
+        table=Table.LIKELIHOOD,
+        place=2,
     ),
     Metric(
         "bound_gap",
@@ -40,5 +46,7 @@ LIKELIHOOD = [
         "IWAE - ELBO",
         "What importance weighting gains: a lower estimate of the mean KL(q(z|x)‖p(z|x)).",
         "Burda et al. 2016; Cremer et al. 2018",
+        table=Table.LIKELIHOOD,
+        place=3,
     ),
 ]

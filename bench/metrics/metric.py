@@ -4,9 +4,22 @@ import importlib
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Literal
 
-__all__ = ["Metric", "metric_at"]
+__all__ = ["Metric", "Table", "metric_at"]
+
+
+class Table(StrEnum):
+    """The tables of a study, in the order of the page."""
+
+    KL = "Where the KL comes from"
+    LIKELIHOOD = "Likelihood"
+    SAMPLES = "Samples by latent source"
+    SHAPE = "Dimensions, moments and shape"
+    DISTANCES = "Distance between z of q and z of the prior"
+    TESTS = "Tests of q = p"
+    OWN = "Your own metrics"
 
 
 @dataclass(frozen=True)
@@ -26,6 +39,8 @@ class Metric:
         reference: Where the definition comes from.
         needs_unsaturated: Whether the number says nothing once the rate exceeds log N - 1.
         matched: The value where the aggregate posterior is the prior, if that is one number.
+        table: Where pages show it.
+        place: Its column there; those of one place keep the order in which they are listed.
         measure: Of a user's own metric: a `bench.metrics.own.Encoded` -> a number, a number and its
             standard error, or None where it is not defined.
     """
@@ -39,6 +54,8 @@ class Metric:
     reference: str
     needs_unsaturated: bool = False
     matched: float | None = None
+    table: Table = Table.OWN
+    place: int = 99
     measure: Callable[[Any], Any] | None = None
 
 

@@ -11,7 +11,7 @@ from bench.files import write_atomically
 from bench.metrics.latent_tests import TESTS
 from bench.metrics.latents import MATCH
 from bench.metrics.likelihood import LIKELIHOOD
-from bench.metrics.metric import Metric, metric_at
+from bench.metrics.metric import Metric, Table, metric_at
 from bench.metrics.samples import SAMPLES
 
 __all__ = [
@@ -162,6 +162,8 @@ def metric_problems(metric: object) -> Iterator[str]:
         yield f"margin must be positive or None, got {metric.margin!r}"
     if metric.better is not None and metric.margin is None:
         yield "a metric with a direction needs a margin: the largest difference without meaning"
+    if metric.table not in [table for table in Table if table != Table.SAMPLES]:
+        yield f"table must be a bench.metrics.metric.Table but SAMPLES, got {metric.table!r}"
     if not callable(metric.measure):
         yield f"measure must be a function of an Encoded, got {metric.measure!r}"
 

@@ -1,6 +1,6 @@
 """Of generated images."""
 
-from bench.metrics.metric import Metric
+from bench.metrics.metric import Metric, Table
 
 __all__ = ["SAMPLES"]
 
@@ -15,6 +15,7 @@ SAMPLES = [
         "covariance. Margin: the least variation between feature nets.",
         "Dowson & Landau 1982; Heusel et al. 2017; Chong & Forsyth 2020",
         matched=0.0,
+        table=Table.SAMPLES,
     ),
     Metric(
         "frechet_pca",
@@ -26,6 +27,7 @@ SAMPLES = [
         "needs no labels and no training. Margin: as for the Fréchet distance.",
         "Dowson & Landau 1982",
         matched=0.0,
+        table=Table.SAMPLES,
     ),
     Metric(
         "image_mmd",
@@ -36,6 +38,7 @@ SAMPLES = [
         "Unbiased squared MMD of image features, bandwidth frozen on real data; may be negative.",
         "Gretton et al. 2012; Bińkowski et al. 2018",
         matched=0.0,
+        table=Table.SAMPLES,
     ),
     Metric(
         "coverage",
@@ -45,6 +48,7 @@ SAMPLES = [
         "coverage",
         "Share of real images whose k-nearest-neighbour ball holds a generated one.",
         "Naeem et al. 2020",
+        table=Table.SAMPLES,
     ),
     Metric(
         "density",
@@ -54,6 +58,7 @@ SAMPLES = [
         "density",
         "Mean number of real k-nearest-neighbour balls around a generated image, over k.",
         "Naeem et al. 2020",
+        table=Table.SAMPLES,
     ),
     Metric(
         "precision",
@@ -63,6 +68,7 @@ SAMPLES = [
         "precision",
         "Share of generated images inside the estimated support of the real ones.",
         "Kynkäänniemi et al. 2019",
+        table=Table.SAMPLES,
     ),
     Metric(
         "recall",
@@ -72,6 +78,7 @@ SAMPLES = [
         "recall",
         "Share of real images inside the estimated support of the generated ones.",
         "Kynkäänniemi et al. 2019",
+        table=Table.SAMPLES,
     ),
     Metric(
         "image_auc",
@@ -82,6 +89,7 @@ SAMPLES = [
         "Held-out AUC of a classifier that tells generated from real features: .5 at best.",
         "Lopez-Paz & Oquab 2017",
         matched=0.5,
+        table=Table.SAMPLES,
     ),
     Metric(
         "authenticity",
@@ -92,5 +100,6 @@ SAMPLES = [
         "Share of generated images that are no closer to their nearest training image than that "
         "image's own nearest neighbour: low where the model memorises.",
         "Alaa et al. 2022",
+        table=Table.SAMPLES,
     ),
 ]

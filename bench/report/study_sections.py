@@ -8,12 +8,13 @@ import numpy as np
 
 from bench.analysis.replicates import FEW_SEEDS, SPLITS, TOO_FEW, varied_keys
 from bench.analysis.results import Results
+from bench.metrics.metric import Table
 from bench.report.blocks import Block, drawn
 from bench.report.figures.quantiles import quantile_plot
 from bench.report.figures.studies import kl_parts, levels, metric_panels
 from bench.report.leaderboard import DAGGER, NOTHING_RANKED, headlines
 from bench.report.markdown import markdown, quantity, rank_text
-from bench.report.study_tables import FOLDED, KL, TABLES, notes, study_table
+from bench.report.study_tables import FOLDED, notes, study_table, tables
 
 __all__ = ["study_section"]
 
@@ -43,8 +44,7 @@ def study_section(study: Results, name: str) -> list[Block]:
         figure = metric_panels(study.rows, [study.metrics[metric] for metric in panels])
         blocks.append(drawn(f"{name}: metrics against {varied}", f"{slug}.png", figure))
     blocks += _ranked(study, labels, varied)
-    own = [metric.name for metric in study.metrics.own]
-    for title, names in {**TABLES, "Your own metrics": own}.items():
+    for title, names in tables(study).items():
         table = study_table(study, title, names, labels, varied)
         if not table:
             continue
@@ -52,7 +52,7 @@ def study_section(study: Results, name: str) -> list[Block]:
             blocks += [f"<details><summary>{title}</summary>", table, "</details>"]
         else:
             blocks += [f"### {title}", table, *notes(study, names, labels)]
-        if title == KL:
+        if title == Table.KL:
             blocks += [DAGGER] if " †" in table else []
             if any(metric == "marginal_kl_null" for metric, *_ in keys):
                 text = f"{name}: raw KL, null and excess"

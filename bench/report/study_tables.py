@@ -4,38 +4,35 @@ from collections.abc import Mapping, Sequence
 
 from bench.analysis.replicates import SPLITS
 from bench.analysis.results import Results
-from bench.metrics.registry import OF_SAMPLES
+from bench.metrics.metric import Table
 from bench.report.markdown import heading, markdown, metric_column
 from vaelib.samples.options import SOURCES
 
-__all__ = ["FOLDED", "GAUGE", "KL", "TABLES", "notes", "study_table"]
+__all__ = ["FOLDED", "notes", "study_table", "tables"]
 
-KL, _SAMPLES, GAUGE = (
-    "Where the KL comes from",
-    "Samples by latent source",
-    "After the gauge fix",
-)
-TABLES: dict[str, Sequence[str]] = {
-    KL: (
-        "rate mutual_information marginal_kl_floor marginal_kl marginal_kl_null marginal_kl_excess "
-        "marginal_kl_null_test marginal_kl_loo saturated"
-    ).split(),
-    "Likelihood": "elbo reconstruction iwae bound_gap".split(),
-    _SAMPLES: OF_SAMPLES,
-    GAUGE: "rate marginal_kl marginal_kl_excess".split(),
-    "Dimensions, moments and shape": (
-        "kl_per_dimension total_correlation moment_kl negentropy second_moment excess_kurtosis "
-        "active_units variance_law"
-    ).split(),
-    "Distance between z of q and z of the prior": "mmd_squared hole_mass c2st_auc".split(),
-    "Tests of q = p": (
-        "mmd_test energy_test ksd_test likelihood_ratio_test henze_zirkler_test mardia_test "
-        "ks_test c2st_test"
-    ).split(),
-}
-"""Title of each table -> names of its metrics."""
-FOLDED = tuple(TABLES)[3:]
+GAUGE = "After the gauge fix"
+FOLDED = (GAUGE, Table.SHAPE, Table.DISTANCES, Table.TESTS)
 """Titles of the tables that a reader unfolds."""
+_RESCALED = "gauge_fixed"  # the source of what was measured after it
+
+
+def tables(study: Results) -> dict[str, list[str]]:
+    """Which metrics stand together.
+
+    Args:
+        study: The part of its configurations.
+
+    Returns:
+        Title of each table -> names of its metrics, both in the order of the page.
+    """
+    columns: dict[str, list[str]] = {}
+    for table in Table:
+        if table == Table.SHAPE:
+            rescaled = {name for name, _, source in study.measured_keys if source == _RESCALED}
+            columns[GAUGE] = [name for name in study.metrics if name in rescaled]
+        there = [metric for metric in study.metrics.values() if metric.table == table]
+        columns[table] = [metric.name for metric in sorted(there, key=lambda m: m.place)]
+    return columns
 
 
 def study_table(
@@ -53,9 +50,9 @@ def study_table(
     Returns:
         Markdown; empty without lines.
     """
-    keys, by_source = study.measured_keys, title == _SAMPLES
+    keys, by_source = study.measured_keys, title == Table.SAMPLES
     named = [source for source in SOURCES if source in set(study.rows["source"])]
-    sources = named if by_source else ["gauge_fixed"] if title == GAUGE else [""]
+    sources = named if by_source else [_RESCALED] if title == GAUGE else [""]
     places = [(split, source) for split in SPLITS for source in sources]
     shown = [name for name in metrics if any((name, *place) in keys for place in places)]
     columns = {place: [metric_column(study, name, *place) for name in shown] for place in places}
