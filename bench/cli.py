@@ -1,14 +1,12 @@
 """The command line: ``vaebench`` = ``python -m bench``."""
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bench.errors import UserError
+from bench.errors import UserError, unknown
 from bench.run.request import Request
 
 if TYPE_CHECKING:
@@ -71,16 +69,6 @@ def _console() -> "Console":
     from rich.console import Console
 
     return Console(soft_wrap=True, highlight=False)
-
-
-@contextmanager
-def _writing(folder: Path) -> Iterator[None]:
-    """Within the block what the file system refuses is one line about the folder."""
-    try:
-        yield
-    except OSError as error:
-        reason = error.strerror or error
-        raise UserError(f"cannot write to {folder}: {reason}; choose another folder") from error
 
 
 @app.command()
@@ -227,36 +215,13 @@ def audit(
 
     vaebench audit posterior.npz --json > rows.json
     """
-    import json
-
-    from rich.console import Console
-
-    from bench.errors import unknown
-
     if prior not in _UNTRAINED:
         raise UserError(unknown("--prior", f'prior "{prior}"', prior, _UNTRAINED))
-    from bench.audit import text
-    from bench.audit.audit import audit_file
-    from bench.run.resources import idle_cores
+    from bench.commands.audit import execute
 
-    aside = Console(stderr=True, soft_wrap=True)
-    if report is not None:
-        with _writing(report):
-            report.mkdir(parents=True, exist_ok=True)
-    try:
-        count = threads or idle_cores()
-        audited = audit_file(file, prior, aside, count, always=bool(threads))
-    except ValueError as error:
-        raise typer.BadParameter(f"{file}: {error}") from error
-    if as_json:
-        print(json.dumps(text.json_rows(audited), indent=1))
-    else:
-        text.show(audited, _console())
-    if report is not None:
-        from bench.audit.page import write_report
-
-        with _writing(report):
-            aside.print(str(write_report(report, audited, file.name)), markup=False)
+    raise typer.Exit(
+        execute(file, prior, _console(), as_json=as_json, report=report, threads=threads)
+    )
 
 
 @app.command()
@@ -278,24 +243,9 @@ def validate(
 
     Example: vaebench validate --quick
     """
-    from bench.calibration import run as calibration
-    from bench.calibration.page import write_validity
-    from bench.calibration.verdicts import summary
-    from bench.run.resources import cores
+    from bench.commands.validate import execute
 
-    workers = cores() if workers is None else workers
-    if workers < 1:
-        raise typer.BadParameter(f"--workers must be at least 1, got {workers}")
-    name = calibration.QUICK if quick else calibration.FULL
-    if not rebuild:
-        calibration.run(results, quick=quick, workers=workers, say=print)
-    elif not (results / name / "levels.csv").is_file():
-        message = f"expected tables in {results / name}, which are not there; leave --rebuild out"
-        raise typer.BadParameter(message)
-    print(write_validity(results, name))
-    count, text = summary(results / name)
-    print(text)
-    raise typer.Exit(int(count > 0))
+    raise typer.Exit(execute(results, quick=quick, workers=workers, rebuild=rebuild))
 
 
 @app.command("list")
@@ -309,18 +259,9 @@ def list_names(
 
     Example: vaebench list metrics
     """
-    from bench.errors import unknown
-    from bench.matrix.catalogue import KINDS, also, entries
-    from bench.report.terminal import table
+    from bench.commands.list import execute
 
-    if kind is not None and kind not in KINDS:
-        raise UserError(unknown("list", f'kind "{kind}"', kind, KINDS))
-    for name in [kind] if kind else KINDS:
-        body = [
-            [entry, said.summary + f"\nfrom {said.reference}" * bool(said.reference)]
-            for entry, said in entries(name).items()
-        ]
-        _console().print(table(["name", "what it is"], body, title=name, caption=also(name)))
+    raise typer.Exit(execute(kind, _console()))
 
 
 def main(arguments: list[str] | None = None) -> int:
