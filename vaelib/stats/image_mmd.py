@@ -15,9 +15,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from vaelib.numerics.gaussian_kernel import gaussian
 from vaelib.stats.checks import as_points
 from vaelib.stats.jackknife import GROUPS, Estimate, group_of, jackknife_error
-from vaelib.stats.kernels import cross_blocks, gaussian, median_bandwidth
+from vaelib.stats.kernels import cross_blocks, median_bandwidth
 
 __all__ = ["KernelReference", "image_mmd"]
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from vaelib.numerics.exp2 import BITS, powers_
+from vaelib.numerics.gaussian_kernel import gaussian
 from vaelib.stats.checks import as_points
 
 __all__ = [
@@ -20,7 +21,6 @@ __all__ = [
     "Kernel",
     "bandwidth_grid",
     "cross_blocks",
-    "gaussian",
     "inverse_multiquadric",
     "kernel_sums",
     "laplace",
@@ -38,19 +38,6 @@ BANDWIDTH_FACTORS = (0.25, 0.5, 1.0, 2.0, 4.0)
 _BLOCK = 1 << 16  # pairs in one block: half a megabyte
 _BLOCK_ELSEWHERE = 1 << 24  # on a GPU, where calls cost more than memory
 _FEWEST = 32  # rows of a block, even so: a product of fewer takes longer by its row
-
-
-def gaussian(squared: Tensor, bandwidth: float) -> Tensor:
-    """Gaussian kernel exp(-r² / (2 h²)).
-
-    Args:
-        squared: Squared distances r², any shape.
-        bandwidth: h, in the unit of the points.
-
-    Returns:
-        Kernel values in (0, 1], the shape of ``squared``.
-    """
-    return powers_(squared * (-0.5 * BITS / bandwidth**2))
 
 
 def inverse_multiquadric(squared: Tensor, bandwidth: float) -> Tensor:

@@ -22,8 +22,9 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from vaelib.numerics.gaussian_kernel import gaussian
 from vaelib.stats.checks import as_bandwidths, as_points
-from vaelib.stats.kernels import gaussian, inverse_multiquadric, pair_total, symmetric_blocks
+from vaelib.stats.kernels import inverse_multiquadric, pair_total, symmetric_blocks
 
 __all__ = ["STEIN_KERNELS", "SteinKernel", "gaussian_stein", "imq_stein", "ksd_squared"]
 

@@ -18,8 +18,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from vaelib.numerics.gaussian_kernel import gaussian
 from vaelib.stats.checks import as_bandwidths, as_pair
-from vaelib.stats.kernels import Kernel, gaussian, median_bandwidth, symmetric_blocks
+from vaelib.stats.kernels import Kernel, median_bandwidth, symmetric_blocks
 from vaelib.stats.nulls import Outcome, largest_standardized, p_value
 
 __all__ = ["energy_two_sample_test", "mmd_two_sample_test", "sliced_wasserstein"]

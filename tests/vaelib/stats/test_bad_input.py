@@ -275,10 +275,9 @@ ELSEWHERE = {
 }
 PARTS = {  # of the above: their arguments are checked by then, to the cost of a check per block
     *("as_bandwidths", "as_pair", "as_points", "check_least", "check_positive", "cross_blocks"),
-    *("gaussian", "gaussian_stein", "imq_stein", "inverse_multiquadric", "kernel_sums", "laplace"),
+    *("gaussian_stein", "imq_stein", "inverse_multiquadric", "kernel_sums", "laplace"),
     *("pair_total", "squared_distances", "symmetric_blocks"),
     *("binned_kl", "group_of", "jackknife_error", "mean_of"),
-    "mmd_squared_loss",  # of each training step
 }
 
 
