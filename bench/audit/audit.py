@@ -21,8 +21,8 @@ from rich.progress import Progress as Bar
 
 from bench.audit import archive
 from vaelib import audit, audit_samples
-from vaelib.audits.answers import Finding, Moments, findings
-from vaelib.audits.audit import Measurement, Progress
+from vaelib.audits.answers import Answer, Moments, answers_from
+from vaelib.audits.measurement import Measurement, Progress
 from vaelib.datasets import cache_folder, data_folder
 from vaelib.stats.nulls import NormalNull
 
@@ -39,7 +39,7 @@ class Audited:
         encoded: what the file held.
         prior: name of the prior.
         rows: the measurements.
-        found: the answers; none for priors other than N(0, I).
+        answers: to the questions; none for priors other than N(0, I).
         threads: of torch that were used.
         seconds: wall time.
     """
@@ -47,7 +47,7 @@ class Audited:
     encoded: archive.Encoded
     prior: str
     rows: list[Measurement]
-    found: list[Finding] = field(default_factory=list)
+    answers: list[Answer] = field(default_factory=list)
     threads: int = 1
     seconds: float = math.nan
 
@@ -105,8 +105,8 @@ def audit_file(
             moments = {"train": Moments.of(*encoded.train)}
             if encoded.heldout is not None:
                 moments["test"] = Moments.of(*encoded.heldout)
-    found = findings(rows, moments) if prior == "normal" else []
-    return Audited(encoded, prior, rows, found, count, time.perf_counter() - start)
+    answers = answers_from(rows, moments) if prior == "normal" else []
+    return Audited(encoded, prior, rows, answers, count, time.perf_counter() - start)
 
 
 def _cache(console: Console) -> Path | None:

@@ -117,10 +117,10 @@ def page(audited: Audited, name: str, figures: Sequence[tuple[str, str]]) -> str
         Markdown; the same for the same file.
     """
     parts = [f"# Audit of {name}", f"**{headline(audited)}**"]
-    if audited.found:
+    if audited.answers:
         heads = ["question", "answer", "effect", "value", "95 % interval", "p-value"]
-        parts.append(markdown(heads, [answer_cells(one) for one in audited.found], left=3))
-        parts += [f"- **{one.question}**: {one.sentence}" for one in audited.found]
+        parts.append(markdown(heads, [answer_cells(one) for one in audited.answers], left=3))
+        parts += [f"- **{one.question}**: {one.sentence}" for one in audited.answers]
     for caption, path in figures:
         parts.append(f"![{caption}]({path})\n\n*{caption}*")
     for split in audited.parts:

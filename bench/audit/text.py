@@ -11,18 +11,19 @@ from bench.audit.audit import Audited
 from bench.metrics.registry import METRICS
 from bench.report.markdown import SPLITS, quantity
 from bench.report.terminal import table
-from vaelib.audits.answers import Finding
-from vaelib.audits.audit import CLASSIFIED, KERNEL_ROWS, TEST_ROWS, Measurement
+from vaelib.audits.answers import Answer
+from vaelib.audits.measurement import Measurement
+from vaelib.audits.settings import DEFAULTS
 from vaelib.stats.goodness_of_fit import GOODNESS_OF_FIT_TESTS
 
 __all__ = ["answer_cells", "headline", "json_rows", "measured_cells", "note", "show", "title"]
 
 
 _SEEN = {
-    **dict.fromkeys(GOODNESS_OF_FIT_TESTS, TEST_ROWS),
-    "c2st_auc": CLASSIFIED,
-    "c2st_test": CLASSIFIED,
-    "mmd_squared": KERNEL_ROWS,
+    **dict.fromkeys(GOODNESS_OF_FIT_TESTS, DEFAULTS.test_rows),
+    "c2st_auc": DEFAULTS.classified,
+    "c2st_test": DEFAULTS.classified,
+    "mmd_squared": DEFAULTS.kernel_rows,
 }  # inputs at most
 
 
@@ -42,10 +43,10 @@ def show(audited: Audited, console: Console) -> None:
         console: standard output.
     """
     _say(console, headline(audited), style="bold")
-    if audited.found:
+    if audited.answers:
         heads = ["question", "answer", "effect (95 % interval)", "p-value"]
-        console.print(table(heads, map(_short, audited.found)))
-        for one in audited.found:
+        console.print(table(heads, map(_short, audited.answers)))
+        for one in audited.answers:
             _say(console, f"{one.question}{':' * (one.question[-1] != '?')} {one.sentence}")
     for split in (*SPLITS, "sample"):
         mine = [row for row in audited.rows if row.split == split]
@@ -87,9 +88,9 @@ def _notes(audited: Audited, rows: Sequence[Measurement]) -> dict[str, list[str]
 
 def headline(audited: Audited) -> str:
     """The question and its answer, in one line."""
-    if not audited.found:
+    if not audited.answers:
         return f"Against {audited.prior}: numbers only; plain answers are given for N(0, I)."
-    one = audited.found[-2]
+    one = audited.answers[-2]
     return f"May I sample from N(0, I)? {one.verdict.upper()}. {one.sentence}"
 
 
@@ -106,17 +107,19 @@ def title(audited: Audited, split: str) -> str:
     return f"{split}: {n:,} inputs, D = {dimensions}"
 
 
-def answer_cells(one: Finding) -> list[str]:
+def answer_cells(answer: Answer) -> list[str]:
     """One answer: question, verdict, effect, value, 95 % interval, p-value."""
-    value = "" if one.value is None else f"{one.value:.4g}"
-    interval = "" if one.interval is None else f"{one.interval[0]:.3g} to {one.interval[1]:.3g}"
-    p_value = "" if one.p_value is None else f"{one.p_value:.2g}"
-    return [one.question, one.verdict, one.effect, value, interval, p_value]
+    value = "" if answer.value is None else f"{answer.value:.4g}"
+    interval = (
+        "" if answer.interval is None else f"{answer.interval[0]:.3g} to {answer.interval[1]:.3g}"
+    )
+    p_value = "" if answer.p_value is None else f"{answer.p_value:.2g}"
+    return [answer.question, answer.verdict, answer.effect, value, interval, p_value]
 
 
-def _short(one: Finding) -> list[str]:
+def _short(answer: Answer) -> list[str]:
     """The same in four cells."""
-    question, verdict, effect, value, interval, p_value = answer_cells(one)
+    question, verdict, effect, value, interval, p_value = answer_cells(answer)
     words = [effect, value, f"({interval})" if interval else ""]
     return [question, verdict, " ".join(filter(None, words)), p_value]
 
