@@ -34,7 +34,7 @@ class Likelihood(nn.Module):
         data_shape: shape of one data point.
     """
 
-    stackable = True
+    replicable = True
 
     def __init__(self, data_shape: Sequence[int]) -> None:
         super().__init__()
@@ -245,7 +245,7 @@ class CalibratedGaussian(_Normal):
 
     def __init__(self, data_shape: Sequence[int]) -> None:
         super().__init__(data_shape)
-        # A parameter without gradient: buffers would keep replicates from training stacked.
+        # A parameter without gradient: buffers would keep replicates from training directly.
         self.log_scale = nn.Parameter(torch.zeros(()), requires_grad=False)
 
     def _log_scale(self, output: Tensor, x: Tensor) -> Tensor:

@@ -38,7 +38,7 @@ class VAE(nn.Module):
         Kingma and Welling, Auto-encoding variational Bayes, 2014.
     """
 
-    stackable = True
+    replicable = True
 
     def __init__(
         self,

@@ -4,7 +4,8 @@ An encoder maps data of shape (..., *data_shape) to the ``outputs`` numbers that
 posterior; a decoder maps latents (..., D) to the parameters of the likelihood, of shape
 (..., *data_shape). Keyword-only arguments are the options that a matrix may set.
 
-Networks marked ``stackable`` also run with stacked parameters, see ``vaelib.replicates``.
+Networks marked ``replicable`` also run with the parameters of replicates, see
+``vaelib.replicates``.
 """
 
 import math
@@ -35,7 +36,7 @@ class MLPEncoder(nn.Module):
         ValueError: for a hidden size below 1 or an unknown activation.
     """
 
-    stackable = True
+    replicable = True
 
     def __init__(
         self,
@@ -69,7 +70,7 @@ class MLPDecoder(nn.Module):
         ValueError: for a hidden size below 1 or an unknown activation.
     """
 
-    stackable = True
+    replicable = True
 
     def __init__(
         self,

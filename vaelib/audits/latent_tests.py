@@ -36,9 +36,9 @@ def panel(z: Tensor, prior: Prior, split: str, settings: AuditSettings) -> Itera
     few = z[order[: settings.test_rows]]
     if len(z) >= 8:
         many = z[order[: settings.classified]]
-        outcome = classifier_prior_test(many, prior.sample, generator=stream(f"c2st {split}", seed))
-        yield Measurement(split, "c2st_auc", outcome.statistic)
-        yield Measurement(split, "c2st_test", outcome.statistic, p_value=outcome.p_value)
+        result = classifier_prior_test(many, prior.sample, generator=stream(f"c2st {split}", seed))
+        yield Measurement(split, "c2st_auc", result.statistic)
+        yield Measurement(split, "c2st_test", result.statistic, p_value=result.p_value)
     tick()
     if len(z) < 2:
         return
@@ -51,13 +51,13 @@ def panel(z: Tensor, prior: Prior, split: str, settings: AuditSettings) -> Itera
     yield Measurement(split, "mmd_squared", float(squared))
     for metric, test in GOODNESS_OF_FIT_TESTS.items():
         try:
-            outcome = test(few, settings.null)
+            result = test(few, settings.null)
         except ValueError as error:
             yield Measurement(split, metric, None, message=str(error))
             continue
         finally:
             tick()
-        yield Measurement(split, metric, _finite(outcome.statistic), p_value=outcome.p_value)
+        yield Measurement(split, metric, _finite(result.statistic), p_value=result.p_value)
 
 
 def _against_draws(
@@ -67,8 +67,8 @@ def _against_draws(
     squared = mmd_squared_prior(z, prior.sample, stream(f"mmd_squared {split}", seed))
     yield Measurement(split, "mmd_squared", squared)
     for metric, test in PRIOR_TESTS.items():
-        outcome = test(few, prior.sample, stream(f"{metric} {split}", seed))
-        yield Measurement(split, metric, outcome.statistic, p_value=outcome.p_value)
+        result = test(few, prior.sample, stream(f"{metric} {split}", seed))
+        yield Measurement(split, metric, result.statistic, p_value=result.p_value)
 
 
 def _finite(value: float) -> float | None:

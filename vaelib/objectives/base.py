@@ -23,7 +23,7 @@ class Objective(nn.Module):
         priors: the kinds of prior it can train with.
     """
 
-    stackable = True
+    replicable = True
     draws = 1
     deterministic = False
     priors: tuple[type[Prior], ...] = (Prior,)

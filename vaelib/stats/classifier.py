@@ -39,7 +39,7 @@ from sklearn.preprocessing import FunctionTransformer, PolynomialFeatures, Stand
 from torch import Tensor
 
 from vaelib.stats.checks import as_pair, as_points
-from vaelib.stats.nulls import Outcome
+from vaelib.stats.nulls import SignificanceResult
 
 __all__ = ["classifier_prior_test", "classifier_test"]
 
@@ -48,7 +48,7 @@ _CENTERS = 200
 _EXACT = 20_000  # pairs up to which the exact Mann–Whitney law is computed
 
 
-def classifier_test(x: Tensor, y: Tensor, *, generator: torch.Generator) -> Outcome:
+def classifier_test(x: Tensor, y: Tensor, *, generator: torch.Generator) -> SignificanceResult:
     """Test equal distributions by the held-out AUC of a classifier.
 
     Args:
@@ -57,7 +57,7 @@ def classifier_test(x: Tensor, y: Tensor, *, generator: torch.Generator) -> Outc
         generator: Source of the split, of the features' centres, and of the order of equal scores.
 
     Returns:
-        The outcome; the statistic is the AUC, the p-value one-sided: exact up to 20,000 held-out
+        The result; the statistic is the AUC, the p-value one-sided: exact up to 20,000 held-out
         pairs, else by the normal approximation, whose error is below .001 if n, m >= 60.
 
     Raises:
@@ -81,7 +81,7 @@ def classifier_test(x: Tensor, y: Tensor, *, generator: torch.Generator) -> Outc
         method="exact" if pairs <= _EXACT else "asymptotic",
     )
     p = max(float(result.pvalue), np.finfo(np.float64).tiny)
-    return Outcome(float(result.statistic) / pairs, min(p, 1.0), 0)
+    return SignificanceResult(float(result.statistic) / pairs, min(p, 1.0), 0)
 
 
 def classifier_prior_test(
@@ -90,7 +90,7 @@ def classifier_prior_test(
     *,
     generator: torch.Generator,
     ratio: int = 4,
-) -> Outcome:
+) -> SignificanceResult:
     """Classifier test of points against a prior that can be sampled, drawn afresh.
 
     Args:
@@ -100,7 +100,7 @@ def classifier_prior_test(
         ratio: Prior draws per row of ``z``: they cost nothing and add power.
 
     Returns:
-        The outcome; the statistic is the AUC.
+        The result; the statistic is the AUC.
 
     Raises:
         ValueError: If ``z`` or the draws are bad, or ``ratio`` < 1.

@@ -1,4 +1,4 @@
-"""Null laws under N(0, I), simulated once, and the outcome of a test.
+"""Null laws under N(0, I), simulated once, and the result of a test.
 
 The prior is known, so a test of it needs no permutations: its statistic is computed on B samples
 of N(0, I), and the observed value is ranked among them. That takes longer than the test, depends
@@ -22,14 +22,14 @@ from torch import Tensor
 from vaelib.code_hash import code_hash
 from vaelib.stats.checks import check_least
 
-__all__ = ["NormalNull", "Outcome", "largest_standardized", "p_value"]
+__all__ = ["NormalNull", "SignificanceResult", "largest_standardized", "p_value"]
 
 _BATCH = 1 << 16  # pairs of rows in the draws that are computed together
 _MEMORY: dict[tuple[object, ...], Tensor] = {}
 
 
 @dataclass(frozen=True)
-class Outcome:
+class SignificanceResult:
     """What a test says.
 
     Attributes:

@@ -21,7 +21,7 @@ from torch import Tensor
 from vaelib.numerics.gaussian_kernel import gaussian
 from vaelib.stats.checks import as_bandwidths, as_pair
 from vaelib.stats.kernels import Kernel, median_bandwidth, symmetric_blocks
-from vaelib.stats.nulls import Outcome, largest_standardized, p_value
+from vaelib.stats.nulls import SignificanceResult, largest_standardized, p_value
 
 __all__ = ["energy_two_sample_test", "mmd_two_sample_test", "sliced_wasserstein"]
 
@@ -38,7 +38,7 @@ def mmd_two_sample_test(
     bandwidths: Sequence[float] | None = None,
     kernel: Kernel = gaussian,
     permutations: int = 200,
-) -> Outcome:
+) -> SignificanceResult:
     """Permutation test of equal distributions by the biased MMD².
 
     Args:
@@ -51,7 +51,7 @@ def mmd_two_sample_test(
         permutations: Number of permutations.
 
     Returns:
-        The outcome; the statistic is the largest MMD² over the bandwidths in standard deviations
+        The result; the statistic is the largest MMD² over the bandwidths in standard deviations
         of its permutations, and so it is for each permutation.
     """
     x, y = _two_sets(x, y)
@@ -63,7 +63,7 @@ def mmd_two_sample_test(
 
 def energy_two_sample_test(
     x: Tensor, y: Tensor, *, generator: torch.Generator, permutations: int = 200
-) -> Outcome:
+) -> SignificanceResult:
     """Permutation test of equal distributions by the energy distance.
 
     Args:
@@ -73,7 +73,7 @@ def energy_two_sample_test(
         permutations: Number of permutations.
 
     Returns:
-        The outcome; the statistic is the energy distance in standard deviations of its
+        The result; the statistic is the energy distance in standard deviations of its
         permutations.
     """
     x, y = _two_sets(x, y)
@@ -131,7 +131,7 @@ def _permutation_test(
     bandwidths: Sequence[float],
     permutations: int,
     generator: torch.Generator,
-) -> Outcome:
+) -> SignificanceResult:
     """Test equal distributions by the largest standardised wᵀ K w over all bandwidths."""
     if permutations < 19:
         raise ValueError(f"permutations must be at least 19 (p = .05 at best), got {permutations}")
@@ -143,7 +143,9 @@ def _permutation_test(
     forms = _quadratic_forms(kernel, bandwidths, pooled, weights)
     # The observed split is standardised like all others: none may stand out by that.
     statistic, values = largest_standardized(forms[0], forms, floor=_FLOOR)
-    return Outcome(statistic, p_value(statistic, values[1:], tolerance=_TIE), permutations)
+    return SignificanceResult(
+        statistic, p_value(statistic, values[1:], tolerance=_TIE), permutations
+    )
 
 
 def _quadratic_forms(

@@ -30,7 +30,7 @@ from vaelib.stats import (
     two_sample,
 )
 from vaelib.stats.goodness_of_fit import GOODNESS_OF_FIT_TESTS
-from vaelib.stats.nulls import NormalNull, Outcome
+from vaelib.stats.nulls import NormalNull, SignificanceResult
 
 NULL = NormalNull(draws=19)
 BANDWIDTHS = [1.0]
@@ -205,7 +205,7 @@ def test_two_samples_far_apart_give_numbers(name):
 
 
 def check_finite(value):
-    if isinstance(value, Outcome):
+    if isinstance(value, SignificanceResult):
         assert 0 < value.p_value <= 1
         value = value.statistic
     if isinstance(value, tuple):

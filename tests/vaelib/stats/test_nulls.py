@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from vaelib.stats import nulls
-from vaelib.stats.nulls import NormalNull, Outcome, largest_standardized, p_value
+from vaelib.stats.nulls import NormalNull, SignificanceResult, largest_standardized, p_value
 
 
 @pytest.fixture(autouse=True)
@@ -155,4 +155,4 @@ def test_too_few_draws_are_an_error():
 
 def test_outcome_is_frozen():
     with pytest.raises(AttributeError):
-        Outcome(1.0, 0.5, 99).p_value = 0.0
+        SignificanceResult(1.0, 0.5, 99).p_value = 0.0

@@ -67,17 +67,17 @@ def test_level(name, prior):
 @pytest.mark.parametrize("name", PRIOR_TESTS)
 def test_alternatives_are_seen_at_any_scale(name):
     for scale in (1e-3, 1.0, 1e3):
-        outcome = PRIOR_TESTS[name](gaussian(2 * scale)(200, seeded()), gaussian(scale), seeded(1))
-        assert outcome.p_value < 0.01
+        result = PRIOR_TESTS[name](gaussian(2 * scale)(200, seeded()), gaussian(scale), seeded(1))
+        assert result.p_value < 0.01
 
 
 @pytest.mark.parametrize("test", [mmd_prior_test, energy_prior_test])
 def test_a_change_of_unit_changes_nothing(test):
     z = gaussian(1.3)(80, seeded())
-    outcome = test(z, gaussian(), seeded(1))
+    result = test(z, gaussian(), seeded(1))
     scaled = test(1024 * z, gaussian(1024.0), seeded(1))
-    assert scaled.p_value == outcome.p_value
-    assert scaled.statistic == pytest.approx(outcome.statistic, rel=1e-6)
+    assert scaled.p_value == result.p_value
+    assert scaled.statistic == pytest.approx(result.statistic, rel=1e-6)
 
 
 def test_bandwidths_do_not_depend_on_the_points(monkeypatch):
