@@ -46,7 +46,7 @@ def posterior():
     [
         (300, 50, 0.6, 1.0, False),
         (300, 300, 0.6, 1.0, True),
-        (20_000, 2000, 0.02, 1.0, False),  # leaves blocks out
+        (20_000, 2000, 0.02, 1.0, False),  # leaves most components out
         (300, 50, 1e-4, 1e3, False),  # takes differences
     ],
 )

@@ -85,12 +85,12 @@ class PCAFeatures(Features):
 
     def __init__(self, images: Tensor, components: int = _COMPONENTS) -> None:
         super().__init__(images)
-        blocks = torch.split(images.flatten(1), BATCH)
-        total = torch.stack([block.sum(0, dtype=torch.float64) for block in blocks]).sum(0)
+        batches = torch.split(images.flatten(1), BATCH)
+        total = torch.stack([batch.sum(0, dtype=torch.float64) for batch in batches]).sum(0)
         self.centre = total / len(images)
         products = torch.zeros(2 * total.shape, dtype=torch.float64, device=images.device)
-        for block in blocks:
-            offset = block.double() - self.centre
+        for batch in batches:
+            offset = batch.double() - self.centre
             products.addmm_(offset.T, offset)
         values, vectors = torch.linalg.eigh(products / len(images))
         kept = min(components, int((values > 1e-10 * values[-1]).sum()), len(images) - 1)
@@ -237,11 +237,11 @@ class PretrainedFeatures(Features):
 
     @torch.no_grad()
     def _raw(self, images: Tensor) -> Tensor:
-        parts = []
+        activations = []
         for at in range(0, len(images), 64):
             batch = (images[at : at + 64].clamp(0, 1) * 255).round().to(torch.uint8)
-            parts.append(self.network(batch.expand(-1, 3, -1, -1))[0])
-        return torch.cat(parts)
+            activations.append(self.network(batch.expand(-1, 3, -1, -1))[0])
+        return torch.cat(activations)
 
     def _of(self, images: Tensor) -> Tensor:
         return self.components(self._raw(images))

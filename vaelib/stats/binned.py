@@ -72,8 +72,8 @@ def _density(grid: Tensor, weight: Tensor, mean: Tensor, scale: Tensor) -> Tenso
     """The mixture's density at the grid, shape (points,)."""
     height = weight / (scale * math.sqrt(2 * math.pi))
     size = max(1, _TILE // len(mean))
-    parts = []
+    densities = []
     for start in range(0, len(grid), size):
         standard = (grid[start : start + size, None] - mean) / scale
-        parts.append(powers_(standard.square_().mul_(-0.5 * BITS)) @ height)
-    return torch.cat(parts)
+        densities.append(powers_(standard.square_().mul_(-0.5 * BITS)) @ height)
+    return torch.cat(densities)

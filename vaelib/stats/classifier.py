@@ -54,7 +54,7 @@ def classifier_test(x: Tensor, y: Tensor, *, generator: torch.Generator) -> Sign
     Args:
         x: Points, shape (n, D), n >= 8; one row per independent draw.
         y: Points, shape (m, D), m >= 8.
-        generator: Source of the split, of the features' centres, and of the order of equal scores.
+        generator: Random stream of the split, the features' centres, and the order of equal scores.
 
     Returns:
         The result; the statistic is the AUC, the p-value one-sided: exact up to 20,000 held-out
@@ -96,7 +96,7 @@ def classifier_prior_test(
     Args:
         z: One row per distinct input, shape (n, D), n >= 8.
         draw: Maps a number of rows and a generator to as many draws of the prior, (rows, D).
-        generator: Source of the draws and of everything in :func:`classifier_test`.
+        generator: Random stream of the draws and of everything in :func:`classifier_test`.
         ratio: Prior draws per row of ``z``: they cost nothing and add power.
 
     Returns:

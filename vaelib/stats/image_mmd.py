@@ -18,7 +18,7 @@ from torch import Tensor
 from vaelib.numerics.gaussian_kernel import gaussian
 from vaelib.stats.checks import as_points
 from vaelib.stats.jackknife import GROUPS, Estimate, group_of, jackknife_error
-from vaelib.stats.kernels import cross_blocks, median_bandwidth
+from vaelib.stats.kernels import cross_tiles, median_bandwidth
 
 __all__ = ["KernelReference", "image_mmd"]
 
@@ -48,7 +48,7 @@ def _group_sums(x: Tensor, y: Tensor, bandwidths: Sequence[float]) -> Tensor:
     columns = torch.nn.functional.one_hot(of_y, GROUPS).double()
     total = x.new_zeros(len(x), GROUPS, GROUPS)
     for net, bandwidth in enumerate(bandwidths):
-        for rows, squared in cross_blocks(x[net], y[net]):
+        for rows, squared in cross_tiles(x[net], y[net]):
             total[net].index_add_(0, of_x[rows], gaussian(squared, bandwidth) @ columns)
     return total.cpu()
 

@@ -42,10 +42,12 @@ def kl_per_dimension(posterior: AggregatePosterior) -> tuple[Tensor, Tensor]:
     """
     if posterior.components >= MANY:
         columns = zip(posterior.mean.T, posterior.scale.T, strict=True)
-        parts = [binned_kl(mean, scale) for mean, scale in columns]
+        divergences = [binned_kl(mean, scale) for mean, scale in columns]
     else:
-        parts = [_kl_of(posterior.marginal(j)) for j in range(posterior.latent_dim)]
-    return torch.stack([v for v, _ in parts]), torch.stack([e for _, e in parts])
+        divergences = [_kl_of(posterior.marginal(j)) for j in range(posterior.latent_dim)]
+    return torch.stack([kl for kl, _ in divergences]), torch.stack(
+        [error for _, error in divergences]
+    )
 
 
 def _kl_of(marginal: AggregatePosterior) -> tuple[Tensor, Tensor]:

@@ -35,7 +35,7 @@ __all__ = [
     "mmd_squared_unbiased",
 ]
 
-_BLOCK = 1 << 18  # pairs times dimensions in one block: two megabytes
+_TILE = 1 << 18  # pairs times dimensions in one tile: two megabytes
 
 
 def mmd_squared(
@@ -149,7 +149,7 @@ def mmd_squared_mixture(mean: Tensor, scale: Tensor, bandwidths: Sequence[float]
     bandwidths, variance = as_bandwidths(bandwidths), scale.square()
     n, dimensions = mean.shape
     within = torch.zeros(len(bandwidths), dtype=torch.float64)
-    size = max(1, _BLOCK // (n * dimensions))
+    size = max(1, _TILE // (n * dimensions))
     for start in range(0, n, size):  # each pair once: what lies right of the square counts twice
         rows = slice(start, start + size)
         squared = (mean[rows, None] - mean[None, start:]).square_()

@@ -44,7 +44,7 @@ def prior_scale(draw: Draw, generator: torch.Generator) -> float:
 
     Args:
         draw: The prior.
-        generator: Source of 1,000 draws.
+        generator: Random stream of 1,000 draws.
 
     Returns:
         s, about 1 for N(0, I) and about s for N(m, s² I), in the unit of the points.
@@ -65,7 +65,8 @@ def mmd_squared_prior(z: Tensor, draw: Draw, generator: torch.Generator) -> floa
     Args:
         z: Points, shape (n, D), n >= 2.
         draw: The prior.
-        generator: Source of the draws that give the scale, then of n fresh ones to compare with.
+        generator: Random stream of the draws that give the scale, then of n fresh ones to compare
+            with.
 
     Returns:
         MMD² in squared kernel units, Gaussian kernel.
@@ -81,7 +82,7 @@ def mmd_prior_test(z: Tensor, draw: Draw, generator: torch.Generator) -> Signifi
     Args:
         z: One row per distinct input, shape (n, D), n >= 2.
         draw: The prior.
-        generator: Source of the draws and permutations.
+        generator: Random stream of the draws and permutations.
 
     Returns:
         The result; the statistic is the largest MMD² over the bandwidths, in standard deviations
@@ -100,7 +101,7 @@ def energy_prior_test(z: Tensor, draw: Draw, generator: torch.Generator) -> Sign
     Args:
         z: One row per distinct input, shape (n, D), n >= 2.
         draw: The prior.
-        generator: Source of the draws and permutations.
+        generator: Random stream of the draws and permutations.
 
     Returns:
         The result; the statistic is the energy distance in standard deviations of its

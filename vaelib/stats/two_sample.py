@@ -3,7 +3,7 @@
 Both tests are permutation tests of a quadratic form wᵀ K w: w_i is 1/n for the rows of one sample
 and -1/m for those of the other, and K holds a kernel of all pairs of the pooled sample. Permuting
 the labels permutes w alone, so that K is computed once and one matrix product serves all
-permutations; K is streamed in row blocks and never held.
+permutations; K is streamed in tiles of rows and never held.
 
 References:
     Gretton et al. (2012), A Kernel Two-Sample Test, JMLR 13.
@@ -20,7 +20,7 @@ from torch import Tensor
 
 from vaelib.numerics.gaussian_kernel import gaussian
 from vaelib.stats.checks import as_bandwidths, as_pair
-from vaelib.stats.kernels import Kernel, median_bandwidth, symmetric_blocks
+from vaelib.stats.kernels import Kernel, median_bandwidth, symmetric_tiles
 from vaelib.stats.nulls import SignificanceResult, largest_standardized, p_value
 
 __all__ = ["energy_two_sample_test", "mmd_two_sample_test", "sliced_wasserstein"]
@@ -44,7 +44,7 @@ def mmd_two_sample_test(
     Args:
         x: Points, shape (n, D), n >= 2; one row per independent draw.
         y: Points, shape (m, D), m >= 2.
-        generator: Source of the permutations.
+        generator: Random stream of the permutations.
         bandwidths: Bandwidths of the kernel; None takes (½, 1, 2) times the median distance of the
             pooled sample, which no permutation changes.
         kernel: A kernel of :mod:`vaelib.stats.kernels`.
@@ -69,7 +69,7 @@ def energy_two_sample_test(
     Args:
         x: Points, shape (n, D), n >= 2; one row per independent draw.
         y: Points, shape (m, D), m >= 2.
-        generator: Source of the permutations.
+        generator: Random stream of the permutations.
         permutations: Number of permutations.
 
     Returns:
@@ -98,7 +98,7 @@ def sliced_wasserstein(
     Args:
         x: Points, shape (n, D), n >= 2.
         y: Points, shape (m, D), m >= 2.
-        generator: Source of the directions.
+        generator: Random stream of the directions.
         projections: Number of directions.
         order: p >= 1.
 
@@ -153,7 +153,7 @@ def _quadratic_forms(
 ) -> Tensor:
     """wᵀ K w of every column w of ``weights`` (N, P) for H bandwidths, shape (P, H)."""
     forms = torch.zeros(weights.shape[1], len(bandwidths), dtype=torch.float64)
-    for rows, squared in symmetric_blocks(points, rows=_ROWS):
+    for rows, squared in symmetric_tiles(points, rows=_ROWS):
         for i, h in enumerate(bandwidths):
             values = kernel(squared, h)
             values[:, : len(values)] *= 0.5  # holds both orders of a pair, the rest one

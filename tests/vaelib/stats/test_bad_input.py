@@ -273,10 +273,10 @@ ELSEWHERE = {
     "prior_scale": "test_prior_tests",
     "total_correlation": "below",
 }
-PARTS = {  # of the above: their arguments are checked by then, to the cost of a check per block
-    *("as_bandwidths", "as_pair", "as_points", "check_least", "check_positive", "cross_blocks"),
+PARTS = {  # of the above: their arguments are checked by then, to the cost of a check per tile
+    *("as_bandwidths", "as_pair", "as_points", "check_least", "check_positive", "cross_tiles"),
     *("gaussian_stein", "imq_stein", "inverse_multiquadric", "kernel_sums", "laplace"),
-    *("pair_total", "squared_distances", "symmetric_blocks"),
+    *("pair_total", "squared_distances", "symmetric_tiles"),
     *("binned_kl", "group_of", "jackknife_error", "mean_of"),
 }
 

@@ -72,9 +72,9 @@ def test_kernel_sums_of_a_batch_are_those_of_its_sets():
 
 
 @pytest.mark.parametrize("n", [1, 2, 300])
-def test_symmetric_blocks_hold_each_pair_once_and_zeros_for_equal_points(n):
+def test_symmetric_tiles_hold_each_pair_once_and_zeros_for_equal_points(n):
     x, seen = sample(n, 3, 0), torch.zeros(n, n)
-    for rows, squared in kernels.symmetric_blocks(x, rows=64):
+    for rows, squared in kernels.symmetric_tiles(x, rows=64):
         assert torch.equal(squared.diagonal(), torch.zeros(len(squared), dtype=torch.float64))
         seen[rows, rows.start :] += 1
     upper = torch.ones(n, n).triu(64)
