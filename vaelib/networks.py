@@ -13,14 +13,9 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from vaelib.replicates import MLP, activation_named
+from vaelib.replicates import MLP, activation_named, check_sizes
 
 __all__ = ["DECODERS", "ENCODERS", "ConvDecoder", "ConvEncoder", "MLPDecoder", "MLPEncoder"]
-
-
-def _check_positive(name: str, sizes: Sequence[int]) -> None:
-    if any(size < 1 for size in sizes):
-        raise ValueError(f"{name} must be a list of positive sizes, got {list(sizes)}")
 
 
 class MLPEncoder(nn.Module):
@@ -47,7 +42,7 @@ class MLPEncoder(nn.Module):
         activation: str = "relu",
     ) -> None:
         super().__init__()
-        _check_positive("hidden", hidden)
+        check_sizes("hidden", hidden)
         self.axes = len(data_shape)
         self.layers = MLP([math.prod(data_shape), *hidden, outputs], activation)
 
@@ -81,7 +76,7 @@ class MLPDecoder(nn.Module):
         activation: str = "relu",
     ) -> None:
         super().__init__()
-        _check_positive("hidden", hidden)
+        check_sizes("hidden", hidden)
         self.data_shape = tuple(data_shape)
         self.layers = MLP([latent_dim, *hidden, math.prod(data_shape)], activation)
 
@@ -130,8 +125,8 @@ class ConvEncoder(nn.Module):
         activation: str = "relu",
     ) -> None:
         super().__init__()
-        _check_positive("channels", channels)
-        _check_positive("hidden", [hidden])
+        check_sizes("channels", channels)
+        check_sizes("hidden", [hidden])
         inputs, height, width = _check_image(data_shape, len(channels))
         layers: list[nn.Module] = []
         for before, after in zip([inputs, *channels], channels, strict=False):
@@ -171,8 +166,8 @@ class ConvDecoder(nn.Module):
         activation: str = "relu",
     ) -> None:
         super().__init__()
-        _check_positive("channels", channels)
-        _check_positive("hidden", [hidden])
+        check_sizes("channels", channels)
+        check_sizes("hidden", [hidden])
         outputs, height, width = _check_image(data_shape, len(channels))
         small = (height >> len(channels), width >> len(channels))
         stack = [*channels, outputs]

@@ -5,6 +5,7 @@ of shape (S, n, in) by one batched matrix product per layer. A module marked ``r
 with such parameters; others train through ``torch.func.vmap``.
 """
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-__all__ = ["ACTIVATIONS", "MLP", "Linear", "activation_named", "replicable"]
+__all__ = ["ACTIVATIONS", "MLP", "Linear", "activation_named", "check_sizes", "replicable"]
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "elu": nn.ELU,
@@ -40,6 +41,20 @@ def activation_named(name: str) -> type[nn.Module]:
     if name not in ACTIVATIONS:
         raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {name!r}")
     return ACTIVATIONS[name]
+
+
+def check_sizes(name: str, sizes: Sequence[int]) -> None:
+    """Refuse layers without units.
+
+    Args:
+        name: of the option.
+        sizes: of the layers.
+
+    Raises:
+        ValueError: for a size below 1.
+    """
+    if any(size < 1 for size in sizes):
+        raise ValueError(f"{name} must be a list of positive sizes, got {list(sizes)}")
 
 
 class Linear(nn.Linear):

@@ -12,10 +12,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bench.analysis.comparison import holm, paired_t
+from bench.analysis.comparison import paired_t
 from bench.analysis.replicates import LEVEL, replicates, saturated
 from bench.matrix.language import Claim
 from bench.metrics.registry import metric_named
+from vaelib.stats.multiple_testing import holm
 
 __all__ = ["LEAST_SEEDS", "Finding", "Verdict", "decide"]
 

@@ -20,11 +20,11 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from bench.analysis.comparison import holm
 from bench.analysis.replicates import replicates
 from bench.metrics.metric import Metric
 from bench.metrics.registry import METRICS
 from vaelib.samples.options import REFERENCES
+from vaelib.stats.multiple_testing import holm
 
 __all__ = [
     "ALPHA",

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from vaelib.models import VAE
 from vaelib.numerics.gaussian_kernel import gaussian, normal_terms
-from vaelib.objectives.base import Objective, not_negative
+from vaelib.objectives.base import Objective, not_negative, positive
 from vaelib.priors import Normal
 
 __all__ = ["DIP", "WAE", "InfoVAE", "mmd_squared_loss"]
@@ -104,8 +104,7 @@ class InfoVAE(Objective):
         super().__init__(latent_dim, points)
         if not 0 <= alpha <= 1:
             raise ValueError(f"alpha must be in [0, 1], got {alpha}")
-        if not weight > 0:
-            raise ValueError(f"weight must be positive, got {weight}")
+        positive(weight=weight)
         self.alpha = alpha
         self.weight = weight
         self.bandwidths = _bandwidths(bandwidths, latent_dim)
@@ -157,8 +156,7 @@ class WAE(Objective):
         bandwidths: Sequence[float] = (1.0,),
     ) -> None:
         super().__init__(latent_dim, points)
-        if not weight > 0:
-            raise ValueError(f"weight must be positive, got {weight}")
+        positive(weight=weight)
         self.weight = weight
         self.deterministic = encoder == "deterministic"
         self.bandwidths = _bandwidths(bandwidths, latent_dim)

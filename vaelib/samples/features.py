@@ -10,8 +10,6 @@ Whatever is fitted here is fitted on training images alone.
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +20,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vaelib.code_hash import code_hash
+from vaelib.files import write_whole
 from vaelib.models import BATCH
 from vaelib.networks import MLPEncoder
 from vaelib.numerics.matmul import float32_products
@@ -131,18 +130,9 @@ class ClassifierFeatures(Features):
         kept = None if path is None else _read(path, self.net)
         self.state = _trained(self.net, images, labels) if kept is None else kept
         if path is not None and kept is None:
-            _write(path, self.state)
+            arrays: dict[str, Any] = {name: value.numpy() for name, value in self.state.items()}
+            write_whole(path, lambda file: np.savez(file, **arrays))
         self.state = {name: value.to(images.device) for name, value in self.state.items()}
-
-    def accuracy(self, images: Tensor, labels: Tensor) -> Tensor:
-        """Share of images that each net classifies rightly, shape (T,)."""
-        scores = self._call(images.expand(_OPTIONS["nets"], *images.shape), self.net)
-        return (scores.argmax(-1) == labels).double().mean(1)
-
-    @torch.no_grad()
-    def _call(self, images: Tensor, net: torch.nn.Module) -> Tensor:
-        out: Tensor = torch.func.functional_call(net, self.state, (images,))
-        return out
 
     @torch.no_grad()
     def _of(self, images: Tensor) -> Tensor:
@@ -200,15 +190,6 @@ def _read(path: Path, net: MLPEncoder) -> dict[str, Tensor] | None:
         return None
     wanted = {name: (_OPTIONS["nets"], *p.shape) for name, p in net.named_parameters()}
     return state if {name: tuple(v.shape) for name, v in state.items()} == wanted else None
-
-
-def _write(path: Path, state: dict[str, Tensor]) -> None:
-    """Keep parameters in a file that is complete or absent, whoever else writes it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    arrays: dict[str, Any] = {name: value.numpy() for name, value in state.items()}
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
-        np.savez(file, **arrays)
-    os.replace(file.name, path)
 
 
 class PretrainedFeatures(Features):

@@ -38,7 +38,7 @@ from sklearn.pipeline import Pipeline, make_pipeline, make_union
 from sklearn.preprocessing import FunctionTransformer, PolynomialFeatures, StandardScaler
 from torch import Tensor
 
-from vaelib.stats.checks import as_pair, as_points
+from vaelib.stats.checks import as_points, as_two_sets
 from vaelib.stats.nulls import SignificanceResult
 
 __all__ = ["classifier_prior_test", "classifier_test"]
@@ -63,9 +63,7 @@ def classifier_test(x: Tensor, y: Tensor, *, generator: torch.Generator) -> Sign
     Raises:
         ValueError: If a sample is bad or not one set of at least 8 rows.
     """
-    x, y = as_pair(x, y, rows=8)
-    if x.dim() != 2:
-        raise ValueError(f"x and y must have shapes (n, D) and (m, D), got {tuple(x.shape)}")
+    x, y = as_two_sets(x, y, rows=8)
     (x_fit, x_held), (y_fit, y_held) = _halves(x, generator), _halves(y, generator)
     seed = int(torch.randint(2**31 - 1, (), generator=generator))
     model = _classifier(x.shape[1], min(_CENTERS, len(x_fit) + len(y_fit)), seed)

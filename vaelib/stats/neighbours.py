@@ -17,7 +17,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from vaelib.stats.checks import as_points
+from vaelib.stats.checks import as_features, as_points, check_same_nets
 from vaelib.stats.jackknife import Estimate, mean_of
 from vaelib.stats.kernels import cross_tiles
 
@@ -42,12 +42,11 @@ class Balls:
     """
 
     def __init__(self, features: Tensor, k: int = NEIGHBOURS) -> None:
-        x = as_points(features, "features", device=None)
-        self.points = x.reshape(-1, *x.shape[-2:])
+        self.points = as_features(features)
         if not 1 <= k < self.points.shape[1]:
             raise ValueError(f"k must be from 1 to n - 1 = {self.points.shape[1] - 1}, got {k}")
         self.k = k
-        everyone = torch.arange(self.points.shape[1], device=x.device)
+        everyone = torch.arange(self.points.shape[1], device=self.points.device)
         self.squared_radii = torch.stack(
             [_to_neighbour(points, everyone, k) for points in self.points]
         )
@@ -78,9 +77,7 @@ def neighbour_shares(generated: Tensor, real: Balls) -> dict[str, Estimate]:
         ValueError: If the features are bad or differ in nets or dimensions.
     """
     fake = Balls(generated, real.k)
-    if fake.points.shape[::2] != real.points.shape[::2]:
-        got = f"{tuple(fake.points.shape[::2])} and {tuple(real.points.shape[::2])}"
-        raise ValueError(f"features must have the same nets and dimensions, got {got}")
+    check_same_nets(fake.points, real.points)
     nets, m = fake.points.shape[:2]
     around = real.points.new_zeros(nets, m)  # real balls around each generated point
     covered = real.points.new_zeros(real.points.shape[:2])

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from vaelib.numerics.gaussian_kernel import gaussian
-from vaelib.stats.checks import as_bandwidths, as_pair
+from vaelib.stats.checks import as_bandwidths, as_two_sets
 from vaelib.stats.kernels import Kernel, median_bandwidth, symmetric_tiles
 from vaelib.stats.nulls import SignificanceResult, largest_standardized, p_value
 
@@ -54,7 +54,7 @@ def mmd_two_sample_test(
         The result; the statistic is the largest MMD² over the bandwidths in standard deviations
         of its permutations, and so it is for each permutation.
     """
-    x, y = _two_sets(x, y)
+    x, y = as_two_sets(x, y)
     if bandwidths is None:
         median = median_bandwidth(torch.cat([x, y]))
         bandwidths = (median / 2, median, median * 2)
@@ -76,7 +76,7 @@ def energy_two_sample_test(
         The result; the statistic is the energy distance in standard deviations of its
         permutations.
     """
-    x, y = _two_sets(x, y)
+    x, y = as_two_sets(x, y)
     pooled = torch.cat([x, y])
     radius = max(float((pooled - pooled.mean(0)).norm(dim=1).max()), torch.finfo(x.dtype).tiny)
     return _permutation_test(x, y, _negative_distance, (radius,), permutations, generator)
@@ -108,7 +108,7 @@ def sliced_wasserstein(
     Raises:
         ValueError: If a sample is bad, ``projections`` < 1 or ``order`` < 1.
     """
-    x, y = _two_sets(x, y)
+    x, y = as_two_sets(x, y)
     if projections < 1:
         raise ValueError(f"projections must be at least 1, got {projections}")
     if not 1 <= order < float("inf"):
@@ -165,11 +165,3 @@ def _quadratic_forms(
 def _negative_distance(squared: Tensor, radius: float) -> Tensor:
     """-r / (2 radius): the kernel of the energy distance, in [-1, 0] within the radius."""
     return squared.sqrt().mul_(-0.5 / radius)
-
-
-def _two_sets(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """Check that both are one set of points, (n, D) and (m, D)."""
-    x, y = as_pair(x, y)
-    if x.dim() != 2:
-        raise ValueError(f"x and y must have shapes (n, D) and (m, D), got {tuple(x.shape)}")
-    return x, y

@@ -5,7 +5,6 @@ import torch
 
 from vaelib.posterior import AggregatePosterior
 from vaelib.priors import Normal
-from vaelib.samples import latent_samplers
 from vaelib.samples.latent_samplers import (
     LATENT_SOURCES,
     FlowSampler,
@@ -139,5 +138,5 @@ def test_the_second_stage_sees_gaps_in_what_is_else_the_prior(monkeypatch):
         return float((torch.atan2(z[:, 1], z[:, 0]).remainder(wedge) > 0.5 * wedge).double().mean())
 
     assert in_gaps() < 0.4
-    monkeypatch.setattr(latent_samplers._LearnedGaussian, "_START", 1.0)
+    monkeypatch.setattr(TwoStageSampler, "_SCALE", 1.0)
     assert in_gaps() > 0.45

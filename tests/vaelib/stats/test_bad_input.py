@@ -260,6 +260,7 @@ ELSEWHERE = {
     "expected_coverage": "test_neighbours",
     "frechet_distance": "test_frechet",
     "frechet_gaussians": "test_frechet",
+    "holm": "test_multiple_testing",
     "image_mmd": "test_image_quality",
     "importance_weights": "test_bounds",
     "point_reconstruction": "test_bounds",
@@ -274,10 +275,12 @@ ELSEWHERE = {
     "total_correlation": "below",
 }
 PARTS = {  # of the above: their arguments are checked by then, to the cost of a check per tile
-    *("as_bandwidths", "as_pair", "as_points", "check_least", "check_positive", "cross_tiles"),
+    *("as_bandwidths", "as_features", "as_pair", "as_points", "as_two_sets", "check_least"),
+    *("check_positive", "check_same_nets", "cross_tiles"),
     *("gaussian_stein", "imq_stein", "inverse_multiquadric", "kernel_sums", "laplace"),
     *("pair_total", "squared_distances", "symmetric_tiles"),
-    *("binned_kl", "group_of", "jackknife_error", "mean_of"),
+    *("binned_kl", "gaussian_kl", "grid_over", "group_of", "largest_departure"),
+    *("jackknife_error", "mean_of"),
 }
 
 
