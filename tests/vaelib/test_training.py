@@ -287,9 +287,9 @@ def test_two_points_show_that_the_loss_alone_does_not_force_a_match():
         fit([model], x, [0], steps=3000, batch_size=200, learning_rate=rate)
     mean, scale = model.posterior(torch.tensor([[-1.0], [1.0]]))
     q = AggregatePosterior(mean, scale)
-    parts = divergences.decompose(q, model.prior, stream("z", 0), draws=2000)
+    decomposition = divergences.decompose(q, model.prior, stream("z", 0), draws=2000)
     assert moments.second_moment(q) == pytest.approx(1, abs=0.02)
-    assert parts.marginal_kl == pytest.approx(1.6094, rel=0.01)
+    assert decomposition.marginal_kl == pytest.approx(1.6094, rel=0.01)
 
 
 class Probe(objectives.ELBO):

@@ -23,7 +23,7 @@ def always(monkeypatch):
 
 @pytest.fixture
 def evaluated(monkeypatch):
-    """The numbers of log densities of each evaluation."""
+    """The numbers of log densities of each evaluation: no result tells what was left out."""
     sizes, scores = [], posterior._scores
 
     def counting(mean, scale, z):
@@ -70,6 +70,7 @@ def test_leaves_against_broadcasting(components, dimensions, kind, leave_one_out
 
 
 def test_most_leaves_of_narrow_components_are_left_out(always, evaluated, monkeypatch):
+    # One part, so that its leaves are as small as those of a large mixture.
     monkeypatch.setattr(pruned_sums, "_PART", 3000)
     monkeypatch.setattr(pruned_sums, "_HELD", 6000)
     q = mixture(3000, 2, scale=(0.01, 0.02))
@@ -154,6 +155,7 @@ def test_points_that_are_not_finite_are_refused(always):
 
 
 def dense(q, z):
+    # The sum without leaves, which no public call takes for a large mixture.
     logs = posterior._scores(q.mean, q.scale, z)
     return log_sum_exp.log_mean_exp(logs, z, q.components, False)
 

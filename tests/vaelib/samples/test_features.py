@@ -58,6 +58,7 @@ def test_nets_are_kept_by_content_and_damage_is_mended(data, part, nets, tmp_pat
     ClassifierFeatures(x, labels, tmp_path)
     (file,) = tmp_path.iterdir()
     trained = []
+    # Whether the nets were trained again cannot be seen in them.
     monkeypatch.setattr(features, "_trained", lambda *_: trained.append(1) or nets.state)
     kept = ClassifierFeatures(x, labels, tmp_path)
     assert not trained and torch.equal(kept(data.x[:9]), nets(data.x[:9]))
@@ -75,11 +76,11 @@ def test_nets_are_kept_by_content_and_damage_is_mended(data, part, nets, tmp_pat
 
 
 def test_principal_components_keep_the_variance_in_order(data):
-    found = PCAFeatures(data.x)(data.x)[0]
-    assert found.shape == (1797, 32)
+    components = PCAFeatures(data.x)(data.x)[0]
+    assert components.shape == (1797, 32)
     expected = torch.linalg.svdvals((data.x - data.x.mean(0)).flatten(1).double())[:32]
-    torch.testing.assert_close(found.norm(dim=0), expected)
-    covariance = found.T.cov()
+    torch.testing.assert_close(components.norm(dim=0), expected)
+    covariance = components.T.cov()
     assert (covariance - covariance.diag().diag()).abs().max() < 1e-8
 
 
@@ -112,7 +113,9 @@ class Network(nn.Module):
 
 
 def test_pretrained_features_are_components_of_the_network(data, monkeypatch):
-    monkeypatch.setattr(features, "_inception", lambda: Network())
+    monkeypatch.setattr(
+        features, "_inception", lambda: Network()
+    )  # nothing is downloaded in a test
     found = PretrainedFeatures(data.x[:100])(data.x[:30])
     assert found.shape == (1, 30, 1)  # its features are all one
     with pytest.raises(ValueError, match=r"need images of shape \(1 or 3, height, width\)"):

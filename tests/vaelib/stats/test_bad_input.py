@@ -401,13 +401,13 @@ def test_audits_of_sound_posteriors_have_no_row_without_a_number_or_a_reason(n, 
     ],
 )
 def test_audits_of_bad_posteriors(place, spoil, message):
-    parts = {"mean": good(), "scale": good().abs() + 0.1}
-    held = dict(parts)
-    table = held if place.startswith("heldout") else parts
+    given = {"mean": good(), "scale": good().abs() + 0.1}
+    held = dict(given)
+    table = held if place.startswith("heldout") else given
     name = place.split()[-1]
     table[name] = spoil(table[name])
     with pytest.raises(ValueError, match=message):
-        audited(parts["mean"], parts["scale"], heldout=(held["mean"], held["scale"]))
+        audited(given["mean"], given["scale"], heldout=(held["mean"], held["scale"]))
 
 
 @pytest.mark.parametrize("least", [0.0, -1.0])

@@ -34,7 +34,9 @@ def test_level(n, m, monkeypatch):
 def test_exact_and_approximate_laws_agree(monkeypatch):
     x, y = samples.normal(200, 2, seeded()), samples.shifted(200, 2, seeded(1))
     exact = classifier_test(x, y, generator=seeded(2))
-    monkeypatch.setattr(classifier, "_EXACT", 0)
+    monkeypatch.setattr(
+        classifier, "_EXACT", 0
+    )  # the other law at a size where the exact one is known
     approximate = classifier_test(x, y, generator=seeded(2))
     assert approximate.statistic == exact.statistic
     assert approximate.p_value == pytest.approx(exact.p_value, abs=1e-3)
@@ -77,6 +79,7 @@ def test_auc_is_the_chance_of_the_right_order(monkeypatch):
         def decision_function(self, x):
             return x[:, 0]
 
+    # Scores that are known, whatever was learnt.
     monkeypatch.setattr(classifier, "_classifier", lambda *_: First())
     x, y = samples.normal(40, 2, seeded()) + 0.5, samples.normal(60, 2, seeded(1))
     result = classifier_test(x, y, generator=seeded(2))

@@ -60,6 +60,7 @@ def test_likelihood_ratio_is_twice_n_times_the_kl_divergence():
 
 def test_likelihood_ratio_null_is_nearly_chi_squared():
     likelihood_ratio_test(sample(500, 3), NormalNull())
+    # A test does not give its null draws away: they are where it keeps them.
     key = next(k for k in nulls._MEMORY if k[:3] == ("likelihood-ratio", 500, 3) and k[4] == 999)
     draws = nulls._MEMORY[key][:, 0]
     assert kstest(draws.numpy(), "chi2", args=(9,)).pvalue > 1e-3
@@ -77,6 +78,7 @@ def test_mardia_is_its_definition():
     centered = z - z.mean(0)
     products = centered @ np.linalg.inv(centered.T @ centered / 60) @ centered.T
     skewness, kurtosis = (products**3).mean(), (np.diag(products) ** 2).mean()
+    # The test itself standardises both by draws, which hides a wrong constant.
     values = goodness_of_fit._skewness_and_kurtosis(torch.from_numpy(z))
     assert [float(v) for v in values] == pytest.approx([skewness, kurtosis], rel=1e-10)
 
@@ -107,6 +109,7 @@ def test_ks_of_far_points_is_positive():
 
 def test_mmd_null_has_its_known_mean():
     mmd_test(sample(40, 3), NormalNull())
+    # A test does not give its null draws away: they are where it keeps them.
     key = next(k for k in nulls._MEMORY if k[:3] == ("mmd", 40, 3) and k[4] == 999)
     draws, grid = nulls._MEMORY[key], bandwidth_grid(3)
     expected = [40 * oracles.mean_biased_mmd_squared(40, 3, h) for h in grid]
@@ -117,6 +120,7 @@ def test_mmd_null_has_its_known_mean():
 def test_mmd_statistic_is_the_largest_standardized_one():
     z, grid = 1.5 * sample(40, 3), bandwidth_grid(3)
     result = mmd_test(z, FEW)
+    # A test does not give its null draws away: they are where it keeps them.
     key = next(k for k in nulls._MEMORY if k[:3] == ("mmd", 40, 3) and k[4] == 199)
     draws = nulls._MEMORY[key]
     values = (40 * mmd_squared_normal(z, grid) - draws.mean(0)) / draws.std(0)

@@ -45,14 +45,16 @@ def test_heavy_tails_have_a_scale_and_a_point_has_none():
 
 def test_the_mmd_is_unbiased():
     """Its mean over 100 samples within 4 standard errors; fails once in 16,000 seeds."""
-    found = torch.tensor(
+    estimates = torch.tensor(
         [
             mmd_squared_prior(gaussian(1.5)(60, seeded(s)), gaussian(), seeded(-s - 1))
             for s in range(100)
         ]
     )
     expected = mmd_squared_scaled_normal(2.25, 3, math.sqrt(3))  # at the mean bandwidth
-    assert abs(float(found.mean()) - expected) < 4 * float(found.std()) / math.sqrt(100) + 5e-4
+    assert (
+        abs(float(estimates.mean()) - expected) < 4 * float(estimates.std()) / math.sqrt(100) + 5e-4
+    )
 
 
 @pytest.mark.parametrize("name", PRIOR_TESTS)

@@ -95,7 +95,7 @@ def test_energy_test_agrees_with_pted(shift):
 def test_the_form_does_not_depend_on_the_blocks(name, monkeypatch):
     x, y = sample(50, 3), sample(40, 3, 1) + 0.3
     whole = TESTS[name](x, y, generator=seeded())
-    monkeypatch.setattr(two_sample, "_ROWS", 7)
+    monkeypatch.setattr(two_sample, "_ROWS", 7)  # else so few points are one tile
     tiled = TESTS[name](x, y, generator=seeded())
     assert tiled.p_value == whole.p_value
     assert tiled.statistic == pytest.approx(whole.statistic, rel=1e-9)
