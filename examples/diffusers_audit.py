@@ -36,8 +36,8 @@ def main() -> None:
                 for pair, x in zip((train, test), inputs, strict=True)
             )
         print(f"\n{view}: {len(train[0])} latents of {train[0].shape[1]} dimensions")
-        for finding in answers(*train, test):
-            print(f"{finding.question}: {finding.verdict}. {finding.sentence}")
+        for answer in answers(*train, test):
+            print(f"{answer.question}: {answer.verdict}. {answer.sentence}")
 
 
 def one_position(values: torch.Tensor, images: int) -> torch.Tensor:

@@ -33,8 +33,8 @@ def main() -> None:
     for make in (exact, too_wide, quilt):
         generator = torch.Generator().manual_seed(0)
         print(f"\n{make.__name__}")
-        for finding in answers(*make(1000, generator), make(1000, generator)):
-            print(f"{finding.question}: {finding.verdict}. {finding.sentence}")
+        for answer in answers(*make(1000, generator), make(1000, generator)):
+            print(f"{answer.question}: {answer.verdict}. {answer.sentence}")
 
 
 if __name__ == "__main__":

@@ -35,8 +35,8 @@ def main() -> None:
         return encoder(x).chunk(2, dim=1)
 
     heldout = encode(posterior, test, second="logvar")
-    for finding in answers(*encode(posterior, train, second="logvar"), heldout):
-        print(f"{finding.question}: {finding.verdict}. {finding.sentence}")
+    for answer in answers(*encode(posterior, train, second="logvar"), heldout):
+        print(f"{answer.question}: {answer.verdict}. {answer.sentence}")
 
 
 if __name__ == "__main__":

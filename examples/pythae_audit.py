@@ -39,8 +39,8 @@ def main() -> None:
         optimiser.step()
 
     mean, scale = encode(model, train)
-    for finding in answers(mean, scale, encode(model, test)):
-        print(f"{finding.question}: {finding.verdict}. {finding.sentence}")
+    for answer in answers(mean, scale, encode(model, test)):
+        print(f"{answer.question}: {answer.verdict}. {answer.sentence}")
 
     rows = {row.metric: row for row in audit(mean, scale) if not row.source}
     brute = decompose(BruteForce(mean, scale), Prior(2), stream("z train", 0), draws=4)

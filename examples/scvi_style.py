@@ -32,8 +32,8 @@ def main() -> None:
     train, test = data.x[split.train], data.x[split.test]
     _, values, vectors = torch.linalg.svd(train.flatten(1), full_matrices=False)
     encoder = Encoder(0.8 * (vectors[1:9].T / values[1:9]) * len(train) ** 0.5)
-    for finding in answers(*encode(encoder, train), encode(encoder, test)):
-        print(f"{finding.question}: {finding.verdict}. {finding.sentence}")
+    for answer in answers(*encode(encoder, train), encode(encoder, test)):
+        print(f"{answer.question}: {answer.verdict}. {answer.sentence}")
 
 
 if __name__ == "__main__":

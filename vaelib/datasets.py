@@ -240,10 +240,10 @@ def _torchvision(name: str) -> Dataset:
     from torchvision import datasets
 
     folder = data_folder()
-    parts = []
+    published = []
     for train in (True, False):
         try:
-            parts.append(getattr(datasets, name)(folder, train=train, download=True))
+            published.append(getattr(datasets, name)(folder, train=train, download=True))
         except (OSError, RuntimeError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise ValueError(
@@ -251,15 +251,15 @@ def _torchvision(name: str) -> Dataset:
                 f"be downloaded ({reason}); put the original files in {folder / name / 'raw'} "
                 f"or set VAEBENCH_DATA to a folder that has them"
             ) from None
-    pixels = np.concatenate([np.asarray(part.data) for part in parts])
-    labels = np.concatenate([np.asarray(part.targets) for part in parts])
+    pixels = np.concatenate([np.asarray(part.data) for part in published])
+    labels = np.concatenate([np.asarray(part.targets) for part in published])
     pixels = pixels[:, None] if pixels.ndim == 3 else pixels.transpose(0, 3, 1, 2)
     return Dataset(
         name.lower(),
         _images(pixels, 255),
         torch.from_numpy(labels).long(),
         fractions=(0.9, 0.1),
-        official_test=len(parts[1].data),
+        official_test=len(published[1].data),
     )
 
 

@@ -60,7 +60,7 @@ def evidence_lower_bound(
             points, from 2 to 8.
 
     Returns:
-        Means over the data points, in nats. Memory beyond z is that of one block of decoded data.
+        Means over the data points, in nats. Memory beyond z is that of one batch of decoded data.
 
     Raises:
         ValueError: for fewer than 2 draws.
@@ -85,9 +85,9 @@ def evidence_lower_bound(
 
 def _mean(values: list[Tensor]) -> tuple[float, float]:
     """Mean over draws and points, and its standard error over draws."""
-    stacked = torch.stack(values)
-    error = math.sqrt(float(stacked.var(0).mean()) / stacked.numel())
-    return float(stacked.mean()), error
+    table = torch.stack(values)
+    error = math.sqrt(float(table.var(0).mean()) / table.numel())
+    return float(table.mean()), error
 
 
 @torch.no_grad()
@@ -106,9 +106,9 @@ def point_reconstruction(model: VAE, x: Tensor) -> float:
 
 
 def _log_likelihood(model: VAE, x: Tensor, z: Tensor) -> Tensor:
-    """log p(x|z) in float64, shape (n,), one block of decoded data at a time."""
-    blocks = zip(torch.split(x, BATCH), torch.split(z, BATCH), strict=True)
-    return torch.cat([model.log_likelihood(*block).double() for block in blocks])
+    """log p(x|z) in float64, shape (n,), one batch of decoded data at a time."""
+    batches = zip(torch.split(x, BATCH), torch.split(z, BATCH), strict=True)
+    return torch.cat([model.log_likelihood(*batch).double() for batch in batches])
 
 
 @torch.no_grad()
@@ -127,7 +127,7 @@ def importance_weights(
         draws: K, draws of z per data point.
 
     Returns:
-        Shape (n, K), float64 on the CPU, in nats. Memory is that and one block of decoded data.
+        Shape (n, K), float64 on the CPU, in nats. Memory is that and one batch of decoded data.
 
     Raises:
         ValueError: for fewer than 2 draws.
@@ -139,18 +139,18 @@ def importance_weights(
         raise ValueError(f"draws must be at least 2, got {draws}")
     mean, scale = model.posterior(x)
     prior = model.resolved_prior()
-    size, rows = max(1, _WEIGHED // draws), []
+    size, log_weights = max(1, _WEIGHED // draws), []
     for start in range(0, len(x), size):
-        block = slice(start, start + size)
-        q = aggregate(model.family, mean[block], scale[block])
+        batch = slice(start, start + size)
+        q = aggregate(model.family, mean[batch], scale[batch])
         z = q.sample(generator, draws)
         own = q.component_log_prob(z)
         points = z.transpose(0, 1).to(mean).flatten(0, 1)
-        repeated = x[block].repeat_interleave(draws, 0)
+        repeated = x[batch].repeat_interleave(draws, 0)
         joint = _log_likelihood(model, repeated, points)
         joint = joint + prior.log_prob(points).double()
-        rows.append((joint.view(-1, draws) - own.T).cpu())
-    return torch.cat(rows)
+        log_weights.append((joint.view(-1, draws) - own.T).cpu())
+    return torch.cat(log_weights)
 
 
 def bound_gap(log_weights: Tensor) -> Estimate:

@@ -34,7 +34,7 @@ class Likelihood(nn.Module):
         data_shape: shape of one data point.
     """
 
-    stackable = True
+    replicable = True
 
     def __init__(self, data_shape: Sequence[int]) -> None:
         super().__init__()
@@ -200,8 +200,7 @@ class Gaussian(_Normal):
 
     def __init__(self, data_shape: Sequence[int], *, scale: float = 0.1) -> None:
         super().__init__(data_shape)
-        if not scale > 0:
-            raise ValueError(f"scale must be positive, got {scale}")
+        _check_scale(scale)
         self.scale = scale
 
     def _log_scale(self, output: Tensor, x: Tensor) -> Tensor:
@@ -221,8 +220,7 @@ class LearnedGaussian(_Normal):
 
     def __init__(self, data_shape: Sequence[int], *, scale: float = 0.5) -> None:
         super().__init__(data_shape)
-        if not scale > 0:
-            raise ValueError(f"scale must be positive, got {scale}")
+        _check_scale(scale)
         self.log_scale = nn.Parameter(torch.tensor(math.log(scale)))
 
     def _log_scale(self, output: Tensor, x: Tensor) -> Tensor:
@@ -245,7 +243,7 @@ class CalibratedGaussian(_Normal):
 
     def __init__(self, data_shape: Sequence[int]) -> None:
         super().__init__(data_shape)
-        # A parameter without gradient: buffers would keep replicates from training stacked.
+        # A parameter without gradient: buffers would keep replicates from training directly.
         self.log_scale = nn.Parameter(torch.zeros(()), requires_grad=False)
 
     def _log_scale(self, output: Tensor, x: Tensor) -> Tensor:
@@ -260,6 +258,11 @@ class CalibratedGaussian(_Normal):
         value = 0.5 * math.log(max(mean_squared_error, _LEAST_VARIANCE))
         with torch.no_grad():
             self.log_scale.fill_(value)
+
+
+def _check_scale(scale: float) -> None:
+    if not scale > 0:
+        raise ValueError(f"scale must be positive, got {scale}")
 
 
 def _beside_points(value: Tensor) -> Tensor:

@@ -38,7 +38,7 @@ class VAE(nn.Module):
         Kingma and Welling, Auto-encoding variational Bayes, 2014.
     """
 
-    stackable = True
+    replicable = True
 
     def __init__(
         self,
@@ -160,5 +160,5 @@ class VAE(nn.Module):
         Returns:
             Mean and scale, each of shape (n, D).
         """
-        parts = [self.encode(part) for part in torch.split(x, batch_size)]
-        return torch.cat([m for m, _ in parts]), torch.cat([s for _, s in parts])
+        batches = [self.encode(batch) for batch in torch.split(x, batch_size)]
+        return torch.cat([m for m, _ in batches]), torch.cat([s for _, s in batches])

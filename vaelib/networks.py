@@ -4,7 +4,8 @@ An encoder maps data of shape (..., *data_shape) to the ``outputs`` numbers that
 posterior; a decoder maps latents (..., D) to the parameters of the likelihood, of shape
 (..., *data_shape). Keyword-only arguments are the options that a matrix may set.
 
-Networks marked ``stackable`` also run with stacked parameters, see ``vaelib.replicates``.
+Networks marked ``replicable`` also run with the parameters of replicates, see
+``vaelib.replicates``.
 """
 
 import math
@@ -12,14 +13,9 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from vaelib.replicates import MLP, activation_named
+from vaelib.replicates import MLP, activation_named, check_sizes
 
 __all__ = ["DECODERS", "ENCODERS", "ConvDecoder", "ConvEncoder", "MLPDecoder", "MLPEncoder"]
-
-
-def _check_positive(name: str, sizes: Sequence[int]) -> None:
-    if any(size < 1 for size in sizes):
-        raise ValueError(f"{name} must be a list of positive sizes, got {list(sizes)}")
 
 
 class MLPEncoder(nn.Module):
@@ -35,7 +31,7 @@ class MLPEncoder(nn.Module):
         ValueError: for a hidden size below 1 or an unknown activation.
     """
 
-    stackable = True
+    replicable = True
 
     def __init__(
         self,
@@ -46,7 +42,7 @@ class MLPEncoder(nn.Module):
         activation: str = "relu",
     ) -> None:
         super().__init__()
-        _check_positive("hidden", hidden)
+        check_sizes("hidden", hidden)
         self.axes = len(data_shape)
         self.layers = MLP([math.prod(data_shape), *hidden, outputs], activation)
 
@@ -69,7 +65,7 @@ class MLPDecoder(nn.Module):
         ValueError: for a hidden size below 1 or an unknown activation.
     """
 
-    stackable = True
+    replicable = True
 
     def __init__(
         self,
@@ -80,7 +76,7 @@ class MLPDecoder(nn.Module):
         activation: str = "relu",
     ) -> None:
         super().__init__()
-        _check_positive("hidden", hidden)
+        check_sizes("hidden", hidden)
         self.data_shape = tuple(data_shape)
         self.layers = MLP([latent_dim, *hidden, math.prod(data_shape)], activation)
 
@@ -129,8 +125,8 @@ class ConvEncoder(nn.Module):
         activation: str = "relu",
     ) -> None:
         super().__init__()
-        _check_positive("channels", channels)
-        _check_positive("hidden", [hidden])
+        check_sizes("channels", channels)
+        check_sizes("hidden", [hidden])
         inputs, height, width = _check_image(data_shape, len(channels))
         layers: list[nn.Module] = []
         for before, after in zip([inputs, *channels], channels, strict=False):
@@ -170,8 +166,8 @@ class ConvDecoder(nn.Module):
         activation: str = "relu",
     ) -> None:
         super().__init__()
-        _check_positive("channels", channels)
-        _check_positive("hidden", [hidden])
+        check_sizes("channels", channels)
+        check_sizes("hidden", [hidden])
         outputs, height, width = _check_image(data_shape, len(channels))
         small = (height >> len(channels), width >> len(channels))
         stack = [*channels, outputs]

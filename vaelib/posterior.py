@@ -9,7 +9,7 @@ from torch import Tensor
 
 from vaelib.numerics.exp2 import BITS
 from vaelib.numerics.log_sum_exp import Logs, log_mean_exp
-from vaelib.numerics.pruned_sums import blockwise_log_sum_exp
+from vaelib.numerics.pruned_sums import pruned_log_sum_exp
 
 __all__ = ["AggregatePosterior", "PointAggregate"]
 
@@ -128,7 +128,7 @@ class AggregatePosterior:
         return out
 
     def _log_mean_exp(self, z: Tensor, leave_one_out: bool) -> Tensor:
-        sums = blockwise_log_sum_exp(self.mean, self.scale, z, _scores, leave_one_out)
+        sums = pruned_log_sum_exp(self.mean, self.scale, z, _scores, leave_one_out)
         if sums is not None:
             return sums - math.log(self.components - leave_one_out)
         return log_mean_exp(_scores(self.mean, self.scale, z), z, self.components, leave_one_out)
@@ -197,12 +197,12 @@ def _expanded(
     features: Tensor,
     quadratic: Callable[[Tensor | slice], Tensor],
     rows: Tensor | slice,
-    block: Tensor | slice,
+    columns: Tensor | slice,
     base: Tensor,
 ) -> Tensor:
     """One product; the base takes its place among the features."""
     features[rows, -1] = base
-    return features[rows] @ quadratic(block).T
+    return features[rows] @ quadratic(columns).T
 
 
 def _features(z: Tensor) -> Tensor:
@@ -231,13 +231,13 @@ def _directly(
     scale: Tensor,
     z: Tensor,
     rows: Tensor | slice,
-    block: Tensor | slice,
+    columns: Tensor | slice,
     base: Tensor,
 ) -> Tensor:
     """Differences taken one dimension at a time, which bounds the memory."""
-    width = scale[block]
+    width = scale[columns]
     constant = width.log().sum(1) + 0.5 * mean.shape[1] * math.log(2 * math.pi)
     squares = torch.zeros(len(z[rows]), len(width), dtype=z.dtype, device=z.device)
     for j in range(mean.shape[1]):
-        squares += ((z[rows, j, None] - mean[block, j]) / width[:, j]).square_()
+        squares += ((z[rows, j, None] - mean[columns, j]) / width[:, j]).square_()
     return squares.mul_(-0.5 * BITS).sub_(BITS * constant).sub_(base.unsqueeze(1))

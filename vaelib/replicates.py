@@ -1,10 +1,11 @@
 """Networks whose parameters may carry a leading replicate axis.
 
 The replicates of a configuration train as one computation: weights of shape (S, out, in) map inputs
-of shape (S, n, in) by one batched matrix product per layer. A module marked ``stackable`` runs with
-such parameters; others train through ``torch.func.vmap``.
+of shape (S, n, in) by one batched matrix product per layer. A module marked ``replicable`` runs
+with such parameters; others train through ``torch.func.vmap``.
 """
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-__all__ = ["ACTIVATIONS", "MLP", "Linear", "activation_named", "stackable"]
+__all__ = ["ACTIVATIONS", "MLP", "Linear", "activation_named", "check_sizes", "replicable"]
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "elu": nn.ELU,
@@ -42,13 +43,27 @@ def activation_named(name: str) -> type[nn.Module]:
     return ACTIVATIONS[name]
 
 
+def check_sizes(name: str, sizes: Sequence[int]) -> None:
+    """Refuse layers without units.
+
+    Args:
+        name: of the option.
+        sizes: of the layers.
+
+    Raises:
+        ValueError: for a size below 1.
+    """
+    if any(size < 1 for size in sizes):
+        raise ValueError(f"{name} must be a list of positive sizes, got {list(sizes)}")
+
+
 class Linear(nn.Linear):
-    """``nn.Linear`` that also takes stacked parameters.
+    """``nn.Linear`` that also takes the parameters of replicates.
 
     With weight (S, out, in) and bias (S, out) it maps (S, n, in) to (S, n, out).
     """
 
-    stackable = True
+    replicable = True
 
     def forward(self, input: Tensor) -> Tensor:
         """Apply the map to the last axis of ``input``."""
@@ -68,7 +83,7 @@ class MLP(nn.Sequential):
         ValueError: for an unknown activation.
     """
 
-    stackable = True
+    replicable = True
 
     def __init__(self, sizes: list[int], activation: str) -> None:
         layers: list[nn.Module] = []
@@ -82,14 +97,14 @@ class MLP(nn.Sequential):
         layers = [layer for layer in self if isinstance(layer, Linear)]
         if self.rectified and layers[0].weight.dim() == 3:
             parameters = [p for layer in layers for p in (layer.weight, layer.bias)]
-            out: Tensor = _RectifiedStack.apply(input, *parameters)
+            out: Tensor = _RectifiedLayers.apply(input, *parameters)
         else:
             out = super().forward(input)  # type: ignore[no-untyped-call]
         return out
 
 
-class _RectifiedStack(torch.autograd.Function):
-    """Stacked linear layers with ReLU between them, forward and back without spare tensors.
+class _RectifiedLayers(torch.autograd.Function):
+    """Linear layers of replicates with ReLU between them, forward and back without spare tensors.
 
     Under ``torch.autocast``, in its type there and back.
     """
@@ -113,19 +128,19 @@ class _RectifiedStack(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
         layers = len(ctx.saved_tensors) // 2
         weights, inputs = ctx.saved_tensors[:layers], ctx.saved_tensors[layers:]
-        found: list[Tensor | None] = []
+        gradients: list[Tensor | None] = []  # of the last bias first
         for layer in reversed(range(layers)):
             x = inputs[layer]
-            found += [gradient.sum(1), torch.bmm(x.mT, gradient).mT]
+            gradients += [gradient.sum(1), torch.bmm(x.mT, gradient).mT]
             if layer or ctx.needs_input_grad[0]:
                 gradient = torch.bmm(gradient, weights[layer])
             if layer:
                 torch.ops.aten.threshold_backward.grad_input(gradient, x, 0, grad_input=gradient)
-        found.append(gradient if ctx.needs_input_grad[0] else None)
-        return tuple(reversed(found))
+        gradients.append(gradient if ctx.needs_input_grad[0] else None)
+        return tuple(reversed(gradients))
 
 
-def stackable(module: nn.Module) -> bool:
-    """Whether every part of ``module`` runs with stacked parameters."""
+def replicable(module: nn.Module) -> bool:
+    """Whether every part of ``module`` runs with the parameters of replicates."""
     plain = (nn.Sequential, *ACTIVATIONS.values())
-    return all(getattr(part, "stackable", type(part) in plain) for part in module.modules())
+    return all(getattr(part, "replicable", type(part) in plain) for part in module.modules())

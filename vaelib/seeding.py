@@ -45,7 +45,7 @@ def stream(name: str, seed: int) -> torch.Generator:
 
 @contextmanager
 def global_stream(name: str, seed: int) -> Iterator[None]:
-    """Within the block, torch's global generator is the stream; afterwards it is as before.
+    """Within it, torch's global generator is the stream; afterwards it is as before.
 
     For code that has no generator argument, such as the initialisation of ``nn.Module``.
 

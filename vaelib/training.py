@@ -1,7 +1,7 @@
 """Training the replicates of one configuration together, as one batched computation.
 
-The parameters of the S models are stacked along a leading axis. A model whose every part is
-stackable (see ``vaelib.replicates``) runs on them directly, with one batched matrix product per
+The parameters of the S models get a leading replicate axis. A model whose every part is
+replicable (see ``vaelib.replicates``) runs on them directly, with one batched matrix product per
 layer; any other model, a user's plain ``nn.Module`` included, runs through ``torch.func.vmap``.
 The losses are summed, so the gradient of each replicate is its own and one that diverges does not
 touch its neighbours.
@@ -20,10 +20,10 @@ from vaelib.models import VAE
 from vaelib.numerics.matmul import float32_products
 from vaelib.numerics.subnormals import subnormals_flushed
 from vaelib.objectives import Objective
-from vaelib.replicates import stackable
+from vaelib.replicates import replicable
 from vaelib.seeding import stream
 
-__all__ = ["Outcome", "Training", "train"]
+__all__ = ["Training", "TrainingOutcome", "train"]
 
 _NOISE_STEPS = 32  # steps whose noise is drawn at once
 _PRODUCTS = {"float32": None, "bfloat16": torch.bfloat16}
@@ -62,7 +62,7 @@ class Training:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TrainingOutcome:
     """What training did to one replicate.
 
     Attributes:
@@ -116,7 +116,7 @@ def train(
     objectives: Sequence[Objective],
     training: Training,
     seeds: Sequence[int],
-) -> list[Outcome]:
+) -> list[TrainingOutcome]:
     """Train S models of one configuration together, in place.
 
     Batch order and noise come from the streams ``"batches"`` and ``"noise"`` of each seed. For a
@@ -153,17 +153,17 @@ def train(
     ]
     parameters, buffers = torch.func.stack_module_state(bundles)
     leaves = {
-        name: turned.detach().contiguous().requires_grad_(turned.requires_grad)
-        for name, turned in _turned(parameters).items()
+        name: tensor.detach().contiguous().requires_grad_(tensor.requires_grad)
+        for name, tensor in _transposed(parameters).items()
     }
     template = copy.deepcopy(bundles[0])
     template.model.products = _PRODUCTS[training.precision]
-    stacked = {**_turned(leaves), **buffers}
+    state = {**_transposed(leaves), **buffers}
     losses_of: Callable[[Tensor, Tensor, float], Tensor]
-    if buffers or not (stackable(models[0]) and stackable(objectives[0])):
-        losses_of = _vmapped(template, stacked)
+    if buffers or not (replicable(models[0]) and replicable(objectives[0])):
+        losses_of = _vmapped(template, state)
     else:
-        losses_of = _bound(template, stacked)
+        losses_of = _bound(template, state)
 
     optimizer = torch.optim.Adam(leaves.values(), lr=training.learning_rate, fused=True)
     batches = _batches(index, training.batch_size, seeds, x.device)
@@ -179,27 +179,27 @@ def train(
         torch.autograd.backward(loss, each)
         optimizer.step()
         losses[step] = loss.detach()
-    _unstack(stacked, models)
+    _hand_back(state, models)
     return [_outcome(column, model) for column, model in zip(losses.cpu().T, models, strict=True)]
 
 
 def _vmapped(
-    template: nn.Module, stacked: dict[str, Tensor]
+    template: nn.Module, state: dict[str, Tensor]
 ) -> Callable[[Tensor, Tensor, float], Tensor]:
     """The losses of any module, of shape (S,), by ``torch.func.vmap``."""
 
-    def loss_of(state: dict[str, Tensor], batch: Tensor, noise: Tensor, progress: float) -> Tensor:
-        out: Tensor = torch.func.functional_call(template, state, (batch, noise, progress))
+    def loss_of(own: dict[str, Tensor], batch: Tensor, noise: Tensor, progress: float) -> Tensor:
+        out: Tensor = torch.func.functional_call(template, own, (batch, noise, progress))
         return out
 
     mapped = torch.func.vmap(loss_of, in_dims=(0, 0, 0, None), randomness="different")
-    return partial(mapped, stacked)
+    return partial(mapped, state)
 
 
-def _bound(template: nn.Module, stacked: dict[str, Tensor]) -> nn.Module:
-    """A stackable module whose parameters are the stacked ones."""
+def _bound(template: nn.Module, state: dict[str, Tensor]) -> nn.Module:
+    """A replicable module whose parameters are those of all replicates."""
     # A call of torch.func.functional_call per step costs as much as a small network's step.
-    of = {parameter: stacked[name] for name, parameter in template.named_parameters()}
+    of = {parameter: state[name] for name, parameter in template.named_parameters()}
     for part in template.modules():
         for name, parameter in part._parameters.items():
             if parameter is not None:
@@ -208,8 +208,8 @@ def _bound(template: nn.Module, stacked: dict[str, Tensor]) -> nn.Module:
     return template
 
 
-def _turned(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Stacked weight matrices transposed, the rest as it is: its own inverse."""
+def _transposed(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Weight matrices of replicates transposed, the rest as it is: its own inverse."""
     # The product that gives the gradient of a weight (S, out, in) gives a transposed (S, in, out).
     # Weights kept in that form get it without a copy, and Adam reads both in memory order.
     return {
@@ -219,16 +219,17 @@ def _turned(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 @torch.no_grad()
-def _unstack(state: dict[str, Tensor], models: Sequence[VAE]) -> None:
+def _hand_back(state: dict[str, Tensor], models: Sequence[VAE]) -> None:
+    """Give each model its own part of the state."""
     for position, model in enumerate(models):
         own = {name.removeprefix("model."): v[position] for name, v in state.items()}
         model.load_state_dict(own, strict=False)
         model.eval()
 
 
-def _outcome(losses: Tensor, model: VAE) -> Outcome:
-    bad = (~losses.isfinite()).nonzero()
-    if len(bad):
-        return Outcome(losses, int(bad[0]))
+def _outcome(losses: Tensor, model: VAE) -> TrainingOutcome:
+    diverged = (~losses.isfinite()).nonzero()
+    if len(diverged):
+        return TrainingOutcome(losses, int(diverged[0]))
     broken = any(not p.isfinite().all() for p in model.parameters())
-    return Outcome(losses, len(losses) if broken else None)
+    return TrainingOutcome(losses, len(losses) if broken else None)

@@ -11,11 +11,13 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from bench.analysis.comparison import holm, paired_t
-from bench.analysis.replicates import LEVEL, Floats, replicates, saturated
+from bench.analysis.comparison import paired_t
+from bench.analysis.replicates import LEVEL, replicates, saturated
 from bench.matrix.language import Claim
 from bench.metrics.metric import Metric
 from bench.metrics.registry import METRICS, Metrics
+from vaelib.numerics.arrays import Floats
+from vaelib.stats.multiple_testing import holm
 
 __all__ = ["LEAST_SEEDS", "Finding", "Verdict", "decide"]
 

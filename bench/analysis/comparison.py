@@ -14,14 +14,15 @@ from bench.analysis.replicates import (
     FEW_SEEDS,
     LEVEL,
     TOO_FEW,
-    Floats,
     replicates,
     saturated,
     t_interval,
 )
 from bench.metrics.metric import Metric
+from vaelib.numerics.arrays import Floats
+from vaelib.stats.multiple_testing import holm
 
-__all__ = ["holm", "paired_t", "pairwise", "rank", "ranking", "rankings"]
+__all__ = ["paired_t", "pairwise", "rank", "ranking", "rankings"]
 
 _P_FLOOR = 1e-12  # nobody should believe a t tail further out than this
 _GAPS = {  # columns of a ranking, and what of a pair with the best they are
@@ -30,26 +31,6 @@ _GAPS = {  # columns of a ranking, and what of a pair with the best they are
     "gap_p": "p_holm",
     "gap_probability": "probability",
 }
-
-
-def holm(p_values: Floats) -> Floats:
-    """Adjust p-values so that rejecting those below alpha has familywise error alpha (Holm 1979).
-
-    Args:
-        p_values: Shape (m,), of any dependence.
-
-    Returns:
-        Adjusted p-values, shape (m,).
-
-    Example:
-        >>> holm(np.array([0.01, 0.04, 0.03])).tolist()
-        [0.03, 0.06, 0.06]
-    """
-    order = np.argsort(p_values, kind="stable")
-    steps = np.arange(len(p_values), 0, -1) * p_values[order]
-    adjusted = np.empty_like(p_values)
-    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0) if len(steps) else steps
-    return adjusted
 
 
 def paired_t(

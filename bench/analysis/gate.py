@@ -19,12 +19,12 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from bench.analysis.comparison import holm
 from bench.analysis.replicates import replicates
 from bench.analysis.worsening import worsening
 from bench.metrics.metric import Metric
 from bench.metrics.registry import METRICS, Metrics
 from vaelib.samples.options import REFERENCES
+from vaelib.stats.multiple_testing import holm
 
 __all__ = [
     "ALPHA",

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtr
 
-from bench.analysis.replicates import Floats
+from vaelib.numerics.arrays import Floats
 
 __all__ = ["SHARES", "marginal_quantiles"]
 

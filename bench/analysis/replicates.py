@@ -9,11 +9,11 @@ the tidy rows. The replicate is the training seed, and all comparisons pair by s
 from collections.abc import Collection
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
 from bench.rows import COLUMNS
+from vaelib.numerics.arrays import Floats
 
 __all__ = [
     "FEW_SEEDS",
@@ -31,7 +31,7 @@ __all__ = [
     "varied_keys",
 ]
 
-Floats = npt.NDArray[np.float64]
+
 """Arrays of numbers, in all that is drawn and decided from the rows."""
 
 LEVEL = 0.95

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bench.analysis.replicates import Floats
+from vaelib.numerics.arrays import Floats
 
 __all__ = ["worsening"]
 

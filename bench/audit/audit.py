@@ -21,8 +21,8 @@ from rich.progress import Progress as Bar
 
 from bench.audit.archive import Archive, read_archive
 from vaelib import audit, audit_samples
-from vaelib.audits.answers import Finding, Moments, findings
-from vaelib.audits.audit import Measurement, Progress
+from vaelib.audits.answers import Answer, Moments, answers_from
+from vaelib.audits.measurement import Measurement, Progress
 from vaelib.datasets import cache_folder, data_folder
 from vaelib.stats.nulls import NormalNull
 
@@ -47,7 +47,7 @@ class Audited:
     archive: Archive
     prior: str
     rows: list[Measurement]
-    answers: list[Finding] = field(default_factory=list)
+    answers: list[Answer] = field(default_factory=list)
     threads: int = 1
     seconds: float = math.nan
 
@@ -105,7 +105,7 @@ def audit_file(
             moments = {"train": Moments.of(*archive.train)}
             if archive.heldout is not None:
                 moments["test"] = Moments.of(*archive.heldout)
-    answers = findings(rows, moments) if prior == "normal" else []
+    answers = answers_from(rows, moments) if prior == "normal" else []
     return Audited(archive, prior, rows, answers, count, time.perf_counter() - start)
 
 

@@ -12,18 +12,19 @@ from bench.audit.audit import Audited
 from bench.metrics.registry import METRICS
 from bench.report.markdown import quantity
 from bench.report.terminal import table
-from vaelib.audits.answers import Finding
-from vaelib.audits.audit import CLASSIFIED, KERNEL_ROWS, TEST_ROWS, Measurement
+from vaelib.audits.answers import Answer
+from vaelib.audits.measurement import Measurement
+from vaelib.audits.settings import DEFAULTS
 from vaelib.stats.goodness_of_fit import GOODNESS_OF_FIT_TESTS
 
 __all__ = ["answer_cells", "headline", "json_rows", "measured_cells", "note", "show", "title"]
 
 
 _SEEN = {
-    **dict.fromkeys(GOODNESS_OF_FIT_TESTS, TEST_ROWS),
-    "c2st_auc": CLASSIFIED,
-    "c2st_test": CLASSIFIED,
-    "mmd_squared": KERNEL_ROWS,
+    **dict.fromkeys(GOODNESS_OF_FIT_TESTS, DEFAULTS.test_rows),
+    "c2st_auc": DEFAULTS.classified,
+    "c2st_test": DEFAULTS.classified,
+    "mmd_squared": DEFAULTS.kernel_rows,
 }  # inputs at most
 
 
@@ -108,17 +109,19 @@ def title(audited: Audited, split: str) -> str:
     return f"{split}: {n:,} inputs, D = {dimensions}"
 
 
-def answer_cells(one: Finding) -> list[str]:
+def answer_cells(answer: Answer) -> list[str]:
     """One answer: question, verdict, effect, value, 95 % interval, p-value."""
-    value = "" if one.value is None else f"{one.value:.4g}"
-    interval = "" if one.interval is None else f"{one.interval[0]:.3g} to {one.interval[1]:.3g}"
-    p_value = "" if one.p_value is None else f"{one.p_value:.2g}"
-    return [one.question, one.verdict, one.effect, value, interval, p_value]
+    value = "" if answer.value is None else f"{answer.value:.4g}"
+    interval = (
+        "" if answer.interval is None else f"{answer.interval[0]:.3g} to {answer.interval[1]:.3g}"
+    )
+    p_value = "" if answer.p_value is None else f"{answer.p_value:.2g}"
+    return [answer.question, answer.verdict, answer.effect, value, interval, p_value]
 
 
-def _short(one: Finding) -> list[str]:
+def _short(answer: Answer) -> list[str]:
     """The same in four cells."""
-    question, verdict, effect, value, interval, p_value = answer_cells(one)
+    question, verdict, effect, value, interval, p_value = answer_cells(answer)
     words = [effect, value, f"({interval})" if interval else ""]
     return [question, verdict, " ".join(filter(None, words)), p_value]
 

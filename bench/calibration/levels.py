@@ -13,7 +13,7 @@ from vaelib.stats.classifier import classifier_prior_test
 from vaelib.stats.divergences import decompose
 from vaelib.stats.finite_sample import marginal_kl_null
 from vaelib.stats.goodness_of_fit import GOODNESS_OF_FIT_TESTS
-from vaelib.stats.nulls import NormalNull, Outcome
+from vaelib.stats.nulls import NormalNull, SignificanceResult
 from vaelib.stats.prior_tests import PRIOR_TESTS
 
 __all__ = ["LEVELS", "TESTS", "level_rows", "level_tasks", "power_rows", "power_tasks"]
@@ -28,7 +28,7 @@ _CAPPED = (2500, 8)  # more rows than the null of a statistic of cost O(n²) is 
 _ENCODERS = ((100, 2), (300, 8))
 _POWER = ((100, 2), (500, 2), (100, 8), (500, 8), (500, 16))
 
-Runner = Callable[[Tensor, NormalNull, torch.Generator], Outcome]
+Runner = Callable[[Tensor, NormalNull, torch.Generator], SignificanceResult]
 
 
 def _permuted(name: str) -> Runner:
@@ -36,7 +36,7 @@ def _permuted(name: str) -> Runner:
     return lambda z, _, generator: test(z, Normal(z.shape[1]).sample, generator)
 
 
-def _classifier(z: Tensor, _: NormalNull, generator: torch.Generator) -> Outcome:
+def _classifier(z: Tensor, _: NormalNull, generator: torch.Generator) -> SignificanceResult:
     return classifier_prior_test(z, Normal(z.shape[1]).sample, generator=generator)
 
 
@@ -45,12 +45,12 @@ def _of_points(name: str) -> Runner:
     return lambda z, null, _: test(z, null)
 
 
-def _encoder_test(z: Tensor, _: NormalNull, generator: torch.Generator) -> Outcome:
+def _encoder_test(z: Tensor, _: NormalNull, generator: torch.Generator) -> SignificanceResult:
     """The exact null test of the marginal KL, of an encoder made anew; of z only the shape."""
     q = matched_encoder(len(z), z.shape[1], 0.5, generator)
     null = marginal_kl_null(q, generator, 99)
     observed = decompose(q, Normal(q.latent_dim), generator)
-    return Outcome(observed.marginal_kl, null.p_value(observed), 99)
+    return SignificanceResult(observed.marginal_kl, null.p_value(observed), 99)
 
 
 _CLASSIFIER, _ENCODER = "c2st_test", "marginal_kl_null_test"

@@ -6,8 +6,9 @@ Nothing here is shared with the estimators.
 from math import erf, exp, lgamma, log, pi, sqrt
 
 import numpy as np
-import numpy.typing as npt
 from scipy import integrate, stats
+
+from vaelib.numerics.arrays import Floats
 
 __all__ = [
     "energy_distance_scaled_normal",
@@ -27,7 +28,6 @@ __all__ = [
     "ppca_log_likelihood",
 ]
 
-Floats = npt.NDArray[np.float64]
 
 _REACH = 12.0  # scales beyond the outermost means
 _POINTS = 40_001

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from bench.analysis import gate
@@ -17,10 +16,11 @@ from bench.calibration.experiments import Statement
 from bench.calibration.task import Rows
 from bench.metrics.registry import METRICS
 from bench.rows import COLUMNS
+from vaelib.numerics.arrays import Floats
 
 __all__ = ["INTERVALS", "Coverage", "Held", "Interval"]
 
-Floats = npt.NDArray[np.float64]
+
 Coverage = Literal["exact", "at least", "about", "no promise"]
 """What is promised of how often a statement holds."""
 

@@ -13,7 +13,8 @@ from bench.run.job import Job
 from bench.run.model_store import trained
 from bench.run.models import Replicate, dataset_of
 from bench.run.record import KEPT, CellResult
-from vaelib.audits.audit import Measurement, audit
+from vaelib.audits.audit import audit
+from vaelib.audits.measurement import Measurement
 from vaelib.datasets import Dataset, cache_folder
 from vaelib.families import PointFamily
 from vaelib.likelihood_bounds import evidence_lower_bound, point_reconstruction, tighter_bound

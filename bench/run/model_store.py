@@ -21,7 +21,7 @@ from bench.files import write_atomically
 from bench.run.job import Job
 from bench.run.models import Replicate, build_model, train_block
 from vaelib.datasets import Dataset
-from vaelib.training import Outcome
+from vaelib.training import TrainingOutcome
 
 __all__ = ["is_stored", "trained"]
 
@@ -104,7 +104,7 @@ def _stored(job: Job, seed: int, data: Dataset, device: torch.device) -> Replica
         }
         model = build_model(job.configuration, data.data_shape, seed)
         model.load_state_dict(state)
-        outcome = Outcome(torch.from_numpy(arrays["losses"]), None)
+        outcome = TrainingOutcome(torch.from_numpy(arrays["losses"]), None)
         seconds = float(arrays["seconds"])
     except Exception:  # damaged bytes raise anything
         traceback.print_exc(file=sys.stderr)

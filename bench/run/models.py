@@ -20,7 +20,7 @@ from vaelib.families import PointFamily
 from vaelib.models import VAE
 from vaelib.objectives import Objective
 from vaelib.seeding import global_stream, stream
-from vaelib.training import Outcome, Training, train
+from vaelib.training import Training, TrainingOutcome, train
 
 __all__ = ["Replicate", "build_model", "build_objective", "dataset_of", "train_block"]
 
@@ -42,7 +42,7 @@ class Replicate:
     """
 
     model: VAE
-    outcome: Outcome
+    outcome: TrainingOutcome
     split: Splits
     seed: int
     seconds: float

@@ -83,7 +83,7 @@ def _objective(target: Callable[..., Objective], options: dict[str, Any]) -> Ite
 class _Bundle(nn.Module):
     """An objective with a model to train."""
 
-    stackable = True
+    replicable = True
 
     def __init__(self, objective: nn.Module, model: VAE) -> None:
         super().__init__()

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from bench.run.record import one_line
 from bench.testing.promises import Call, Make, differs
-from vaelib.replicates import stackable
+from vaelib.replicates import replicable
 from vaelib.seeding import stream
 
 __all__ = ["replicate_problems"]
@@ -44,16 +44,16 @@ def replicate_problems(
         _shake(module, stream("shake", seed))
     for points in (_REPLICATES + 1, _REPLICATES):  # a wrong axis may go unseen where both agree
         given = [inputs(points, stream("points", seed)) for seed in range(_REPLICATES)]
-        stacked = [torch.stack(tensors) for tensors in zip(*given, strict=True)]
+        batched = [torch.stack(tensors) for tensors in zip(*given, strict=True)]
         for train in (False, True):
-            problem = _together([m.train(train) for m in modules], given, stacked)
+            problem = _together([m.train(train) for m in modules], given, batched)
             if problem:
                 yield problem
                 return
 
 
 def _together(
-    modules: Sequence[nn.Module], given: Sequence[Sequence[Tensor]], stacked: Sequence[Tensor]
+    modules: Sequence[nn.Module], given: Sequence[Sequence[Tensor]], batched: Sequence[Tensor]
 ) -> str:
     template = copy.deepcopy(modules[0])
     apart = torch.stack([module(*own) for module, own in zip(modules, given, strict=True)])
@@ -64,14 +64,14 @@ def _together(
         out: Tensor = torch.func.functional_call(template, state, inputs)
         return out
 
-    direct = not buffers and stackable(template.part)  # type: ignore[arg-type]
+    direct = not buffers and replicable(template.part)  # type: ignore[arg-type]
     function = one if direct else torch.func.vmap(one, randomness="different")
-    how = "marked stackable, but with a leading replicate axis on its parameters it"
+    how = "marked replicable, but with a leading replicate axis on its parameters it"
     if not direct:
         how = "trained through torch.func.vmap, where it"
-    remedy = " (set stackable = False, or compute on the last axes)" if direct else ""
+    remedy = " (set replicable = False, or compute on the last axes)" if direct else ""
     try:
-        together = function(state, *stacked)
+        together = function(state, *batched)
         if together.requires_grad:
             torch.autograd.backward(together.sum())
     except Exception as error:

@@ -5,9 +5,10 @@ from functools import partial
 import pytest
 import torch
 
+from vaelib.numerics.gaussian_kernel import gaussian
 from vaelib.seeding import stream
 from vaelib.stats import goodness_of_fit
-from vaelib.stats.kernels import gaussian, squared_distances
+from vaelib.stats.kernels import squared_distances
 from vaelib.stats.nulls import NormalNull
 from vaelib.stats.two_sample import energy_two_sample_test, mmd_two_sample_test
 

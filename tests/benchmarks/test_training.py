@@ -163,7 +163,7 @@ def test_products_in_bfloat16(compare, size):
 
 
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("plain", [False, True], ids=["stacked", "vmap"])
+@pytest.mark.parametrize("plain", [False, True], ids=["replicates", "vmap"])
 def test_replicates_against_a_loop_over_seeds(compare, size, plain):
     pixels, hidden, replicates, steps = SIZES[size]
     x, seeds = torch.rand(POINTS, pixels), list(range(replicates))

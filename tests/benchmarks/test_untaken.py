@@ -34,8 +34,8 @@ def test_a_compiled_loss(observe, size, monkeypatch, tmp_path):
     pixels, hidden, replicates, _ = SIZES[size]
     x, seeds, bound = torch.rand(POINTS, pixels), list(range(replicates)), training._bound
 
-    def compiled(template, stacked):
-        call = torch.compile(bound(template, stacked), dynamic=False)
+    def compiled(template, state):
+        call = torch.compile(bound(template, state), dynamic=False)
         return lambda batch, noise, _: call(batch, noise, 0.0)  # else every step compiles again
 
     def measure():

@@ -22,7 +22,7 @@ def mixture(components, dimensions, low=0.0, high=10.0):
     return BoxAggregate(edges.mean(0), (edges[1] - edges[0]) / WIDTH, low, high)
 
 
-def blocks(dimensions=1, count=10):
+def boxes(dimensions=1, count=10):
     """Boxes that tile [0, 10]^D exactly: the forum thread's example."""
     axis = (torch.arange(count, dtype=torch.float64) + 0.5) * 10 / count
     mean = torch.cartesian_prod(*[axis] * dimensions).view(-1, dimensions)
@@ -44,7 +44,7 @@ def loop(q, z, leave_one_out=False):
 @pytest.mark.parametrize("leave_one_out", [False, True])
 @pytest.mark.parametrize(("components", "dimensions"), [(2, 1), (300, 2), (200, 6)])
 def test_density_against_a_plain_loop(components, dimensions, leave_one_out, monkeypatch):
-    monkeypatch.setattr(log_sum_exp, "_TILE", 1000)
+    monkeypatch.setattr(log_sum_exp, "_TILE", 1000)  # many tiles, uneven ones
     monkeypatch.setattr(log_sum_exp, "_HEIGHT", 37)
     q = mixture(components, dimensions)
     z = q.sample(stream("z", 0))[0]
@@ -79,18 +79,20 @@ def test_moments_and_component_densities_against_the_sample():
 
 
 def test_ten_unit_blocks_match_the_uniform_prior_exactly():
-    mean, scale = blocks()
+    mean, scale = boxes()
     prior = Uniform(1)
-    parts = divergences.decompose(aggregate(prior.family, mean, scale), prior, stream("z", 0), 3)
-    assert parts.rate == pytest.approx(math.log(10), abs=1e-12)
-    assert parts.mutual_information == pytest.approx(math.log(10), abs=1e-9)
-    assert parts.marginal_kl == pytest.approx(0, abs=1e-9)
-    assert parts.standard_error < 1e-9
+    decomposition = divergences.decompose(
+        aggregate(prior.family, mean, scale), prior, stream("z", 0), 3
+    )
+    assert decomposition.rate == pytest.approx(math.log(10), abs=1e-12)
+    assert decomposition.mutual_information == pytest.approx(math.log(10), abs=1e-9)
+    assert decomposition.marginal_kl == pytest.approx(0, abs=1e-9)
+    assert decomposition.standard_error < 1e-9
 
 
 def test_the_audit_of_tiling_blocks_says_that_they_match():
-    mean, scale = blocks(2, 20)
-    heldout = blocks(2, 12)
+    mean, scale = boxes(2, 20)
+    heldout = boxes(2, 12)
     rows = {(r.split, r.metric): r for r in audit(mean, scale, Uniform(2), heldout)}
     assert rows["train", "rate"].value == pytest.approx(2 * math.log(20))
     assert rows["train", "marginal_kl"].value == pytest.approx(0, abs=1e-9)
@@ -101,7 +103,7 @@ def test_the_audit_of_tiling_blocks_says_that_they_match():
 
 
 def test_held_out_boxes_beyond_the_training_ones_have_no_hole_mass():
-    mean, scale = blocks(2, 20)
+    mean, scale = boxes(2, 20)
     rows = audit(mean[:200], scale[:200], "uniform", (mean[100:300], scale[100:300]))
     hole = next(r for r in rows if r.metric == "hole_mass")
     assert hole.value is None
@@ -109,6 +111,6 @@ def test_held_out_boxes_beyond_the_training_ones_have_no_hole_mass():
 
 
 def test_boxes_outside_the_support_are_refused():
-    mean, scale = blocks()
+    mean, scale = boxes()
     with pytest.raises(ValueError, match=r"inside the prior's support \[0, 10\].*0.5 to 10.5"):
         audit(mean + 0.5, scale, "uniform")

@@ -59,11 +59,7 @@ WORDS = {
     "a summary": ("bench/metrics/latents.py", "Mean KL(q(z|x)‖p)", "Average KL(q(z|x)‖p)"),
     "a docstring": ("vaelib/training.py", '"""', '"""Once more: '),
     "a comment": ("vaelib/training.py", "import torch\n", "import torch  # the tensors\n"),
-    "an error": (
-        "vaelib/networks.py",
-        "must be a list of positive",
-        "has to be a list of positive",
-    ),
+    "an error": ("vaelib/replicates.py", "must be a list of", "has to be a list of"),
     "the wording of a matrix": ("bench/matrix/components.py", "cannot import", "could not import"),
     "a listing": ("bench/matrix/catalogue.py", "or the path of a TOML file", "or a path"),
     "the store": ("bench/run/store.py", "is in use", "is used"),
@@ -86,9 +82,7 @@ def test_words_make_nothing_stale(sources, what):
 def test_a_text_that_is_only_raised_does_not_count_even_by_its_name(sources):
     path = sources / "vaelib" / "seeding.py"
     text = path.read_text()
-    function = (
-        '\n\ndef _check(x):\n    text = "expected"\n    if x:\n        raise ValueError(text)\n'
-    )
+    function = '\n\ndef _check(x):\n    text = "expected"\n    if x: raise ValueError(text)\n'
     path.write_text(text + function)
     first = hashes()
     path.write_text(text + function.replace("expected", "we expect"))

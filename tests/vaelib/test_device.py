@@ -17,18 +17,18 @@ REFUSED = RuntimeError if STANDS_IN else (RuntimeError, TypeError)
 
 def test_the_other_device_refuses_what_a_gpu_refuses():
     with other_device():
-        there, here = torch.randn(3, 4).to(DEVICE), torch.randn(4, 5)
-        assert is_there(there @ here.to(there))
-        assert type((there @ here.to(DEVICE)).cpu()) is torch.Tensor
-        assert is_there(torch.zeros(3, device=there.device).add_(1))
-        assert there[torch.arange(2)].shape == (2, 4)
-        assert float(there.double().sum()) == pytest.approx(sum(there.flatten().tolist()))
+        moved, on_cpu = torch.randn(3, 4).to(DEVICE), torch.randn(4, 5)
+        assert is_there(moved @ on_cpu.to(moved))
+        assert type((moved @ on_cpu.to(DEVICE)).cpu()) is torch.Tensor
+        assert is_there(torch.zeros(3, device=moved.device).add_(1))
+        assert moved[torch.arange(2)].shape == (2, 4)
+        assert float(moved.double().sum()) == pytest.approx(sum(moved.flatten().tolist()))
         for wrong in (
-            lambda: there @ here,
-            lambda: torch.cat([there, torch.ones(1, 4)]),
-            lambda: there.numpy(),
-            lambda: here[torch.arange(2).to(DEVICE)],
-            lambda: there.index_put_((torch.arange(3),), here[:3, :4]),
+            lambda: moved @ on_cpu,
+            lambda: torch.cat([moved, torch.ones(1, 4)]),
+            lambda: moved.numpy(),
+            lambda: on_cpu[torch.arange(2).to(DEVICE)],
+            lambda: moved.index_put_((torch.arange(3),), on_cpu[:3, :4]),
             lambda: torch.randn(3, device=DEVICE, generator=torch.Generator()),
         ):
             with pytest.raises(REFUSED):
@@ -46,7 +46,7 @@ def posterior():
     [
         (300, 50, 0.6, 1.0, False),
         (300, 300, 0.6, 1.0, True),
-        (20_000, 2000, 0.02, 1.0, False),  # leaves blocks out
+        (20_000, 2000, 0.02, 1.0, False),  # leaves most components out
         (300, 50, 1e-4, 1e3, False),  # takes differences
     ],
 )
@@ -55,12 +55,12 @@ def test_log_densities_on_another_device(components, points, scale, spread, leav
     q = AggregatePosterior(mean, torch.full_like(mean, scale))
     z = q.sample(stream("z", 0))[0, :points]
     with other_device():
-        there = AggregatePosterior(mean.to(DEVICE), torch.full_like(mean, scale).to(DEVICE))
-        found = there.log_prob(z.to(DEVICE), leave_one_out=leave_one_out)
-        assert is_there(found)
-        assert torch.equal(there.log_prob(z).cpu(), there.log_prob(z.to(DEVICE)).cpu())
+        moved = AggregatePosterior(mean.to(DEVICE), torch.full_like(mean, scale).to(DEVICE))
+        on_device = moved.log_prob(z.to(DEVICE), leave_one_out=leave_one_out)
+        assert is_there(on_device)
+        assert torch.equal(moved.log_prob(z).cpu(), moved.log_prob(z.to(DEVICE)).cpu())
     expected = q.log_prob(z, leave_one_out=leave_one_out)
-    torch.testing.assert_close(found.cpu(), expected, rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(on_device.cpu(), expected, rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -79,17 +79,17 @@ def test_log_densities_on_another_device(components, points, scale, spread, leav
 def test_statistics_on_another_device(statistic, posterior):
     expected = statistic(AggregatePosterior(*posterior))
     with other_device():
-        found = statistic(AggregatePosterior(*(part.to(DEVICE) for part in posterior)))
-    assert found == pytest.approx(expected, rel=1e-9)
+        on_device = statistic(AggregatePosterior(*(part.to(DEVICE) for part in posterior)))
+    assert on_device == pytest.approx(expected, rel=1e-9)
 
 
 def test_an_audit_of_tensors_on_another_device_has_the_same_rows(posterior):
     expected = audit(*posterior, heldout=posterior, null_draws=5)
     with other_device():
-        there = [part.to(DEVICE) for part in posterior]
-        found = audit(*there, heldout=(there[0], there[1]), null_draws=5)
-    assert [row.metric for row in found] == [row.metric for row in expected]
-    for ours, theirs in zip(expected, found, strict=True):
+        moved = [part.to(DEVICE) for part in posterior]
+        on_device = audit(*moved, heldout=(moved[0], moved[1]), null_draws=5)
+    assert [row.metric for row in on_device] == [row.metric for row in expected]
+    for ours, theirs in zip(expected, on_device, strict=True):
         assert theirs.value == (None if ours.value is None else pytest.approx(ours.value, rel=1e-6))
 
 
@@ -108,7 +108,7 @@ def test_a_module_on_another_device_encodes_images_of_the_cpu():
     x, model = torch.randn(100, 5), Encoder()
     expected = encode(model, x)
     with other_device():
-        found = encode(model.to(DEVICE), x)
-    for ours, theirs in zip(expected, found, strict=True):
+        on_device = encode(model.to(DEVICE), x)
+    for ours, theirs in zip(expected, on_device, strict=True):
         assert type(theirs) is torch.Tensor
         torch.testing.assert_close(theirs, ours)

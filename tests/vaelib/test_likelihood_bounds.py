@@ -96,12 +96,12 @@ def test_more_draws_give_a_tighter_bound(x):
 def test_the_error_is_that_of_repetition(x):
     """40 repetitions on fresh data: the ratio leaves (.7, 1.45) with chance below .002."""
     model, law = linear_vae(0.5, 0.7)
-    found = []
+    gaps = []
     for seed in range(40):
         fresh = law.loc + torch.randn(30, PIXELS, generator=stream("x", seed)) @ law.scale_tril.T
         weights = likelihood_bounds.importance_weights(model, fresh, stream("z", seed), draws=20)
-        found.append(likelihood_bounds.bound_gap(weights))
-    values, errors = torch.tensor(found).T
+        gaps.append(likelihood_bounds.bound_gap(weights))
+    values, errors = torch.tensor(gaps).T
     assert 0.7 < float(errors.square().mean().sqrt() / values.std()) < 1.45
 
 

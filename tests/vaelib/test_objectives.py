@@ -61,7 +61,7 @@ def value(loss, model, count=20, progress=0.5):
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_replicates_together_are_replicates_apart(name):
     pairs = [pair(name, seed) for seed in range(3)]
-    assert all(replicates.stackable(part) for part in pairs[0])
+    assert all(replicates.replicable(part) for part in pairs[0])
     x, draws = data(60).view(3, 20, *SHAPE), noise(pairs[0][0], 20, (3,))
     apart = [loss(m, x[i], draws[i], 0.5) for i, (loss, m) in enumerate(pairs)]
     bundles = [nn.ModuleDict({"loss": loss, "model": model}) for loss, model in pairs]

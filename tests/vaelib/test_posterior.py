@@ -81,7 +81,7 @@ def test_coefficients_made_as_they_are_needed_give_the_same(leave_one_out, monke
     q = mixture(1500, 3, offset=20.0)
     z = q.sample(stream("z", 0))[0, :700]
     expected = q.log_prob(z, leave_one_out=leave_one_out)
-    monkeypatch.setattr(posterior, "_HELD", 1)
+    monkeypatch.setattr(posterior, "_HELD", 1)  # coefficients as they are needed
     found = q.log_prob(z, leave_one_out=leave_one_out)
     assert (found - expected).abs().max() <= 1e-11
 

@@ -127,7 +127,7 @@ def test_every_parameter_has_a_gradient(name):
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in prior.parameters())
 
 
-@pytest.mark.parametrize("name", [n for n, prior in PRIORS.items() if prior.stackable])
+@pytest.mark.parametrize("name", [n for n, prior in PRIORS.items() if prior.replicable])
 def test_a_replicate_axis_passes_through(name):
     priors = [make(name, seed=seed) for seed in range(3)]
     z = torch.rand(3, 5, 2, generator=stream("z", 0)).double()

@@ -81,10 +81,10 @@ class Plain(nn.Module):
         return self.inner(x)
 
 
-def test_a_plain_module_trains_like_the_same_network_of_stackable_parts():
+def test_a_plain_module_trains_like_the_same_network_of_replicable_parts():
     x, seeds = data(), [0, 1]
     ours, theirs = [build(s) for s in seeds], [build(s, encoder=Plain) for s in seeds]
-    assert not replicates.stackable(theirs[0])
+    assert not replicates.replicable(theirs[0])
     fit(ours, x, seeds, steps=15)
     fit(theirs, x, seeds, steps=15)
     for a, b in zip(ours, theirs, strict=True):
@@ -92,7 +92,7 @@ def test_a_plain_module_trains_like_the_same_network_of_stackable_parts():
 
 
 class Tied(nn.Module):
-    stackable = True
+    replicable = True
 
     def __init__(self):
         super().__init__()
@@ -205,7 +205,7 @@ def convolutional():
 @pytest.mark.parametrize(
     ("encoder", "shape"),
     [(None, SHAPE), (Plain, SHAPE), (Normalised, SHAPE), (convolutional, (1, 8, 8))],
-    ids=["stacked", "plain", "with buffers", "convolutional"],
+    ids=["replicable", "plain", "with buffers", "convolutional"],
 )
 def test_with_products_in_bfloat16_training_stays_near(encoder, shape):
     x, seeds = torch.rand(60, *shape, generator=stream("data", 0)).round(), [0, 1]
@@ -287,9 +287,9 @@ def test_two_points_show_that_the_loss_alone_does_not_force_a_match():
         fit([model], x, [0], steps=3000, batch_size=200, learning_rate=rate)
     mean, scale = model.posterior(torch.tensor([[-1.0], [1.0]]))
     q = AggregatePosterior(mean, scale)
-    parts = divergences.decompose(q, model.prior, stream("z", 0), draws=2000)
+    decomposition = divergences.decompose(q, model.prior, stream("z", 0), draws=2000)
     assert moments.second_moment(q) == pytest.approx(1, abs=0.02)
-    assert parts.marginal_kl == pytest.approx(1.6094, rel=0.01)
+    assert decomposition.marginal_kl == pytest.approx(1.6094, rel=0.01)
 
 
 class Probe(objectives.ELBO):

@@ -21,36 +21,40 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
-from vaelib.audits.audit import Measurement, audit
+from vaelib.audits.audit import audit
 from vaelib.audits.effects import Evidence
+from vaelib.audits.measurement import Measurement
 from vaelib.audits.moment_answers import (
     MARGINS,
-    Finding,
+    Answer,
     Moments,
     correlation,
     decide,
     location,
     scale,
 )
+from vaelib.audits.settings import DEFAULTS, AuditSettings
 
-__all__ = ["Finding", "Moments", "answers", "findings"]
+__all__ = ["Answer", "Moments", "answers", "answers_from"]
 
 _SAFE_AUC = 0.55  # a classifier that cannot reach it is as good as blind
 _LEVEL = 0.01  # of the shape tests where no density can be read
 
 
-def findings(
-    rows: Sequence[Measurement], moments: Mapping[str, Moments], null_draws: int = 99
-) -> list[Finding]:
+def answers_from(
+    rows: Sequence[Measurement],
+    moments: Mapping[str, Moments],
+    settings: AuditSettings = DEFAULTS,
+) -> list[Answer]:
     """Answer every question that the rows of an audit against N(0, I) allow.
 
     Args:
         rows: of :func:`vaelib.audits.audit` or :func:`vaelib.audit_samples`.
         moments: split -> its moments.
-        null_draws: that the audit was made with.
+        settings: that the audit was made with.
 
     Returns:
-        The findings; the last but one is whether N(0, I) is safe to sample, the last what would
+        The answers; the last but one is whether N(0, I) is safe to sample, the last what would
         help. Held-out inputs decide where there are any.
 
     Raises:
@@ -60,8 +64,8 @@ def findings(
     if not splits or splits[0] not in moments:
         raise ValueError(f"moments must hold the split of the rows, got {', '.join(moments)}")
     split = splits[0]
-    evidence = Evidence(rows, split, moments[split], null_draws)
-    found = [
+    evidence = Evidence(rows, split, moments[split], settings)
+    given = [
         _data(split),
         scale(evidence.moments),
         location(evidence.moments),
@@ -70,13 +74,13 @@ def findings(
         _holes(evidence),
         *([_saturation(evidence), _bracket(evidence)] if split != "sample" else []),
     ]
-    safe = _safe(evidence, found)
-    return [*found, safe, _help(evidence, [*found, safe])]
+    safe = _safe(evidence, given)
+    return [*given, safe, _help(evidence, [*given, safe])]
 
 
 def answers(
     mean: Tensor, scale: Tensor, heldout: tuple[Tensor, Tensor] | None = None, *, seed: int = 0
-) -> list[Finding]:
+) -> list[Answer]:
     """Audit an encoder against N(0, I) and answer in words.
 
     Args:
@@ -86,13 +90,13 @@ def answers(
         seed: of the audit.
 
     Returns:
-        The findings of :func:`findings`.
+        The answers of :func:`answers_from`.
 
     Example:
         >>> import torch
         >>> mean = 0.8 * torch.randn(3000, 2, generator=torch.Generator().manual_seed(0))
-        >>> for finding in answers(mean, torch.full_like(mean, 0.6))[1:5]:
-        ...     print(finding.question, "-", finding.verdict)
+        >>> for answer in answers(mean, torch.full_like(mean, 0.6))[1:5]:
+        ...     print(answer.question, "-", answer.verdict)
         scale - right
         location - centred
         correlation - none
@@ -101,10 +105,10 @@ def answers(
     moments = {"train": Moments.of(mean, scale)}
     if heldout is not None:
         moments["test"] = Moments.of(*heldout)
-    return findings(audit(mean, scale, heldout=heldout, seed=seed), moments)
+    return answers_from(audit(mean, scale, heldout=heldout, seed=seed), moments)
 
 
-def _data(split: str) -> Finding:
+def _data(split: str) -> Answer:
     sentence = {
         "test": "Held-out inputs decide; training inputs are reported beside them.",
         "train": "Only training inputs were given: the encoder was fitted to them, so everything "
@@ -113,10 +117,10 @@ def _data(split: str) -> Finding:
         "KL, excess, holes, saturation) cannot.",
     }
     words = {"test": "held-out inputs", "train": "training inputs only", "sample": "z only"}
-    return Finding("what was given", words[split], sentence[split])
+    return Answer("what was given", words[split], sentence[split])
 
 
-def _shape(evidence: Evidence) -> Finding:
+def _shape(evidence: Evidence) -> Answer:
     p_values = [evidence.p_value(test) for test in ("henze_zirkler_test", "mardia_test")]
     given = [p for p in p_values if p is not None]
     p = min(1.0, len(given) * min(given)) if given else None
@@ -131,20 +135,20 @@ def _shape(evidence: Evidence) -> Finding:
             f"Beyond its mean and covariance the mixture is {value:+.3f} nats further from a "
             f"normal than finite N explains{beside}."
         )
-        return Finding("shape", verdict, sentence, "excess beyond moments", value, interval, p)
+        return Answer("shape", verdict, sentence, "excess beyond moments", value, interval, p)
     if p is None:
-        return Finding("shape", "undecided", "Neither a density nor a test of shape was possible.")
+        return Answer("shape", "undecided", "Neither a density nor a test of shape was possible.")
     verdict = "not normal" if p <= _LEVEL else "undecided"
     seen = "find a departure from every normal law" if p <= _LEVEL else "find no departure"
     sentence = f"Henze–Zirkler and Mardia tests {seen} (p = {p:.2g}){beside}."
-    return Finding("shape", verdict, sentence, "excess kurtosis", kurtosis, None, p)
+    return Answer("shape", verdict, sentence, "excess kurtosis", kurtosis, None, p)
 
 
-def _holes(evidence: Evidence) -> Finding:
+def _holes(evidence: Evidence) -> Answer:
     row = evidence.row.get("hole_mass")
     if row is None or row.value is None:
         why = "Finding holes needs posteriors of at least 100 held-out inputs."
-        return Finding("holes", "not measured", why)
+        return Answer("holes", "not measured", why)
     half = 1.96 * (row.standard_error or 0.0)
     interval = (max(0.0, row.value - half), row.value + half)
     most = 0.01 + MARGINS["hole_mass"]
@@ -153,10 +157,10 @@ def _holes(evidence: Evidence) -> Finding:
         f"{100 * row.value:.1f} % of the prior's draws land where held-out z almost never fall; "
         "1 % when matched."
     )
-    return Finding("holes", verdict, sentence, "hole_mass", row.value, interval)
+    return Answer("holes", verdict, sentence, "hole_mass", row.value, interval)
 
 
-def _saturation(evidence: Evidence) -> Finding:
+def _saturation(evidence: Evidence) -> Answer:
     rate, count = evidence.value("rate") or 0.0, evidence.moments.inputs
     if evidence.saturated:
         sentence = (
@@ -164,41 +168,41 @@ def _saturation(evidence: Evidence) -> Finding:
             "inputs cannot resolve the joint KL, for any encoder. The moments, the tests and the "
             "classifier decide instead."
         )
-        return Finding("saturation", "saturated", sentence, "rate", rate)
+        return Answer("saturation", "saturated", sentence, "rate", rate)
     sentence = (
         f"The rate of {rate:.3g} nats is below log N - 1 = {math.log(count) - 1:.3g}: "
         "the joint KL can be read."
     )
-    return Finding("saturation", "no", sentence, "rate", rate)
+    return Answer("saturation", "no", sentence, "rate", rate)
 
 
-def _bracket(evidence: Evidence) -> Finding:
+def _bracket(evidence: Evidence) -> Answer:
     low, high = evidence.value("marginal_kl_loo"), evidence.value("marginal_kl")
     if low is None or high is None:
-        return Finding("KL(q‖p)", "not measured", "A bracket needs at least 2 inputs.")
+        return Answer("KL(q‖p)", "not measured", "A bracket needs at least 2 inputs.")
     error = evidence.row["marginal_kl_loo"].standard_error or 0.0
     sentence = (
         f"Leaving each z's own input out gives {low:.3f} ± {1.96 * error:.3f} nats, keeping it in "
         f"{high:.3f}: in expectation the KL of the population lies between"
     )
-    sentence += (
-        ", if the encoder treats new inputs like these." if evidence.split == "train" else "."
+    condition = ", if the encoder treats new inputs like these" if evidence.split == "train" else ""
+    verdict = f"{low:.3f} to {high:.3f} nats" if low < high else f"about {high:.3f} nats"
+    return Answer(
+        "KL(q‖p)", verdict, f"{sentence}{condition}.", "marginal_kl", high, (min(low, high), high)
     )
-    said = f"{low:.3f} to {high:.3f} nats" if low < high else f"about {high:.3f} nats"
-    return Finding("KL(q‖p)", said, sentence, "marginal_kl", high, (min(low, high), high))
 
 
-def _safe(evidence: Evidence, found: Sequence[Finding]) -> Finding:
+def _safe(evidence: Evidence, given: Sequence[Answer]) -> Answer:
     question = "is N(0, I) safe to sample?"
     effect, auc = evidence.excess(), evidence.auc()
-    verdicts = {one.question: one.verdict for one in found}
+    verdicts = {answer.question: answer.verdict for answer in given}
     where = {"test": "", "train": " On training inputs only.", "sample": ""}[evidence.split]
-    told = auc is not None and auc[1][0] > 0.5 + MARGINS["c2st_auc"]
+    apart = auc is not None and auc[1][0] > 0.5 + MARGINS["c2st_auc"]
     if effect is not None:
         value, interval = effect
         margin = MARGINS["marginal_kl_excess"]
         verdict = decide(interval, -math.inf, margin, ("", "yes", "no"))
-        if verdict == "yes" and (told or verdicts["holes"] == "holes"):
+        if verdict == "yes" and (apart or verdicts["holes"] == "holes"):
             verdict = "undecided"
         sentence = {
             "yes": f"The mixture is within {margin:g} nats of N(0, I), beyond what finite N does.",
@@ -208,14 +212,15 @@ def _safe(evidence: Evidence, found: Sequence[Finding]) -> Finding:
             "or the classifier or the holes speak against it.",
         }[verdict]
         p = evidence.p_value("marginal_kl_null_test")
-        where += " Some scales exceed 1: the null is approximate." * evidence.approximate
-        return Finding(question, verdict, sentence + where, "excess KL", value, interval, p)
+        if evidence.approximate:
+            where += " Some scales exceed 1: the null is approximate."
+        return Answer(question, verdict, sentence + where, "excess KL", value, interval, p)
     if auc is None:
-        return Finding(question, "undecided", "There are too few z for any test.")
+        return Answer(question, "undecided", "There are too few z for any test.")
     value, interval = auc
     bad = {"too wide", "too narrow", "shifted", "correlated", "not normal", "holes"}
     wrong = [f"{q} is {v}" for q, v in verdicts.items() if v in bad]
-    if told or wrong:
+    if apart or wrong:
         verdict = "no"
         sentence = f"A classifier tells z from draws of N(0, I) with AUC {value:.3f}; .5 is blind."
     elif interval[1] < _SAFE_AUC:
@@ -228,11 +233,11 @@ def _safe(evidence: Evidence, found: Sequence[Finding]) -> Finding:
         verdict = "undecided"
         sentence = f"AUC {value:.3f}: with {evidence.moments.inputs:,} z more cannot be said."
     p = evidence.p_value("c2st_test")
-    return Finding(question, verdict, sentence + where, "c2st_auc", value, interval, p)
+    return Answer(question, verdict, sentence + where, "c2st_auc", value, interval, p)
 
 
-def _help(evidence: Evidence, found: Sequence[Finding]) -> Finding:
-    verdict = {one.question: one.verdict for one in found}
+def _help(evidence: Evidence, given: Sequence[Answer]) -> Answer:
+    verdict = {answer.question: answer.verdict for answer in given}
     safe = verdict["is N(0, I) safe to sample?"]
     advice: dict[str, str] = {}
     if verdict["scale"] not in ("right", "undecided") or verdict["location"] == "shifted":
@@ -264,7 +269,7 @@ def _help(evidence: Evidence, found: Sequence[Finding]) -> Finding:
         advice["posteriors"] = "give the mean and scale of every posterior, for exact densities"
     advice = advice or {"nothing": "nothing is needed"}
     text = "; ".join(advice.values())
-    return Finding("what would help", ", ".join(advice), text[0].upper() + text[1:] + ".")
+    return Answer("what would help", ", ".join(advice), text[0].upper() + text[1:] + ".")
 
 
 def _left(evidence: Evidence) -> str:

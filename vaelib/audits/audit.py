@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from vaelib.audits.densities import match, points_of
-from vaelib.audits.latent_tests import CLASSIFIED, KERNEL_ROWS, TEST_ROWS, panel
-from vaelib.audits.measurement import Measurement, Progress, silent
+from vaelib.audits.latent_tests import panel
+from vaelib.audits.measurement import Measurement, Progress
+from vaelib.audits.settings import DEFAULTS, AuditSettings
 from vaelib.box_posterior import aggregate
 from vaelib.posterior import AggregatePosterior
 from vaelib.priors import PRIORS, Normal, Prior
@@ -21,15 +22,7 @@ from vaelib.stats.checks import as_points
 from vaelib.stats.nulls import NormalNull
 from vaelib.stats.sample_moments import SAMPLE_MOMENTS, jackknife
 
-__all__ = [
-    "CLASSIFIED",
-    "KERNEL_ROWS",
-    "TEST_ROWS",
-    "Measurement",
-    "Progress",
-    "audit",
-    "audit_samples",
-]
+__all__ = ["audit", "audit_samples"]
 
 _NEEDS_POSTERIORS = "needs the mean and scale of every posterior"
 _NO_DENSITY = "not defined: the encoder is deterministic, its latents have no density"
@@ -52,11 +45,11 @@ def audit(
     prior: str | Prior = "normal",
     heldout: tuple[Tensor, Tensor] | None = None,
     *,
-    seed: int = 0,
-    null_draws: int = 99,
-    test_rows: int = TEST_ROWS,
-    null: NormalNull = NormalNull(),  # noqa: B008  # frozen
-    progress: Progress = silent,
+    seed: int = DEFAULTS.seed,
+    null_draws: int = DEFAULTS.null_draws,
+    test_rows: int = DEFAULTS.test_rows,
+    null: NormalNull = DEFAULTS.null,
+    progress: Progress = DEFAULTS.progress,
 ) -> list[Measurement]:
     """Measure how the aggregate posterior matches its prior.
 
@@ -93,15 +86,14 @@ def audit(
         >>> abs(excess.value) < 0.05
         True
     """
-    if test_rows < 2:
-        raise ValueError(f"test_rows must be at least 2, got {test_rows}")
+    settings = AuditSettings(seed, null_draws, test_rows, null=null, progress=progress)
     if _are_points(mean, scale):
-        return _audit_points(mean, heldout, prior, seed, test_rows, null, progress)
+        return _audit_points(mean, heldout, prior, settings)
     p = _prior(prior, AggregatePosterior(mean, scale).mean)
     q = aggregate(p.family, mean, scale)
-    rows = list(match(q, p, "train", seed, null_draws, progress))
+    rows = list(match(q, p, "train", settings))
     z = q.sample(stream("test z train", seed))[0]
-    rows += panel(z, p, "train", seed, test_rows, null, progress)
+    rows += panel(z, p, "train", settings)
     if heldout is None:
         return rows
     held = aggregate(p.family, *heldout)
@@ -110,10 +102,10 @@ def audit(
             f"heldout must have {q.latent_dim} dimensions like mean, got {held.latent_dim}"
         )
     z = held.sample(stream("test z test", seed))[0]
-    rows += match(held, p, "test", seed, null_draws, progress)
-    rows += panel(z, p, "test", seed, test_rows, null, progress)
+    rows += match(held, p, "test", settings)
+    rows += panel(z, p, "test", settings)
     if len(z) >= 100:
-        rows.append(_holes(q, z, p, seed))
+        rows.append(_holes(q, z, p, settings))
     return rows
 
 
@@ -125,27 +117,21 @@ def _are_points(mean: object, scale: object) -> bool:
 
 
 def _audit_points(
-    z: Tensor,
-    heldout: tuple[Tensor, Tensor] | None,
-    prior: str | Prior,
-    seed: int,
-    test_rows: int,
-    null: NormalNull,
-    progress: Progress,
+    z: Tensor, heldout: tuple[Tensor, Tensor] | None, prior: str | Prior, settings: AuditSettings
 ) -> list[Measurement]:
     """The latents of a deterministic encoder, which are their own and only draws."""
     p = _prior(prior, z)
     rows: list[Measurement] = []
     if heldout is not None and not _are_points(*heldout):
         raise ValueError("heldout must have scales 0 like those of mean, got others")
-    parts = {"train": z} if heldout is None else {"train": z, "test": heldout[0]}
-    for split, points in parts.items():
+    splits = {"train": z} if heldout is None else {"train": z, "test": heldout[0]}
+    for split, points in splits.items():
         if points.shape[1:] != z.shape[1:]:
             raise ValueError(
                 f"heldout must have {z.shape[1]} dimensions like mean, got {points.shape[-1]}"
             )
         rows += _bare(as_points(points), p, split, _NO_DENSITY)
-        rows += panel(as_points(points), p, split, seed, test_rows, null, progress)
+        rows += panel(as_points(points), p, split, settings)
     return rows
 
 
@@ -158,10 +144,12 @@ def _bare(z: Tensor, prior: Prior, split: str, reason: str) -> Iterator[Measurem
             yield Measurement(split, metric, *jackknife(statistic, z))
 
 
-def _holes(q: AggregatePosterior, z: Tensor, prior: Prior, seed: int) -> Measurement:
-    most = KERNEL_ROWS if q.components <= KERNEL_ROWS else points_of(q, 16) or KERNEL_ROWS
+def _holes(q: AggregatePosterior, z: Tensor, prior: Prior, settings: AuditSettings) -> Measurement:
+    most = settings.kernel_rows
+    if q.components > most:
+        most = points_of(q, 16) or most
     try:
-        share = holes.hole_mass(q, z[:most], prior, stream("holes", seed), draws=most)
+        share = holes.hole_mass(q, z[:most], prior, stream("holes", settings.seed), draws=most)
     except ValueError as error:
         return Measurement("test", "hole_mass", None, message=str(error))
     note = f"at {most:,} held-out z" if len(z) > most else ""
@@ -172,10 +160,10 @@ def audit_samples(
     z: Tensor,
     prior: str | Prior = "normal",
     *,
-    seed: int = 0,
-    test_rows: int = TEST_ROWS,
-    null: NormalNull = NormalNull(),  # noqa: B008  # frozen
-    progress: Progress = silent,
+    seed: int = DEFAULTS.seed,
+    test_rows: int = DEFAULTS.test_rows,
+    null: NormalNull = DEFAULTS.null,
+    progress: Progress = DEFAULTS.progress,
 ) -> list[Measurement]:
     """Measure how bare latents match a prior: what can be said without their posteriors.
 
@@ -200,8 +188,9 @@ def audit_samples(
     """
     z = as_points(z)
     p = _prior(prior, z)
+    settings = AuditSettings(seed, test_rows=test_rows, null=null, progress=progress)
     rows = list(_bare(z, p, "sample", _NEEDS_POSTERIORS))
-    return rows + list(panel(z, p, "sample", seed, test_rows, null, progress))
+    return rows + list(panel(z, p, "sample", settings))
 
 
 def _prior(prior: str | Prior, z: Tensor) -> Prior:

@@ -3,13 +3,17 @@
 import math
 from collections.abc import Iterator
 
-from vaelib.audits.measurement import Measurement, Progress, joined, ticks
+from vaelib.audits.measurement import Measurement, joined, ticks
+from vaelib.audits.settings import AuditSettings
 from vaelib.posterior import AggregatePosterior
 from vaelib.priors import Normal, Prior
 from vaelib.seeding import stream
 from vaelib.stats import divergences, finite_sample, marginals, moments
 
-__all__ = ["match", "points_of"]
+__all__ = ["APPROXIMATE", "match", "points_of"]
+
+APPROXIMATE = "some scales exceed 1: the null is approximate"
+"""The message of numbers that rest on a null which is not exact."""
 
 _PAIRS = 1 << 25  # (point, component) pairs up to which every component is evaluated at its z
 
@@ -30,12 +34,7 @@ def points_of(q: AggregatePosterior, share: float = 1.0) -> int | None:
 
 
 def match(
-    q: AggregatePosterior,
-    prior: Prior,
-    split: str,
-    seed: int,
-    null_draws: int,
-    progress: Progress,
+    q: AggregatePosterior, prior: Prior, split: str, settings: AuditSettings
 ) -> Iterator[Measurement]:
     """Measure how far the mixture of one split is from the prior.
 
@@ -43,41 +42,39 @@ def match(
         q: the mixture.
         prior: the prior.
         split: named in the measurements.
-        seed: of the streams that the estimates draw from.
-        null_draws: simulated draws of the null of the marginal KL.
-        progress: told how far each stage is.
+        settings: of the audit.
 
     Yields:
         Measurements, in nats unless dimensionless.
     """
     stage = f"density of {split}"
-    progress(stage, 0, 2)
-    parts, note = _observed(q, prior, split, seed)
-    progress(stage, 1, 2)
-    error = parts.standard_error
-    floor = finite_sample.marginal_kl_floor(parts.rate, q.components)
-    saturated = finite_sample.is_saturated(parts.rate, q.components)
-    yield Measurement(split, "rate", parts.rate, parts.rate_error or None)
-    information = parts.mutual_information, parts.information_error
+    settings.progress(stage, 0, 2)
+    observed, note = _observed(q, prior, split, settings.seed)
+    settings.progress(stage, 1, 2)
+    error = observed.standard_error
+    floor = finite_sample.marginal_kl_floor(observed.rate, q.components)
+    saturated = finite_sample.is_saturated(observed.rate, q.components)
+    yield Measurement(split, "rate", observed.rate, observed.rate_error or None)
+    information = observed.mutual_information, observed.information_error
     yield Measurement(split, "mutual_information", *information, message=note)
-    yield Measurement(split, "marginal_kl", parts.marginal_kl, error, message=note)
+    yield Measurement(split, "marginal_kl", observed.marginal_kl, error, message=note)
     yield Measurement(split, "marginal_kl_floor", floor)
     yield Measurement(split, "saturated", float(saturated))
     if q.components > 1:
         few = points_of(q, 16)
         low = divergences.leave_one_out_kl(
-            q, prior, stream(f"z {split}", seed), 2 if few is None else 1, few
+            q, prior, stream(f"z {split}", settings.seed), 2 if few is None else 1, few
         )
         if math.isfinite(low[0]):
             yield Measurement(split, "marginal_kl_loo", *low, message=note)
         else:
             apart = "some posteriors overlap with no other: the density left is 0"
             yield Measurement(split, "marginal_kl_loo", None, message=apart)
-    progress(stage, 2, 2)
+    settings.progress(stage, 2, 2)
     if isinstance(prior, Normal):
-        yield from _against_null(q, prior, parts, split, seed, null_draws, progress)
-        yield from _against_normal(q, parts, split, note)
-        yield from _gauge_fixed(q, prior, split, seed, null_draws, progress)
+        yield from _against_null(q, prior, observed, split, settings)
+        yield from _against_normal(q, observed, split, note)
+        yield from _gauge_fixed(q, prior, split, settings)
     else:
         undefined = "defined for the standard normal prior only"
         for metric in ("marginal_kl_null", "marginal_kl_excess"):
@@ -91,8 +88,8 @@ def _observed(
     """The rate and its parts, and at how many inputs where that is not all of them."""
     few = points_of(q, 16)
     draws = 4 if few is None else 1
-    parts = divergences.decompose(q, prior, stream(f"z {split}", seed), draws, few)
-    return parts, _seen(q, few)
+    observed = divergences.decompose(q, prior, stream(f"z {split}", seed), draws, few)
+    return observed, _seen(q, few)
 
 
 def _seen(q: AggregatePosterior, few: int | None) -> str:
@@ -107,19 +104,19 @@ def _against_null(
     prior: Prior,
     observed: divergences.Decomposition,
     split: str,
-    seed: int,
-    draws: int,
-    progress: Progress,
+    settings: AuditSettings,
 ) -> Iterator[Measurement]:
     """The excess over the finite-N null, and its test."""
-    tick = ticks(progress, f"null of {split}", draws)
+    tick = ticks(settings.progress, f"null of {split}", settings.null_draws)
+    few = points_of(q)
     null = finite_sample.marginal_kl_null(
-        q, stream(f"null {split}", seed), draws, points_of(q), tick
+        q, stream(f"null {split}", settings.seed), settings.null_draws, few, tick
     )
     excess, error = null.excess(observed)
-    note = "" if null.exact else "some scales exceed 1: the null is approximate"
-    again, few = stream(f"null z {split}", seed), points_of(q)
-    exchangeable = divergences.decompose(q, prior, again, points=few)
+    note = "" if null.exact else APPROXIMATE
+    exchangeable = divergences.decompose(
+        q, prior, stream(f"null z {split}", settings.seed), points=few
+    )
     seen = joined(note, _seen(q, points_of(q, 16)))
     note = joined(note, _seen(q, few))
     yield Measurement(split, "marginal_kl_null", null.mean, null.standard_error, message=note)
@@ -129,36 +126,37 @@ def _against_null(
 
 
 def _against_normal(
-    q: AggregatePosterior, parts: divergences.Decomposition, split: str, note: str
+    q: AggregatePosterior, observed: divergences.Decomposition, split: str, note: str
 ) -> Iterator[Measurement]:
     """Where the mismatch lies: in the moments, the shape, the margins, the dependence."""
-    error = parts.standard_error
+    error = observed.standard_error
     moment = moments.moment_kl(q)
-    dimensions, wrong = marginals.kl_per_dimension(q)
-    total = marginals.total_correlation(parts.marginal_kl, dimensions)
-    yield Measurement(split, "kl_per_dimension", float(dimensions.mean()), float(wrong.max()))
+    dimensions, errors = marginals.kl_per_dimension(q)
+    total = marginals.total_correlation(observed.marginal_kl, dimensions)
+    yield Measurement(split, "kl_per_dimension", float(dimensions.mean()), float(errors.max()))
     yield Measurement(split, "total_correlation", total, error, message=note)
     yield Measurement(split, "moment_kl", moment)
-    yield Measurement(split, "negentropy", parts.marginal_kl - moment, error, message=note)
+    yield Measurement(split, "negentropy", observed.marginal_kl - moment, error, message=note)
     yield Measurement(split, "second_moment", moments.second_moment(q))
     yield Measurement(split, "excess_kurtosis", float(marginals.excess_kurtosis(q).mean()))
     yield Measurement(split, "variance_law", moments.variance_law(q))
 
 
 def _gauge_fixed(
-    q: AggregatePosterior, prior: Prior, split: str, seed: int, draws: int, progress: Progress
+    q: AggregatePosterior, prior: Prior, split: str, settings: AuditSettings
 ) -> Iterator[Measurement]:
     """The match after every dimension was shifted and rescaled to mean 0 and variance 1."""
-    fixed, draws = marginals.gauge_fix(q), max(2, draws // 4)
-    parts, seen = _observed(fixed, prior, split, seed)
-    tick = ticks(progress, f"rescaled null of {split}", draws)
+    fixed, draws = marginals.gauge_fix(q), max(2, settings.null_draws // 4)
+    observed, seen = _observed(fixed, prior, split, settings.seed)
+    tick = ticks(settings.progress, f"rescaled null of {split}", draws)
     null = finite_sample.marginal_kl_null(
-        fixed, stream(f"null {split}", seed), draws, points_of(fixed), tick
+        fixed, stream(f"null {split}", settings.seed), draws, points_of(fixed), tick
     )
-    note = "" if null.exact else "some scales exceed 1: the null is approximate"
-    error, excess = parts.standard_error, null.excess(parts)
+    note = "" if null.exact else APPROXIMATE
+    error, excess = observed.standard_error, null.excess(observed)
     source = "gauge_fixed"
-    yield Measurement(split, "rate", parts.rate, source=source)
-    yield Measurement(split, "marginal_kl", parts.marginal_kl, error, source=source, message=seen)
+    kl = observed.marginal_kl
+    yield Measurement(split, "rate", observed.rate, source=source)
+    yield Measurement(split, "marginal_kl", kl, error, source=source, message=seen)
     note = joined(note, seen)
     yield Measurement(split, "marginal_kl_excess", *excess, source=source, message=note)

@@ -3,8 +3,10 @@
 import math
 from collections.abc import Sequence
 
-from vaelib.audits.audit import CLASSIFIED, Measurement
+from vaelib.audits.densities import APPROXIMATE
+from vaelib.audits.measurement import Measurement
 from vaelib.audits.moment_answers import Moments, Range
+from vaelib.audits.settings import AuditSettings
 
 __all__ = ["Evidence"]
 
@@ -16,7 +18,7 @@ class Evidence:
         rows: of an audit.
         split: that decides.
         moments: of its posteriors or latents.
-        null_draws: that the audit was made with.
+        settings: that the audit was made with.
 
     Attributes:
         row: metric -> its row.
@@ -24,13 +26,13 @@ class Evidence:
     """
 
     def __init__(
-        self, rows: Sequence[Measurement], split: str, moments: Moments, null_draws: int
+        self, rows: Sequence[Measurement], split: str, moments: Moments, settings: AuditSettings
     ) -> None:
-        mine = [row for row in rows if row.split == split]
+        decisive = [row for row in rows if row.split == split]
         self.split, self.moments = split, moments
-        self.row = {row.metric: row for row in mine if not row.source}
-        self.fixed = {row.metric: row for row in mine if row.source == "gauge_fixed"}
-        self._draws = null_draws
+        self.row = {row.metric: row for row in decisive if not row.source}
+        self.fixed = {row.metric: row for row in decisive if row.source == "gauge_fixed"}
+        self._settings = settings
 
     def value(self, metric: str) -> float | None:
         """Of a metric; None where it has none."""
@@ -53,14 +55,14 @@ class Evidence:
         null = self.row.get("marginal_kl_null")
         if row is None or null is None or row.value is None or self.saturated:
             return None
-        spread = (null.standard_error or 0.0) * math.sqrt(self._draws)
+        spread = (null.standard_error or 0.0) * math.sqrt(self._settings.null_draws)
         half = 1.96 * math.hypot(row.standard_error or 0.0, spread)
         return row.value - less, (row.value - less - half, row.value - less + half)
 
     @property
     def approximate(self) -> bool:
         """Whether the null of the KL is one."""
-        return "approximate" in self.row["marginal_kl_null"].message
+        return APPROXIMATE in self.row["marginal_kl_null"].message
 
     def correlation(self) -> float:
         """What correlation adds to the KL, less its mean without any: at least 0, in nats."""
@@ -77,6 +79,6 @@ class Evidence:
         value = self.value("c2st_auc")
         if value is None:
             return None
-        held = min(self.moments.inputs, CLASSIFIED) / 2
+        held = min(self.moments.inputs, self._settings.classified) / 2
         half = 1.96 * math.sqrt((1 / held + 1 / (4 * held)) / 12)
         return value, (value - half, value + half)

@@ -6,63 +6,44 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from vaelib.audits.measurement import Measurement, Progress, ticks
+from vaelib.audits.measurement import Measurement, ticks
+from vaelib.audits.settings import AuditSettings
 from vaelib.priors import Normal, Prior
 from vaelib.seeding import stream
 from vaelib.stats import mmd
 from vaelib.stats.classifier import classifier_prior_test
 from vaelib.stats.goodness_of_fit import GOODNESS_OF_FIT_TESTS
-from vaelib.stats.nulls import NormalNull
 from vaelib.stats.prior_tests import PRIOR_TESTS, mmd_squared_prior
 
-__all__ = ["CLASSIFIED", "KERNEL_ROWS", "TEST_ROWS", "panel"]
-
-TEST_ROWS = 500
-"""Inputs that the tests see at most, by default."""
-
-CLASSIFIED = 2000
-"""Inputs that the classifier sees at most."""
-
-KERNEL_ROWS = 10_000
-"""Inputs that the unbiased MMD and the hole mass see at most."""
+__all__ = ["panel"]
 
 
-def panel(
-    z: Tensor,
-    prior: Prior,
-    split: str,
-    seed: int,
-    rows: int,
-    null: NormalNull,
-    progress: Progress,
-) -> Iterator[Measurement]:
+def panel(z: Tensor, prior: Prior, split: str, settings: AuditSettings) -> Iterator[Measurement]:
     """Test one z per distinct input against the prior, with the effect sizes.
 
     Args:
         z: shape (n, D).
         prior: the prior.
         split: named in the measurements.
-        seed: of the streams that the tests draw from.
-        rows: of z that the tests see at most, a random choice.
-        null: null draws of the tests, with where to keep them.
-        progress: told how many tests are done.
+        settings: of the audit.
 
     Yields:
         Measurements.
     """
-    tick = ticks(progress, f"tests of {split}", 1 + len(GOODNESS_OF_FIT_TESTS))
+    seed = settings.seed
+    tick = ticks(settings.progress, f"tests of {split}", 1 + len(GOODNESS_OF_FIT_TESTS))
     order = torch.randperm(len(z), generator=stream(f"rows {split}", seed))
-    few = z[order[:rows]]
+    few = z[order[: settings.test_rows]]
     if len(z) >= 8:
-        many = z[order[:CLASSIFIED]]
-        outcome = classifier_prior_test(many, prior.sample, generator=stream(f"c2st {split}", seed))
-        yield Measurement(split, "c2st_auc", outcome.statistic)
-        yield Measurement(split, "c2st_test", outcome.statistic, p_value=outcome.p_value)
+        many = z[order[: settings.classified]]
+        result = classifier_prior_test(many, prior.sample, generator=stream(f"c2st {split}", seed))
+        yield Measurement(split, "c2st_auc", result.statistic)
+        yield Measurement(split, "c2st_test", result.statistic, p_value=result.p_value)
     tick()
     if len(z) < 2:
         return
-    if len(z) > KERNEL_ROWS:
-        z = z[order[:KERNEL_ROWS]]
+    if len(z) > settings.kernel_rows:
+        z = z[order[: settings.kernel_rows]]
     if not isinstance(prior, Normal):
         yield from _against_draws(z, few, prior, split, seed)
         return
@@ -70,13 +51,13 @@ def panel(
     yield Measurement(split, "mmd_squared", float(squared))
     for metric, test in GOODNESS_OF_FIT_TESTS.items():
         try:
-            outcome = test(few, null)
+            result = test(few, settings.null)
         except ValueError as error:
             yield Measurement(split, metric, None, message=str(error))
             continue
         finally:
             tick()
-        yield Measurement(split, metric, _finite(outcome.statistic), p_value=outcome.p_value)
+        yield Measurement(split, metric, _finite(result.statistic), p_value=result.p_value)
 
 
 def _against_draws(
@@ -86,8 +67,8 @@ def _against_draws(
     squared = mmd_squared_prior(z, prior.sample, stream(f"mmd_squared {split}", seed))
     yield Measurement(split, "mmd_squared", squared)
     for metric, test in PRIOR_TESTS.items():
-        outcome = test(few, prior.sample, stream(f"{metric} {split}", seed))
-        yield Measurement(split, metric, outcome.statistic, p_value=outcome.p_value)
+        result = test(few, prior.sample, stream(f"{metric} {split}", seed))
+        yield Measurement(split, metric, result.statistic, p_value=result.p_value)
 
 
 def _finite(value: float) -> float | None:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from vaelib.posterior import AggregatePosterior
 
-__all__ = ["MARGINS", "Finding", "Moments", "Range", "correlation", "decide", "location", "scale"]
+__all__ = ["MARGINS", "Answer", "Moments", "Range", "correlation", "decide", "location", "scale"]
 
 Range = tuple[float, float]
 
@@ -26,7 +26,7 @@ MARGINS: dict[str, float] = {
 
 
 @dataclass(frozen=True)
-class Finding:
+class Answer:
     """One question and its answer.
 
     Attributes:
@@ -74,7 +74,7 @@ class Moments:
         return cls(len(z), z.mean(0), torch.cov(z.T).reshape(z.shape[1], z.shape[1]))
 
 
-def scale(moments: Moments) -> Finding:
+def scale(moments: Moments) -> Answer:
     """Whether the variances are those of N(0, I)."""
     variance = moments.covariance.diagonal()
     dimensions = len(variance)
@@ -96,12 +96,10 @@ def scale(moments: Moments) -> Finding:
         f"The variance per dimension averages {average:.3g} where N(0, I) has 1 "
         f"(E|z|²/D = {second:.3g}); the dimension furthest off, {worst}, has {one:.3g}."
     )
-    return Finding(
-        "scale", verdict, sentence, "variance", average, (average - half, average + half)
-    )
+    return Answer("scale", verdict, sentence, "variance", average, (average - half, average + half))
 
 
-def location(moments: Moments) -> Finding:
+def location(moments: Moments) -> Answer:
     """Whether the mean is 0."""
     worst = int(moments.mean.abs().argmax())
     value = float(moments.mean[worst].abs())
@@ -112,15 +110,15 @@ def location(moments: Moments) -> Finding:
     sentence = (
         f"The mean furthest from 0, of dimension {worst}, is {float(moments.mean[worst]):.3g}."
     )
-    return Finding("location", verdict, sentence, "largest |mean|", value, interval)
+    return Answer("location", verdict, sentence, "largest |mean|", value, interval)
 
 
-def correlation(moments: Moments) -> Finding:
+def correlation(moments: Moments) -> Answer:
     """Whether the dimensions are uncorrelated."""
     deviation = moments.covariance.diagonal().sqrt()
     dimensions = len(deviation)
     if dimensions == 1:
-        return Finding("correlation", "none", "There is one dimension.")
+        return Answer("correlation", "none", "There is one dimension.")
     table = (moments.covariance / torch.outer(deviation, deviation)).abs()
     table.fill_diagonal_(0)
     place = int(table.argmax())
@@ -131,7 +129,7 @@ def correlation(moments: Moments) -> Finding:
     verdict = decide(interval, 0, MARGINS["correlation"], ("", "none", "correlated"))
     pair = f"{place // dimensions} and {place % dimensions}"
     sentence = f"The largest absolute correlation, of dimensions {pair}, is {value:.3g}."
-    return Finding("correlation", verdict, sentence, "largest |correlation|", value, interval)
+    return Answer("correlation", verdict, sentence, "largest |correlation|", value, interval)
 
 
 def _quantile(comparisons: int) -> float:

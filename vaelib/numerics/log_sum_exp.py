@@ -100,17 +100,17 @@ def log_mean_exp(logs: Logs, z: Tensor, components: int, leave_one_out: bool) ->
         rows = slice(start, min(start + height, len(z)))
         total = RunningLogSum(torch.full_like(out[rows], -math.inf))
         for first in range(0, components, width):
-            block = slice(first, min(first + width, components))
-            total.add(partial(logs, rows, block))
+            columns = slice(first, min(first + width, components))
+            total.add(partial(logs, rows, columns))
         out[rows] = total.logs()
     return out - math.log(components - leave_one_out)
 
 
-def _without_own(logs: Logs, rows: slice, block: slice, base: Tensor) -> Tensor:
+def _without_own(logs: Logs, rows: slice, columns: slice, base: Tensor) -> Tensor:
     """The same where point and component have the same number, -inf."""
-    values = logs(rows, block, base)
-    own = slice(max(rows.start, block.start), min(rows.stop, block.stop))
+    values = logs(rows, columns, base)
+    own = slice(max(rows.start, columns.start), min(rows.stop, columns.stop))
     if own.start < own.stop:
         index = torch.arange(own.start, own.stop, device=values.device)
-        values[index - rows.start, index - block.start] = -math.inf
+        values[index - rows.start, index - columns.start] = -math.inf
     return values

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from vaelib.models import VAE
-from vaelib.objectives.base import Objective, not_negative
+from vaelib.objectives.base import Objective, not_negative, positive
 from vaelib.priors import Normal, Uniform
-from vaelib.replicates import Linear
+from vaelib.replicates import MLP, check_sizes
 
 __all__ = ["AdversarialAE", "Autoencoder", "RegularisedAE"]
 
@@ -97,16 +97,11 @@ class AdversarialAE(Objective):
         hidden: Sequence[int] = (64, 64),
     ) -> None:
         super().__init__(latent_dim, points)
-        if not weight > 0:
-            raise ValueError(f"weight must be positive, got {weight}")
-        if any(size < 1 for size in hidden):
-            raise ValueError(f"hidden must be a list of positive sizes, got {list(hidden)}")
+        positive(weight=weight)
+        check_sizes("hidden", hidden)
         self.weight = weight
         self.deterministic = encoder == "deterministic"
-        layers: list[nn.Module] = []
-        for inputs, outputs in zip([latent_dim, *hidden], [*hidden, 1], strict=True):
-            layers += [Linear(inputs, outputs), nn.ReLU()]
-        self.discriminator = nn.Sequential(*layers[:-1])
+        self.discriminator = MLP([latent_dim, *hidden, 1], "relu")
 
     def forward(self, model: VAE, x: Tensor, noise: Tensor, progress: float) -> Tensor:
         """The loss of shape (...), in nats per data point."""

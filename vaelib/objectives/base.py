@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from vaelib.models import VAE
 from vaelib.priors import Prior
 
-__all__ = ["Objective", "not_negative"]
+__all__ = ["Objective", "not_negative", "positive"]
 
 
 class Objective(nn.Module):
@@ -23,7 +23,7 @@ class Objective(nn.Module):
         priors: the kinds of prior it can train with.
     """
 
-    stackable = True
+    replicable = True
     draws = 1
     deterministic = False
     priors: tuple[type[Prior], ...] = (Prior,)
@@ -74,3 +74,17 @@ def not_negative(**options: float) -> None:
     for name, value in options.items():
         if not 0 <= value < math.inf:
             raise ValueError(f"{name} must not be negative, got {value}")
+
+
+def positive(**options: float) -> None:
+    """Refuse weights that are not above 0.
+
+    Args:
+        **options: by name.
+
+    Raises:
+        ValueError: for one that is 0, negative or not a number.
+    """
+    for name, value in options.items():
+        if not value > 0:
+            raise ValueError(f"{name} must be positive, got {value}")

@@ -4,14 +4,15 @@ import math
 from collections.abc import Sequence
 from typing import Literal
 
+import torch
 from torch import Tensor
 
 from vaelib.models import VAE
-from vaelib.objectives.base import Objective, not_negative
+from vaelib.numerics.gaussian_kernel import gaussian, normal_terms
+from vaelib.objectives.base import Objective, not_negative, positive
 from vaelib.priors import Normal
-from vaelib.stats.mmd import mmd_squared_loss
 
-__all__ = ["DIP", "WAE", "InfoVAE"]
+__all__ = ["DIP", "WAE", "InfoVAE", "mmd_squared_loss"]
 
 
 class DIP(Objective):
@@ -103,8 +104,7 @@ class InfoVAE(Objective):
         super().__init__(latent_dim, points)
         if not 0 <= alpha <= 1:
             raise ValueError(f"alpha must be in [0, 1], got {alpha}")
-        if not weight > 0:
-            raise ValueError(f"weight must be positive, got {weight}")
+        positive(weight=weight)
         self.alpha = alpha
         self.weight = weight
         self.bandwidths = _bandwidths(bandwidths, latent_dim)
@@ -156,8 +156,7 @@ class WAE(Objective):
         bandwidths: Sequence[float] = (1.0,),
     ) -> None:
         super().__init__(latent_dim, points)
-        if not weight > 0:
-            raise ValueError(f"weight must be positive, got {weight}")
+        positive(weight=weight)
         self.weight = weight
         self.deterministic = encoder == "deterministic"
         self.bandwidths = _bandwidths(bandwidths, latent_dim)
@@ -167,3 +166,21 @@ class WAE(Objective):
         z = model.draw(*model.encode(x), noise)
         discrepancy = mmd_squared_loss(z, self.bandwidths).mean(-1)
         return self.weight * discrepancy - model.log_likelihood(x, z).mean(-1)
+
+
+def mmd_squared_loss(z: Tensor, bandwidths: Sequence[float]) -> Tensor:
+    """Unbiased Gaussian-kernel MMD² of points to N(0, I), with gradients, in the precision of z.
+
+    In float64 it is :func:`vaelib.stats.mmd.mmd_squared_normal_unbiased`.
+
+    Args:
+        z: points, shape (..., n, D), n >= 2; all n² D differences are held at once.
+        bandwidths: h of the kernel.
+
+    Returns:
+        MMD² in squared kernel units, one per bandwidth in the last axis; may be negative.
+    """
+    n = z.shape[-2]
+    squared = (z.unsqueeze(-2) - z.unsqueeze(-3)).square().sum(-1)
+    sums = torch.stack([gaussian(squared, h).sum((-2, -1)) for h in bandwidths], -1)
+    return (sums - n) / (n * (n - 1)) + normal_terms(z, bandwidths)

@@ -28,7 +28,7 @@ class Prior(nn.Module):
         ValueError: for D below 1.
     """
 
-    stackable = True
+    replicable = True
     family: Family = GaussianFamily()
     closed_form = True
     learned = False

@@ -28,7 +28,7 @@ class Flow(Prior):
         Chen et al., Variational lossy autoencoder, 2017 (flow priors).
     """
 
-    stackable = False
+    replicable = False
     closed_form = False
     learned = True
 

@@ -56,7 +56,7 @@ class Uniform(Prior):
 
     Example:
         >>> prior = Uniform(1, low=0.0, high=10.0)
-        >>> prior.kl(torch.tensor([[0.5]]), torch.tensor([[12**-0.5]]))  # the block from 0 to 1
+        >>> prior.kl(torch.tensor([[0.5]]), torch.tensor([[12**-0.5]]))  # the box from 0 to 1
         tensor([2.3026])
     """
 

@@ -10,8 +10,6 @@ Whatever is fitted here is fitted on training images alone.
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +20,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vaelib.code_hash import code_hash
+from vaelib.files import write_whole
 from vaelib.models import BATCH
 from vaelib.networks import MLPEncoder
 from vaelib.numerics.matmul import float32_products
@@ -85,12 +84,12 @@ class PCAFeatures(Features):
 
     def __init__(self, images: Tensor, components: int = _COMPONENTS) -> None:
         super().__init__(images)
-        blocks = torch.split(images.flatten(1), BATCH)
-        total = torch.stack([block.sum(0, dtype=torch.float64) for block in blocks]).sum(0)
+        batches = torch.split(images.flatten(1), BATCH)
+        total = torch.stack([batch.sum(0, dtype=torch.float64) for batch in batches]).sum(0)
         self.centre = total / len(images)
         products = torch.zeros(2 * total.shape, dtype=torch.float64, device=images.device)
-        for block in blocks:
-            offset = block.double() - self.centre
+        for batch in batches:
+            offset = batch.double() - self.centre
             products.addmm_(offset.T, offset)
         values, vectors = torch.linalg.eigh(products / len(images))
         kept = min(components, int((values > 1e-10 * values[-1]).sum()), len(images) - 1)
@@ -131,18 +130,9 @@ class ClassifierFeatures(Features):
         kept = None if path is None else _read(path, self.net)
         self.state = _trained(self.net, images, labels) if kept is None else kept
         if path is not None and kept is None:
-            _write(path, self.state)
+            arrays: dict[str, Any] = {name: value.numpy() for name, value in self.state.items()}
+            write_whole(path, lambda file: np.savez(file, **arrays))
         self.state = {name: value.to(images.device) for name, value in self.state.items()}
-
-    def accuracy(self, images: Tensor, labels: Tensor) -> Tensor:
-        """Share of images that each net classifies rightly, shape (T,)."""
-        scores = self._call(images.expand(_OPTIONS["nets"], *images.shape), self.net)
-        return (scores.argmax(-1) == labels).double().mean(1)
-
-    @torch.no_grad()
-    def _call(self, images: Tensor, net: torch.nn.Module) -> Tensor:
-        out: Tensor = torch.func.functional_call(net, self.state, (images,))
-        return out
 
     @torch.no_grad()
     def _of(self, images: Tensor) -> Tensor:
@@ -202,15 +192,6 @@ def _read(path: Path, net: MLPEncoder) -> dict[str, Tensor] | None:
     return state if {name: tuple(v.shape) for name, v in state.items()} == wanted else None
 
 
-def _write(path: Path, state: dict[str, Tensor]) -> None:
-    """Keep parameters in a file that is complete or absent, whoever else writes it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    arrays: dict[str, Any] = {name: value.numpy() for name, value in state.items()}
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
-        np.savez(file, **arrays)
-    os.replace(file.name, path)
-
-
 class PretrainedFeatures(Features):
     """The Inception network that the field's Fréchet distance is made with, T = 1.
 
@@ -237,11 +218,11 @@ class PretrainedFeatures(Features):
 
     @torch.no_grad()
     def _raw(self, images: Tensor) -> Tensor:
-        parts = []
+        activations = []
         for at in range(0, len(images), 64):
             batch = (images[at : at + 64].clamp(0, 1) * 255).round().to(torch.uint8)
-            parts.append(self.network(batch.expand(-1, 3, -1, -1))[0])
-        return torch.cat(parts)
+            activations.append(self.network(batch.expand(-1, 3, -1, -1))[0])
+        return torch.cat(activations)
 
     def _of(self, images: Tensor) -> Tensor:
         return self.components(self._raw(images))

@@ -87,11 +87,11 @@ class Judge:
         Returns:
             The measurements.
         """
-        found, pca = self.features(images), self.components(images)
-        values = {"frechet": frechet_distance(FeatureGaussians(found), self.gaussians)}
+        features, pca = self.features(images), self.components(images)
+        values = {"frechet": frechet_distance(FeatureGaussians(features), self.gaussians)}
         values["frechet_pca"] = frechet_distance(FeatureGaussians(pca), self.pca_gaussians)
-        values["image_mmd"] = image_mmd(found, self.kernel)
-        values |= neighbour_shares(found, self.balls)
+        values["image_mmd"] = image_mmd(features, self.kernel)
+        values |= neighbour_shares(features, self.balls)
         values["authenticity"] = authenticity(pca[0], self.pca_train)
         generator = stream("image classifier", self.seed)
         few = slice(None), slice(_CLASSIFIED)

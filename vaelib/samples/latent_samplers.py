@@ -20,7 +20,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from vaelib.likelihoods import Likelihood
+from vaelib.likelihoods import LearnedGaussian
 from vaelib.models import VAE
 from vaelib.networks import MLPDecoder, MLPEncoder
 from vaelib.numerics.matmul import float32_products
@@ -71,6 +71,29 @@ class LatentSampler(Protocol):
 
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
         """Draws of shape (count, D), float64, in random order."""
+
+
+class _Standardised:
+    """Points brought to mean 0 and deviation 1 in every dimension, and back.
+
+    Args:
+        z: shape (N, D).
+    """
+
+    def __init__(self, z: Tensor) -> None:
+        self.centre, self.deviation = z.mean(0), z.std(0).clamp(min=1e-12)
+
+    def forth(self, z: Tensor) -> Tensor:
+        """Points of shape (n, D) in standard coordinates."""
+        return (z - self.centre) / self.deviation
+
+    def back(self, points: Tensor) -> Tensor:
+        """Points of shape (n, D) in the coordinates of the latents."""
+        return points * self.deviation + self.centre
+
+    def log_jacobian(self) -> Tensor:
+        """What the log density in standard coordinates exceeds that of the latents by, in nats."""
+        return self.deviation.log().sum()
 
 
 class PriorSampler:
@@ -125,11 +148,11 @@ class MixtureSampler:
             raise ValueError(
                 f"a mixture of {_COMPONENTS} components needs as many training inputs, got {len(z)}"
             )
-        self.centre, self.spread = z.mean(0), z.std(0).clamp(min=1e-12)
+        self.standard = _Standardised(z)
         fitted = GaussianMixture(_COMPONENTS, max_iter=200, random_state=latents.seed % 2**32)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # 200 steps are as good a fit
-            fitted.fit(((z - self.centre) / self.spread).numpy())
+            fitted.fit(self.standard.forth(z).numpy())
         self.weights = torch.from_numpy(fitted.weights_)
         self.means = torch.from_numpy(fitted.means_)
         self.roots = torch.linalg.cholesky(torch.from_numpy(fitted.covariances_))
@@ -139,16 +162,16 @@ class MixtureSampler:
         kind = torch.multinomial(self.weights, count, replacement=True, generator=generator)
         noise = torch.randn(count, self.means.shape[1], generator=generator, dtype=torch.float64)
         z: Tensor = self.means[kind] + (self.roots[kind] @ noise.unsqueeze(-1)).squeeze(-1)
-        return z * self.spread + self.centre
+        return self.standard.back(z)
 
     def log_prob(self, z: Tensor) -> Tensor:
         """Log density of shape (n,), in nats, at z of shape (n, D)."""
-        offset = ((z - self.centre) / self.spread).unsqueeze(-2) - self.means
+        offset = self.standard.forth(z).unsqueeze(-2) - self.means
         solved = torch.linalg.solve_triangular(self.roots, offset.unsqueeze(-1), upper=False)
         logs = -0.5 * solved.square().sum((-2, -1)) - 0.5 * z.shape[1] * math.log(2 * math.pi)
         logs = logs - self.roots.diagonal(dim1=-2, dim2=-1).log().sum(-1) + self.weights.log()
         mixed: Tensor = logs.logsumexp(-1)
-        return mixed - self.spread.log().sum()
+        return mixed - self.standard.log_jacobian()
 
 
 class FlowSampler:
@@ -169,8 +192,8 @@ class FlowSampler:
         z = latents.training_points()
         if len(z) < 20:
             raise ValueError(f"a flow needs at least 20 training inputs, got {len(z)}")
-        self.centre, self.spread = z.mean(0), z.std(0).clamp(min=1e-12)
-        points = ((z - self.centre) / self.spread).float()
+        self.standard = _Standardised(z)
+        points = self.standard.forth(z).float()
         generator = stream("flow batches", latents.seed)
         order = torch.randperm(len(points), generator=generator)
         held, fit = points[order[: len(z) // 10]], points[order[len(z) // 10 :]]
@@ -205,43 +228,16 @@ class FlowSampler:
     @torch.no_grad()
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
         """Draws of shape (count, D), float64."""
-        noise = torch.randn(count, len(self.centre), generator=generator)
+        noise = torch.randn(count, len(self.standard.centre), generator=generator)
         z: Tensor = self.flow().transform.inv(noise)
-        return z.double() * self.spread + self.centre
+        return self.standard.back(z.double())
 
     @torch.no_grad()
     def log_prob(self, z: Tensor) -> Tensor:
         """Log density of shape (n,), in nats, at z of shape (n, D)."""
-        points = ((z - self.centre) / self.spread).float()
+        points = self.standard.forth(z).float()
         logs: Tensor = self.flow().log_prob(points).double()
-        return logs - self.spread.log().sum()
-
-
-class _LearnedGaussian(Likelihood):
-    """Gaussian of one learned scale: the second stage's decoder must not blur.
-
-    The scale starts at .3 of the latents' deviation. At 1, codes that are nearly N(0, I) as a whole
-    are an optimum for a decoder that ignores its input, and training stays there.
-    """
-
-    _START = 0.3
-
-    def __init__(self, data_shape: tuple[int, ...]) -> None:
-        super().__init__(data_shape)
-        self.log_scale = nn.Parameter(torch.tensor(math.log(self._START)))
-
-    def log_prob(self, output: Tensor, x: Tensor) -> Tensor:
-        log_scale = self.log_scale.unsqueeze(-1)
-        squares = (x - output).square().sum(-1) * (-2 * log_scale).exp()
-        size = x.shape[-1]
-        return -0.5 * squares - size * (log_scale + 0.5 * math.log(2 * math.pi))
-
-    def mean(self, output: Tensor) -> Tensor:
-        return output
-
-    def sample(self, output: Tensor, generator: torch.Generator) -> Tensor:
-        noise = torch.randn(output.shape, generator=generator).to(output)
-        return output + self.log_scale.exp() * noise
+        return logs - self.standard.log_jacobian()
 
 
 class TwoStageSampler:
@@ -255,17 +251,20 @@ class TwoStageSampler:
     """
 
     _TRAINING = Training(steps=1500, batch_size=256, learning_rate=2e-3)
+    # Of the decoder's noise at first, in deviations of the latents. At 1, codes that are nearly
+    # N(0, I) as a whole are an optimum for a decoder that ignores its input.
+    _SCALE = 0.3
 
     def __init__(self, latents: Latents) -> None:
         z = latents.training_points()
-        self.centre, self.spread = z.mean(0), z.std(0).clamp(min=1e-12)
-        points, size = ((z - self.centre) / self.spread).float(), z.shape[1]
+        self.standard, size = _Standardised(z), z.shape[1]
+        points = self.standard.forth(z).float()
         with global_stream("second stage", latents.seed):
             self.model = VAE(
                 MLPEncoder((size,), 2 * size, hidden=(128, 128)),
                 Normal(size),
                 MLPDecoder(size, (size,), hidden=(128, 128)),
-                _LearnedGaussian((size,)),
+                LearnedGaussian((size,), scale=self._SCALE),
             )
         index, objective = torch.arange(len(points)).unsqueeze(0), ELBO(size, len(points))
         (outcome,) = train([self.model], points, index, [objective], self._TRAINING, [latents.seed])
@@ -277,7 +276,7 @@ class TwoStageSampler:
         """Draws of shape (count, D), float64."""
         output = self.model.decoder(self.model.prior.sample(count, generator))
         z = self.model.likelihood.sample(output, generator)
-        return z.double() * self.spread + self.centre
+        return self.standard.back(z.double())
 
 
 LATENT_SOURCES: dict[str, Callable[[Latents], LatentSampler]] = {

@@ -12,16 +12,35 @@ from torch import Tensor
 
 from vaelib.numerics.exp2 import BITS, powers_
 
-__all__ = ["MANY", "binned_kl"]
+__all__ = ["MANY", "MOST_POINTS", "binned_kl", "grid_over"]
 
 MANY = 20_000
 """Components from which binning pays."""
 
+MOST_POINTS = 1 << 15
+"""Points of a grid, at most."""
+
 _REACH = 9.0  # component standard deviations that the grid covers beyond the outermost means
 _FINEST = 5.0  # grid points per smallest component scale
-_MOST = 1 << 15  # points of a grid
 _BINS = 10.0  # per component scale
 _TILE = 1 << 20  # numbers of the (points, components) matrix held at once
+
+
+def grid_over(mean: Tensor, scale: Tensor) -> tuple[Tensor, float]:
+    """An even grid over all of a one-dimensional mixture, as fine as its narrowest component asks.
+
+    Args:
+        mean: means of the components, shape (N,), float64.
+        scale: their standard deviations, shape (N,), float64.
+
+    Returns:
+        The points, an odd number from 257 to about ``MOST_POINTS``, and the step between two.
+    """
+    low, high = float((mean - _REACH * scale).min()), float((mean + _REACH * scale).max())
+    points = min(MOST_POINTS, math.ceil((high - low) / float(scale.min()) * _FINEST))
+    points = max(points | 1, 257)
+    grid = torch.linspace(low, high, points, dtype=torch.float64, device=mean.device)
+    return grid, (high - low) / (points - 1)
 
 
 def binned_kl(mean: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
@@ -35,11 +54,7 @@ def binned_kl(mean: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
         The divergence and an estimate of its error, the larger of its changes with half the points
         and with bins twice as wide; scalars, in nats.
     """
-    low, high = float((mean - _REACH * scale).min()), float((mean + _REACH * scale).max())
-    points = min(_MOST, math.ceil((high - low) / float(scale.min()) * _FINEST))
-    points = max(points | 1, 257)
-    grid = torch.linspace(low, high, points, dtype=torch.float64, device=mean.device)
-    step = (high - low) / (points - 1)
+    grid, step = grid_over(mean, scale)
     integrands = []
     for bins in (_BINS, _BINS / 2):
         density = _density(grid, *_binned(mean, scale, bins))
@@ -72,8 +87,8 @@ def _density(grid: Tensor, weight: Tensor, mean: Tensor, scale: Tensor) -> Tenso
     """The mixture's density at the grid, shape (points,)."""
     height = weight / (scale * math.sqrt(2 * math.pi))
     size = max(1, _TILE // len(mean))
-    parts = []
+    densities = []
     for start in range(0, len(grid), size):
         standard = (grid[start : start + size, None] - mean) / scale
-        parts.append(powers_(standard.square_().mul_(-0.5 * BITS)) @ height)
-    return torch.cat(parts)
+        densities.append(powers_(standard.square_().mul_(-0.5 * BITS)) @ height)
+    return torch.cat(densities)

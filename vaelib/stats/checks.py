@@ -7,7 +7,16 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-__all__ = ["as_bandwidths", "as_pair", "as_points", "check_least", "check_positive"]
+__all__ = [
+    "as_bandwidths",
+    "as_features",
+    "as_pair",
+    "as_points",
+    "as_two_sets",
+    "check_least",
+    "check_positive",
+    "check_same_nets",
+]
 
 _LARGEST = 1e50  # products of several larger values come near the largest number
 
@@ -65,6 +74,55 @@ def as_pair(x: Tensor, y: Tensor, *, rows: int = 2) -> tuple[Tensor, Tensor]:
         shapes = f"{tuple(x.shape)} and {tuple(y.shape)}"
         raise ValueError(f"x and y must have shapes (n, D) and (m, D) with one D, got {shapes}")
     return x, y
+
+
+def as_two_sets(x: Tensor, y: Tensor, *, rows: int = 2) -> tuple[Tensor, Tensor]:
+    """Check two samples of the same space, each one set of points.
+
+    Args:
+        x: Points, shape (n, D).
+        y: Points, shape (m, D).
+        rows: The fewest rows allowed in each.
+
+    Returns:
+        Both in float64 on the CPU.
+
+    Raises:
+        ValueError: If either is no valid set of points, or a batch of sets, or they differ in D.
+    """
+    x, y = as_pair(x, y, rows=rows)
+    if x.dim() != 2:
+        raise ValueError(f"x and y must have shapes (n, D) and (m, D), got {tuple(x.shape)}")
+    return x, y
+
+
+def as_features(features: Tensor, *, device: torch.device | str | None = None) -> Tensor:
+    """Check features of images.
+
+    Args:
+        features: Of T nets, shape (T, n, d) or (n, d).
+        device: Where to; None leaves them where they are.
+
+    Returns:
+        The features in float64, shape (T, n, d).
+    """
+    x = as_points(features, "features", device=device)
+    return x.reshape(-1, *x.shape[-2:])
+
+
+def check_same_nets(ours: Tensor, theirs: Tensor) -> None:
+    """Check that two samples of features come from the same nets.
+
+    Args:
+        ours: Shape (T, n, d).
+        theirs: Shape (T, m, d).
+
+    Raises:
+        ValueError: If they differ in nets or dimensions.
+    """
+    if ours.shape[::2] != theirs.shape[::2]:
+        shapes = f"{tuple(ours.shape[::2])} and {tuple(theirs.shape[::2])}"
+        raise ValueError(f"features must have the same nets and dimensions, got {shapes}")
 
 
 def as_bandwidths(bandwidths: Sequence[float]) -> tuple[float, ...]:

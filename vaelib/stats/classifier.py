@@ -38,8 +38,8 @@ from sklearn.pipeline import Pipeline, make_pipeline, make_union
 from sklearn.preprocessing import FunctionTransformer, PolynomialFeatures, StandardScaler
 from torch import Tensor
 
-from vaelib.stats.checks import as_pair, as_points
-from vaelib.stats.nulls import Outcome
+from vaelib.stats.checks import as_points, as_two_sets
+from vaelib.stats.nulls import SignificanceResult
 
 __all__ = ["classifier_prior_test", "classifier_test"]
 
@@ -48,24 +48,22 @@ _CENTERS = 200
 _EXACT = 20_000  # pairs up to which the exact Mann–Whitney law is computed
 
 
-def classifier_test(x: Tensor, y: Tensor, *, generator: torch.Generator) -> Outcome:
+def classifier_test(x: Tensor, y: Tensor, *, generator: torch.Generator) -> SignificanceResult:
     """Test equal distributions by the held-out AUC of a classifier.
 
     Args:
         x: Points, shape (n, D), n >= 8; one row per independent draw.
         y: Points, shape (m, D), m >= 8.
-        generator: Source of the split, of the features' centres, and of the order of equal scores.
+        generator: Random stream of the split, the features' centres, and the order of equal scores.
 
     Returns:
-        The outcome; the statistic is the AUC, the p-value one-sided: exact up to 20,000 held-out
+        The result; the statistic is the AUC, the p-value one-sided: exact up to 20,000 held-out
         pairs, else by the normal approximation, whose error is below .001 if n, m >= 60.
 
     Raises:
         ValueError: If a sample is bad or not one set of at least 8 rows.
     """
-    x, y = as_pair(x, y, rows=8)
-    if x.dim() != 2:
-        raise ValueError(f"x and y must have shapes (n, D) and (m, D), got {tuple(x.shape)}")
+    x, y = as_two_sets(x, y, rows=8)
     (x_fit, x_held), (y_fit, y_held) = _halves(x, generator), _halves(y, generator)
     seed = int(torch.randint(2**31 - 1, (), generator=generator))
     model = _classifier(x.shape[1], min(_CENTERS, len(x_fit) + len(y_fit)), seed)
@@ -81,7 +79,7 @@ def classifier_test(x: Tensor, y: Tensor, *, generator: torch.Generator) -> Outc
         method="exact" if pairs <= _EXACT else "asymptotic",
     )
     p = max(float(result.pvalue), np.finfo(np.float64).tiny)
-    return Outcome(float(result.statistic) / pairs, min(p, 1.0), 0)
+    return SignificanceResult(float(result.statistic) / pairs, min(p, 1.0), 0)
 
 
 def classifier_prior_test(
@@ -90,17 +88,17 @@ def classifier_prior_test(
     *,
     generator: torch.Generator,
     ratio: int = 4,
-) -> Outcome:
+) -> SignificanceResult:
     """Classifier test of points against a prior that can be sampled, drawn afresh.
 
     Args:
         z: One row per distinct input, shape (n, D), n >= 8.
         draw: Maps a number of rows and a generator to as many draws of the prior, (rows, D).
-        generator: Source of the draws and of everything in :func:`classifier_test`.
+        generator: Random stream of the draws and of everything in :func:`classifier_test`.
         ratio: Prior draws per row of ``z``: they cost nothing and add power.
 
     Returns:
-        The outcome; the statistic is the AUC.
+        The result; the statistic is the AUC.
 
     Raises:
         ValueError: If ``z`` or the draws are bad, or ``ratio`` < 1.

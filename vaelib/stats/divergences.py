@@ -13,6 +13,7 @@ from torch import Tensor
 from vaelib.posterior import AggregatePosterior
 from vaelib.priors import Prior
 from vaelib.stats.checks import check_least
+from vaelib.stats.jackknife import mean_of
 
 __all__ = [
     "Decomposition",
@@ -116,8 +117,7 @@ def decompose(
 def _mean(values: Tensor, whole: bool) -> tuple[float, float]:
     """Mean and standard error of values (draws, N), stratified where all components have draws."""
     if not whole:
-        values = values.mean(0)
-        return float(values.mean()), float(values.std()) / math.sqrt(len(values))
+        return mean_of(values.mean(0))
     spread = values.var(0).mean() if len(values) > 1 else values.flatten().var(correction=0)
     return float(values.mean()), math.sqrt(float(spread) / values.numel())
 
@@ -194,7 +194,7 @@ def leave_one_out_kl(
             prior.kl(chosen.mean, chosen.scale) if prior.closed_form else own - prior.log_prob(z)
         )
     values = (rates - (own - others)).mean(0)
-    return float(values.mean()), float(values.std()) / math.sqrt(len(values))
+    return mean_of(values)
 
 
 def information_bounds(posterior: AggregatePosterior) -> tuple[float, float]:

@@ -15,6 +15,8 @@ from vaelib.posterior import AggregatePosterior
 from vaelib.priors import Normal
 from vaelib.stats.checks import check_least
 from vaelib.stats.divergences import Decomposition, decompose
+from vaelib.stats.jackknife import mean_of
+from vaelib.stats.nulls import p_value
 
 __all__ = ["Null", "draw_null", "is_saturated", "marginal_kl_floor", "marginal_kl_null"]
 
@@ -55,7 +57,7 @@ class Null:
     @property
     def standard_error(self) -> float:
         """Monte Carlo standard error of the mean, in nats."""
-        return float(self.values.std()) / math.sqrt(len(self.values))
+        return mean_of(self.values).standard_error
 
     def excess(self, observed: Decomposition) -> tuple[float, float]:
         """Observed marginal KL minus the null mean, and its standard error, in nats."""
@@ -72,8 +74,7 @@ class Null:
         Returns:
             A number in (0, 1].
         """
-        count = int((self.values >= observed.marginal_kl).sum())
-        return (1 + count) / (1 + len(self.values))
+        return p_value(observed.marginal_kl, self.values)
 
 
 def draw_null(posterior: AggregatePosterior, generator: torch.Generator) -> AggregatePosterior:
@@ -120,8 +121,7 @@ def marginal_kl_null(
     Raises:
         ValueError: for fewer than 2 draws.
     """
-    if draws < 2:
-        raise ValueError(f"draws must be at least 2, got {draws}")
+    check_least(draws, "draws", 2)
     prior = Normal(posterior.latent_dim)
     values = []
     for _ in range(draws):

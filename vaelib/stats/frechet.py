@@ -25,7 +25,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from vaelib.stats.checks import as_points
+from vaelib.stats.checks import as_features, check_same_nets
 from vaelib.stats.jackknife import GROUPS, Estimate, group_of, jackknife_error
 
 __all__ = ["FeatureGaussians", "frechet_distance", "frechet_gaussians"]
@@ -49,8 +49,7 @@ class FeatureGaussians:
     """
 
     def __init__(self, features: Tensor) -> None:
-        x = as_points(features, "features")
-        x = x.reshape(-1, *x.shape[-2:])
+        x = as_features(features, device="cpu")
         groups = group_of(x.shape[1])
         centre = x.mean(1)
         counts, sums, squares = [], [], []
@@ -139,9 +138,7 @@ def frechet_distance(generated: FeatureGaussians, real: FeatureGaussians) -> Est
     Raises:
         ValueError: If the features differ in nets or dimensions, or the real ones are constant.
     """
-    if generated.mean.shape != real.mean.shape:
-        got = f"{tuple(generated.mean.shape[1:])} and {tuple(real.mean.shape[1:])}"
-        raise ValueError(f"features must have the same nets and dimensions, got {got}")
+    check_same_nets(generated.mean.movedim(1, 0), real.mean.movedim(1, 0))
     scale = _trace(real.covariance)
     if not bool((scale > 0).all()):
         raise ValueError("real features must vary, got a covariance of trace 0")

@@ -33,14 +33,15 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from scipy.special import ndtr
-from scipy.stats import kstwo
+from scipy.stats import ks_1samp
 from torch import Tensor
 
 from vaelib.stats.checks import as_points
 from vaelib.stats.energy import energy_distance_normal
 from vaelib.stats.kernels import bandwidth_grid
 from vaelib.stats.mmd import mmd_squared_normal
-from vaelib.stats.nulls import NormalNull, Outcome, largest_standardized, p_value
+from vaelib.stats.multiple_testing import holm
+from vaelib.stats.nulls import NormalNull, SignificanceResult, largest_standardized, p_value
 from vaelib.stats.stein import ksd_squared
 
 __all__ = [
@@ -55,13 +56,13 @@ __all__ = [
     "mmd_test",
 ]
 
-GoodnessOfFitTest = Callable[[Tensor, NormalNull], Outcome]
+GoodnessOfFitTest = Callable[[Tensor, NormalNull], SignificanceResult]
 
 _NULL = NormalNull()
 _NULL_ROWS = 1000  # of a statistic that costs O(n²)
 
 
-def mmd_test(z: Tensor, null: NormalNull = _NULL) -> Outcome:
+def mmd_test(z: Tensor, null: NormalNull = _NULL) -> SignificanceResult:
     """One-sample MMD test with Gaussian kernels of bandwidths √D · (¼, ½, 1, 2, 4).
 
     Each n · MMD² is standardised by its null mean and standard deviation; the statistic is the
@@ -72,7 +73,7 @@ def mmd_test(z: Tensor, null: NormalNull = _NULL) -> Outcome:
         null: Where the null draws come from.
 
     Returns:
-        The outcome; the statistic is in null standard deviations.
+        The result; the statistic is in null standard deviations.
 
     Example:
         >>> z = 1.5 * torch.randn(100, 2, generator=torch.Generator().manual_seed(0))
@@ -87,10 +88,10 @@ def mmd_test(z: Tensor, null: NormalNull = _NULL) -> Outcome:
         return mmd_squared_normal(points, grid) * points.shape[-2]
 
     draws = null.of("mmd", statistic, min(n, _NULL_ROWS), dimensions, grid)
-    return _outcome(*largest_standardized(statistic(z), draws))
+    return _ranked(*largest_standardized(statistic(z), draws))
 
 
-def likelihood_ratio_test(z: Tensor, null: NormalNull = _NULL) -> Outcome:
+def likelihood_ratio_test(z: Tensor, null: NormalNull = _NULL) -> SignificanceResult:
     """Gaussian likelihood ratio test of mean 0 and covariance I.
 
     The statistic n (tr S + |m|² - D - log det S), with the sample mean m and the covariance S
@@ -101,7 +102,7 @@ def likelihood_ratio_test(z: Tensor, null: NormalNull = _NULL) -> Outcome:
         null: Where the null draws come from.
 
     Returns:
-        The outcome. Where S is singular the statistic is infinite and the p-value the smallest.
+        The result. Where S is singular the statistic is infinite and the p-value the smallest.
     """
     z = _one_set(z, above_dimension=True)
 
@@ -113,10 +114,10 @@ def likelihood_ratio_test(z: Tensor, null: NormalNull = _NULL) -> Outcome:
         return (n * (moments - dimensions - log_det))[..., None]
 
     observed = statistic(z)[0] if _full_rank(z) else torch.tensor(math.inf)
-    return _outcome(float(observed), null.of("likelihood-ratio", statistic, *z.shape)[:, 0])
+    return _ranked(float(observed), null.of("likelihood-ratio", statistic, *z.shape)[:, 0])
 
 
-def henze_zirkler_test(z: Tensor, null: NormalNull = _NULL) -> Outcome:
+def henze_zirkler_test(z: Tensor, null: NormalNull = _NULL) -> SignificanceResult:
     """Henze–Zirkler test of normal shape, whatever the mean and covariance.
 
     The statistic is n times the squared MMD of the whitened points to N(0, I) at bandwidth 1 / β,
@@ -127,7 +128,7 @@ def henze_zirkler_test(z: Tensor, null: NormalNull = _NULL) -> Outcome:
         null: Where the null draws come from.
 
     Returns:
-        The outcome. Where the covariance is singular the statistic is infinite and the p-value
+        The result. Where the covariance is singular the statistic is infinite and the p-value
         the smallest: such points do not come from N(0, I).
     """
     z = _one_set(z, above_dimension=True)
@@ -140,10 +141,10 @@ def henze_zirkler_test(z: Tensor, null: NormalNull = _NULL) -> Outcome:
     rows = min(n, _NULL_ROWS)
     draws = null.of("henze-zirkler", statistic, rows, dimensions, (bandwidth,))
     observed = statistic(z)[0] if _full_rank(z) else torch.tensor(math.inf)
-    return _outcome(float(observed), draws[:, 0])
+    return _ranked(float(observed), draws[:, 0])
 
 
-def mardia_test(z: Tensor, null: NormalNull = _NULL) -> Outcome:
+def mardia_test(z: Tensor, null: NormalNull = _NULL) -> SignificanceResult:
     """Mardia's multivariate skewness and kurtosis, combined; whatever the mean and covariance.
 
     With whitened points w the skewness is mean_ij (w_i·w_j)³ and the kurtosis mean_i |w_i|⁴. The
@@ -156,7 +157,7 @@ def mardia_test(z: Tensor, null: NormalNull = _NULL) -> Outcome:
         null: Where the null draws come from.
 
     Returns:
-        The outcome; the statistic is in null standard deviations. Where the covariance is singular
+        The result; the statistic is in null standard deviations. Where the covariance is singular
         it is infinite and the p-value the smallest: such points do not come from N(0, I).
     """
     z = _one_set(z, above_dimension=True)
@@ -173,32 +174,27 @@ def mardia_test(z: Tensor, null: NormalNull = _NULL) -> Outcome:
         return torch.maximum(standardized[..., 0], standardized[..., 1].abs())
 
     observed = larger(statistic(z)) if _full_rank(z) else torch.tensor(math.inf)
-    return _outcome(float(observed), larger(draws))
+    return _ranked(float(observed), larger(draws))
 
 
-def ks_test(z: Tensor) -> Outcome:
+def ks_test(z: Tensor) -> SignificanceResult:
     """Kolmogorov–Smirnov test of every dimension against N(0, 1), Holm-corrected.
 
     Args:
         z: One row per distinct input, shape (n, D).
 
     Returns:
-        The outcome: the largest distance of distribution functions, the smallest adjusted p-value,
+        The result: the largest distance of distribution functions, the smallest adjusted p-value,
         and the adjusted p-value of each dimension, from the exact law.
     """
-    values = np.sort(ndtr(_one_set(z).numpy()), axis=0)
-    n, dimensions = values.shape
-    steps = np.arange(n + 1)[:, None] / n
-    distance = np.maximum((steps[1:] - values).max(0), (values - steps[:-1]).max(0))
-    raw = np.maximum(kstwo.sf(distance, n), np.finfo(np.float64).tiny)
-    order = np.argsort(raw)
-    steps_down = raw[order] * np.arange(dimensions, 0, -1)
-    adjusted = np.empty(dimensions)
-    adjusted[order] = np.minimum(np.maximum.accumulate(steps_down), 1)
-    return Outcome(float(distance.max()), float(adjusted.min()), 0, tuple(adjusted.tolist()))
+    distance, p_values = ks_1samp(_one_set(z).numpy(), ndtr, method="exact", axis=0)
+    adjusted = holm(np.maximum(p_values, np.finfo(np.float64).tiny))
+    return SignificanceResult(
+        float(np.max(distance)), float(adjusted.min()), 0, tuple(adjusted.tolist())
+    )
 
 
-def ksd_test(z: Tensor, null: NormalNull = _NULL) -> Outcome:
+def ksd_test(z: Tensor, null: NormalNull = _NULL) -> SignificanceResult:
     """Kernel Stein discrepancy test with the inverse multiquadric kernel of bandwidth 1.
 
     1 is the scale of each dimension of N(0, I); for D = 2 … 32 multiples of √D hardly do better.
@@ -208,7 +204,7 @@ def ksd_test(z: Tensor, null: NormalNull = _NULL) -> Outcome:
         null: Where the null draws come from.
 
     Returns:
-        The outcome; the statistic is n · KSD².
+        The result; the statistic is n · KSD².
     """
     z = _one_set(z)
     n, dimensions = z.shape
@@ -217,10 +213,10 @@ def ksd_test(z: Tensor, null: NormalNull = _NULL) -> Outcome:
         return ksd_squared(points, [1.0]) * points.shape[-2]
 
     draws = null.of("ksd", statistic, min(n, _NULL_ROWS), dimensions, (1.0,))
-    return _outcome(float(statistic(z)), draws[:, 0])
+    return _ranked(float(statistic(z)), draws[:, 0])
 
 
-def energy_test(z: Tensor, null: NormalNull = _NULL) -> Outcome:
+def energy_test(z: Tensor, null: NormalNull = _NULL) -> SignificanceResult:
     """One-sample energy test of Székely and Rizzo, with all parameters known.
 
     Args:
@@ -228,7 +224,7 @@ def energy_test(z: Tensor, null: NormalNull = _NULL) -> Outcome:
         null: Where the null draws come from.
 
     Returns:
-        The outcome; the statistic is n times the energy distance.
+        The result; the statistic is n times the energy distance.
     """
     z = _one_set(z)
     n, dimensions = z.shape
@@ -237,11 +233,11 @@ def energy_test(z: Tensor, null: NormalNull = _NULL) -> Outcome:
         return (energy_distance_normal(points) * points.shape[-2])[..., None]
 
     draws = null.of("energy", statistic, min(n, _NULL_ROWS), dimensions)
-    return _outcome(float(statistic(z)), draws[:, 0])
+    return _ranked(float(statistic(z)), draws[:, 0])
 
 
-def _outcome(statistic: float, null: Tensor) -> Outcome:
-    return Outcome(statistic, p_value(statistic, null), len(null))
+def _ranked(statistic: float, null: Tensor) -> SignificanceResult:
+    return SignificanceResult(statistic, p_value(statistic, null), len(null))
 
 
 def _one_set(z: Tensor, *, above_dimension: bool = False) -> Tensor:

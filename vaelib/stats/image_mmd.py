@@ -15,9 +15,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from vaelib.stats.checks import as_points
+from vaelib.numerics.gaussian_kernel import gaussian
+from vaelib.stats.checks import as_features, check_same_nets
 from vaelib.stats.jackknife import GROUPS, Estimate, group_of, jackknife_error
-from vaelib.stats.kernels import cross_blocks, gaussian, median_bandwidth
+from vaelib.stats.kernels import cross_tiles, median_bandwidth
 
 __all__ = ["KernelReference", "image_mmd"]
 
@@ -35,8 +36,7 @@ class KernelReference:
     """
 
     def __init__(self, features: Tensor) -> None:
-        x = as_points(features, "features", device=None)
-        self.points = x.reshape(-1, *x.shape[-2:])
+        self.points = as_features(features)
         self.bandwidths = [median_bandwidth(points) for points in self.points]
         self.within = _group_sums(self.points, self.points, self.bandwidths)
 
@@ -47,7 +47,7 @@ def _group_sums(x: Tensor, y: Tensor, bandwidths: Sequence[float]) -> Tensor:
     columns = torch.nn.functional.one_hot(of_y, GROUPS).double()
     total = x.new_zeros(len(x), GROUPS, GROUPS)
     for net, bandwidth in enumerate(bandwidths):
-        for rows, squared in cross_blocks(x[net], y[net]):
+        for rows, squared in cross_tiles(x[net], y[net]):
             total[net].index_add_(0, of_x[rows], gaussian(squared, bandwidth) @ columns)
     return total.cpu()
 
@@ -66,11 +66,8 @@ def image_mmd(generated: Tensor, real: KernelReference) -> Estimate:
     Raises:
         ValueError: If the features are bad or differ in nets or dimensions.
     """
-    x = as_points(generated, "features", device=real.points.device)
-    x = x.reshape(-1, *x.shape[-2:])
-    if x.shape[::2] != real.points.shape[::2]:
-        got = f"{tuple(x.shape[::2])} and {tuple(real.points.shape[::2])}"
-        raise ValueError(f"features must have the same nets and dimensions, got {got}")
+    x = as_features(generated, device=real.points.device)
+    check_same_nets(x, real.points)
     own = _group_sums(x, x, real.bandwidths)
     cross = _group_sums(x, real.points, real.bandwidths)
     n = torch.bincount(group_of(x.shape[1])).double()

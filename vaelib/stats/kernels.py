@@ -1,7 +1,7 @@
 """Kernels of a distance, their bandwidths, and sums of them over all pairs of points.
 
-All pairs are visited in row blocks and, within one sample, once: memory stays at a few blocks
-whatever the number of points, and a block stays in the processor's cache.
+All pairs are visited in tiles of rows and, within one sample, once: memory stays at a few tiles
+whatever the number of points, and a tile stays in the processor's cache.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from vaelib.numerics.exp2 import BITS, powers_
+from vaelib.numerics.gaussian_kernel import gaussian
 from vaelib.stats.checks import as_points
 
 __all__ = [
@@ -19,15 +20,14 @@ __all__ = [
     "KERNELS",
     "Kernel",
     "bandwidth_grid",
-    "cross_blocks",
-    "gaussian",
+    "cross_tiles",
     "inverse_multiquadric",
     "kernel_sums",
     "laplace",
     "median_bandwidth",
     "pair_total",
     "squared_distances",
-    "symmetric_blocks",
+    "symmetric_tiles",
 ]
 
 Kernel = Callable[[Tensor, float], Tensor]
@@ -35,22 +35,9 @@ Kernel = Callable[[Tensor, float], Tensor]
 
 BANDWIDTH_FACTORS = (0.25, 0.5, 1.0, 2.0, 4.0)
 
-_BLOCK = 1 << 16  # pairs in one block: half a megabyte
-_BLOCK_ELSEWHERE = 1 << 24  # on a GPU, where calls cost more than memory
-_FEWEST = 32  # rows of a block, even so: a product of fewer takes longer by its row
-
-
-def gaussian(squared: Tensor, bandwidth: float) -> Tensor:
-    """Gaussian kernel exp(-r² / (2 h²)).
-
-    Args:
-        squared: Squared distances r², any shape.
-        bandwidth: h, in the unit of the points.
-
-    Returns:
-        Kernel values in (0, 1], the shape of ``squared``.
-    """
-    return powers_(squared * (-0.5 * BITS / bandwidth**2))
+_TILE = 1 << 16  # pairs in one tile: half a megabyte
+_TILE_ELSEWHERE = 1 << 24  # on a GPU, where calls cost more than memory
+_FEWEST = 32  # rows of a tile, even so: a product of fewer takes longer by its row
 
 
 def inverse_multiquadric(squared: Tensor, bandwidth: float) -> Tensor:
@@ -143,8 +130,8 @@ def _factors(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     return left, torch.cat([y, torch.ones_like(y_norm), y_norm], -1)
 
 
-def cross_blocks(x: Tensor, y: Tensor) -> Iterator[tuple[slice, Tensor]]:
-    """Squared distances of all pairs of two samples, by blocks of rows.
+def cross_tiles(x: Tensor, y: Tensor) -> Iterator[tuple[slice, Tensor]]:
+    """Squared distances of all pairs of two samples, by tiles of rows.
 
     Args:
         x: Points in float64, shape (..., n, D).
@@ -153,35 +140,35 @@ def cross_blocks(x: Tensor, y: Tensor) -> Iterator[tuple[slice, Tensor]]:
     Yields:
         Rows of ``x``, and their squared distances to all of ``y``, shape (..., rows, m).
     """
-    size = _block_rows(x, y.shape[-2])
+    size = _tile_rows(x, y.shape[-2])
     left, right = _factors(x, y)
     for start in range(0, x.shape[-2], size):
-        block = slice(start, min(start + size, x.shape[-2]))
-        yield block, (left[..., block, :] @ right.mT).clamp_(min=0)
+        chosen = slice(start, min(start + size, x.shape[-2]))
+        yield chosen, (left[..., chosen, :] @ right.mT).clamp_(min=0)
 
 
-def symmetric_blocks(x: Tensor, *, rows: int | None = None) -> Iterator[tuple[slice, Tensor]]:
-    """Squared distances of all pairs within one sample, each pair once, by blocks of rows.
+def symmetric_tiles(x: Tensor, *, rows: int | None = None) -> Iterator[tuple[slice, Tensor]]:
+    """Squared distances of all pairs within one sample, each pair once, by tiles of rows.
 
     Args:
         x: Points in float64, shape (..., n, D).
-        rows: Rows of a block; None takes what the processor's cache holds.
+        rows: Rows of a tile; None takes what the processor's cache holds.
 
     Yields:
         Rows i … j of ``x``, and their squared distances to rows i … n, shape (..., j - i, n - i),
         whose leading square holds both orders of a pair and exact zeros on its diagonal.
     """
-    size = rows or _block_rows(x, x.shape[-2])
+    size = rows or _tile_rows(x, x.shape[-2])
     left, right = _factors(x, x)
     for start in range(0, x.shape[-2], size):
-        block = slice(start, min(start + size, x.shape[-2]))
-        squared = (left[..., block, :] @ right[..., start:, :].mT).clamp_(min=0)
+        chosen = slice(start, min(start + size, x.shape[-2]))
+        squared = (left[..., chosen, :] @ right[..., start:, :].mT).clamp_(min=0)
         squared.diagonal(dim1=-2, dim2=-1).zero_()
-        yield block, squared
+        yield chosen, squared
 
 
 def pair_total(values: Tensor) -> Tensor:
-    """Sum over ordered pairs of values on one block of :func:`symmetric_blocks`.
+    """Sum over ordered pairs of values on one tile of :func:`symmetric_tiles`.
 
     Args:
         values: Symmetric values of the pairs, shape (..., rows, columns), columns >= rows.
@@ -208,7 +195,7 @@ def kernel_sums(
         The sums over n·m (or n²) pairs, shape (..., H).
     """
     total = torch.zeros(*x.shape[:-2], len(bandwidths), dtype=torch.float64)
-    for _, squared in symmetric_blocks(x) if y is None else cross_blocks(x, y):
+    for _, squared in symmetric_tiles(x) if y is None else cross_tiles(x, y):
         for i, values in _over_bandwidths(kernel, bandwidths, squared):
             total[..., i] += pair_total(values) if y is None else values.sum((-2, -1))
     return total
@@ -231,10 +218,10 @@ def _over_bandwidths(
         yield i, values
 
 
-def _block_rows(x: Tensor, columns: int) -> int:
-    """Rows of ``x`` that meet ``columns`` points in about one block of pairs."""
-    block = _BLOCK if x.is_cpu else _BLOCK_ELSEWHERE
-    return max(1, max(block // columns, _FEWEST) // x.shape[:-2].numel())
+def _tile_rows(x: Tensor, columns: int) -> int:
+    """Rows of ``x`` that meet ``columns`` points in about one tile of pairs."""
+    size = _TILE if x.is_cpu else _TILE_ELSEWHERE
+    return max(1, max(size // columns, _FEWEST) // x.shape[:-2].numel())
 
 
 KERNELS: dict[str, Kernel] = {

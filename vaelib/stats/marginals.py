@@ -12,13 +12,10 @@ import torch
 from torch import Tensor
 
 from vaelib.posterior import AggregatePosterior
-from vaelib.stats.binned import MANY, binned_kl
+from vaelib.stats.binned import MANY, MOST_POINTS, binned_kl, grid_over
 
 __all__ = ["excess_kurtosis", "gauge_gain", "gauge_fix", "kl_per_dimension", "total_correlation"]
 
-_REACH = 9.0  # component standard deviations that the grid covers beyond the outermost means
-_FINEST = 5.0  # grid points per smallest component scale
-_MOST = 1 << 15  # points of a grid
 _NODES = 16  # of a component
 
 
@@ -42,27 +39,24 @@ def kl_per_dimension(posterior: AggregatePosterior) -> tuple[Tensor, Tensor]:
     """
     if posterior.components >= MANY:
         columns = zip(posterior.mean.T, posterior.scale.T, strict=True)
-        parts = [binned_kl(mean, scale) for mean, scale in columns]
+        divergences = [binned_kl(mean, scale) for mean, scale in columns]
     else:
-        parts = [_kl_of(posterior.marginal(j)) for j in range(posterior.latent_dim)]
-    return torch.stack([v for v, _ in parts]), torch.stack([e for _, e in parts])
+        divergences = [_kl_of(posterior.marginal(j)) for j in range(posterior.latent_dim)]
+    return torch.stack([kl for kl, _ in divergences]), torch.stack(
+        [error for _, error in divergences]
+    )
 
 
 def _kl_of(marginal: AggregatePosterior) -> tuple[Tensor, Tensor]:
-    mean, scale = marginal.mean[:, 0], marginal.scale[:, 0]
-    low = float((mean - _REACH * scale).min())
-    high = float((mean + _REACH * scale).max())
-    points = min(_MOST, math.ceil((high - low) / float(scale.min()) * _FINEST))
-    points = max(points | 1, 257)
-    grid = torch.linspace(low, high, points, dtype=torch.float64, device=mean.device)
+    grid, step = grid_over(marginal.mean[:, 0], marginal.scale[:, 0])
     log_q = marginal.log_prob(grid.unsqueeze(1))
     log_p = -0.5 * (grid.square() + math.log(2 * math.pi))
     integrand = log_q.exp() * (log_q - log_p)
-    step = (high - low) / (points - 1)
     fine, coarse = integrand.sum() * step, integrand[::2].sum() * 2 * step
     missed = (log_q.exp().sum() * step - 1).abs()
-    error = torch.maximum((fine - coarse).abs(), missed if points >= _MOST else 0 * missed)
-    if points < _MOST:
+    bounded = len(grid) >= MOST_POINTS
+    error = torch.maximum((fine - coarse).abs(), missed if bounded else 0 * missed)
+    if not bounded:
         return fine, error
     within, within_error = _within_components(marginal)
     return (within, within_error) if not error <= within_error else (fine, error)

@@ -23,19 +23,19 @@ import torch
 from torch import Tensor
 
 from vaelib.numerics.exp2 import BITS, powers_
+from vaelib.numerics.gaussian_kernel import gaussian, normal_terms
 from vaelib.stats.checks import as_bandwidths, as_pair, as_points
-from vaelib.stats.kernels import Kernel, gaussian, kernel_sums
+from vaelib.stats.kernels import Kernel, kernel_sums
 
 __all__ = [
     "mmd_squared",
-    "mmd_squared_loss",
     "mmd_squared_mixture",
     "mmd_squared_normal",
     "mmd_squared_normal_unbiased",
     "mmd_squared_unbiased",
 ]
 
-_BLOCK = 1 << 18  # pairs times dimensions in one block: two megabytes
+_TILE = 1 << 18  # pairs times dimensions in one tile: two megabytes
 
 
 def mmd_squared(
@@ -99,7 +99,7 @@ def mmd_squared_normal(z: Tensor, bandwidths: Sequence[float]) -> Tensor:
     z, bandwidths = as_points(z), as_bandwidths(bandwidths)
     n = z.shape[-2]
     within = kernel_sums(gaussian, bandwidths, z) / n**2
-    return (within + _normal_terms(z, bandwidths)).clamp_(min=0)
+    return (within + normal_terms(z, bandwidths)).clamp_(min=0)
 
 
 def mmd_squared_normal_unbiased(z: Tensor, bandwidths: Sequence[float]) -> Tensor:
@@ -115,23 +115,7 @@ def mmd_squared_normal_unbiased(z: Tensor, bandwidths: Sequence[float]) -> Tenso
     z, bandwidths = as_points(z), as_bandwidths(bandwidths)
     n = z.shape[-2]
     within = (kernel_sums(gaussian, bandwidths, z) - n) / (n * (n - 1))
-    return within + _normal_terms(z, bandwidths)
-
-
-def mmd_squared_loss(z: Tensor, bandwidths: Sequence[float]) -> Tensor:
-    """:func:`mmd_squared_normal_unbiased` for training: with gradients, in the precision of ``z``.
-
-    Args:
-        z: Points, shape (..., n, D), n >= 2; all n² D differences are held at once.
-        bandwidths: Bandwidths h of the kernel.
-
-    Returns:
-        MMD² in squared kernel units, one per bandwidth in the last axis; may be negative.
-    """
-    n = z.shape[-2]
-    squared = (z.unsqueeze(-2) - z.unsqueeze(-3)).square().sum(-1)
-    sums = torch.stack([gaussian(squared, h).sum((-2, -1)) for h in bandwidths], -1)
-    return (sums - n) / (n * (n - 1)) + _normal_terms(z, bandwidths)
+    return within + normal_terms(z, bandwidths)
 
 
 def mmd_squared_mixture(mean: Tensor, scale: Tensor, bandwidths: Sequence[float]) -> Tensor:
@@ -165,7 +149,7 @@ def mmd_squared_mixture(mean: Tensor, scale: Tensor, bandwidths: Sequence[float]
     bandwidths, variance = as_bandwidths(bandwidths), scale.square()
     n, dimensions = mean.shape
     within = torch.zeros(len(bandwidths), dtype=torch.float64)
-    size = max(1, _BLOCK // (n * dimensions))
+    size = max(1, _TILE // (n * dimensions))
     for start in range(0, n, size):  # each pair once: what lies right of the square counts twice
         rows = slice(start, start + size)
         squared = (mean[rows, None] - mean[None, start:]).square_()
@@ -183,13 +167,3 @@ def _expected_gaussian(squared: Tensor, spread: Tensor, bandwidth: float) -> Ten
     smoothed = spread + bandwidth**2
     doubled = (smoothed / bandwidth**2).log2_().add_(squared / smoothed, alpha=BITS).sum(-1)
     return powers_(doubled.mul_(-0.5))
-
-
-def _normal_terms(z: Tensor, bandwidths: Sequence[float]) -> Tensor:
-    """- 2 mean_i E k(z_i, y) + E k(y, y') for y, y' ~ N(0, I), shape (..., H)."""
-    dimensions, norm = z.shape[-1], z.square().sum(-1)
-    terms = []
-    for h in bandwidths:
-        cross = (h**2 / (h**2 + 1)) ** (dimensions / 2) * gaussian(norm, (h**2 + 1) ** 0.5)
-        terms.append((h**2 / (h**2 + 2)) ** (dimensions / 2) - 2 * cross.mean(-1))
-    return torch.stack(terms, -1)

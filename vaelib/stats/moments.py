@@ -1,17 +1,51 @@
 """What the first two moments of the aggregate posterior say of its match with N(0, I)."""
 
 import torch
+from torch import Tensor
 
 from vaelib.posterior import AggregatePosterior
 
-__all__ = ["active_units", "moment_kl", "second_moment", "variance_law"]
+__all__ = [
+    "active_units",
+    "gaussian_kl",
+    "largest_departure",
+    "moment_kl",
+    "second_moment",
+    "variance_law",
+]
+
+
+def gaussian_kl(centre: Tensor, covariance: Tensor) -> float:
+    """KL of a Gaussian to N(0, I), (tr S + |m|^2 - D - log det S) / 2.
+
+    Args:
+        centre: its mean m, shape (D,).
+        covariance: its covariance S, shape (D, D).
+
+    Returns:
+        The divergence, in nats, at least 0.
+    """
+    trace = covariance.diagonal().sum() + centre.square().sum()
+    return float(0.5 * (trace - len(centre) - torch.logdet(covariance)))
+
+
+def largest_departure(squares: Tensor, centre: Tensor) -> float:
+    """Largest |E z_j^2 - 1| or |E z_j| over the dimensions: 0 for N(0, I).
+
+    Args:
+        squares: E z_j^2, shape (D,).
+        centre: E z_j, shape (D,).
+
+    Returns:
+        The largest departure, dimensionless.
+    """
+    return float(torch.cat([(squares - 1).abs(), centre.abs()]).max())
 
 
 def moment_kl(posterior: AggregatePosterior) -> float:
     """KL to N(0, I) of the Gaussian with the mixture's mean and covariance, in nats.
 
-    With mean m and covariance S: (tr S + |m|^2 - D - log det S) / 2. What is left of the marginal
-    KL is the negentropy, the part that only the shape explains.
+    What is left of the marginal KL is the negentropy, the part that only the shape explains.
 
     Args:
         posterior: the aggregate posterior.
@@ -19,9 +53,7 @@ def moment_kl(posterior: AggregatePosterior) -> float:
     Returns:
         The moment part of the marginal KL, in nats, at least 0.
     """
-    centre, covariance = posterior.moments()
-    trace = covariance.diagonal().sum() + centre.square().sum()
-    return float(0.5 * (trace - posterior.latent_dim - torch.logdet(covariance)))
+    return gaussian_kl(*posterior.moments())
 
 
 def second_moment(posterior: AggregatePosterior) -> float:
@@ -44,8 +76,7 @@ def variance_law(posterior: AggregatePosterior) -> float:
         The largest departure, dimensionless.
     """
     squares = (posterior.mean.square() + posterior.scale.square()).mean(0)
-    departures = torch.cat([(squares - 1).abs(), posterior.mean.mean(0).abs()])
-    return float(departures.max())
+    return largest_departure(squares, posterior.mean.mean(0))
 
 
 def active_units(posterior: AggregatePosterior, threshold: float = 0.01) -> int:

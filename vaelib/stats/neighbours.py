@@ -17,9 +17,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from vaelib.stats.checks import as_points
+from vaelib.stats.checks import as_features, as_points, check_same_nets
 from vaelib.stats.jackknife import Estimate, mean_of
-from vaelib.stats.kernels import cross_blocks
+from vaelib.stats.kernels import cross_tiles
 
 __all__ = ["NEIGHBOURS", "Balls", "authenticity", "expected_coverage", "neighbour_shares"]
 
@@ -42,12 +42,11 @@ class Balls:
     """
 
     def __init__(self, features: Tensor, k: int = NEIGHBOURS) -> None:
-        x = as_points(features, "features", device=None)
-        self.points = x.reshape(-1, *x.shape[-2:])
+        self.points = as_features(features)
         if not 1 <= k < self.points.shape[1]:
             raise ValueError(f"k must be from 1 to n - 1 = {self.points.shape[1] - 1}, got {k}")
         self.k = k
-        everyone = torch.arange(self.points.shape[1], device=x.device)
+        everyone = torch.arange(self.points.shape[1], device=self.points.device)
         self.squared_radii = torch.stack(
             [_to_neighbour(points, everyone, k) for points in self.points]
         )
@@ -55,12 +54,12 @@ class Balls:
 
 def _to_neighbour(points: Tensor, chosen: Tensor, k: int) -> Tensor:
     """Squared distance of chosen points to their k-th nearest other point, shape (chosen,)."""
-    parts = []
-    for rows, squared in cross_blocks(points[chosen], points):
+    squared_radii = []
+    for rows, squared in cross_tiles(points[chosen], points):
         own = chosen[rows].unsqueeze(1)
         nearest = squared.scatter_(1, own, -1.0).topk(k + 1, largest=False)  # itself comes first
-        parts.append(nearest.values[:, -1])
-    return torch.cat(parts)
+        squared_radii.append(nearest.values[:, -1])
+    return torch.cat(squared_radii)
 
 
 def neighbour_shares(generated: Tensor, real: Balls) -> dict[str, Estimate]:
@@ -78,24 +77,23 @@ def neighbour_shares(generated: Tensor, real: Balls) -> dict[str, Estimate]:
         ValueError: If the features are bad or differ in nets or dimensions.
     """
     fake = Balls(generated, real.k)
-    if fake.points.shape[::2] != real.points.shape[::2]:
-        got = f"{tuple(fake.points.shape[::2])} and {tuple(real.points.shape[::2])}"
-        raise ValueError(f"features must have the same nets and dimensions, got {got}")
+    check_same_nets(fake.points, real.points)
     nets, m = fake.points.shape[:2]
     around = real.points.new_zeros(nets, m)  # real balls around each generated point
-    found = real.points.new_zeros(2, *real.points.shape[:2])
+    covered = real.points.new_zeros(real.points.shape[:2])
+    recalled = torch.zeros_like(covered)
     for net in range(nets):
         radii = real.squared_radii[net]
-        for rows, squared in cross_blocks(real.points[net], fake.points[net]):
+        for rows, squared in cross_tiles(real.points[net], fake.points[net]):
             inside = squared < radii[rows].unsqueeze(1)
             around[net] += inside.sum(0)
-            found[0, net, rows] = inside.any(1).double()
-            found[1, net, rows] = (squared < fake.squared_radii[net]).any(1).double()
+            covered[net, rows] = inside.any(1).double()
+            recalled[net, rows] = (squared < fake.squared_radii[net]).any(1).double()
     return {
         "precision": mean_of((around > 0).double().mean(0)),
         "density": mean_of(around.mean(0) / real.k),
-        "recall": mean_of(found[1].mean(0)),
-        "coverage": mean_of(found[0].mean(0)),
+        "recall": mean_of(recalled.mean(0)),
+        "coverage": mean_of(covered.mean(0)),
     }
 
 
@@ -145,9 +143,9 @@ def authenticity(generated: Tensor, training: Tensor) -> Estimate:
     if x.dim() != 2 or y.dim() != 2 or x.shape[1] != y.shape[1]:
         got = f"{tuple(x.shape)} and {tuple(y.shape)}"
         raise ValueError(f"generated and training must have shapes (m, d) and (n, d), got {got}")
-    nearest = [squared.min(1) for _, squared in cross_blocks(x, y)]
-    distance = torch.cat([found.values for found in nearest])
-    index = torch.cat([found.indices for found in nearest])
+    nearest = [squared.min(1) for _, squared in cross_tiles(x, y)]
+    distance = torch.cat([row.values for row in nearest])
+    index = torch.cat([row.indices for row in nearest])
     chosen, place = torch.unique(index, return_inverse=True)
     own = _to_neighbour(y, chosen, 1)[place]
     # Copies whose distance is rounding error stay copies.

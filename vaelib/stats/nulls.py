@@ -1,4 +1,4 @@
-"""Null laws under N(0, I), simulated once, and the outcome of a test.
+"""Null laws under N(0, I), simulated once, and the result of a test.
 
 The prior is known, so a test of it needs no permutations: its statistic is computed on B samples
 of N(0, I), and the observed value is ranked among them. That takes longer than the test, depends
@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,16 +18,17 @@ import torch
 from torch import Tensor
 
 from vaelib.code_hash import code_hash
+from vaelib.files import write_whole
 from vaelib.stats.checks import check_least
 
-__all__ = ["NormalNull", "Outcome", "largest_standardized", "p_value"]
+__all__ = ["NormalNull", "SignificanceResult", "largest_standardized", "p_value"]
 
 _BATCH = 1 << 16  # pairs of rows in the draws that are computed together
 _MEMORY: dict[tuple[object, ...], Tensor] = {}
 
 
 @dataclass(frozen=True)
-class Outcome:
+class SignificanceResult:
     """What a test says.
 
     Attributes:
@@ -101,7 +100,8 @@ class NormalNull:
                 path.unlink(missing_ok=True)
             _MEMORY[key] = self._simulate(statistic, rows, dimensions) if kept is None else kept
         if path is not None and not path.exists():
-            _write(path, _MEMORY[key])
+            array = _MEMORY[key].numpy()
+            write_whole(path, lambda file: np.save(file, array))
         return _MEMORY[key]
 
     def _simulate(
@@ -179,11 +179,3 @@ def _read(path: Path, draws: int) -> Tensor | None:
     if values.ndim != 2 or len(values) != draws or values.dtype != np.float64:
         return None
     return torch.from_numpy(values) if np.isfinite(values).all() else None
-
-
-def _write(path: Path, values: Tensor) -> None:
-    """Keep draws in a file that is complete or absent, whoever else writes it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
-        np.save(file, values.numpy())
-    os.replace(file.name, path)

@@ -17,7 +17,7 @@ from torch import Tensor
 from vaelib.stats.checks import as_points
 from vaelib.stats.kernels import bandwidth_grid, median_bandwidth
 from vaelib.stats.mmd import mmd_squared_unbiased
-from vaelib.stats.nulls import Outcome
+from vaelib.stats.nulls import SignificanceResult
 from vaelib.stats.two_sample import energy_two_sample_test, mmd_two_sample_test
 
 __all__ = [
@@ -32,7 +32,7 @@ __all__ = [
 Draw = Callable[[int, torch.Generator], Tensor]
 """Maps a number of rows and a generator to as many draws of the prior, (rows, D)."""
 
-PriorTest = Callable[[Tensor, Draw, torch.Generator], Outcome]
+PriorTest = Callable[[Tensor, Draw, torch.Generator], SignificanceResult]
 
 _SCALE_ROWS = 1000
 
@@ -44,7 +44,7 @@ def prior_scale(draw: Draw, generator: torch.Generator) -> float:
 
     Args:
         draw: The prior.
-        generator: Source of 1,000 draws.
+        generator: Random stream of 1,000 draws.
 
     Returns:
         s, about 1 for N(0, I) and about s for N(m, s² I), in the unit of the points.
@@ -65,7 +65,8 @@ def mmd_squared_prior(z: Tensor, draw: Draw, generator: torch.Generator) -> floa
     Args:
         z: Points, shape (n, D), n >= 2.
         draw: The prior.
-        generator: Source of the draws that give the scale, then of n fresh ones to compare with.
+        generator: Random stream of the draws that give the scale, then of n fresh ones to compare
+            with.
 
     Returns:
         MMD² in squared kernel units, Gaussian kernel.
@@ -75,16 +76,16 @@ def mmd_squared_prior(z: Tensor, draw: Draw, generator: torch.Generator) -> floa
     return float(mmd_squared_unbiased(z, draw(len(z), generator), [bandwidth]))
 
 
-def mmd_prior_test(z: Tensor, draw: Draw, generator: torch.Generator) -> Outcome:
+def mmd_prior_test(z: Tensor, draw: Draw, generator: torch.Generator) -> SignificanceResult:
     """Permutation MMD test of points against as many fresh draws of a prior.
 
     Args:
         z: One row per distinct input, shape (n, D), n >= 2.
         draw: The prior.
-        generator: Source of the draws and permutations.
+        generator: Random stream of the draws and permutations.
 
     Returns:
-        The outcome; the statistic is the largest MMD² over the bandwidths, in standard deviations
+        The result; the statistic is the largest MMD² over the bandwidths, in standard deviations
         of its permutations.
     """
     z = as_points(z)
@@ -94,16 +95,16 @@ def mmd_prior_test(z: Tensor, draw: Draw, generator: torch.Generator) -> Outcome
     return mmd_two_sample_test(z, fresh, generator=generator, bandwidths=grid)
 
 
-def energy_prior_test(z: Tensor, draw: Draw, generator: torch.Generator) -> Outcome:
+def energy_prior_test(z: Tensor, draw: Draw, generator: torch.Generator) -> SignificanceResult:
     """Permutation energy test of points against as many fresh draws of a prior.
 
     Args:
         z: One row per distinct input, shape (n, D), n >= 2.
         draw: The prior.
-        generator: Source of the draws and permutations.
+        generator: Random stream of the draws and permutations.
 
     Returns:
-        The outcome; the statistic is the energy distance in standard deviations of its
+        The result; the statistic is the energy distance in standard deviations of its
         permutations.
     """
     z = as_points(z)

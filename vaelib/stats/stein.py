@@ -22,8 +22,9 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from vaelib.numerics.gaussian_kernel import gaussian
 from vaelib.stats.checks import as_bandwidths, as_points
-from vaelib.stats.kernels import gaussian, inverse_multiquadric, pair_total, symmetric_blocks
+from vaelib.stats.kernels import inverse_multiquadric, pair_total, symmetric_tiles
 
 __all__ = ["STEIN_KERNELS", "SteinKernel", "gaussian_stein", "imq_stein", "ksd_squared"]
 
@@ -84,7 +85,7 @@ def ksd_squared(
     n, dimensions = z.shape[-2:]
     norm = z.square().sum(-1)
     total = torch.zeros(*z.shape[:-2], len(bandwidths), dtype=torch.float64)
-    for rows, squared in symmetric_blocks(z):
+    for rows, squared in symmetric_tiles(z):
         product = (norm[..., rows, None] + norm[..., None, rows.start :]).sub_(squared).mul_(0.5)
         for i, h in enumerate(bandwidths):
             total[..., i] += pair_total(kernel(squared, product, h, dimensions))

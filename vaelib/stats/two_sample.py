@@ -3,7 +3,7 @@
 Both tests are permutation tests of a quadratic form wᵀ K w: w_i is 1/n for the rows of one sample
 and -1/m for those of the other, and K holds a kernel of all pairs of the pooled sample. Permuting
 the labels permutes w alone, so that K is computed once and one matrix product serves all
-permutations; K is streamed in row blocks and never held.
+permutations; K is streamed in tiles of rows and never held.
 
 References:
     Gretton et al. (2012), A Kernel Two-Sample Test, JMLR 13.
@@ -18,9 +18,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from vaelib.stats.checks import as_bandwidths, as_pair
-from vaelib.stats.kernels import Kernel, gaussian, median_bandwidth, symmetric_blocks
-from vaelib.stats.nulls import Outcome, largest_standardized, p_value
+from vaelib.numerics.gaussian_kernel import gaussian
+from vaelib.stats.checks import as_bandwidths, as_two_sets
+from vaelib.stats.kernels import Kernel, median_bandwidth, symmetric_tiles
+from vaelib.stats.nulls import SignificanceResult, largest_standardized, p_value
 
 __all__ = ["energy_two_sample_test", "mmd_two_sample_test", "sliced_wasserstein"]
 
@@ -37,23 +38,23 @@ def mmd_two_sample_test(
     bandwidths: Sequence[float] | None = None,
     kernel: Kernel = gaussian,
     permutations: int = 200,
-) -> Outcome:
+) -> SignificanceResult:
     """Permutation test of equal distributions by the biased MMD².
 
     Args:
         x: Points, shape (n, D), n >= 2; one row per independent draw.
         y: Points, shape (m, D), m >= 2.
-        generator: Source of the permutations.
+        generator: Random stream of the permutations.
         bandwidths: Bandwidths of the kernel; None takes (½, 1, 2) times the median distance of the
             pooled sample, which no permutation changes.
         kernel: A kernel of :mod:`vaelib.stats.kernels`.
         permutations: Number of permutations.
 
     Returns:
-        The outcome; the statistic is the largest MMD² over the bandwidths in standard deviations
+        The result; the statistic is the largest MMD² over the bandwidths in standard deviations
         of its permutations, and so it is for each permutation.
     """
-    x, y = _two_sets(x, y)
+    x, y = as_two_sets(x, y)
     if bandwidths is None:
         median = median_bandwidth(torch.cat([x, y]))
         bandwidths = (median / 2, median, median * 2)
@@ -62,20 +63,20 @@ def mmd_two_sample_test(
 
 def energy_two_sample_test(
     x: Tensor, y: Tensor, *, generator: torch.Generator, permutations: int = 200
-) -> Outcome:
+) -> SignificanceResult:
     """Permutation test of equal distributions by the energy distance.
 
     Args:
         x: Points, shape (n, D), n >= 2; one row per independent draw.
         y: Points, shape (m, D), m >= 2.
-        generator: Source of the permutations.
+        generator: Random stream of the permutations.
         permutations: Number of permutations.
 
     Returns:
-        The outcome; the statistic is the energy distance in standard deviations of its
+        The result; the statistic is the energy distance in standard deviations of its
         permutations.
     """
-    x, y = _two_sets(x, y)
+    x, y = as_two_sets(x, y)
     pooled = torch.cat([x, y])
     radius = max(float((pooled - pooled.mean(0)).norm(dim=1).max()), torch.finfo(x.dtype).tiny)
     return _permutation_test(x, y, _negative_distance, (radius,), permutations, generator)
@@ -97,7 +98,7 @@ def sliced_wasserstein(
     Args:
         x: Points, shape (n, D), n >= 2.
         y: Points, shape (m, D), m >= 2.
-        generator: Source of the directions.
+        generator: Random stream of the directions.
         projections: Number of directions.
         order: p >= 1.
 
@@ -107,7 +108,7 @@ def sliced_wasserstein(
     Raises:
         ValueError: If a sample is bad, ``projections`` < 1 or ``order`` < 1.
     """
-    x, y = _two_sets(x, y)
+    x, y = as_two_sets(x, y)
     if projections < 1:
         raise ValueError(f"projections must be at least 1, got {projections}")
     if not 1 <= order < float("inf"):
@@ -130,7 +131,7 @@ def _permutation_test(
     bandwidths: Sequence[float],
     permutations: int,
     generator: torch.Generator,
-) -> Outcome:
+) -> SignificanceResult:
     """Test equal distributions by the largest standardised wᵀ K w over all bandwidths."""
     if permutations < 19:
         raise ValueError(f"permutations must be at least 19 (p = .05 at best), got {permutations}")
@@ -142,7 +143,9 @@ def _permutation_test(
     forms = _quadratic_forms(kernel, bandwidths, pooled, weights)
     # The observed split is standardised like all others: none may stand out by that.
     statistic, values = largest_standardized(forms[0], forms, floor=_FLOOR)
-    return Outcome(statistic, p_value(statistic, values[1:], tolerance=_TIE), permutations)
+    return SignificanceResult(
+        statistic, p_value(statistic, values[1:], tolerance=_TIE), permutations
+    )
 
 
 def _quadratic_forms(
@@ -150,7 +153,7 @@ def _quadratic_forms(
 ) -> Tensor:
     """wᵀ K w of every column w of ``weights`` (N, P) for H bandwidths, shape (P, H)."""
     forms = torch.zeros(weights.shape[1], len(bandwidths), dtype=torch.float64)
-    for rows, squared in symmetric_blocks(points, rows=_ROWS):
+    for rows, squared in symmetric_tiles(points, rows=_ROWS):
         for i, h in enumerate(bandwidths):
             values = kernel(squared, h)
             values[:, : len(values)] *= 0.5  # holds both orders of a pair, the rest one
@@ -162,11 +165,3 @@ def _quadratic_forms(
 def _negative_distance(squared: Tensor, radius: float) -> Tensor:
     """-r / (2 radius): the kernel of the energy distance, in [-1, 0] within the radius."""
     return squared.sqrt().mul_(-0.5 / radius)
-
-
-def _two_sets(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """Check that both are one set of points, (n, D) and (m, D)."""
-    x, y = as_pair(x, y)
-    if x.dim() != 2:
-        raise ValueError(f"x and y must have shapes (n, D) and (m, D), got {tuple(x.shape)}")
-    return x, y

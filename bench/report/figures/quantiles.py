@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from scipy.special import ndtri
 
 from bench.analysis.quantiles import SHARES
-from bench.analysis.replicates import Floats
 from bench.report.figures.style import STYLE, WIDTH
+from vaelib.numerics.arrays import Floats
 
 __all__ = ["quantile_plot"]
 

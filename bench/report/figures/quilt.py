@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 from matplotlib.patheffects import withStroke
 
-from bench.analysis.replicates import Floats
 from bench.report.figures.style import STYLE, WIDTH
+from vaelib.numerics.arrays import Floats
 from vaelib.posterior import AggregatePosterior
 
 __all__ = ["latent_quilt", "log_density"]

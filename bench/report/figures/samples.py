@@ -13,8 +13,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from scipy.cluster.hierarchy import fclusterdata
 
-from bench.analysis.replicates import Floats, replicates, saturated, t_interval
+from bench.analysis.replicates import replicates, saturated, t_interval
 from bench.report.figures.style import STYLE, WIDTH
+from vaelib.numerics.arrays import Floats
 
 __all__ = ["match_against_cost", "mosaic", "sample_grids", "where_sampling_fails", "witness"]
 

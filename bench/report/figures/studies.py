@@ -17,9 +17,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from bench.analysis.replicates import Floats, replicates, saturated, summarise, varied_keys
+from bench.analysis.replicates import replicates, saturated, summarise, varied_keys
 from bench.metrics.metric import Metric
 from bench.report.figures.style import STYLE, WIDTH
+from vaelib.numerics.arrays import Floats
 
 __all__ = ["kl_parts", "levels", "metric_panels"]
 

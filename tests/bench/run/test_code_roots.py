@@ -35,8 +35,10 @@ def test_pages_and_the_runner_decide_no_number_and_statistics_train_nothing():
     assert not {"bench.run.runner", "bench.report.page", "bench.run.store", "bench.cli"} & set(
         modules(MEASURES)
     )
-    assert not {"vaelib.audits.audit", "vaelib.stats.divergences", MEASURES} & set(modules(TRAINS))
-    assert {"vaelib.training", "vaelib.seeding", "vaelib.datasets"} <= set(modules(TRAINS))
+    trains = set(modules(TRAINS))
+    assert not {"vaelib.audits.audit", MEASURES} & trains
+    assert not [name for name in trains if name.startswith("vaelib.stats")]
+    assert {"vaelib.training", "vaelib.seeding", "vaelib.datasets"} <= trains
 
 
 @pytest.fixture

@@ -54,7 +54,7 @@ def test_an_attribute_that_hides_a_method_is_named():
 class Located(Prior):
     """N(m, I) with a mean that trains: right, and run through vmap."""
 
-    stackable = False
+    replicable = False
 
     def __init__(self, latent_dim, *, start: float = 0.0):
         super().__init__(latent_dim)
@@ -167,7 +167,7 @@ PRIOR_MISTAKES = [
     (prior(sample=lambda s, n, g: torch.randn(n, generator=g)), "must have shape (7, 2), got (7,)"),
     (Wide, "draws and density disagree: along (1)"),
     (Correlated, "draws and density disagree: along (1, 1)"),
-    (prior(stackable=True), "marked stackable, but with a leading replicate axis"),
+    (prior(replicable=True), "marked replicable, but with a leading replicate axis"),
     (Plain, "attribute location is a plain tensor"),
     (Idle, "parameter width gets no gradient from log_prob and kl"),
     (Unmade, "making it with latent_dim = 2 raised RuntimeError: no luck"),
@@ -312,7 +312,7 @@ def loss(compute):
         ),
         (
             loss(lambda s, m, x, n, p: ELBO.forward(s, m, x, n, p).mean()),
-            "marked stackable, but with a leading replicate axis on its parameters it gives other",
+            "marked replicable, but with a leading replicate axis on its parameters it gives other",
         ),
         (type("Broken", (ELBO,), {"draws": 0}), "draws must be a whole number from 1, got 0"),
         (type("Broken", (ELBO,), {"draws": 3}), "the loss at progress = 0.0 raised RuntimeError"),

@@ -8,6 +8,7 @@ from vaelib.seeding import stream
 
 @pytest.fixture(params=[True, False], ids=["where it pays", "where it does not"])
 def pays(request, monkeypatch):
+    # Whatever this processor is.
     monkeypatch.setattr(matmul, "_pays", lambda: request.param)
     return request.param
 
@@ -64,13 +65,14 @@ def test_the_digits_are_those_of_float32_on_this_processor(shape):
 
 
 def test_a_library_that_rounds_is_found_out():
+    # No processor at hand rounds: what it would do is put in.
     assert matmul._precise(torch.matmul)
     assert not matmul._precise(rounded)
 
 
 def test_the_permission_is_not_given_where_a_library_rounds(monkeypatch):
     monkeypatch.setattr(matmul, "_precise", lambda product: False)
-    matmul._pays.cache_clear()
+    matmul._pays.cache_clear()  # asked once per process
     try:
         assert not matmul._pays()
     finally:
@@ -80,7 +82,7 @@ def test_the_permission_is_not_given_where_a_library_rounds(monkeypatch):
 
 def test_the_permission_is_not_given_where_it_would_reach_a_gpu(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    matmul._pays.cache_clear()
+    matmul._pays.cache_clear()  # asked once per process
     try:
         assert not matmul._pays()
     finally:
@@ -98,5 +100,5 @@ def test_the_permission_is_not_given_where_it_would_reach_a_gpu(monkeypatch):
     ],
 )
 def test_units_for_bfloat16_are_those_the_processor_names(says, has, monkeypatch):
-    monkeypatch.setattr(matmul, "_processor", lambda: says)
+    monkeypatch.setattr(matmul, "_processor", lambda: says)  # another processor
     assert has_bfloat16_units() is has

@@ -14,7 +14,7 @@ from vaelib.seeding import stream
 
 @pytest.fixture
 def always(monkeypatch):
-    """Blocks for small mixtures too, of several parts, whether they pay or not."""
+    """Leaves for small mixtures too, of several parts, whether they pay or not."""
     for name, value in {"_LEAST": (1, 1), "_MOST_NEEDED": 1.0, "_PART": 500}.items():
         monkeypatch.setattr(pruned_sums, name, value)
     monkeypatch.setattr(pruned_sums, "_HELD", 1500)
@@ -23,7 +23,7 @@ def always(monkeypatch):
 
 @pytest.fixture
 def evaluated(monkeypatch):
-    """The numbers of log densities of each evaluation."""
+    """The numbers of log densities of each evaluation: no result tells what was left out."""
     sizes, scores = [], posterior._scores
 
     def counting(mean, scale, z):
@@ -61,7 +61,7 @@ KINDS = {
 @pytest.mark.parametrize("leave_one_out", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("components", "dimensions"), [(2, 1), (999, 1), (1300, 2), (700, 6)])
-def test_blocks_against_broadcasting(components, dimensions, kind, leave_one_out, always):
+def test_leaves_against_broadcasting(components, dimensions, kind, leave_one_out, always):
     q = KINDS[kind](components, dimensions)
     z = q.sample(stream("z", 0))[0, : components - 1]
     expected = broadcast(q, z, leave_one_out)
@@ -69,7 +69,8 @@ def test_blocks_against_broadcasting(components, dimensions, kind, leave_one_out
     assert (error.abs() <= 1e-9 + 1e-12 * expected.abs()).all()
 
 
-def test_most_blocks_of_narrow_components_are_left_out(always, evaluated, monkeypatch):
+def test_most_leaves_of_narrow_components_are_left_out(always, evaluated, monkeypatch):
+    # One part, so that its leaves are as small as those of a large mixture.
     monkeypatch.setattr(pruned_sums, "_PART", 3000)
     monkeypatch.setattr(pruned_sums, "_HELD", 6000)
     q = mixture(3000, 2, scale=(0.01, 0.02))
@@ -88,40 +89,42 @@ def test_most_blocks_of_narrow_components_are_left_out(always, evaluated, monkey
     st.floats(-4, 4),
     st.integers(0, 99),
 )
-def test_no_block_adds_more_than_its_bound(dimensions, count, low, spread, place, seed):
+def test_no_leaf_adds_more_than_its_bound(dimensions, count, low, spread, place, seed):
     q = mixture(count, dimensions, scale=(10**low, 10 ** (low + spread)), seed=seed)
-    found = pruned_sums.Blocks(q.mean, q.scale, q.scale.mean(0))
+    leaves = pruned_sums.Leaves(q.mean, q.scale, q.scale.mean(0))
     z = place + 0.3 * torch.randn(20, dimensions, generator=stream("z", seed)).double()
-    bounds = found.bounds(z)
-    assert len(bounds) == found.count
-    for block in range(found.count):
-        rows = found.rows(torch.tensor([block]))
-        part = AggregatePosterior(found.mean[rows], found.scale[rows])
-        assert (broadcast(part, z) + math.log(len(rows)) <= bounds[block] + 1e-9).all()
+    bounds = leaves.bounds(z)
+    assert len(bounds) == leaves.count
+    for leaf in range(leaves.count):
+        rows = leaves.rows(torch.tensor([leaf]))
+        part = AggregatePosterior(leaves.mean[rows], leaves.scale[rows])
+        assert (broadcast(part, z) + math.log(len(rows)) <= bounds[leaf] + 1e-9).all()
 
 
 def test_a_bound_is_reached_where_all_components_are_equal():
     q = AggregatePosterior(torch.zeros(64, 3), torch.full((64, 3), 0.5))
-    found = pruned_sums.Blocks(q.mean, q.scale, q.scale.mean(0))
+    leaves = pruned_sums.Leaves(q.mean, q.scale, q.scale.mean(0))
     z = torch.tensor([[0.2, 0.4, -0.6]], dtype=torch.float64)
-    total = found.bounds(z).exp().sum().log() - math.log(64)
+    total = leaves.bounds(z).exp().sum().log() - math.log(64)
     assert float(total) == pytest.approx(float(broadcast(q, z)), abs=1e-12)
 
 
 @pytest.mark.parametrize("count", [1, 2, 63, 64, 1000])
-def test_neighbours_hold_every_point_once_in_groups_of_equal_size(count):
+def test_splits_hold_every_point_once_in_groups_of_equal_size(count):
     points = torch.randn(count, 2, generator=stream("points", 0))
-    groups = pruned_sums.neighbours(points, 20)
+    groups = pruned_sums.median_splits(points, 20)
     assert groups.shape[0] in (1, 2, 4, 8, 16)
     inside = groups.flatten()[groups.flatten() < count]
     assert torch.equal(inside.sort().values, torch.arange(count))
     assert groups.numel() - count < len(groups)
 
 
-def test_neighbours_are_near_each_other():
+def test_points_of_one_split_are_near_each_other():
     points = torch.rand(4096, 2, generator=stream("points", 0))
-    found = points[pruned_sums.neighbours(points, 64)]
-    assert (found.amax(1) - found.amin(1)).mean() < 2 / 8  # a square of area 1/64 has sides of 1/8
+    groups = points[pruned_sums.median_splits(points, 64)]
+    assert (
+        groups.amax(1) - groups.amin(1)
+    ).mean() < 2 / 8  # a square of area 1/64 has sides of 1/8
 
 
 def test_the_order_of_components_and_of_points_does_not_matter(always):
@@ -130,18 +133,18 @@ def test_the_order_of_components_and_of_points_does_not_matter(always):
     expected = q.log_prob(z)
     components = torch.randperm(1500, generator=stream("components", 0))
     points = torch.randperm(700, generator=stream("points", 0))
-    found = q.part(components).log_prob(z[points])
-    assert (found - expected[points]).abs().max() <= 1e-9
+    log_q = q.part(components).log_prob(z[points])
+    assert (log_q - expected[points]).abs().max() <= 1e-9
 
 
 def test_far_points_are_finite_and_right_and_do_not_spoil_others(always):
     q = mixture(600, 2, scale=(0.01, 0.02))
     near, far = q.sample(stream("z", 0))[0, :200], torch.tensor([[1e4, 0.0], [-500.0, 1e8]])
     z = torch.cat([near, far.double()])
-    found, expected = q.log_prob(z), broadcast(q, z)
-    assert found.isfinite().all()
-    assert (found[:200] - expected[:200]).abs().max() <= 1e-9
-    assert found[200:].tolist() == pytest.approx(expected[200:].tolist(), rel=1e-12)
+    log_q, expected = q.log_prob(z), broadcast(q, z)
+    assert log_q.isfinite().all()
+    assert (log_q[:200] - expected[:200]).abs().max() <= 1e-9
+    assert log_q[200:].tolist() == pytest.approx(expected[200:].tolist(), rel=1e-12)
 
 
 def test_points_that_are_not_finite_are_refused(always):
@@ -152,6 +155,7 @@ def test_points_that_are_not_finite_are_refused(always):
 
 
 def dense(q, z):
+    # The sum without leaves, which no public call takes for a large mixture.
     logs = posterior._scores(q.mean, q.scale, z)
     return log_sum_exp.log_mean_exp(logs, z, q.components, False)
 
@@ -174,6 +178,6 @@ def test_small_or_wide_mixtures_are_evaluated_densely_to_the_bit(
 def test_large_narrow_mixtures_are_not_evaluated_densely(components, dimensions, evaluated):
     q = mixture(components, dimensions, scale=(0.01, 0.011))
     z = q.sample(stream("z", 0))[0, :2048]
-    found, pairs = q.log_prob(z), sum(evaluated)
+    log_q, pairs = q.log_prob(z), sum(evaluated)
     assert 0 < pairs < 0.3 * components * 2048
-    assert (found - dense(q, z)).abs().max() <= 1e-9
+    assert (log_q - dense(q, z)).abs().max() <= 1e-9

@@ -5,7 +5,6 @@ import torch
 
 from vaelib.posterior import AggregatePosterior
 from vaelib.priors import Normal
-from vaelib.samples import latent_samplers
 from vaelib.samples.latent_samplers import (
     LATENT_SOURCES,
     FlowSampler,
@@ -118,7 +117,7 @@ def test_more_components_than_points_is_one_clear_line():
 
 
 def test_one_latent_dimension_will_do(monkeypatch):
-    monkeypatch.setattr(FlowSampler, "_STEPS", 50)
+    monkeypatch.setattr(FlowSampler, "_STEPS", 50)  # quick
     one = AggregatePosterior(torch.linspace(-2, 2, 60)[:, None], torch.full((60, 1), 0.1))
     for make in (MixtureSampler, FlowSampler, TwoStageSampler):
         z = make(Latents(Normal(1), one, one, 0)).sample(200, stream("z", 0))
@@ -139,5 +138,6 @@ def test_the_second_stage_sees_gaps_in_what_is_else_the_prior(monkeypatch):
         return float((torch.atan2(z[:, 1], z[:, 0]).remainder(wedge) > 0.5 * wedge).double().mean())
 
     assert in_gaps() < 0.4
-    monkeypatch.setattr(latent_samplers._LearnedGaussian, "_START", 1.0)
+    # What the scale at the start is for: without it the second stage ignores its input.
+    monkeypatch.setattr(TwoStageSampler, "_SCALE", 1.0)
     assert in_gaps() > 0.45

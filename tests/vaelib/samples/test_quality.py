@@ -45,8 +45,8 @@ def measured():
 
 
 def value(rows, metric, source):
-    (found,) = [row for row in rows if (row.metric, row.source) == (metric, source)]
-    return found.value
+    (row,) = [r for r in rows if (r.metric, r.source) == (metric, source)]
+    return row.value
 
 
 @pytest.mark.parametrize("seed", [0, 1])
@@ -72,12 +72,12 @@ def test_every_source_has_every_measure_once(measured):
     _, rows, _ = measured
     sources = ["prior", "aggregate", "gmm", "reconstruction"]
     sources += ["floor", "training", "marginals", "blur"]
-    found = [(row.source, row.metric) for row in rows]
-    assert len(found) == len(set(found)) and {row.split for row in rows} == {"test"}
+    measured = [(row.source, row.metric) for row in rows]
+    assert len(measured) == len(set(measured)) and {row.split for row in rows} == {"test"}
     expected = {(source, metric) for source in sources for metric in METRICS}
     deciles = ("lowest_decile", "highest_decile")
-    assert set(found) - expected == {(d, m) for d in deciles for m in ("precision", "density")}
-    assert expected <= set(found)
+    assert set(measured) - expected == {(d, m) for d in deciles for m in ("precision", "density")}
+    assert expected <= set(measured)
     assert all(row.standard_error is not None for row in rows if row.metric != "image_auc")
 
 
@@ -135,6 +135,7 @@ def test_samples_are_shuffled_whatever_a_sampler_does(monkeypatch):
 
     monkeypatch.setitem(quality.LATENT_SOURCES, "gmm", Sorted)
     latents = quality.Latents(Normal(1), None, None, 0)
+    # The order of rows is lost in every measure of their images.
     z = quality._draw(latents, "gmm", 500)
     assert sorted(z.flatten().tolist()) == list(range(500))
     assert abs(float(torch.stack([z[1:, 0], z[:-1, 0]]).corrcoef()[0, 1])) < 0.2
@@ -174,7 +175,7 @@ def test_nothing_is_measured_without_sources():
 
 
 def test_a_judge_is_shared_by_the_configurations_of_a_seed(monkeypatch):
-    monkeypatch.setattr(image_reference, "_JUDGES", {})
+    monkeypatch.setattr(image_reference, "_JUDGES", {})  # those of other tests are not counted
     data, split = digits(), digits().split(3)
     first = judge_of(data, data.x, split, 3, "pca", None)
     assert judge_of(data, data.x, split, 3, "pca", None) is first

@@ -30,7 +30,7 @@ from vaelib.stats import (
     two_sample,
 )
 from vaelib.stats.goodness_of_fit import GOODNESS_OF_FIT_TESTS
-from vaelib.stats.nulls import NormalNull, Outcome
+from vaelib.stats.nulls import NormalNull, SignificanceResult
 
 NULL = NormalNull(draws=19)
 BANDWIDTHS = [1.0]
@@ -205,7 +205,7 @@ def test_two_samples_far_apart_give_numbers(name):
 
 
 def check_finite(value):
-    if isinstance(value, Outcome):
+    if isinstance(value, SignificanceResult):
         assert 0 < value.p_value <= 1
         value = value.statistic
     if isinstance(value, tuple):
@@ -260,6 +260,7 @@ ELSEWHERE = {
     "expected_coverage": "test_neighbours",
     "frechet_distance": "test_frechet",
     "frechet_gaussians": "test_frechet",
+    "holm": "test_multiple_testing",
     "image_mmd": "test_image_quality",
     "importance_weights": "test_bounds",
     "point_reconstruction": "test_bounds",
@@ -273,12 +274,13 @@ ELSEWHERE = {
     "prior_scale": "test_prior_tests",
     "total_correlation": "below",
 }
-PARTS = {  # of the above: their arguments are checked by then, to the cost of a check per block
-    *("as_bandwidths", "as_pair", "as_points", "check_least", "check_positive", "cross_blocks"),
-    *("gaussian", "gaussian_stein", "imq_stein", "inverse_multiquadric", "kernel_sums", "laplace"),
-    *("pair_total", "squared_distances", "symmetric_blocks"),
-    *("binned_kl", "group_of", "jackknife_error", "mean_of"),
-    "mmd_squared_loss",  # of each training step
+PARTS = {  # of the above: their arguments are checked by then, to the cost of a check per tile
+    *("as_bandwidths", "as_features", "as_pair", "as_points", "as_two_sets", "check_least"),
+    *("check_positive", "check_same_nets", "cross_tiles"),
+    *("gaussian_stein", "imq_stein", "inverse_multiquadric", "kernel_sums", "laplace"),
+    *("pair_total", "squared_distances", "symmetric_tiles"),
+    *("binned_kl", "gaussian_kl", "grid_over", "group_of", "largest_departure"),
+    *("jackknife_error", "mean_of"),
 }
 
 
@@ -399,13 +401,13 @@ def test_audits_of_sound_posteriors_have_no_row_without_a_number_or_a_reason(n, 
     ],
 )
 def test_audits_of_bad_posteriors(place, spoil, message):
-    parts = {"mean": good(), "scale": good().abs() + 0.1}
-    held = dict(parts)
-    table = held if place.startswith("heldout") else parts
+    given = {"mean": good(), "scale": good().abs() + 0.1}
+    held = dict(given)
+    table = held if place.startswith("heldout") else given
     name = place.split()[-1]
     table[name] = spoil(table[name])
     with pytest.raises(ValueError, match=message):
-        audited(parts["mean"], parts["scale"], heldout=(held["mean"], held["scale"]))
+        audited(given["mean"], given["scale"], heldout=(held["mean"], held["scale"]))
 
 
 @pytest.mark.parametrize("least", [0.0, -1.0])

@@ -34,7 +34,9 @@ def test_level(n, m, monkeypatch):
 def test_exact_and_approximate_laws_agree(monkeypatch):
     x, y = samples.normal(200, 2, seeded()), samples.shifted(200, 2, seeded(1))
     exact = classifier_test(x, y, generator=seeded(2))
-    monkeypatch.setattr(classifier, "_EXACT", 0)
+    monkeypatch.setattr(
+        classifier, "_EXACT", 0
+    )  # the other law at a size where the exact one is known
     approximate = classifier_test(x, y, generator=seeded(2))
     assert approximate.statistic == exact.statistic
     assert approximate.p_value == pytest.approx(exact.p_value, abs=1e-3)
@@ -61,10 +63,10 @@ def test_power_against_a_prior(alternative, least):
 
 def test_auc_comes_near_that_of_the_best_classifier():
     z = samples.doubled_variance(4000, 2, seeded())
-    outcome = classifier_prior_test(z, prior(2), generator=seeded(1))
-    assert outcome.statistic == pytest.approx(oracles.BEST_AUC_DOUBLED_VARIANCE, abs=0.025)
-    assert outcome.p_value < 1e-20
-    assert outcome.draws == 0
+    result = classifier_prior_test(z, prior(2), generator=seeded(1))
+    assert result.statistic == pytest.approx(oracles.BEST_AUC_DOUBLED_VARIANCE, abs=0.025)
+    assert result.p_value < 1e-20
+    assert result.draws == 0
 
 
 def test_auc_is_the_chance_of_the_right_order(monkeypatch):
@@ -77,17 +79,18 @@ def test_auc_is_the_chance_of_the_right_order(monkeypatch):
         def decision_function(self, x):
             return x[:, 0]
 
+    # Scores that are known, whatever was learnt.
     monkeypatch.setattr(classifier, "_classifier", lambda *_: First())
     x, y = samples.normal(40, 2, seeded()) + 0.5, samples.normal(60, 2, seeded(1))
-    outcome = classifier_test(x, y, generator=seeded(2))
+    result = classifier_test(x, y, generator=seeded(2))
     generator = seeded(2)
     x_held = x[torch.randperm(40, generator=generator)[20:], 0].numpy()
     y_held = y[torch.randperm(60, generator=generator)[30:], 0].numpy()
-    assert outcome.statistic == pytest.approx((x_held[:, None] > y_held).mean())
+    assert result.statistic == pytest.approx((x_held[:, None] > y_held).mean())
     ranks = rankdata(np.concatenate([x_held, y_held]))
     deviation = math.sqrt(20 * 30 * 51 / 12)
     normal = (ranks[:20].sum() - 20 * 51 / 2) / deviation
-    assert outcome.p_value == pytest.approx(0.5 * math.erfc(normal / math.sqrt(2)), abs=0.01)
+    assert result.p_value == pytest.approx(0.5 * math.erfc(normal / math.sqrt(2)), abs=0.01)
 
 
 def test_equal_scores_are_no_evidence():
@@ -99,9 +102,9 @@ def test_equal_scores_are_no_evidence():
 
 def test_separate_samples_are_told_apart_with_a_positive_p_value():
     x = samples.normal(5000, 3, seeded())
-    outcome = classifier_test(x, x + 100, generator=seeded())
-    assert outcome.statistic == 1
-    assert 0 < outcome.p_value < 1e-200
+    result = classifier_test(x, x + 100, generator=seeded())
+    assert result.statistic == 1
+    assert 0 < result.p_value < 1e-200
 
 
 def test_a_seed_determines_the_outcome():
@@ -130,8 +133,8 @@ def test_the_prior_is_drawn_afresh():
 def test_many_dimensions_and_constant_ones_are_fine():
     x = samples.normal(100, 60, seeded())
     x[:, 3] = 0.1
-    outcome = classifier_test(x, x + 1, generator=seeded())
-    assert outcome.statistic > 0.9
+    result = classifier_test(x, x + 1, generator=seeded())
+    assert result.statistic > 0.9
 
 
 def test_too_few_rows_and_no_ratio_are_errors():

@@ -36,30 +36,36 @@ def brute_force(q, draws=20_000, seed=9):
 
 def test_one_component_has_the_gaussian_closed_form():
     q = AggregatePosterior(torch.zeros(1, 3), torch.full((1, 3), 2**0.5))
-    parts = decompose(q, Normal(3), stream("z", 0), draws=10)
+    decomposition = decompose(q, Normal(3), stream("z", 0), draws=10)
     expected = 1.5 * (2 - 1 - math.log(2))
     assert expected == pytest.approx(0.1534 * 3, abs=1e-4)
-    assert parts.rate == pytest.approx(expected, rel=1e-6)
-    assert parts.mutual_information == pytest.approx(0, abs=1e-12)
-    assert parts.marginal_kl == pytest.approx(expected, rel=1e-6)
+    assert decomposition.rate == pytest.approx(expected, rel=1e-6)
+    assert decomposition.mutual_information == pytest.approx(0, abs=1e-12)
+    assert decomposition.marginal_kl == pytest.approx(expected, rel=1e-6)
     assert moments.moment_kl(q) == pytest.approx(expected, rel=1e-6)
     assert moments.second_moment(q) == pytest.approx(2, rel=1e-6)
 
 
 def test_distant_components_have_all_their_information():
     mean = 100 * torch.arange(8.0).unsqueeze(1)
-    parts = decompose(AggregatePosterior(mean, torch.ones(8, 1)), Normal(1), stream("z", 0), 4)
-    assert parts.mutual_information == pytest.approx(math.log(8), abs=1e-9)
-    assert parts.standard_error == pytest.approx(0, abs=1e-9)
+    decomposition = decompose(
+        AggregatePosterior(mean, torch.ones(8, 1)), Normal(1), stream("z", 0), 4
+    )
+    assert decomposition.mutual_information == pytest.approx(math.log(8), abs=1e-9)
+    assert decomposition.standard_error == pytest.approx(0, abs=1e-9)
 
 
 @pytest.mark.parametrize(("dimensions", "scale"), [(1, 0.3), (2, 0.1), (4, 0.8), (8, 1.2)])
 def test_marginal_kl_agrees_with_the_direct_form(dimensions, scale):
     q = mixture(100, dimensions, scale)
-    parts = decompose(q, Normal(dimensions), stream("z", 0), draws=100)
+    decomposition = decompose(q, Normal(dimensions), stream("z", 0), draws=100)
     expected, error = brute_force(q, draws=1000)
-    assert abs(parts.marginal_kl - expected) < 5 * math.hypot(error, parts.standard_error)
-    assert parts.rate == pytest.approx(parts.mutual_information + parts.marginal_kl, abs=1e-12)
+    assert abs(decomposition.marginal_kl - expected) < 5 * math.hypot(
+        error, decomposition.standard_error
+    )
+    assert decomposition.rate == pytest.approx(
+        decomposition.mutual_information + decomposition.marginal_kl, abs=1e-12
+    )
 
 
 @settings(max_examples=60, deadline=None)
@@ -69,12 +75,12 @@ def test_marginal_kl_agrees_with_the_direct_form(dimensions, scale):
 def test_information_lies_between_zero_and_log_n(components, dimensions, scale, spread, seed):
     q = mixture(components, dimensions, scale, seed, spread)
     draws = max(4, 400 // components)  # fewer z give no standard error to speak of
-    parts = decompose(q, Normal(dimensions), stream("z", seed), draws=draws)
-    slack = 6 * parts.standard_error + 1e-9
-    assert -slack <= parts.mutual_information <= math.log(components) + slack
-    floor = finite_sample.marginal_kl_floor(parts.rate, components)
-    assert parts.marginal_kl >= floor - slack
-    assert parts.marginal_kl >= moments.moment_kl(q) - slack  # negentropy is not negative
+    decomposition = decompose(q, Normal(dimensions), stream("z", seed), draws=draws)
+    slack = 6 * decomposition.standard_error + 1e-9
+    assert -slack <= decomposition.mutual_information <= math.log(components) + slack
+    floor = finite_sample.marginal_kl_floor(decomposition.rate, components)
+    assert decomposition.marginal_kl >= floor - slack
+    assert decomposition.marginal_kl >= moments.moment_kl(q) - slack  # negentropy is not negative
 
 
 @pytest.mark.parametrize(
@@ -98,10 +104,10 @@ def test_the_estimate_is_unbiased_and_its_error_honest(components, dimensions, d
 
 def test_control_variates_are_worth_having():
     q = mixture(300, 2, 0.3)
-    parts = decompose(q, Normal(2), stream("z", 0), draws=4)
+    decomposition = decompose(q, Normal(2), stream("z", 0), draws=4)
     z = q.sample(stream("z", 0), 4)
     plain = q.component_log_prob(z).flatten() - q.log_prob(z.flatten(0, 1))
-    assert parts.standard_error < 0.5 * float(plain.std()) / len(plain) ** 0.5
+    assert decomposition.standard_error < 0.5 * float(plain.std()) / len(plain) ** 0.5
 
 
 class Uniform(Prior):
@@ -119,10 +125,10 @@ class Uniform(Prior):
 def test_another_prior_has_the_same_identity():
     mean = torch.linspace(0.5, 9.5, 10).unsqueeze(1)
     q = AggregatePosterior(mean, torch.full((10, 1), 0.02))
-    parts = decompose(q, Uniform(1), stream("z", 0), draws=50)
-    assert parts.mutual_information == pytest.approx(math.log(10), abs=1e-6)
+    decomposition = decompose(q, Uniform(1), stream("z", 0), draws=50)
+    assert decomposition.mutual_information == pytest.approx(math.log(10), abs=1e-6)
     entropy = math.log(0.02) + 0.5 * math.log(2 * math.pi * math.e)
-    assert parts.marginal_kl == pytest.approx(-entropy, abs=1e-6)
+    assert decomposition.marginal_kl == pytest.approx(-entropy, abs=1e-6)
 
 
 @pytest.mark.parametrize(("dimensions", "scale"), [(2, 0.6), (8, 0.3)])
@@ -132,15 +138,15 @@ def test_a_random_subset_of_components_is_unbiased_and_its_error_honest(dimensio
     scales = scale * (0.5 + torch.rand(600, dimensions, generator=generator).double())
     q = AggregatePosterior(torch.randn(600, dimensions, generator=generator), scales)
     exact = decompose(q, Normal(dimensions), stream("z", 0), draws=50)
-    parts = [
+    subsets = [
         decompose(q, Normal(dimensions), stream("z", seed), points=150) for seed in range(1, 61)
     ]
-    values = torch.tensor([part.marginal_kl for part in parts], dtype=torch.float64)
-    errors = torch.tensor([part.standard_error for part in parts], dtype=torch.float64)
+    values = torch.tensor([subset.marginal_kl for subset in subsets], dtype=torch.float64)
+    errors = torch.tensor([subset.standard_error for subset in subsets], dtype=torch.float64)
     spread = float(values.std())
     assert abs(float(values.mean()) - exact.marginal_kl) < 4 * spread / 60**0.5
     assert 0.8 < float(errors.mean()) / spread < 2
-    assert all(part.rate == exact.rate for part in parts)
+    assert all(subset.rate == exact.rate for subset in subsets)
     loo = divergences.leave_one_out_kl(q, Normal(dimensions), stream("z", 0), 20)
     few = torch.tensor(
         [
@@ -153,5 +159,5 @@ def test_a_random_subset_of_components_is_unbiased_and_its_error_honest(dimensio
 
 def test_all_components_are_used_where_there_are_no_more_than_points():
     q = mixture(50, 2, 0.5)
-    parts = [decompose(q, Normal(2), stream("z", 0), points=points) for points in (None, 50, 99)]
-    assert parts[0] == parts[1] == parts[2]
+    alike = [decompose(q, Normal(2), stream("z", 0), points=points) for points in (None, 50, 99)]
+    assert alike[0] == alike[1] == alike[2]

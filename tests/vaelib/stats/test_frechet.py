@@ -48,14 +48,14 @@ def test_torchmetrics_agrees_on_the_same_features():
 
 def test_moments_of_all_subsets_are_those_of_their_rows():
     x = draws(103, 4, nets=2, shift=50.0)
-    found = FeatureGaussians(x)
+    gaussians = FeatureGaussians(x)
     group = torch.arange(103) * 20 // 103
     subsets = [group >= 0, group < 10, group >= 10, *(group != g for g in range(20))]
     subsets += [((group < 10) == (g < 10)) & (group != g) for g in range(20)]
     for place, rows in enumerate(subsets):
         for net in range(2):
-            torch.testing.assert_close(found.mean[place, net], x[net, rows].mean(0))
-            torch.testing.assert_close(found.covariance[place, net], x[net, rows].T.cov())
+            torch.testing.assert_close(gaussians.mean[place, net], x[net, rows].mean(0))
+            torch.testing.assert_close(gaussians.covariance[place, net], x[net, rows].T.cov())
 
 
 def test_singular_covariances_and_equal_samples_are_no_trouble():
@@ -71,17 +71,17 @@ def test_the_correction_removes_the_bias_and_the_interval_covers(scale, shift):
     """n = 360, d = 32: 60 samples; coverage of 95 % intervals below .85 has chance .002."""
     d, n = 32, 360
     truth = shift**2 + (scale - 1) ** 2  # per dimension, and tr C_real is d
-    found, plain, hits = [], [], 0
+    corrected, plain, hits = [], [], 0
     for seed in range(60):
         x = FeatureGaussians(draws(n, d, seed=2 * seed, scale=scale, shift=shift))
         y = FeatureGaussians(draws(n, d, seed=2 * seed + 1))
         value, error = frechet_distance(x, y)
-        found.append(value)
+        corrected.append(value)
         hits += abs(value - truth) < 2.1 * error
         raw = frechet_gaussians(x.mean[0], x.covariance[0], y.mean[0], y.covariance[0])
         plain.append(float(raw) / d)
-    spread = torch.tensor(found).std() / 60**0.5
-    assert abs(sum(found) / 60 - truth) < 4 * spread + 0.003
+    spread = torch.tensor(corrected).std() / 60**0.5
+    assert abs(sum(corrected) / 60 - truth) < 4 * spread + 0.003
     assert sum(plain) / 60 - truth > 0.03  # what the correction is for
     assert hits >= 51
 

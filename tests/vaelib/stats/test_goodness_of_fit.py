@@ -60,6 +60,7 @@ def test_likelihood_ratio_is_twice_n_times_the_kl_divergence():
 
 def test_likelihood_ratio_null_is_nearly_chi_squared():
     likelihood_ratio_test(sample(500, 3), NormalNull())
+    # A test does not give its null draws away: they are where it keeps them.
     key = next(k for k in nulls._MEMORY if k[:3] == ("likelihood-ratio", 500, 3) and k[4] == 999)
     draws = nulls._MEMORY[key][:, 0]
     assert kstest(draws.numpy(), "chi2", args=(9,)).pvalue > 1e-3
@@ -77,6 +78,7 @@ def test_mardia_is_its_definition():
     centered = z - z.mean(0)
     products = centered @ np.linalg.inv(centered.T @ centered / 60) @ centered.T
     skewness, kurtosis = (products**3).mean(), (np.diag(products) ** 2).mean()
+    # The test itself standardises both by draws, which hides a wrong constant.
     values = goodness_of_fit._skewness_and_kurtosis(torch.from_numpy(z))
     assert [float(v) for v in values] == pytest.approx([skewness, kurtosis], rel=1e-10)
 
@@ -95,10 +97,10 @@ def test_ks_agrees_with_scipy_and_corrects_after_holm():
     for rank, (p, j) in enumerate(raw):
         largest = max(largest, min(1, (4 - rank) * p))
         adjusted[j] = largest
-    outcome = ks_test(z)
-    assert outcome.per_dimension == pytest.approx(adjusted, rel=1e-9)
-    assert outcome.p_value == min(outcome.per_dimension)
-    assert outcome.statistic == pytest.approx(max(r.statistic for r in reference))
+    result = ks_test(z)
+    assert result.per_dimension == pytest.approx(adjusted, rel=1e-9)
+    assert result.p_value == min(result.per_dimension)
+    assert result.statistic == pytest.approx(max(r.statistic for r in reference))
 
 
 def test_ks_of_far_points_is_positive():
@@ -107,6 +109,7 @@ def test_ks_of_far_points_is_positive():
 
 def test_mmd_null_has_its_known_mean():
     mmd_test(sample(40, 3), NormalNull())
+    # A test does not give its null draws away: they are where it keeps them.
     key = next(k for k in nulls._MEMORY if k[:3] == ("mmd", 40, 3) and k[4] == 999)
     draws, grid = nulls._MEMORY[key], bandwidth_grid(3)
     expected = [40 * oracles.mean_biased_mmd_squared(40, 3, h) for h in grid]
@@ -116,11 +119,12 @@ def test_mmd_null_has_its_known_mean():
 
 def test_mmd_statistic_is_the_largest_standardized_one():
     z, grid = 1.5 * sample(40, 3), bandwidth_grid(3)
-    outcome = mmd_test(z, FEW)
+    result = mmd_test(z, FEW)
+    # A test does not give its null draws away: they are where it keeps them.
     key = next(k for k in nulls._MEMORY if k[:3] == ("mmd", 40, 3) and k[4] == 199)
     draws = nulls._MEMORY[key]
     values = (40 * mmd_squared_normal(z, grid) - draws.mean(0)) / draws.std(0)
-    assert outcome.statistic == pytest.approx(values.max().item())
+    assert result.statistic == pytest.approx(values.max().item())
 
 
 # Under the null
@@ -149,12 +153,12 @@ def test_level_with_float32_rows_and_one_dimension(name):
 @every_test
 def test_the_same_rows_give_the_same_outcome_and_any_order_of_rows_too(name):
     z, test = sample(60, 3), GOODNESS_OF_FIT_TESTS[name]
-    outcome = test(z, FEW)
-    assert test(z.clone(), FEW) == outcome
+    result = test(z, FEW)
+    assert test(z.clone(), FEW) == result
     flipped = test(z.flip(0), FEW)
-    assert flipped.statistic == pytest.approx(outcome.statistic)
-    assert flipped.p_value == pytest.approx(outcome.p_value)
-    assert 0 < outcome.p_value <= 1
+    assert flipped.statistic == pytest.approx(result.statistic)
+    assert flipped.p_value == pytest.approx(result.p_value)
+    assert 0 < result.p_value <= 1
 
 
 @pytest.mark.parametrize("name", sorted(GOODNESS_OF_FIT_TESTS.keys() - COORDINATES_MATTER))
@@ -221,11 +225,11 @@ def test_power(name, alternative, least):
 @pytest.mark.parametrize("name", sorted(AFFINE_INVARIANT))
 def test_shape_tests_are_blind_to_any_gaussian(name):
     z, test = sample(200, 3), GOODNESS_OF_FIT_TESTS[name]
-    outcome = test(z, FEW)
+    result = test(z, FEW)
     for other in (math.sqrt(2) * z, 1e-3 * z + 7, z @ sample(3, 3, 1)):
         blind = test(other, FEW)
-        assert blind.statistic == pytest.approx(outcome.statistic, rel=1e-6)
-        assert blind.p_value == outcome.p_value
+        assert blind.statistic == pytest.approx(result.statistic, rel=1e-6)
+        assert blind.p_value == result.p_value
 
 
 def test_likelihood_ratio_is_blind_to_shape():
@@ -251,9 +255,9 @@ def test_ks_is_blind_to_dependence():
     ids=["constant", "zero", "collinear"],
 )
 def test_a_singular_covariance_is_rejected_outright(name, spoil):
-    outcome = GOODNESS_OF_FIT_TESTS[name](spoil(sample(100, 2)), FEW)
-    assert outcome.statistic == math.inf
-    assert outcome.p_value == 1 / 200
+    result = GOODNESS_OF_FIT_TESTS[name](spoil(sample(100, 2)), FEW)
+    assert result.statistic == math.inf
+    assert result.p_value == 1 / 200
 
 
 @pytest.mark.parametrize("name", sorted(NEEDS_COVARIANCE))

@@ -35,11 +35,11 @@ def test_the_error_is_that_of_the_estimate_without_each_group():
 
 def test_the_error_matches_the_spread_and_the_value_is_not_clipped():
     """60 samples: the ratio leaves (.75, 1.33) with chance below .002."""
-    found = [
+    estimates = [
         image_mmd(draws(120, 4, s, 1.3), KernelReference(draws(120, 4, 1000 + s)))
         for s in range(60)
     ]
-    values, errors = torch.tensor(found).T
+    values, errors = torch.tensor(estimates).T
     assert 0.75 < float(errors.square().mean().sqrt() / values.std()) < 1.33
     null = [
         image_mmd(draws(60, 4, s), KernelReference(draws(60, 4, 99 + s))).value for s in range(40)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import cdist, pdist
 
 from tests.vaelib.stats.samples import normal
+from vaelib.numerics.gaussian_kernel import gaussian
 from vaelib.stats import kernels
 
 REFERENCE = {
@@ -65,15 +66,15 @@ def test_kernel_sums_do_not_depend_on_the_blocks(name, n):
 
 def test_kernel_sums_of_a_batch_are_those_of_its_sets():
     x = sample(3 * 70, 4, 0).reshape(3, 70, 4)
-    sums = kernels.kernel_sums(kernels.gaussian, [0.5, 1.0], x)
-    alone = [kernels.kernel_sums(kernels.gaussian, [0.5, 1.0], z) for z in x]
+    sums = kernels.kernel_sums(gaussian, [0.5, 1.0], x)
+    alone = [kernels.kernel_sums(gaussian, [0.5, 1.0], z) for z in x]
     assert torch.allclose(sums, torch.stack(alone), rtol=1e-12)
 
 
 @pytest.mark.parametrize("n", [1, 2, 300])
-def test_symmetric_blocks_hold_each_pair_once_and_zeros_for_equal_points(n):
+def test_symmetric_tiles_hold_each_pair_once_and_zeros_for_equal_points(n):
     x, seen = sample(n, 3, 0), torch.zeros(n, n)
-    for rows, squared in kernels.symmetric_blocks(x, rows=64):
+    for rows, squared in kernels.symmetric_tiles(x, rows=64):
         assert torch.equal(squared.diagonal(), torch.zeros(len(squared), dtype=torch.float64))
         seen[rows, rows.start :] += 1
     upper = torch.ones(n, n).triu(64)

@@ -38,9 +38,9 @@ def test_kl_per_dimension_against_adaptive_quadrature(scale):
 
 def test_one_dimension_is_its_own_joint():
     q = mixture(200, 1, 0.2)
-    parts = divergences.decompose(q, Normal(1), stream("z", 0), draws=50)
+    decomposition = divergences.decompose(q, Normal(1), stream("z", 0), draws=50)
     values, _ = marginals.kl_per_dimension(q)
-    assert abs(float(values[0]) - parts.marginal_kl) < 5 * parts.standard_error
+    assert abs(float(values[0]) - decomposition.marginal_kl) < 5 * decomposition.standard_error
     expected, error = brute_force(q, draws=500)
     assert abs(float(values[0]) - expected) < 5 * error
 
@@ -69,12 +69,14 @@ def test_independent_dimensions_have_no_total_correlation_and_dependent_ones_hav
     line = grid.unsqueeze(1).expand(-1, 2)
     for mean, related in ((product, False), (line, True)):
         q = AggregatePosterior(mean, torch.full_like(mean, 0.2))
-        parts = divergences.decompose(q, Normal(2), stream("z", 0), draws=50)
-        total = marginals.total_correlation(parts.marginal_kl, marginals.kl_per_dimension(q)[0])
+        decomposition = divergences.decompose(q, Normal(2), stream("z", 0), draws=50)
+        total = marginals.total_correlation(
+            decomposition.marginal_kl, marginals.kl_per_dimension(q)[0]
+        )
         assert (total > 0.5) == related
-        assert total > -5 * parts.standard_error
+        assert total > -5 * decomposition.standard_error
         if not related:
-            assert abs(total) < 5 * parts.standard_error
+            assert abs(total) < 5 * decomposition.standard_error
 
 
 def test_kurtosis_of_known_mixtures():
@@ -105,9 +107,9 @@ def test_the_gauge_fix_lowers_the_rate_by_its_gain_and_keeps_the_information():
 def test_information_lies_within_its_pairwise_bounds(dimensions, scale):
     q = mixture(80, dimensions, scale)
     low, high = divergences.information_bounds(q)
-    parts = divergences.decompose(q, Normal(dimensions), stream("z", 0), draws=50)
-    slack = 5 * parts.standard_error + 1e-9
-    assert low - slack <= parts.mutual_information <= high + slack
+    decomposition = divergences.decompose(q, Normal(dimensions), stream("z", 0), draws=50)
+    slack = 5 * decomposition.standard_error + 1e-9
+    assert low - slack <= decomposition.mutual_information <= high + slack
     assert 0 <= low <= high <= math.log(80) + 1e-9
 
 

@@ -83,7 +83,7 @@ def test_mixture_without_width_is_a_set_of_points():
 def test_mixture_does_not_depend_on_the_blocks(monkeypatch):
     mean, scale = sample(50, 3), sample(50, 3, 1).abs()
     whole = mmd.mmd_squared_mixture(mean, scale, [0.5, 2.0])
-    monkeypatch.setattr(mmd, "_BLOCK", 1000)  # 6 rows
+    monkeypatch.setattr(mmd, "_TILE", 1000)  # 6 rows
     assert torch.allclose(mmd.mmd_squared_mixture(mean, scale, [0.5, 2.0]), whole, rtol=1e-12)
 
 

@@ -17,9 +17,9 @@ def test_prdc_agrees_on_the_same_features(scale):
 
     real, fake = draws(230, 6), draws(190, 6, 1, scale)
     expected = compute_prdc(real.numpy(), fake.numpy(), nearest_k=5)
-    found = neighbour_shares(fake, Balls(real))
-    assert found.keys() == expected.keys()
-    for name, share in found.items():
+    shares = neighbour_shares(fake, Balls(real))
+    assert shares.keys() == expected.keys()
+    for name, share in shares.items():
         assert share.value == pytest.approx(float(expected[name]), abs=1e-12), name
         assert 0 <= share.standard_error < 0.1
 
@@ -34,14 +34,14 @@ def test_nets_are_averaged():
 
 def test_expected_coverage_when_the_distributions_agree():
     """200 samples; a deviation beyond 4 standard errors has chance 6e-5."""
-    found = torch.tensor(
+    coverages = torch.tensor(
         [
             neighbour_shares(draws(80, 3, 2 * s), Balls(draws(60, 3, 2 * s + 1), 3))["coverage"]
             for s in range(200)
         ]
     )[:, 0]
-    error = found.std() / len(found) ** 0.5
-    assert abs(float(found.mean()) - expected_coverage(60, 80, 3)) < 4 * error
+    error = coverages.std() / len(coverages) ** 0.5
+    assert abs(float(coverages.mean()) - expected_coverage(60, 80, 3)) < 4 * error
 
 
 def test_authenticity_by_hand():

@@ -5,12 +5,12 @@ import pytest
 import torch
 
 from vaelib.stats import nulls
-from vaelib.stats.nulls import NormalNull, Outcome, largest_standardized, p_value
+from vaelib.stats.nulls import NormalNull, SignificanceResult, largest_standardized, p_value
 
 
 @pytest.fixture(autouse=True)
 def empty_memory(monkeypatch):
-    monkeypatch.setattr(nulls, "_MEMORY", {})
+    monkeypatch.setattr(nulls, "_MEMORY", {})  # what other tests drew must not be found
 
 
 class Means:
@@ -64,7 +64,7 @@ def test_draws_do_not_depend_on_the_statistic_seen_before_or_on_global_state():
     first = NormalNull(draws=30).of("means", Means(), 10, 2)
     torch.manual_seed(1)
     NormalNull(draws=30).of("other", Means(), 50, 4)
-    nulls._MEMORY.clear()
+    nulls._MEMORY.clear()  # as in a new process, here and below
     assert torch.equal(NormalNull(draws=30).of("means", Means(), 10, 2), first)
 
 
@@ -155,4 +155,4 @@ def test_too_few_draws_are_an_error():
 
 def test_outcome_is_frozen():
     with pytest.raises(AttributeError):
-        Outcome(1.0, 0.5, 99).p_value = 0.0
+        SignificanceResult(1.0, 0.5, 99).p_value = 0.0

@@ -45,14 +45,16 @@ def test_heavy_tails_have_a_scale_and_a_point_has_none():
 
 def test_the_mmd_is_unbiased():
     """Its mean over 100 samples within 4 standard errors; fails once in 16,000 seeds."""
-    found = torch.tensor(
+    estimates = torch.tensor(
         [
             mmd_squared_prior(gaussian(1.5)(60, seeded(s)), gaussian(), seeded(-s - 1))
             for s in range(100)
         ]
     )
     expected = mmd_squared_scaled_normal(2.25, 3, math.sqrt(3))  # at the mean bandwidth
-    assert abs(float(found.mean()) - expected) < 4 * float(found.std()) / math.sqrt(100) + 5e-4
+    assert (
+        abs(float(estimates.mean()) - expected) < 4 * float(estimates.std()) / math.sqrt(100) + 5e-4
+    )
 
 
 @pytest.mark.parametrize("name", PRIOR_TESTS)
@@ -67,17 +69,17 @@ def test_level(name, prior):
 @pytest.mark.parametrize("name", PRIOR_TESTS)
 def test_alternatives_are_seen_at_any_scale(name):
     for scale in (1e-3, 1.0, 1e3):
-        outcome = PRIOR_TESTS[name](gaussian(2 * scale)(200, seeded()), gaussian(scale), seeded(1))
-        assert outcome.p_value < 0.01
+        result = PRIOR_TESTS[name](gaussian(2 * scale)(200, seeded()), gaussian(scale), seeded(1))
+        assert result.p_value < 0.01
 
 
 @pytest.mark.parametrize("test", [mmd_prior_test, energy_prior_test])
 def test_a_change_of_unit_changes_nothing(test):
     z = gaussian(1.3)(80, seeded())
-    outcome = test(z, gaussian(), seeded(1))
+    result = test(z, gaussian(), seeded(1))
     scaled = test(1024 * z, gaussian(1024.0), seeded(1))
-    assert scaled.p_value == outcome.p_value
-    assert scaled.statistic == pytest.approx(outcome.statistic, rel=1e-6)
+    assert scaled.p_value == result.p_value
+    assert scaled.statistic == pytest.approx(result.statistic, rel=1e-6)
 
 
 def test_bandwidths_do_not_depend_on_the_points(monkeypatch):

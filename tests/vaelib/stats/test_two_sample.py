@@ -57,29 +57,29 @@ def rank(values):
 def test_mmd_test_permutes_the_biased_form(n, m):
     x, y = sample(n, 3), sample(m, 3, 1) + 0.4
     values = by_hand(x, y, lambda a, b: mmd_squared(a, b, [1.2])[0], 99, seed=5)
-    outcome = mmd_two_sample_test(x, y, generator=seeded(5), bandwidths=[1.2], permutations=99)
-    assert outcome.p_value == rank(values)
+    result = mmd_two_sample_test(x, y, generator=seeded(5), bandwidths=[1.2], permutations=99)
+    assert result.p_value == rank(values)
     expected = (values[0] - values.mean()) / values.std()
-    assert outcome.statistic == pytest.approx(expected.item(), rel=1e-9)
+    assert result.statistic == pytest.approx(expected.item(), rel=1e-9)
 
 
 def test_several_bandwidths_are_combined_inside_each_permutation():
     x, y, bandwidths = sample(25, 3), sample(20, 3, 1) + 0.3, [0.5, 1.0, 3.0]
     values = by_hand(x, y, lambda a, b: mmd_squared(a, b, bandwidths), 99, seed=5)
     largest = ((values - values.mean(0)) / values.std(0)).amax(1)
-    outcome = mmd_two_sample_test(x, y, generator=seeded(5), bandwidths=bandwidths, permutations=99)
-    assert outcome.p_value == rank(largest)
-    assert outcome.statistic == pytest.approx(largest[0].item(), rel=1e-9)
+    result = mmd_two_sample_test(x, y, generator=seeded(5), bandwidths=bandwidths, permutations=99)
+    assert result.p_value == rank(largest)
+    assert result.statistic == pytest.approx(largest[0].item(), rel=1e-9)
 
 
 @pytest.mark.parametrize(("n", "m"), [(20, 20), (30, 11)])
 def test_energy_test_permutes_the_energy_distance(n, m):
     x, y = sample(n, 3), sample(m, 3, 1) + 0.4
     values = by_hand(x, y, energy_distance, 99, seed=5)
-    outcome = energy_two_sample_test(x, y, generator=seeded(5), permutations=99)
-    assert outcome.p_value == rank(values)
+    result = energy_two_sample_test(x, y, generator=seeded(5), permutations=99)
+    assert result.p_value == rank(values)
     expected = (values[0] - values.mean()) / values.std()
-    assert outcome.statistic == pytest.approx(expected.item(), rel=1e-6)
+    assert result.statistic == pytest.approx(expected.item(), rel=1e-6)
 
 
 @pytest.mark.parametrize("shift", [0.0, 0.3, 0.45])
@@ -95,10 +95,10 @@ def test_energy_test_agrees_with_pted(shift):
 def test_the_form_does_not_depend_on_the_blocks(name, monkeypatch):
     x, y = sample(50, 3), sample(40, 3, 1) + 0.3
     whole = TESTS[name](x, y, generator=seeded())
-    monkeypatch.setattr(two_sample, "_ROWS", 7)
-    blocks = TESTS[name](x, y, generator=seeded())
-    assert blocks.p_value == whole.p_value
-    assert blocks.statistic == pytest.approx(whole.statistic, rel=1e-9)
+    monkeypatch.setattr(two_sample, "_ROWS", 7)  # else so few points are one tile
+    tiled = TESTS[name](x, y, generator=seeded())
+    assert tiled.p_value == whole.p_value
+    assert tiled.statistic == pytest.approx(whole.statistic, rel=1e-9)
 
 
 @every_test
@@ -107,8 +107,8 @@ def test_level(name):
     generator, rejected = seeded(), 0
     for _ in range(400):
         x, y = samples.normal(15, 3, generator), samples.normal(20, 3, generator)
-        outcome = TESTS[name](x, y, generator=generator, permutations=39)
-        rejected += outcome.p_value <= 0.05
+        result = TESTS[name](x, y, generator=generator, permutations=39)
+        rejected += result.p_value <= 0.05
     low, high = binom.ppf([5e-6, 1 - 5e-6], 400, 0.05)
     assert low <= rejected <= high
 
@@ -153,8 +153,8 @@ def test_splits_that_tie_are_counted(name):
 def test_samples_of_one_constant_do_not_differ(value):
     x = torch.full((9, 2), value, dtype=torch.float64)
     assert energy_two_sample_test(x, x[:5], generator=seeded()).p_value == 1
-    outcome = mmd_two_sample_test(x, x[:5], generator=seeded(), bandwidths=[1.0])
-    assert outcome.p_value == 1
+    result = mmd_two_sample_test(x, x[:5], generator=seeded(), bandwidths=[1.0])
+    assert result.p_value == 1
 
 
 @every_test

@@ -1,0 +1,41 @@
+"""How an audit looks: its randomness, how much it looks at, and who is told how far it is."""
+
+from dataclasses import dataclass
+
+from vaelib.audits.measurement import Progress, silent
+from vaelib.stats.nulls import NormalNull
+
+__all__ = ["DEFAULTS", "AuditSettings"]
+
+
+@dataclass(frozen=True)
+class AuditSettings:
+    """Settings of an audit.
+
+    Attributes:
+        seed: of the streams that the Monte Carlo estimates draw from.
+        null_draws: simulated draws of the null of the marginal KL.
+        test_rows: inputs that the tests see at most, a random choice.
+        classified: inputs that the classifier sees at most.
+        kernel_rows: inputs that the unbiased MMD and the hole mass see at most.
+        null: null draws of the tests, with where to keep them.
+        progress: told how far each stage is.
+
+    Raises:
+        ValueError: for fewer than 2 rows to test.
+    """
+
+    seed: int = 0
+    null_draws: int = 99
+    test_rows: int = 500
+    classified: int = 2000
+    kernel_rows: int = 10_000
+    null: NormalNull = NormalNull()
+    progress: Progress = silent
+
+    def __post_init__(self) -> None:
+        if self.test_rows < 2:
+            raise ValueError(f"test_rows must be at least 2, got {self.test_rows}")
+
+
+DEFAULTS = AuditSettings()
