@@ -7,12 +7,12 @@ from typing import Any
 
 import pandas as pd
 
-from bench.files import write_atomically
 from bench.matrix.configurations import told
 from bench.matrix.language import Cell
 from bench.run.record import DONE
 from bench.run.store import Store
 from vaelib.audits.measurement import Measurement
+from vaelib.files import write_atomically
 
 __all__ = ["COLUMNS", "csv_bytes", "read_rows", "rows", "write_rows"]
 

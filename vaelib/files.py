@@ -1,22 +1,34 @@
-"""Arrays kept in files that are complete or absent, whoever else writes them."""
+"""Files that are replaced as a whole."""
 
 import os
-import tempfile
-from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import IO
+from uuid import uuid4
 
-__all__ = ["write_whole"]
+__all__ = ["write_atomically"]
 
 
-def write_whole(path: Path, write: Callable[[IO[bytes]], None]) -> None:
-    """Write a file beside its place, then put it there; its folder is made if need be.
+def write_atomically(path: Path, data: bytes) -> None:
+    """Replaces a file as a whole, whatever happens meanwhile; its folder is made if need be.
 
     Args:
         path: where to.
-        write: given the open file, writes all of it.
+        data: all of its bytes.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
-        write(file)
-    os.replace(file.name, path)
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)  # makes the rename itself durable
+    finally:
+        os.close(folder)

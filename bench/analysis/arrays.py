@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.analysis.quantiles import marginal_quantiles
-from bench.files import write_atomically
 from bench.run.plan import Plan
 from bench.run.store import Store
+from vaelib.files import write_atomically
 
 __all__ = ["pictured", "read_arrays", "write_arrays"]
 

@@ -17,7 +17,6 @@ from vaelib.numerics.arrays import Floats
 
 __all__ = [
     "FEW_SEEDS",
-    "Floats",
     "LEVEL",
     "SPLITS",
     "TOO_FEW",
@@ -31,8 +30,6 @@ __all__ = [
     "varied_keys",
 ]
 
-
-"""Arrays of numbers, in all that is drawn and decided from the rows."""
 
 LEVEL = 0.95
 FEW_SEEDS = 4

@@ -11,13 +11,13 @@ from matplotlib.figure import Figure
 from bench.analysis.quantiles import SHARES, marginal_quantiles
 from bench.audit.audit import Audited
 from bench.audit.text import answer_cells, headline, measured_cells, note, title
-from bench.files import write_atomically
 from bench.metrics.registry import METRICS
 from bench.report.figures.quantiles import quantile_plot
 from bench.report.figures.quilt import latent_quilt
 from bench.report.figures.style import STYLE, WIDTH, save
 from bench.report.markdown import markdown
 from vaelib.audits.measurement import Measurement
+from vaelib.files import write_atomically
 from vaelib.seeding import stream
 
 __all__ = ["kl_bars", "page", "write_report"]

@@ -10,9 +10,9 @@ from bench.calibration.bands import BAND, clopper_pearson
 from bench.calibration.figures import bias_figure, excess_figure, level_figure, power_figure
 from bench.calibration.samples import DESCRIPTIONS
 from bench.calibration.verdicts import read_table, summary
-from bench.files import write_atomically
 from bench.report.figures.style import save
 from bench.report.markdown import markdown, quantity
+from vaelib.files import write_atomically
 
 __all__ = ["write_validity"]
 

@@ -5,7 +5,6 @@ from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench.files import write_atomically
 from bench.metrics.registry import remember
 from bench.rows import csv_bytes, rows
 from bench.run.executors import Executor
@@ -15,6 +14,7 @@ from bench.run.provenance import provenance
 from bench.run.runner import run
 from bench.run.store import Store
 from bench.run.summary import Summary
+from vaelib.files import write_atomically
 
 __all__ = ["benchmark"]
 

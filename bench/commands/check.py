@@ -11,7 +11,6 @@ from rich.console import Console
 
 from bench.analysis.gate import Comparison, GateError, compare, examine, exit_code
 from bench.commands.benchmark import benchmark
-from bench.files import write_atomically
 from bench.matrix.language import load
 from bench.metrics.registry import METRICS
 from bench.report.gate_page import junit, label, line, page, sentence, worst_first
@@ -22,6 +21,7 @@ from bench.run.progress import Progress, progress_on
 from bench.run.request import Request
 from bench.run.resources import device_of, executor_of
 from bench.run.summary import Summary
+from vaelib.files import write_atomically
 
 __all__ = ["check", "execute", "read_baseline"]
 

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bench.analysis.results import Results
-from bench.files import write_atomically
 from bench.report.claims_page import claims_page
 from bench.report.index import index
 from bench.report.page import page
+from vaelib.files import write_atomically
 
 __all__ = ["outdated", "write_index", "write_pages"]
 

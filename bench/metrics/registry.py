@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import MatrixError, shown
-from bench.files import write_atomically
 from bench.metrics.latent_tests import TESTS
 from bench.metrics.latents import MATCH
 from bench.metrics.likelihood import LIKELIHOOD
 from bench.metrics.metric import Metric, Table, metric_at
 from bench.metrics.samples import SAMPLES
+from vaelib.files import write_atomically
 
 __all__ = [
     "METRICS",

@@ -17,10 +17,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bench.files import write_atomically
 from bench.run.job import Job
 from bench.run.models import Replicate, build_model, train_block
 from vaelib.datasets import Dataset
+from vaelib.files import write_atomically
 from vaelib.training import TrainingOutcome
 
 __all__ = ["is_stored", "trained"]

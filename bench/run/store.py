@@ -23,9 +23,9 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from bench.errors import UserError
-from bench.files import write_atomically
 from bench.run.job import Job
 from bench.run.record import CellResult, Record, one_line
+from vaelib.files import write_atomically
 
 __all__ = [
     "CorruptRecord",

@@ -63,7 +63,7 @@ WORDS = {
     "the wording of a matrix": ("bench/matrix/components.py", "cannot import", "could not import"),
     "a listing": ("bench/matrix/catalogue.py", "or the path of a TOML file", "or a path"),
     "the store": ("bench/run/store.py", "is in use", "is used"),
-    "an atomic write": ("bench/files.py", "os.fsync(file.fileno())", "pass"),
+    "an atomic write": ("vaelib/files.py", "os.fsync(file.fileno())", "pass"),
     "a page": ("bench/report/page.py", "# ", "## "),
 }
 

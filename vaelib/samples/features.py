@@ -9,6 +9,7 @@ Whatever is fitted here is fitted on training images alone.
 """
 
 import hashlib
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +21,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vaelib.code_hash import code_hash
-from vaelib.files import write_whole
+from vaelib.files import write_atomically
 from vaelib.models import BATCH
 from vaelib.networks import MLPEncoder
 from vaelib.numerics.matmul import float32_products
@@ -131,7 +132,9 @@ class ClassifierFeatures(Features):
         self.state = _trained(self.net, images, labels) if kept is None else kept
         if path is not None and kept is None:
             arrays: dict[str, Any] = {name: value.numpy() for name, value in self.state.items()}
-            write_whole(path, lambda file: np.savez(file, **arrays))
+            buffer = io.BytesIO()
+            np.savez(buffer, **arrays)
+            write_atomically(path, buffer.getvalue())
         self.state = {name: value.to(images.device) for name, value in self.state.items()}
 
     @torch.no_grad()

@@ -8,6 +8,7 @@ on nothing but n and D, and is therefore kept.
 from __future__ import annotations
 
 import hashlib
+import io
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ import torch
 from torch import Tensor
 
 from vaelib.code_hash import code_hash
-from vaelib.files import write_whole
+from vaelib.files import write_atomically
 from vaelib.stats.checks import check_least
 
 __all__ = ["NormalNull", "SignificanceResult", "largest_standardized", "p_value"]
@@ -100,8 +101,9 @@ class NormalNull:
                 path.unlink(missing_ok=True)
             _MEMORY[key] = self._simulate(statistic, rows, dimensions) if kept is None else kept
         if path is not None and not path.exists():
-            array = _MEMORY[key].numpy()
-            write_whole(path, lambda file: np.save(file, array))
+            buffer = io.BytesIO()
+            np.save(buffer, _MEMORY[key].numpy())
+            write_atomically(path, buffer.getvalue())
         return _MEMORY[key]
 
     def _simulate(

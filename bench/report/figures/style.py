@@ -7,7 +7,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from bench.files import write_atomically
+from vaelib.files import write_atomically
 
 __all__ = ["STYLE", "WIDTH", "png", "save"]
 

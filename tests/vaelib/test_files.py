@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.files import write_atomically
+from vaelib.files import write_atomically
 
 
 @pytest.mark.parametrize("broken", ["fsync", "replace"])
