@@ -1,7 +1,18 @@
 import os
 
+import hypothesis
 import pytest
 import torch
+
+# The same examples in every run, however long one takes.
+hypothesis.settings.register_profile(
+    "suite",
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("suite")
 
 
 def pytest_runtest_setup():
@@ -9,6 +20,17 @@ def pytest_runtest_setup():
     the global stream of random numbers from its start."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(fixturedef):
+    """What several tests share takes nothing from the stream of the one that happens to be first,
+    and is the same whichever that is."""
+    if fixturedef.scope == "function":
+        return (yield)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return (yield)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -19,3 +41,11 @@ def cache(tmp_path_factory):
     os.environ["VAEBENCH_CACHE"] = str(folder)
     yield folder
     del os.environ["VAEBENCH_CACHE"]
+
+
+@pytest.fixture(autouse=True)
+def terminal(monkeypatch):
+    """The terminal of who runs the tests has no say: neither its width nor what it can do."""
+    for name in ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm")

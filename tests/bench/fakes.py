@@ -1,4 +1,4 @@
-"""Jobs of one millisecond that end in every way a real one can, and an executor in this process."""
+"""Jobs that end in every way a real one can, a clock, and an executor in this process."""
 
 import collections
 import itertools
@@ -13,10 +13,14 @@ import numpy as np
 from rich.console import Console
 
 from bench.run.executors import LocalExecutor
+from bench.run.job import Job
 from bench.run.progress import Lines
+from bench.run.record import CellResult
 from bench.run.runner import run
 from bench.run.store import Store
 from bench.run.worker import execute
+from tests.bench.run.processes import LIMIT, wait_for
+from vaelib.audits.measurement import Measurement
 
 
 def cells_of(names, seeds):
@@ -36,32 +40,39 @@ def cells_of(names, seeds):
 
 def job(name="a", folder="results", *, does="fine", seeds=2, first=0, **changes):
     """A job of one block of seeds, all of them wanted."""
-    block = list(range(first, first + seeds))
-    return {
-        "function": f"tests.bench.fakes:{does}",
-        "name": name,
-        "configuration": {"latent_dim": 2},
-        "block": block,
-        "cells": {f"{name}-{seed}": seed for seed in block},
-        "code": "code",
-        "device": "cpu",
-        "results": str(folder),
-        "timeout": 60.0,
-        **changes,
-    }
+    block = range(first, first + seeds)
+    return Job(
+        **{
+            "function": f"tests.bench.fakes:{does}",
+            "name": name,
+            "configuration": {"latent_dim": 2},
+            "block": tuple(block),
+            "cells": {f"{name}-{seed}": seed for seed in block},
+            "code": "code",
+            "results": Path(folder),
+            "timeout": LIMIT,
+            **changes,
+        }
+    )
+
+
+def job_of(values, results, *, block=(0,), cells=None, **changes):
+    """A real job: trains a configuration and measures it, the one cell "c" by default."""
+    changes |= {"function": "bench.run.cell:run_block", "configuration": values, "block": block}
+    return job("a", results, cells={"c": 0} if cells is None else cells, **changes)
 
 
 def outcome(cell, value, **changes):
-    exact = {"split": "test", "source": "", "metric": "rate", "value": value}
-    tested = {"metric": "mmd_test", "standard_error": value / 7, "p_value": 0.25}
-    return {
-        "cell": cell,
-        "status": "ok",
-        "message": "",
-        "seconds": time.perf_counter() % 1,
-        "measurements": [exact, exact | tested],
-        **changes,
-    }
+    measurements = [
+        Measurement("test", "rate", value),
+        Measurement("test", "mmd_test", value, value / 7, 0.25),
+    ]
+    return CellResult(cell, **{"seconds": 0.5, "measurements": measurements, **changes})
+
+
+def keep(store, result, code="code", *, name="", seed=0, data=""):
+    """Writes a result as that of a job of its own."""
+    return store.write(result, job(name, code=code, data=data, cells={result.cell: seed}))
 
 
 def number(seed):
@@ -69,61 +80,68 @@ def number(seed):
 
 
 def fine(job):
-    time.sleep(0.001)
-    return [outcome(cell, number(seed)) for cell, seed in job["cells"].items()]
+    return [outcome(cell, number(seed)) for cell, seed in job.cells.items()]
 
 
 def measures_much(job):
     """As many numbers as a real cell."""
-    time.sleep(0.001)
+    time.sleep(0.001)  # why: the work that tests/benchmarks measures the harness beside
     found = [
-        {"split": split, "metric": f"metric {i}", "value": number(i), "standard_error": number(i)}
+        Measurement(split, f"metric {i}", number(i), number(i))
         for split in ("train", "test")
         for i in range(40)
     ]
-    return [outcome(cell, 0.0, measurements=found) for cell in job["cells"]]
+    return [outcome(cell, 0.0, measurements=found) for cell in job.cells]
 
 
 def slow(job):
-    """Says that it always takes as long, so that the rows of two runs are the same to the byte."""
-    time.sleep(0.02)
-    return [outcome(cell, number(seed), seconds=0.02) for cell, seed in job["cells"].items()]
+    time.sleep(0.02)  # why: leaves a kill something to interrupt; nothing waits for its end
+    return fine(job)
 
 
 def writes_much(job):
     noise = np.random.default_rng(0).normal(size=6000)
-    return [outcome(cell, 1.0, arrays={"x": noise}) for cell in job["cells"]]
+    return [outcome(cell, 1.0, arrays={"x": noise}) for cell in job.cells]
 
 
-def takes_its_time(job):
-    """Says which worker of a cluster it began on: the parent of its forkserver."""
+def until_one_is_killed(job):
+    """Hangs on the worker of a cluster that is to be killed; elsewhere ends once one hangs there.
+
+    A worker of the cluster is the parent of the forkserver that forked this process.
+    """
     server = Path(f"/proc/{os.getppid()}/stat").read_text().rpartition(")")[2].split()
-    path = Path(job["results"]) / f"began-{job['name']}-{os.getpid()}"
+    folder = job.results
+    victim = (folder / "victim").read_text()
+    path = folder / f"began-{job.name}-{os.getpid()}"
     path.with_suffix(".tmp").write_text(server[1])
     path.with_suffix(".tmp").rename(path)
-    victim = Path(job["results"]) / "victim"
-    doomed = victim.exists() and victim.read_text() == server[1]
-    time.sleep(60.0 if doomed else 0.4)  # whatever the load, it is killed in the middle
+    if server[1] == victim:
+        hangs(job)
+    wait_for(lambda: any(one.read_text() == victim for one in begun(folder)))
     return fine(job)
+
+
+def begun(folder):
+    """What `until_one_is_killed` wrote: a file for each beginning, with its worker's process."""
+    return [path for path in folder.glob("began-*") if path.suffix != ".tmp"]
 
 
 def with_arrays(job):
     arrays = {"mean": np.arange(6.0).reshape(2, 3), "names": np.array(["a", "b"])}
-    return [outcome(cell, 1.0, arrays=arrays) for cell in job["cells"]]
+    return [outcome(cell, 1.0, arrays=arrays) for cell in job.cells]
 
 
 def diverges(job):
     lost = {"status": "diverged", "message": "the loss was not finite at step 3"}
     return [
         outcome(cell, number(seed)) if seed else outcome(cell, 0, measurements=[], **lost)
-        for cell, seed in job["cells"].items()
+        for cell, seed in job.cells.items()
     ]
 
 
 def infinite(job):
     return [
-        outcome(cell, float("nan") if seed else -float("inf"))
-        for cell, seed in job["cells"].items()
+        outcome(cell, float("nan") if seed else -float("inf")) for cell, seed in job.cells.items()
     ]
 
 
@@ -167,19 +185,20 @@ def segfaults(job):
 
 
 def allocates(job):
-    """Asks for more memory than the machine gives to it, in pieces."""
+    """Asks for more memory than it may have, in pieces that it never touches."""
     before = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (4 << 30, before[1]))
     try:
         held = []
         while True:
-            held.append(np.ones(1 << 24))
+            held.append(np.empty(1 << 24))
     finally:
         resource.setrlimit(resource.RLIMIT_AS, before)
 
 
 def hangs(job):
-    time.sleep(3600)
+    while True:
+        signal.pause()
 
 
 def hangs_in_c(job):
@@ -189,7 +208,7 @@ def hangs_in_c(job):
 
 def says_who(job):
     """Leaves its process id where a test finds it, then hangs."""
-    path = Path(job["results"]) / f"pid-{job['name']}"
+    path = job.results / f"pid-{job.name}"
     path.with_suffix(".tmp").write_text(str(os.getpid()))
     path.with_suffix(".tmp").rename(path)
     hangs(job)
@@ -203,7 +222,7 @@ def prints(job):
 
 
 def measures_nothing(job):
-    return [outcome(cell, 1.0, measurements=[]) for cell in job["cells"]]
+    return [outcome(cell, 1.0, measurements=[]) for cell in job.cells]
 
 
 def forgets_a_cell(job):
@@ -211,22 +230,22 @@ def forgets_a_cell(job):
 
 
 def misspells(job):
-    return [outcome(cell, 1.0, status="fine") for cell in job["cells"]]
+    return [outcome(cell, 1.0, status="fine") for cell in job.cells]
 
 
 def returns_objects(job):
-    return [outcome(cell, 1.0, arrays={"x": np.array([object()])}) for cell in job["cells"]]
+    return [outcome(cell, 1.0, arrays={"x": np.array([object()])}) for cell in job.cells]
 
 
 def writes_then_dies(job):
     """Writes its first cell, as `execute` would, and dies before the second."""
-    Store(job["results"]).write(fine(job)[0], "code")
+    Store(job.results).write(fine(job)[0], job)
     os._exit(4)
 
 
 def writes_then_hangs(job):
     """Writes its first cell, as `execute` would, and hangs before the second."""
-    Store(job["results"]).write(fine(job)[0], "code")
+    Store(job.results).write(fine(job)[0], job)
     hangs_in_c(job)
 
 
@@ -242,8 +261,8 @@ def describes_itself(job):
         "server threads": len(os.listdir(f"/proc/{os.getppid()}/task")),
         "process": os.getpid(),
     }
-    measurements = [{"split": "", "metric": key, "value": value} for key, value in found.items()]
-    return [outcome(cell, 1.0, measurements=measurements) for cell in job["cells"]]
+    measurements = [Measurement("", key, value) for key, value in found.items()]
+    return [outcome(cell, 1.0, measurements=measurements) for cell in job.cells]
 
 
 def refuses_to_start():
@@ -251,10 +270,9 @@ def refuses_to_start():
     raise RuntimeError("no such device")
 
 
-def run_many(folder, jobs):
-    """A whole run of slow jobs, for tests that kill it."""
-    names = [f"size-{i}" for i in range(jobs)]
-    todo = [job(name, folder, does="slow") for name in names]
+def run_many(folder, jobs, able):
+    """A run of slow jobs, of which only so many end, for tests that kill it."""
+    todo = [job(f"size-{i}", folder, does="slow" if i < able else "hangs") for i in range(jobs)]
     summary = run(todo, Store(folder), LocalExecutor(2, preload=()), Lines(Console()))
     print(summary.text())
     return summary.exit_code
@@ -262,10 +280,36 @@ def run_many(folder, jobs):
 
 def run_forever(folder):
     """A run of two jobs that say who they are and hang."""
-    jobs = [job(name, folder, does="says_who", seeds=1, timeout=600.0) for name in "ab"]
+    jobs = [job(name, folder, does="says_who", seeds=1) for name in "ab"]
     summary = run(jobs, Store(folder), LocalExecutor(2, preload=()), Lines(Console()))
     print(summary.text())
     return summary.exit_code
+
+
+def execute_alone(name, folder, limit):
+    """A job without the executor that would end it at its limit."""
+    execute(job(name, folder, does=name, timeout=limit).to_dict())
+
+
+class Clock:
+    """Stands in for the module `time`: goes on only while something sleeps, or is told to.
+
+    Args:
+        tick: seconds that each look at it takes.
+    """
+
+    def __init__(self, tick=0.0):
+        self.now = 0.0
+        self._tick = tick
+
+    def monotonic(self):
+        self.now += self._tick
+        return self.now
+
+    perf_counter = monotonic
+
+    def sleep(self, seconds):
+        self.now += seconds
 
 
 class InlineExecutor:
@@ -281,7 +325,7 @@ class InlineExecutor:
         self.submitted.append(job)
         future = Future()
         try:
-            future.set_result(execute(job))
+            future.set_result(execute(job.to_dict()))
         except Exception as error:
             future.set_exception(error)
         return future

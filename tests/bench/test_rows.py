@@ -7,9 +7,10 @@ from hypothesis import strategies
 
 from bench.analysis import replicates
 from bench.matrix.language import Cell, Configuration
-from bench.rows import COLUMNS, rows, write_rows
+from bench.rows import COLUMNS, read_rows, rows, write_rows
 from bench.run.store import CorruptRecord, Store
-from tests.bench.fakes import cells_of, outcome
+from tests.bench.fakes import cells_of, keep, outcome
+from vaelib.audits.measurement import Measurement
 from vaelib.training import Training
 
 UNITS = {"rate": "nats"}
@@ -31,10 +32,10 @@ def test_the_columns_are_the_contract(store):
 
 def test_one_row_per_measurement(store):
     measurements = [
-        {"split": "test", "source": "", "metric": "rate", "value": 16.5, "standard_error": 0.1},
-        {"split": "test", "source": "prior", "metric": "frechet", "value": None, "message": "why"},
+        Measurement("test", "rate", 16.5, 0.1),
+        Measurement("test", "frechet", None, source="prior", message="why"),
     ]
-    store.write(outcome("a-0", 0, measurements=measurements, seconds=2.5), "code")
+    keep(store, outcome("a-0", 0, measurements=measurements, seconds=2.5))
     first, second = rows("digits", cells_of("a", 1), store, UNITS).to_dict("records")
     nan = pytest.approx(math.nan, nan_ok=True)
     known = {
@@ -51,8 +52,8 @@ def test_one_row_per_measurement(store):
 def test_cells_without_measurements_are_one_row_each(store):
     for seed, status in enumerate(("failed", "timeout", "died", "diverged")):
         changes = {"status": status, "message": f"it {status}", "measurements": []}
-        store.write(outcome(f"a-{seed}", 0, **changes), "code")
-    store.write(outcome("a-4", 0), "code")
+        keep(store, outcome(f"a-{seed}", 0, **changes))
+    keep(store, outcome("a-4", 0))
     (store.cells / "a-4.json").write_text("garbage")
     with pytest.warns(CorruptRecord):
         frame = rows("digits", cells_of("a", 6), store, UNITS)
@@ -66,7 +67,7 @@ def test_cells_without_measurements_are_one_row_each(store):
 def test_order_is_configurations_then_seeds_then_measurements(store):
     cells = cells_of(["z", "a"], 12)
     for cell in cells:
-        store.write(outcome(cell.id, float(cell.seed)), "code")
+        keep(store, outcome(cell.id, float(cell.seed)))
     shuffled = sorted(cells, key=lambda cell: (cell.configuration.name != "z", -cell.seed))
     frame = rows("digits", shuffled, store, UNITS)
     found = list(zip(frame["config"], frame["seed"], frame["metric"], strict=True))
@@ -122,14 +123,19 @@ def test_no_cells_is_an_empty_table(store, tmp_path):
 
 
 @hypothesis.given(strategies.lists(strategies.floats(), min_size=1, max_size=5))
-@hypothesis.settings(suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture])
+@hypothesis.settings(
+    suppress_health_check=[
+        hypothesis.HealthCheck.too_slow,
+        hypothesis.HealthCheck.function_scoped_fixture,
+    ]
+)
 def test_numbers_come_back_exactly_from_the_file(tmp_path, values):
-    measured = [{"split": "test", "metric": "rate", "value": value} for value in values]
+    measured = [Measurement("test", "rate", value) for value in values]
     store = Store(tmp_path)
-    store.write(outcome("a-0", 0, measurements=measured), "code")
+    keep(store, outcome("a-0", 0, measurements=measured))
     frame = rows("digits", cells_of("a", 1), store, UNITS)
     write_rows(tmp_path / "rows.csv", frame)
-    back = replicates.read_rows(tmp_path / "rows.csv")
+    back = read_rows(tmp_path / "rows.csv")
     assert list(map(repr, back["value"])) == list(map(repr, map(float, values)))
     pd.testing.assert_frame_equal(back, frame, check_exact=True, check_dtype=False)
 
@@ -137,10 +143,10 @@ def test_numbers_come_back_exactly_from_the_file(tmp_path, values):
 def test_text_that_looks_like_a_number_or_a_hole_comes_back(store, tmp_path):
     cells = cells_of(["nan", "None", "007"], 1)
     message = 'a "quoted", text\nof two lines'
-    store.write(outcome("nan-0", 0, status="failed", message=message, measurements=[]), "code")
+    keep(store, outcome("nan-0", 0, status="failed", message=message, measurements=[]))
     frame = rows("null", cells, store, UNITS)
     write_rows(tmp_path / "rows.csv", frame)
-    back = replicates.read_rows(tmp_path / "rows.csv")
+    back = read_rows(tmp_path / "rows.csv")
     assert list(back["config"]) == ["nan", "None", "007"]
     assert list(back["matrix"]) == ["null"] * 3
     assert back["message"][0] == message
@@ -149,7 +155,7 @@ def test_text_that_looks_like_a_number_or_a_hole_comes_back(store, tmp_path):
 def test_equal_tables_are_equal_bytes_and_old_rows_survive_a_failed_write(
     store, tmp_path, monkeypatch
 ):
-    store.write(outcome("a-0", 1 / 3), "code")
+    keep(store, outcome("a-0", 1 / 3))
     path = tmp_path / "rows.csv"
     write_rows(path, rows("digits", cells_of("a", 1), store, UNITS))
     first = path.read_bytes()

@@ -36,8 +36,8 @@ def measured(folder):
     store = Store(planned.folder)
     for job in planned.jobs:
         for record in run_block(job):
-            store.write(record, job["code"])
-    codes = {cell: job["code"] for job in planned.jobs for cell in job["cells"]}
+            store.write(record, job)
+    codes = {cell: job.code for job in planned.jobs for cell in job.cells}
     return rows("defects", planned.cells, store, {}, codes)
 
 
@@ -85,7 +85,7 @@ def test_a_seeded_defect_turns_the_gate_red(defect, baseline, tmp_path, monkeypa
 def test_a_slower_run_of_the_same_code_is_green(baseline, tmp_path, monkeypatch):
     def slower(*arguments, work=training._batches):
         for batch in work(*arguments):
-            time.sleep(1e-4)
+            time.sleep(1e-4)  # why: to be slower is the subject, and nothing waits for it
             yield batch
 
     monkeypatch.setattr(training, "_batches", slower)

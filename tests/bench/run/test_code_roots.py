@@ -6,7 +6,9 @@ import pytest
 
 from bench.run.code_roots import MEASURES, TRAINS, plugins
 from vaelib import code_hash as sources
-from vaelib.code_hash import code_hash, modules
+from vaelib.code_hash import code_digests, code_hash, modules
+
+CACHED = (code_hash, code_digests, modules, sources._read)  # once in a process, for good
 
 # An empty vaelib, whose own __init__ would import the audit and with it all statistics.
 LOADED = """
@@ -45,6 +47,7 @@ def test_pages_and_the_runner_decide_no_number_and_statistics_train_nothing():
 def hash_of(tmp_path, monkeypatch):
     """Writes packages and hashes one of their modules as a new process would."""
     monkeypatch.syspath_prepend(tmp_path)
+    # The suite's own sources cannot be changed here, and whatever hashes them does so once.
     monkeypatch.setattr(sources, "_SUITE", ("some_bench", "some_vaelib"))
 
     def hash_now(plugins=(), **files):
@@ -53,12 +56,12 @@ def hash_of(tmp_path, monkeypatch):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
             (path.parent / "__init__.py").touch()
-        for cached in (code_hash, modules, sources._read):
+        for cached in CACHED:
             cached.cache_clear()
         return code_hash("some_bench.cell", plugins)
 
     yield hash_now
-    for cached in (code_hash, modules, sources._read):
+    for cached in CACHED:
         cached.cache_clear()
 
 

@@ -10,6 +10,7 @@ from bench.matrix.configurations import DEFAULTS, resolve_all
 from bench.matrix.registry import FAMILIES
 from bench.run.cell import run_block
 from bench.run.models import build_model, dataset_of
+from tests.bench.fakes import job_of
 from vaelib.objectives import OBJECTIVES
 
 SMALL = {
@@ -34,15 +35,7 @@ def records(results, monkeypatch, **tables):
     monkeypatch.setattr("bench.run.cell.audit", small_audit)
     values = resolve_all(DEFAULTS | SMALL | tables, "")
     values["quality"] = {"sources": [], "features": "pca", "bound_inputs": 5}
-    return run_block(
-        {
-            "configuration": values,
-            "block": [0, 1],
-            "cells": {"a": 0, "b": 1},
-            "device": "cpu",
-            "results": results,
-        }
-    )
+    return run_block(job_of(values, results, block=(0, 1), cells={"a": 0, "b": 1}))
 
 
 def small_audit(*args, **options):
@@ -54,16 +47,16 @@ def small_audit(*args, **options):
 @pytest.mark.parametrize(("family", "name"), NAMES)
 def test_it_trains_and_is_measured(family, name, results, monkeypatch):
     for record in records(results, monkeypatch, **{family: {"name": name}}):
-        assert (record["status"], record["message"]) == ("ok", "")
-        rows = {(r["split"], r["metric"]): r for r in record["measurements"]}
+        assert (record.status, record.message) == ("ok", "")
+        rows = {(r.split, r.metric): r for r in record.measurements}
         for split, metric in rows:
             row = rows[split, metric]
-            assert row["message"] if row["value"] is None else math.isfinite(row["value"])
+            assert row.message if row.value is None else math.isfinite(row.value)
         points = family == "objective" and OBJECTIVES[name](2, 9).deterministic
         for metric in ("rate", "marginal_kl", "mutual_information", "elbo"):
-            assert (rows["test", metric]["value"] is None) == points
-        assert rows["test", "reconstruction"]["value"] is not None
-        assert 0 <= rows["test", "c2st_auc"]["value"] <= 1
+            assert (rows["test", metric].value is None) == points
+        assert rows["test", "reconstruction"].value is not None
+        assert 0 <= rows["test", "c2st_auc"].value <= 1
 
 
 @pytest.mark.parametrize("name", FAMILIES["prior"])

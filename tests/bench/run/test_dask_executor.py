@@ -1,12 +1,14 @@
 """A scheduler and two workers as processes of their own, one of them killed in mid-run."""
 
 import io
-import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,8 +20,8 @@ from bench.run.dask_executor import ClusterError, DaskExecutor
 from bench.run.progress import Lines
 from bench.run.runner import run
 from bench.run.store import Store
-from tests.bench.fakes import InlineExecutor, cells_of, job
-from tests.bench.test_runner import alive, wait_for
+from tests.bench.fakes import InlineExecutor, begun, cells_of, job
+from tests.bench.run.processes import LIMIT, alive, kill_group, wait_for
 
 # distributed leaves sockets of its client to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
@@ -34,20 +36,39 @@ def dask(kind, *arguments, log):
         )
 
 
-def kill(process):
-    """Kills a process and its group: a nanny's worker too."""
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+def address_in(log):
+    """Where a scheduler says it listens, as the command line takes it; None before it does."""
+    found = re.search(r"Scheduler at: +tcp://(\S+)", log.read_text())
+    return found and f"dask://{found[1]}"
+
+
+def start_scheduler(log):
+    process = dask("scheduler", "--port", 0, "--no-dashboard", "--host", "127.0.0.1", log=log)
+    wait_for(lambda: address_in(log))
+    return process
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch):
+    """Sets for how long the executor waits for what must come: here as long as it takes.
+
+    No option of a run sets it, as nobody needs to wait longer or less.
+    """
+
+    def set_to(seconds):
+        monkeypatch.setattr("bench.run.dask_executor._PATIENCE", seconds)
+
+    set_to(LIMIT)
+    return set_to
 
 
 @pytest.fixture(scope="module")
 def scheduler(tmp_path_factory):
     """The address of a scheduler, as the command line takes it."""
     log = tmp_path_factory.mktemp("dask") / "scheduler.log"
-    process = dask("scheduler", "--port", 0, "--no-dashboard", "--host", "127.0.0.1", log=log)
-    wait_for(lambda: re.search(r"Scheduler at: +tcp://(\S+)", log.read_text()))
-    yield "dask://" + re.search(r"Scheduler at: +tcp://(\S+)", log.read_text())[1]
-    kill(process)
+    process = start_scheduler(log)
+    yield address_in(log)
+    kill_group(process)
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +88,7 @@ def start_worker(scheduler, tmp_path_factory):
     yield start
     for process in started:
         if process.poll() is None:
-            kill(process)
+            kill_group(process)  # a nanny's worker too
 
 
 @pytest.fixture(scope="module")
@@ -77,10 +98,11 @@ def survivor(start_worker):
 
 
 @pytest.fixture
-def run_all(scheduler, tmp_path):
+def run_all(scheduler, tmp_path, patience):
     def run_jobs(jobs, executor=None):
         lines = Lines(Console(file=io.StringIO()))
         executor = DaskExecutor(scheduler) if executor is None else executor
+        patience(1.0)  # why: a worker that was killed never answers when it is told to stop
         return run(jobs, Store(tmp_path), executor, lines)
 
     return run_jobs
@@ -92,7 +114,7 @@ def test_a_worker_killed_in_mid_run_costs_nothing_but_time(
     victim = start_worker("--no-nanny")
     (tmp_path / "victim").write_text(str(victim.pid))
     names = [f"size-{i}" for i in range(10)]
-    jobs = [job(name, tmp_path, does="takes_its_time") for name in names]
+    jobs = [job(name, tmp_path, does="until_one_is_killed") for name in names]
 
     def kill_when_busy():
         wait_for(lambda: any(int(path.read_text()) == victim.pid for path in begun(tmp_path)))
@@ -110,17 +132,12 @@ def test_a_worker_killed_in_mid_run_costs_nothing_but_time(
     undisturbed = tmp_path / "undisturbed"
     run([job(name, undisturbed) for name in names], Store(undisturbed), InlineExecutor(), LINES)
     tables = [
-        rows("digits", cells_of(names, 2), Store(place), {}).drop(columns="seconds")
-        for place in (tmp_path, undisturbed)
+        rows("digits", cells_of(names, 2), Store(place), {}) for place in (tmp_path, undisturbed)
     ]
     assert tables[0].to_csv() == tables[1].to_csv()
 
 
 LINES = Lines(Console(file=io.StringIO()))
-
-
-def begun(folder):
-    return [path for path in folder.glob("began-*") if path.suffix != ".tmp"]
 
 
 def test_a_job_ends_on_a_worker_as_it_would_here(run_all, survivor, tmp_path):
@@ -131,7 +148,7 @@ def test_a_job_ends_on_a_worker_as_it_would_here(run_all, survivor, tmp_path):
         "hangs": ("timeout", "ran longer than its timeout; the log shows where"),
     }
     jobs = [job(name, tmp_path, does=name, seeds=1) for name in ends]
-    jobs[-1]["timeout"] = 1.0
+    jobs[-1] = replace(jobs[-1], timeout=1.0)  # why: it expires always, this one hangs for ever
     run_all(jobs)
     for name, (status, message) in ends.items():
         record = Store(tmp_path).read(f"{name}-0")
@@ -142,13 +159,13 @@ def test_a_job_ends_on_a_worker_as_it_would_here(run_all, survivor, tmp_path):
 def test_a_stop_ends_what_runs_on_the_workers(scheduler, survivor, tmp_path):
     executor = DaskExecutor(scheduler)
     assert executor.workers >= 1
-    executor.submit(job("a", tmp_path, does="says_who", timeout=600.0))
+    executor.submit(job("a", tmp_path, does="says_who"))
     file = tmp_path / "pid-a"
     wait_for(file.exists)
     process = int(file.read_text())
     assert alive(process)
     executor.stop()
-    wait_for(lambda: not alive(process), seconds=10)
+    wait_for(lambda: not alive(process))
     assert executor.workers >= 1  # as it was
     assert survivor.poll() is None
 
@@ -160,23 +177,41 @@ def test_a_worker_of_other_code_is_not_used(run_all, survivor, tmp_path, monkeyp
     assert "has other code than this run; install the same version" in summary.failures[0].message
 
 
-def test_a_scheduler_that_is_lost_is_given_up(run_all, tmp_path, monkeypatch):
-    monkeypatch.setattr("bench.run.dask_executor._PATIENCE", 0.5)
-    log = tmp_path / "log"
-    process = dask("scheduler", "--port", 0, "--no-dashboard", "--host", "127.0.0.1", log=log)
-    wait_for(lambda: re.search(r"Scheduler at: +tcp://(\S+)", log.read_text()))
-    executor = DaskExecutor("dask://" + re.search(r"at: +tcp://(\S+)", log.read_text())[1])
-    threading.Timer(0.5, kill, [process]).start()
+def test_a_scheduler_that_is_lost_is_given_up(run_all, tmp_path, patience):
+    process = start_scheduler(tmp_path / "log")
+    patience(1.0)  # ends always: nobody answers any more
+
+    def connected():
+        with suppress(ClusterError):  # the load may make one second too little for now
+            return DaskExecutor(address_in(tmp_path / "log"))
+
+    executor = connected()
+    while executor is None:
+        executor = connected()
+    submit = executor.submit
+
+    def submit_and_kill(job):
+        future = submit(job)
+        if process.poll() is None:
+            kill_group(process)
+        return future
+
+    executor.submit = submit_and_kill
     summary = run_all([job("a", tmp_path)], executor)
     assert summary.failures[0].status == "failed"
     assert "the scheduler is lost" in summary.failures[0].message
 
 
-def test_no_scheduler_is_one_line(tmp_path, capfd, monkeypatch):
-    monkeypatch.setattr("bench.run.dask_executor._PATIENCE", 0.5)
-    with pytest.raises(ClusterError, match="expected a dask scheduler at tcp://127.0.0.1:9, got"):
-        DaskExecutor("dask://127.0.0.1:9")
-    options = ["--results", str(tmp_path), "--executor", "dask://127.0.0.1:9"]
-    assert main(["run", "digits", *options]) == 64
+def test_no_scheduler_is_one_line(tmp_path, capfd, patience):
+    patience(0.5)  # ends always
+    with socket.socket() as taken:  # a port that is nobody else's, where nobody listens
+        taken.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(
+            ClusterError, match=f"expected a dask scheduler at tcp://{address}, got"
+        ):
+            DaskExecutor(f"dask://{address}")
+        options = ["--results", str(tmp_path), "--executor", f"dask://{address}"]
+        assert main(["run", "digits", *options]) == 64
     error = capfd.readouterr().err
     assert error.startswith("vaebench: expected a dask scheduler") and error.count("\n") == 1

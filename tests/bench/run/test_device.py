@@ -1,11 +1,15 @@
 """The whole path on another device: nothing stays behind on the CPU; the numbers are the same."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from bench.run import cell
 from bench.run.cell import run_block
-from bench.run.models import dataset_of, trained
+from bench.run.model_store import trained
+from bench.run.models import dataset_of
+from tests.bench.fakes import job_of
 from tests.bench.run.test_cell import VALUES
 from tests.elsewhere import DEVICE, STANDS_IN, is_there, other_device
 from vaelib.audits.audit import audit
@@ -42,7 +46,7 @@ def changes():
 def test_every_component_trains_on_another_device_and_gives_the_same_model(change):
     values = VALUES | {"training": TRAINING} | change
     data = dataset_of(values["dataset"])
-    job = {"configuration": values, "block": [0, 1], "cells": {"a": 0, "b": 1}}
+    job = job_of(values, "unused", block=(0, 1), cells={"a": 0, "b": 1})
     with other_device():
         x = data.x.to(DEVICE)
         there = trained(job, data, x)
@@ -77,20 +81,20 @@ def test_a_cell_measured_on_another_device_has_the_same_rows(change, tmp_path, m
         return audit(mean, scale, prior, heldout, **options)
 
     monkeypatch.setattr(cell, "audit", audited)
+    # No option shortens these: they are part of what the sources are.
     monkeypatch.setattr(FlowSampler, "_STEPS", 50)
     monkeypatch.setattr(TwoStageSampler, "_TRAINING", Training(steps=50))
-    job = {"configuration": VALUES | change, "block": [0], "cells": {"a": 0}}
-    job["results"] = str(tmp_path / "matrix")
+    job = job_of(VALUES | change, tmp_path / "matrix")
     device = DEVICE
     with other_device():
-        (there,) = run_block(job | {"device": device})
+        (there,) = run_block(replace(job, device=device))
     device = "cpu"
-    (here,) = run_block(job | {"device": device})
-    assert there["status"] == here["status"] == "ok"
-    assert len(there["measurements"]) == len(here["measurements"])
-    for ours, theirs in zip(here["measurements"], there["measurements"], strict=True):
+    (here,) = run_block(replace(job, device=device))
+    assert there.status == here.status == "ok"
+    assert len(there.measurements) == len(here.measurements)
+    for ours, theirs in zip(here.measurements, there.measurements, strict=True):
         expected = {
             name: pytest.approx(value, **CLOSE) if isinstance(value, float) else value
-            for name, value in ours.items()
+            for name, value in vars(ours).items()
         }
-        assert theirs == expected
+        assert vars(theirs) == expected

@@ -1,12 +1,13 @@
-import copy
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from bench.run.cell import run_block
-from bench.run.models import dataset_of, is_stored, trained
+from bench.run.model_store import is_stored, trained
+from bench.run.models import dataset_of
+from tests.bench.fakes import Clock, job_of
 from tests.bench.run.test_cell import VALUES, without_time
 
 TRAINING = {"steps": 10, "batch_size": 64, "learning_rate": 1e-3}
@@ -21,14 +22,13 @@ def results(tmp_path_factory):
 
 @pytest.fixture
 def job(results, tmp_path):
-    return {
-        "configuration": VALUES | {"training": TRAINING},
-        "block": [0, 1, 2],
-        "cells": {"cell0": 0, "cell2": 2},
-        "device": "cpu",
-        "results": str(results / tmp_path.name),
-        "trains": "hash",
-    }
+    return job_of(
+        VALUES | {"training": TRAINING},
+        results / tmp_path.name,
+        block=(0, 1, 2),
+        cells={"cell0": 0, "cell2": 2},
+        trains="hash",
+    )
 
 
 @pytest.fixture
@@ -61,39 +61,45 @@ def test_a_stored_model_is_the_trained_one_to_the_bit(job, calls):
         assert not other.model.training
 
 
-def test_a_second_measurement_gives_the_same_record_without_training(job, calls):
+def test_a_second_measurement_gives_the_same_record_without_training(job, calls, monkeypatch):
+    clock = Clock(tick=1.0)
+    for module in ("cell", "models"):
+        monkeypatch.setattr(f"bench.run.{module}.time", clock)
     first, second = run_block(job), run_block(job)
     assert calls == [3]
     assert without_time(first) == without_time(second)
     for one, other in zip(first, second, strict=True):
-        assert other["stages"]["training"] < one["stages"]["training"]
-        assert other["seconds"] > sum(other["stages"].values())  # with the training of then
+        assert one.stages["training"] == 3 / 2  # the clock was read twice on the way
+        assert other.stages["training"] == 1 / 2  # and now not at all
+        assert one.stages | {"training": 0.0} == other.stages | {"training": 0.0}
+        assert one.seconds == other.seconds  # with the training of then
+        assert other.seconds == 1 / 3 + sum(other.stages.values()) - 1 / 2
 
 
 def test_other_code_or_a_missing_model_trains_the_whole_block(job, calls):
-    other = job | {"trains": "other"}
+    other = replace(job, trains="other")
     assert not is_stored(job, 0)
     trained(job, DATA, DATA.x)
     assert is_stored(job, 0) and not is_stored(job, 1) and not is_stored(other, 0)
     trained(other, DATA, DATA.x)
     assert is_stored(other, 0) and not is_stored(job, 0)
-    trained(other | {"cells": {"cell1": 1, "cell2": 2}}, DATA, DATA.x)
-    trained({key: value for key, value in job.items() if key != "trains"}, DATA, DATA.x)
+    trained(replace(other, cells={"cell1": 1, "cell2": 2}), DATA, DATA.x)
+    trained(replace(job, trains=""), DATA, DATA.x)
     assert calls == [3] * 4
 
 
 def test_only_what_decides_the_training_names_a_model(job):
     trained(job, DATA, DATA.x)
-    values = job["configuration"]
+    values = job.configuration
     quality = values["quality"] | {"bound_inputs": 7}
-    assert is_stored(job | {"configuration": values | {"quality": quality}}, 0)
-    assert is_stored(job | {"cells": {"other": 0}, "timeout": 1.0, "device": "cuda"}, 0)
+    assert is_stored(replace(job, configuration=values | {"quality": quality}), 0)
+    assert is_stored(replace(job, cells={"other": 0}, device="cuda", cost=3.0), 0)
     for change in (
         {"configuration": values | {"latent_dim": 3}},
-        {"block": [0, 1]},
+        {"block": (0, 1)},
         {"data": "other"},
     ):
-        assert not is_stored(job | change, 0)
+        assert not is_stored(replace(job, **change), 0)
 
 
 def empty(path):
@@ -123,7 +129,7 @@ def test_a_damaged_model_is_trained_again(job, calls, damage):
         return [value for one in found for value in one.model.state_dict().values()]
 
     first = states()
-    damage(next(Path(job["results"]).glob("models/*.npz")))
+    damage(next(job.results.glob("models/*.npz")))
     for again in (states(), states()):
         assert all(torch.equal(*pair) for pair in zip(first, again, strict=True))
     assert calls == [3, 3]
@@ -133,16 +139,16 @@ def test_a_model_that_cannot_be_kept_is_measured_all_the_same(job, monkeypatch, 
     def full(path, data):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("bench.run.models.write_atomically", full)
-    assert trained(job, DATA, DATA.x).keys() == job["cells"].keys()
+    monkeypatch.setattr("bench.run.model_store.write_atomically", full)
+    assert trained(job, DATA, DATA.x).keys() == job.cells.keys()
     assert "No space left" in capfd.readouterr().err
 
 
 @pytest.mark.filterwarnings("ignore")
 def test_what_diverged_is_not_stored(job):
-    broken = copy.deepcopy(job)
-    broken["configuration"]["training"] = TRAINING | {"learning_rate": 1e12}
-    assert {record["status"] for record in run_block(broken)} == {"diverged"}
+    training = TRAINING | {"learning_rate": 1e12}
+    broken = replace(job, configuration=job.configuration | {"training": training})
+    assert {record.status for record in run_block(broken)} == {"diverged"}
     assert not is_stored(broken, 0)
 
 

@@ -1,6 +1,8 @@
-from bench.run.staleness import changed, inspect
+from dataclasses import replace
+
+from bench.run.staleness import inspect, reasons
 from bench.run.store import Store
-from tests.bench.fakes import job, outcome
+from tests.bench.fakes import job, keep, outcome
 
 
 def states(store, *jobs):
@@ -12,26 +14,26 @@ def test_states(tmp_path):
     one = job(seeds=1)
     assert states(store, one) == {"a-0": "missing"}
     for status in ("failed", "timeout", "died"):
-        store.write(outcome("a-0", 1.0, status=status), "code")
+        keep(store, outcome("a-0", 1.0, status=status))
         assert states(store, one) == {"a-0": "failed"}
     for status in ("ok", "diverged"):
-        store.write(outcome("a-0", 1.0, status=status), "code")
+        keep(store, outcome("a-0", 1.0, status=status))
         assert states(store, one) == {"a-0": "cached"}
-        assert states(store, one | {"code": "other"}) == {"a-0": "stale"}
+        assert states(store, replace(one, code="other")) == {"a-0": "stale"}
 
 
 def test_what_is_stale_is_named_with_its_reason(tmp_path):
     store = Store(tmp_path)
     fields = {"name": "a", "data": "old"}
     for seed in range(3):
-        store.write(outcome(f"x-{seed}", 1.0, seed=seed, **fields), "code")
-    store.write(outcome("b-0", 1.0), "older code")
-    store.write(outcome("c-0", 1.0), "code")
+        keep(store, outcome(f"x-{seed}", 1.0), seed=seed, **fields)
+    keep(store, outcome("b-0", 1.0), "older code")
+    keep(store, outcome("c-0", 1.0))
     jobs = [job("a", data="new"), job("b", seeds=1), job("c", seeds=1)]
     known = inspect(jobs, store)
-    assert changed(known) == [
-        "1 cell is stale, the code changed: b",
+    assert reasons(known) == [
         "2 cells are stale, the data changed: a",
+        "1 cell is stale, the code changed: b",
     ]
     assert [known[cell].state for cell in ("a-0", "b-0", "c-0")] == ["missing", "stale", "cached"]
-    assert changed(inspect([job("a", data="old")], store)) == []  # another configuration was "a"
+    assert reasons(inspect([job("a", data="old")], store)) == []  # another configuration was "a"

@@ -12,7 +12,8 @@ from hypothesis import strategies
 
 from bench.run.record import Record, one_line
 from bench.run.store import CorruptRecord, LockedError, Store, StoreError
-from tests.bench.fakes import outcome
+from tests.bench.fakes import job, keep, outcome
+from vaelib.audits.measurement import Measurement
 
 
 @pytest.fixture
@@ -22,21 +23,21 @@ def store(tmp_path):
 
 def test_a_record_and_its_arrays_come_back(store):
     arrays = {"mean": np.random.default_rng(0).normal(size=(5, 2)), "names": np.array(["a", "bc"])}
-    written = store.write(outcome("c1", 0.1, arrays=arrays, message="said"), "code")
+    written = keep(store, outcome("c1", 0.1, arrays=arrays, message="said"))
     assert store.read("c1") == written
     assert written.code == "code"
     assert [m.metric for m in written.measurements] == ["rate", "mmd_test"]
     found = store.arrays("c1")
     assert found.keys() == arrays.keys()
     assert all((found[name] == arrays[name]).all() for name in arrays)
-    store.write(outcome("c2", 0.1), "code")
+    keep(store, outcome("c2", 0.1))
     assert store.arrays("c2") == {} == store.arrays("c3")
 
 
 @hypothesis.given(strategies.floats(), strategies.floats() | strategies.none())
 def test_numbers_come_back_exactly_and_the_json_is_standard(value, error):
-    measured = {"split": "test", "metric": "rate", "value": value, "standard_error": error}
-    record = Record(**outcome("c", 0.0, measurements=[measured]), code="code")
+    measured = Measurement("test", "rate", value, error)
+    record = Record.of(outcome("c", 0.0, measurements=[measured]), job(cells={"c": 0}))
     text = record.model_dump_json()
     json.loads(text, parse_constant=pytest.fail)  # NaN and Infinity are not JSON
     back = Record.model_validate_json(text).measurements[0]
@@ -78,18 +79,18 @@ CORRUPTIONS = {
 
 @pytest.mark.parametrize("corrupt", CORRUPTIONS.values(), ids=CORRUPTIONS)
 def test_a_corrupt_record_is_set_aside_once(store, corrupt):
-    store.write(outcome("c1", 1.0, arrays={"x": np.zeros(3)}), "code")
+    keep(store, outcome("c1", 1.0, arrays={"x": np.zeros(3)}))
     corrupt(store.cells / "c1.json")
     with pytest.warns(CorruptRecord, match="c1 set aside as c1.json.corrupt: ."):
         assert store.read("c1") is None
     assert store.read("c1") is None
     assert (store.cells / "c1.json.corrupt").exists()
-    store.write(outcome("c1", 1.0), "code")
+    keep(store, outcome("c1", 1.0))
     assert store.read("c1").code == "code"
 
 
 def test_arrays_corrupt_inside_are_set_aside(store):
-    store.write(outcome("c1", 1.0, arrays={"x": np.arange(1000.0)}), "code")
+    keep(store, outcome("c1", 1.0, arrays={"x": np.arange(1000.0)}))
     path = store.cells / "c1.npz"
     data = bytearray(path.read_bytes())
     data[200:220] = bytes(20)
@@ -102,7 +103,7 @@ def test_arrays_corrupt_inside_are_set_aside(store):
 
 def test_arrays_of_objects_are_refused(store):
     with pytest.raises(TypeError, match="arrays must hold numbers or text"):
-        store.write(outcome("c1", 1.0, arrays={"x": np.array([object()])}), "code")
+        keep(store, outcome("c1", 1.0, arrays={"x": np.array([object()])}))
     assert list(store.folder.glob("**/*.*")) == []
 
 
@@ -135,11 +136,12 @@ def test_a_lock_that_is_not_signed_yet_is_a_lock(store):
 
 def test_the_lock_of_a_killed_process_is_taken_over(store):
     hold = (
-        "import sys, time; from bench.run.store import Store\n"
-        "with Store(sys.argv[1]).lock(): print('held', flush=True); time.sleep(60)"
+        "import sys; from bench.run.store import Store\n"
+        "with Store(sys.argv[1]).lock(): print('held', flush=True); sys.stdin.read()"
     )
     command = [sys.executable, "-c", hold, str(store.folder)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}  # it holds until one closes
+    with subprocess.Popen(command, **pipes, text=True) as process:
         assert process.stdout.readline() == "held\n"
         with pytest.raises(LockedError, match=f"by process {process.pid} on "):
             store.lock().__enter__()
@@ -149,7 +151,7 @@ def test_the_lock_of_a_killed_process_is_taken_over(store):
 
 
 def test_the_lock_clears_what_a_killed_run_left_half_written(store):
-    store.write(outcome("c1", 1.0), "code")
+    keep(store, outcome("c1", 1.0))
     for folder in (store.folder, store.cells):
         (folder / ".rows.csv.123.tmp").touch()
     with store.lock():
