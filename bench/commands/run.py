@@ -131,7 +131,9 @@ def _show(request: Request, planned: Plan, console: Console) -> None:
     done = {cell for cell, state in states.items() if state.state in keep}
     todo = [left for job in jobs if (left := job.without(done))]
     if kept := _measured_again(todo, states):
-        console.print(f"{kept} of them keep their models and are only measured again", markup=False)
+        again = "it is" if kept == 1 else "they are"
+        models = "the model of 1 of them serves" if kept == 1 else f"models of {kept} of them serve"
+        console.print(f"{models}: {again} only measured again", markup=False)
     count = sum(len(job.cells) for job in todo)
     totals = sum(counts.values(), Counter[str]())
     counted = ", ".join(f"{totals[state]} {state}" for state in _STATES)

@@ -170,7 +170,7 @@ def arguments(
     for key in given:
         if key not in options and not (named and key == "name"):
             raise MatrixError(
-                unknown(at + key[:LONGEST], "key", key, [*options, *["name"] * named])
+                unknown(at + key[:LONGEST], "key", key, [*options, *(["name"] if named else [])])
             )
     values = {}
     for key, option in options.items():

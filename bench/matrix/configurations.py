@@ -204,8 +204,8 @@ def expand(
         if name in members:
             raise MatrixError(f"study {number}.name: {shown(name)} is taken by an earlier study")
         keys, points = _points(fields, at)
-        found: list[str] = []
-        members[name] = keys, found
+        identities: list[str] = []
+        members[name] = keys, identities
         seen = set()
         for point in points:
             changes = dict(zip(keys, point, strict=True))
@@ -216,7 +216,7 @@ def expand(
                     f"{at}expected distinct configurations, got {shown(changes)} twice"
                 )
             seen.add(identity)
-            found.append(identity)
+            identities.append(identity)
             draft = drafts.setdefault(identity, _Draft(values, set()))
             draft.studies.append(name)
             if identity != root:
@@ -224,8 +224,8 @@ def expand(
     names = _unique({identity: draft.names for identity, draft in drafts.items()})
     varied = list(dict.fromkeys(key for keys, _ in members.values() for key in keys))
     return tuple(
-        Study(name, keys, tuple(names[identity] for identity in found))
-        for name, (keys, found) in members.items()
+        Study(name, keys, tuple(names[identity] for identity in identities))
+        for name, (keys, identities) in members.items()
     ), tuple(
         Configuration(
             names[identity],
@@ -273,16 +273,17 @@ def _look(values: Mapping[str, Any], key: str) -> object:
 
 
 def _name(keys: Sequence[str], values: Mapping[str, Any], base: Mapping[str, Any]) -> str:
-    parts = []
+    slugs = []
     for key in keys:
         value = _look(values, key)
         if value != _look(base, key):
             words = [key.removesuffix(".name").replace(".", "-"), value]
             if key in DEFAULTS and isinstance(value, dict):
                 new = told(key, value, base[key]).items()
-                words = [key, *[value["name"]] * ("name" in value), *itertools.chain(*new)]
-            parts.append(_slug(words))
-    return "--".join(parts) or "other"  # where an untyped option is true for 1
+                component = [value["name"]] if "name" in value else []
+                words = [key, *component, *itertools.chain(*new)]
+            slugs.append(_slug(words))
+    return "--".join(slugs) or "other"  # where an untyped option is true for 1
 
 
 def told(

@@ -34,11 +34,11 @@ def read(matrix: str | Path) -> str:
     Raises:
         MatrixError: for a name that is not known and a file that cannot be read.
     """
-    known = shipped()
-    path = known.get(str(matrix), Path(matrix))
+    matrices = shipped()
+    path = matrices.get(str(matrix), Path(matrix))
     if not os.path.exists(path) and len(path.parts) < 2 and not path.suffix:
         also = "; or the path of a TOML file"
-        raise MatrixError(unknown(str(matrix), "matrix", str(matrix), known, also))
+        raise MatrixError(unknown(str(matrix), "matrix", str(matrix), matrices, also))
     if os.path.exists(path) and not os.path.isfile(path):
         kind = "a directory" if path.is_dir() else "something else"
         raise MatrixError(f"{path}: expected a TOML file, got {kind}")

@@ -89,15 +89,15 @@ def _measure(
     if (step := replicate.outcome.diverged_at) is not None:
         message = f"the loss was not finite at step {step}"
         return CellResult(cell, "diverged", message)
-    parts = {"train": split.train, "test": split.test}
-    posteriors = {name: model.posterior(x[index]) for name, index in parts.items()}
+    inputs = {"train": split.train, "test": split.test}
+    posteriors = {name: model.posterior(x[index]) for name, index in inputs.items()}
     stages("latents")
     mean, scale = posteriors["train"]
     null = NormalNull(folder=cache / "nulls")
     with torch.no_grad():
         prior = model.resolved_prior()
     rows = audit(mean, scale, prior, posteriors["test"], seed=seed, null=null)
-    for name, index in parts.items():
+    for name, index in inputs.items():
         rows += _bounds(model, x[index], name, seed, quality)
     stages("statistics")
     scores, samples = sample_quality(model, data, x, split, seed, quality, cache / "features")
@@ -106,7 +106,7 @@ def _measure(
     few, codes = {}, {}
     for name, (mean, scale) in posteriors.items():
         kept = _kept(len(mean), stream(f"encoded {name}", seed))
-        few[name], codes[name] = parts[name][kept], (mean[kept].cpu(), scale[kept].cpu())
+        few[name], codes[name] = inputs[name][kept], (mean[kept].cpu(), scale[kept].cpu())
     rows += _own(own, model, codes, data, x, few, seed)
     stages("statistics")
     arrays = samples | {
@@ -147,13 +147,13 @@ def _own(
     posteriors: Mapping[str, tuple[Tensor, Tensor]],
     data: Dataset,
     x: Tensor,
-    parts: Mapping[str, Tensor],
+    inputs: Mapping[str, Tensor],
     seed: int,
 ) -> Iterator[Measurement]:
     """The user's own metrics."""
     if not metrics:
         return
-    for name, index in parts.items():
+    for name, index in inputs.items():
         labels = None if data.labels is None else data.labels[index]
         generator = stream(f"metrics {name}", seed)
         encoded = Encoded(*posteriors[name], model, x[index], labels, generator)

@@ -128,9 +128,9 @@ def _check_shapes(model: VAE, data_shape: tuple[int, ...]) -> None:
     """Raises a ValueError where the networks do not fit the data."""
     mean, _ = model.encode(torch.zeros(2, *data_shape))
     images = model.decode(torch.zeros(2, model.latent_dim))
-    for name, found, wanted in (
+    for name, output, wanted in (
         ("encoder must return a mean", mean, (model.latent_dim,)),
         ("decoder must return data", images, data_shape),
     ):
-        if tuple(found.shape[1:]) != wanted:
-            raise ValueError(f"the {name} of shape {wanted}, got {tuple(found.shape[1:])}")
+        if tuple(output.shape[1:]) != wanted:
+            raise ValueError(f"the {name} of shape {wanted}, got {tuple(output.shape[1:])}")

@@ -61,12 +61,12 @@ class Summary:
             The line.
         """
         ran = Counter(status for cell, status in self.statuses.items() if cell not in self.cached)
-        parts = [f"{ran[status]} {status}" for status in _STATUSES if ran[status]]
+        counts = [f"{ran[status]} {status}" for status in _STATUSES if ran[status]]
         if self.cached:
             diverged = sum(self.statuses[cell] == "diverged" for cell in self.cached)
             also = f", {diverged} diverged" if diverged else ""
-            parts.append(f"{len(self.cached)} cached ({len(self.stale)} stale{also})")
-        text = f"{', '.join(parts) or 'nothing to run'} in {duration(self.seconds)}"
+            counts.append(f"{len(self.cached)} cached ({len(self.stale)} stale{also})")
+        text = f"{', '.join(counts) or 'nothing to run'} in {duration(self.seconds)}"
         text = f"interrupted: {text}" if self.interrupted else text
         return f"{text} -> {page}" if page else text
 

@@ -45,7 +45,8 @@ def require(target: object, kind: str, sentences: Iterator[str]) -> None:
     """
     problems = []
     try:
-        problems += [f"expected a class or a function, got {target!r}"] * (not callable(target))
+        if not callable(target):
+            problems.append(f"expected a class or a function, got {target!r}")
         problems += [] if problems else sentences
     except BrokenError as error:
         problems.append(str(error))

@@ -82,7 +82,7 @@ def _log_prob(part: Any, output: Tensor, x: Tensor) -> Tensor:  # noqa: ANN401
 def _normalised(part: Any) -> Iterator[str]:  # noqa: ANN401
     """A likelihood of one number: a density on {0, 1}, on [0, 1] or on the line."""
     names = "sums over {0, 1} to", "integrates over [0, 1] to", "over the line to"
-    found: dict[str, list[float]] = {name: [] for name in names}
+    totals_by_name: dict[str, list[float]] = {name: [] for name in names}
     binary, count = torch.tensor([[0.0], [1.0]], dtype=DOUBLE), 20_001
     unit = (torch.arange(count, dtype=DOUBLE)[:, None] + 0.5) / count
     for value in (-1.5, 0.3, 2.0):
@@ -96,7 +96,7 @@ def _normalised(part: Any) -> Iterator[str]:  # noqa: ANN401
         ):
             what = "log_prob of one number"
             log_density = attempt(what, part.log_prob, output.expand_as(points), points)
-            found[name].append(total(log_density, weights))
-    if not any(all(abs(t - 1) < 0.01 for t in totals) for totals in found.values()):
-        texts = [f"{name} {', '.join(f'{t:.3g}' for t in found[name])}" for name in names]
+            totals_by_name[name].append(total(log_density, weights))
+    if not any(all(abs(t - 1) < 0.01 for t in totals) for totals in totals_by_name.values()):
+        texts = [f"{name} {', '.join(f'{t:.3g}' for t in totals_by_name[name])}" for name in names]
         yield f"exp(log_prob) must be a density of x, but it {', '.join(texts)}; one must be 1"
