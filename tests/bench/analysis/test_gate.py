@@ -183,5 +183,5 @@ def test_what_no_model_makes_is_not_gated():
     keys = {(metric.name, source) for metric, _, source in gate._keys(frame, METRICS)}
     assert ("frechet", "prior") in keys
     renamed = frame.assign(source=frame["source"].replace("prior", "floor"))
-    keys = {(metric.name, source) for metric, _, source in gate._keys(renamed)}
+    keys = {(metric.name, source) for metric, _, source in gate._keys(renamed, METRICS)}
     assert ("frechet", "aggregate") in keys and ("frechet", "floor") not in keys

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from bench.metrics.metric import Metric
 from bench.metrics.registry import METRICS, own_metrics, recall, remember
 from bench.rows import COLUMNS, write_rows
 from bench.run.code_roots import MEASURES
-from vaelib.code_hash import code_hash
+from vaelib.code_hash import code_digests, code_hash
 
 OWN = """
 import torch
@@ -233,7 +234,7 @@ def test_a_metric_that_raises_fails_its_cells_and_names_itself(folder):
 
     planned = plan(load(folder / "plugged.toml", seeds=1), folder / "results")
     with pytest.raises(RuntimeError, match="metric my_other on train: ZeroDivisionError: oops"):
-        run_block(planned.jobs[0] | {"block": [0]})
+        run_block(replace(planned.jobs[0], block=(0,)))
 
 
 @pytest.mark.parametrize(
@@ -270,7 +271,8 @@ def test_a_claim_on_an_own_metric_must_name_it(folder):
 
 def test_the_code_s_hash_follows_the_metrics_and_their_source(folder):
     def found(*paths):
-        code_hash.cache_clear()  # another process
+        code_hash.cache_clear()
+        code_digests.cache_clear()  # another process
         return code_hash(MEASURES, paths)
 
     before = found(), found("vb_own:my_metric"), found("vb_own:my_metric", "vb_own:my_other")
