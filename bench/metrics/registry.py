@@ -12,7 +12,6 @@ from bench.metrics.latents import MATCH
 from bench.metrics.likelihood import LIKELIHOOD
 from bench.metrics.metric import Metric, Table, metric_at
 from bench.metrics.samples import SAMPLES
-from vaelib.files import write_atomically
 
 __all__ = [
     "METRICS",
@@ -175,6 +174,8 @@ def remember(folder: Path, metrics: Metrics) -> None:
         folder: of a matrix's results.
         metrics: those that its run knows.
     """
+    from vaelib.files import write_atomically  # imports torch, and names are completed without it
+
     path = folder / _FILE
     kept = [asdict(replace(metric, measure=None)) for metric in metrics.own]
     if kept:
