@@ -6,6 +6,7 @@ import pytest
 
 from bench.errors import MatrixError
 from bench.matrix.language import Configuration, Matrix
+from bench.metrics.registry import METRICS
 from tests.bench.matrix.examples import (
     KEYS,
     NEEDY,
@@ -101,7 +102,7 @@ def test_names_survive_a_new_order_of_studies(read):
 def test_cell_ids_are_pinned():
     values = {"dataset": {"name": "digits"}, "latent_dim": 2, "objective": {"beta": 0.5}}
     only = Configuration("base", values, (), {})
-    matrix = Matrix("m", "", 2, 5, 60.0, (), values, (), (), (only,))
+    matrix = Matrix("m", "", 2, 5, 60.0, (), METRICS, values, (), (), (only,))
     cells = matrix.cells(lambda dataset: "f00d")
     text = (
         '{"block":5,"data":"f00d","seed":1,"values":'
@@ -116,7 +117,7 @@ def test_an_option_that_came_later_changes_no_id_at_what_it_was_before():
     def ids(**training):
         values = {"dataset": {}, "training": {"steps": 5} | training}
         one = Configuration("base", values, (), {})
-        matrix = Matrix("m", "", 1, 5, 60.0, (), values, (), (), (one,))
+        matrix = Matrix("m", "", 1, 5, 60.0, (), METRICS, values, (), (), (one,))
         return one.id, matrix.cells(lambda dataset: "f00d")[0].id
 
     assert ids(precision="float32") == ids()
