@@ -5,6 +5,7 @@ import torch
 
 from bench.errors import MatrixError
 from bench.matrix.language import Configuration, Matrix
+from bench.metrics.registry import METRICS
 from bench.run.models import dataset_of
 from bench.run.plan import plan
 from tests.bench.run.test_cell import VALUES
@@ -48,5 +49,5 @@ def test_what_cannot_be_measured_is_one_sentence_before_training(changes, senten
     values = VALUES | changes
     only = Configuration("base", values, (), {})
     with pytest.raises(MatrixError) as caught:
-        plan(Matrix("m", "", 2, 5, 60.0, (), values, (), (), (only,)), tmp_path)
+        plan(Matrix("m", "", 2, 5, 60.0, (), METRICS, values, (), (), (only,)), tmp_path)
     assert str(caught.value) == f"base: {sentence}"
