@@ -93,7 +93,9 @@ class Record(BaseModel):
     def _numbers(cls, measurements: object) -> object:
         """Refuses what is no number and could be read as one, such as true or "1"."""
         for row in measurements if isinstance(measurements, list) else ():
-            values = row if isinstance(row, dict) else vars(row)
+            values = vars(row) if isinstance(row, Measurement) else row
+            if not isinstance(values, dict):
+                raise ValueError(f"a measurement must be a table, got {row!r}")
             for name in ("value", "standard_error", "p_value"):
                 value = values.get(name)
                 if isinstance(value, bool) or (isinstance(value, str) and value not in _NOT_FINITE):

@@ -71,6 +71,17 @@ CORRUPTIONS = {
     "of an unknown status": change(status="fine"),
     "with an unknown field": change(colour="red"),
     "without numbers": change(measurements=[{"split": "", "metric": "rate", "value": "many"}]),
+    **{
+        f"with {name}": change(measurements=[{"split": "", "metric": "rate", "value": 1.0} | wrong])
+        for name, wrong in {
+            "a truth for a number": {"value": True},
+            "a number as text": {"value": "1.5"},
+            "a list of errors": {"standard_error": [0.1]},
+            "a split without a name": {"split": None},
+            "a field that no measurement has": {"colour": "red"},
+        }.items()
+    },
+    "with a measurement that is none": change(measurements=["rate"]),
     "a folder": replace_by_folder,
     "without its arrays": lambda path: path.with_suffix(".npz").unlink(),
     "with truncated arrays": lambda path: truncate(path.with_suffix(".npz")),
