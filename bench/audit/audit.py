@@ -10,16 +10,10 @@ from pathlib import Path
 
 import torch
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-from rich.progress import Progress as Bar
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 
 from bench.audit.archive import Archive, read_archive
+from bench.run.progress import timed_bar
 from vaelib import audit, audit_samples
 from vaelib.audits.answers import Answer, Moments, answers_from
 from vaelib.audits.measurement import Measurement, Progress
@@ -131,15 +125,8 @@ def _progress(console: Console) -> Iterator[Progress]:
     if not console.is_terminal:
         yield lambda stage, done, of: None
         return
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    with Bar(*columns, console=console, transient=True) as bar:
+    columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()]
+    with timed_bar(console, columns, transient=True) as bar:
         task = bar.add_task("reading", total=None)
 
         def tell(stage: str, done: int, of: int) -> None:

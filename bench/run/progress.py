@@ -6,12 +6,27 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Protocol
 
 from rich.console import Console
-from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    ProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.progress import Progress as Columns
 
 from bench.run.job import Job
 
-__all__ = ["Bar", "Lines", "Progress", "duration", "progress_on", "seeds_text", "tally"]
+__all__ = [
+    "Bar",
+    "Lines",
+    "Progress",
+    "duration",
+    "progress_on",
+    "seeds_text",
+    "tally",
+    "timed_bar",
+]
 
 _PAUSE = 0.5  # seconds between two looks at what runs
 _QUIET = 180.0  # seconds after which silence would look like a hang
@@ -92,15 +107,14 @@ class Bar:
     """
 
     def __init__(self, console: Console) -> None:
-        self._bar = Columns(
-            BarColumn(),
-            TextColumn("{task.completed}/{task.total} jobs"),
-            TextColumn("{task.fields[counts]}"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[names]}", markup=False),
-            console=console,
+        self._bar = timed_bar(
+            console,
+            [
+                BarColumn(),
+                TextColumn("{task.completed}/{task.total} jobs"),
+                TextColumn("{task.fields[counts]}"),
+            ],
+            [TextColumn("{task.fields[names]}", markup=False)],
             speed_estimate_period=3600,  # jobs are long: rich's own 30 s would often see none end
         )
         self._counts: Counter[str] = Counter()
@@ -134,6 +148,38 @@ class Bar:
 
     def _text(self) -> str:
         return ", ".join(f"{count} {status}" for status, count in self._counts.items())
+
+
+def timed_bar(
+    console: Console,
+    before: Sequence[ProgressColumn],
+    after: Sequence[ProgressColumn] = (),
+    *,
+    speed_estimate_period: float = 30.0,
+    transient: bool = False,
+) -> Columns:
+    """A bar of rich's with the time that has passed and the time that is left.
+
+    Args:
+        console: a terminal.
+        before: columns to the left of the times.
+        after: columns to their right.
+        speed_estimate_period: seconds over which the pace is taken.
+        transient: whether the bar goes away at the end.
+
+    Returns:
+        The bar, not yet started.
+    """
+    return Columns(
+        *before,
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        *after,
+        console=console,
+        speed_estimate_period=speed_estimate_period,
+        transient=transient,
+    )
 
 
 def progress_on(console: Console) -> Progress:
