@@ -1,15 +1,9 @@
 """A metric, a prior and a command, added to a copy of the suite by CONTRIBUTING's steps alone."""
 
-import os
-import shutil
-import subprocess
-import sys
-from pathlib import Path
-
 import pandas as pd
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.copies import copy_suite, tiny_matrix, vaebench
 
 ESTIMATOR = '''
 
@@ -68,18 +62,6 @@ def greet(name: Annotated[str, typer.Argument(help="Whom.")]) -> None:
 
 def main(
 '''
-MATRIX = """
-[matrix]
-name = "small"
-seeds = 1
-[base]
-dataset = { name = "digits" }
-prior = { name = "shifted" }
-encoder = { name = "mlp", hidden = [8] }
-decoder = { name = "mlp", hidden = [8] }
-training = { steps = 5 }
-quality = { sources = [], bound_inputs = 0 }
-"""
 
 
 def insert(path, before, text):
@@ -92,9 +74,7 @@ def insert(path, before, text):
 @pytest.fixture(scope="module")
 def suite(tmp_path_factory):
     """The copy, with what a contributor would add."""
-    folder = tmp_path_factory.mktemp("suite")
-    for name in ("bench", "vaelib"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    folder = copy_suite(tmp_path_factory.mktemp("suite"))
     moments = folder / "vaelib" / "stats" / "moments.py"
     moments.write_text(moments.read_text() + ESTIMATOR)
     active = '    yield Measurement(split, "active_units"'
@@ -113,22 +93,10 @@ def suite(tmp_path_factory):
     return folder
 
 
-def vaebench(suite, *arguments):
-    done = subprocess.run(
-        [sys.executable, "-m", "bench", *arguments],
-        cwd=suite,
-        env=os.environ | {"PYTHONPATH": str(suite), "COLUMNS": "200"},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr + done.stdout
-    return done.stdout
-
-
 @pytest.mark.slow
 def test_a_metric_and_a_prior_reach_rows_pages_glossary_and_listing(suite):
-    (suite / "small.toml").write_text(MATRIX)
-    vaebench(suite, "run", "small.toml", "--results", "out", "--workers", "1")
+    matrix = tiny_matrix(suite, 'prior = { name = "shifted" }')
+    vaebench(suite, "run", matrix, "--results", "out", "--workers", "1")
     rows = pd.read_csv(suite / "out" / "small" / "rows.csv")
     mine = rows[rows["metric"] == "third_moment"]
     assert set(mine["split"]) == {"train", "test"} and set(mine["unit"]) == {"cubes"}

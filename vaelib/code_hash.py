@@ -3,13 +3,21 @@
 import ast
 import hashlib
 import importlib.util
+import sysconfig
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 
 __all__ = ["code_digests", "code_hash", "modules"]
 
 _SUITE = ("bench", "vaelib")
+_INSTALLED = tuple(
+    Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "purelib", "platlib")
+)
+_DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+_ANY_NAME = {"locals", "vars", "globals", "eval", "exec"}  # read names that nobody sees
 
 
 @cache
@@ -21,7 +29,8 @@ def code_hash(module: str, plugins: tuple[str, ...] = ()) -> str:
     Args:
         module: where to begin.
         plugins: modules of a user's own components, or import paths of metrics; the names count,
-            and the files of the modules as they are.
+            and the files of the modules as they are, with what they import of the suite and of
+            files that are not installed.
 
     Returns:
         sha256, in hexadecimal digits.
@@ -39,26 +48,35 @@ def code_digests(module: str, plugins: tuple[str, ...] = ()) -> Mapping[str, str
         plugins: as for `code_hash`.
 
     Returns:
-        Path of a module from the root of the suite, or a plug-in as it was named -> sha256.
+        Path of a module from the root of its package, or a plug-in as it was named -> sha256.
+
+    Raises:
+        ValueError: for a module of the suite that is not there.
     """
+    files = dict(modules(module))
+    if module not in files:
+        raise ValueError(f"module must be one of the suite, got {module!r}")
     digests = {}
-    for name, path in modules(module).items():
-        place = name.replace(".", "/") + ("/__init__.py" if path.name == "__init__.py" else ".py")
-        digests[place] = hashlib.sha256(_read(path)[0].encode()).hexdigest()
     for name in sorted(set(plugins)):
-        spec = importlib.util.find_spec(name.partition(":")[0])
-        file = Path(spec.origin) if spec and spec.origin else None
-        source = file.read_bytes() if file and file.is_file() else b""  # a built-in has no file
-        digests[name] = hashlib.sha256(source).hexdigest()
-    return digests
+        for other, path in modules(name.partition(":")[0], own=True).items():
+            files.setdefault(other, path)
+        source = _source(name.partition(":")[0])
+        digests[name] = hashlib.sha256(source.read_bytes() if source else b"").hexdigest()
+    for name, path in sorted(files.items()):
+        place = name.replace(".", "/") + ("/__init__.py" if path.name == "__init__.py" else ".py")
+        ours = name.partition(".")[0] in _SUITE
+        meaning = _read(path, name)[0].encode() if ours else path.read_bytes()
+        digests[place] = hashlib.sha256(meaning).hexdigest()
+    return MappingProxyType(digests)
 
 
 @cache
-def modules(start: str) -> dict[str, Path]:
+def modules(start: str, *, own: bool = False) -> Mapping[str, Path]:
     """The modules of the suite that a module imports on its way, itself included.
 
     Args:
         start: its dotted name.
+        own: whether to follow also what is neither the suite's nor installed.
 
     Returns:
         Dotted name -> file, sorted.
@@ -67,78 +85,131 @@ def modules(start: str) -> dict[str, Path]:
     todo = [start]
     while todo:
         name = todo.pop()
-        path = None if name in files else _file(name)
+        path = None if name in files else _file(name, own)
         if path is not None:
             files[name] = path
             package = name.rpartition(".")[0]
-            todo += [*_read(path)[1], *([package] if "." in package else [])]
-    return dict(sorted(files.items()))
+            todo += [*_read(path, name)[1], *([package] if "." in package else [])]
+    return MappingProxyType(dict(sorted(files.items())))
 
 
-def _file(name: str) -> Path | None:
-    """The source of a module of the suite; None for any other name."""
-    top, *parts = name.split(".")
-    spec = importlib.util.find_spec(top) if top in _SUITE else None
+def _file(name: str, own: bool) -> Path | None:
+    """The source of a module of the suite, or of a user's own; None for any other name."""
+    ours = name.partition(".")[0] in _SUITE
+    path = _source(name) if ours or own else None
+    if path is None or path.suffix != ".py":
+        return None
+    installed = any(path.resolve().is_relative_to(folder) for folder in _INSTALLED)
+    return path if ours or not installed else None
+
+
+def _source(name: str) -> Path | None:
+    """The file of any module; None for a built-in one, or where there is none."""
+    top, *inner = name.split(".")
+    spec = importlib.util.find_spec(top)
     if spec is None or spec.origin is None:
         return None
-    path = Path(spec.origin).parent.joinpath(*parts)
-    files = [path.with_suffix(".py"), path / "__init__.py"] if parts else [path / "__init__.py"]
+    path = Path(spec.origin)
+    files = [path]
+    if inner:
+        path = path.parent.joinpath(*inner)
+        files = [path.with_suffix(".py"), path / "__init__.py"]
     return next((file for file in files if file.is_file()), None)
 
 
-def _imported(tree: ast.AST) -> Iterator[str]:
+def _imported(tree: ast.AST, package: str) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split(".")[: len(package.split(".")) - node.level + 1]
+            start = ".".join([*(above if node.level else ()), *filter(None, [node.module])])
+            yield start
+            yield from (f"{start}.{alias.name}" for alias in node.names)
 
 
 @cache
-def _read(path: Path) -> tuple[str, tuple[str, ...]]:
+def _read(path: Path, name: str) -> tuple[str, tuple[str, ...]]:
     """What a source means, as text, and the names that it imports."""
     tree = ast.parse(path.read_bytes())
-    imported = tuple(_imported(tree))
-    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+    imported = tuple(_imported(tree, package))
     for node in list(ast.walk(tree)):
-        if isinstance(node, documented) and ast.get_docstring(node, clean=False) is not None:
-            node.body = node.body[1:]
-        if isinstance(node, ast.FunctionDef):
-            _without_raised_texts(node)
-        for text in _texts(_said(node)):
-            text.value = ""
+        if isinstance(node, _DOCUMENTED):
+            _without_raised_names(node)
+    tree = _Silent().visit(tree)
     return ast.dump(tree), imported
 
 
-def _said(node: ast.AST) -> ast.expr | None:
-    """What a statement only tells a reader of an error."""
-    if isinstance(node, ast.Raise):
-        return node.exc
-    return node.msg if isinstance(node, ast.Assert) else None
+class _Silent(ast.NodeTransformer):
+    """Leaves out what only tells a reader something."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
+        """A text by itself documents."""
+        text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        return None if text else self.generic_visit(node)
+
+    def visit_Pass(self, node: ast.Pass) -> None:
+        """Says nothing."""
+
+    def visit_Raise(self, node: ast.Raise) -> ast.AST:
+        """The texts that an error is made of."""
+        if isinstance(node.exc, ast.Call):
+            node.exc.args = [_emptied(argument) for argument in node.exc.args]
+        return self.generic_visit(node)
+
+    def visit_Assert(self, node: ast.Assert) -> ast.AST:
+        """What a failed assertion says."""
+        node.msg = None
+        return self.generic_visit(node)
 
 
-def _texts(expression: ast.AST | None) -> Iterator[ast.Constant]:
-    for node in ast.walk(expression) if expression is not None else ():
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            yield node
+def _is_text(node: ast.expr) -> bool:
+    """Whether an expression is a text that is written out here."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        return _is_text(node.left) and _is_text(node.right)
+    if isinstance(node, ast.IfExp):
+        return _is_text(node.body) and _is_text(node.orelse)
+    return isinstance(node, ast.JoinedStr) or (
+        isinstance(node, ast.Constant) and isinstance(node.value, str)
+    )
 
 
-def _without_raised_texts(function: ast.FunctionDef) -> None:
-    """Empties texts that are given a name in a function and then are only ever raised."""
-    raised: set[ast.AST] = set()
-    for node in ast.walk(function):
-        if (expression := _said(node)) is not None:
-            raised |= set(ast.walk(expression))
-    read = [n for n in ast.walk(function) if isinstance(n, ast.Name) and _is_read(n)]
-    elsewhere = {name.id for name in read if name not in raised}
-    for node in ast.walk(function):
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant | ast.JoinedStr):
-            names = {target.id for target in node.targets if isinstance(target, ast.Name)}
-            if len(names) == len(node.targets) and not names & elsewhere:
-                for text in _texts(node.value):
-                    text.value = ""
+def _emptied(node: ast.expr) -> ast.expr:
+    return ast.Constant("") if _is_text(node) else node
 
 
-def _is_read(name: ast.Name) -> bool:
-    return isinstance(name.ctx, ast.Load)
+def _without_raised_names(scope: ast.AST) -> None:
+    """Empties texts that are given a name in a scope and are read in its errors alone."""
+    if isinstance(scope, ast.ClassDef):
+        return
+    names = [node for node in ast.walk(scope) if isinstance(node, ast.Name)]
+    if any(name.id in _ANY_NAME for name in names):
+        return
+    raised = {
+        part
+        for node in ast.walk(scope)
+        if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call)
+        for argument in node.exc.args
+        for part in ast.walk(argument)
+    }
+    read = [name for name in names if isinstance(name.ctx, ast.Load)]
+    only = {name.id for name in read if name in raised} - {n.id for n in read if n not in raised}
+    for node in ast.walk(scope):
+        if isinstance(node, ast.Global | ast.Nonlocal):
+            only -= set(node.names)
+    if isinstance(scope, ast.Module):  # a public name may be read elsewhere
+        only = {name for name in only if name.startswith("_")}
+    for node in _statements(scope):
+        if isinstance(node, ast.Assign) and _is_text(node.value):
+            targets = [target.id for target in node.targets if isinstance(target, ast.Name)]
+            if len(targets) == len(node.targets) and only.issuperset(targets):
+                node.value = ast.Constant("")
+
+
+def _statements(scope: ast.AST) -> Iterator[ast.AST]:
+    """What stands in a scope, without the scopes inside it."""
+    for node in ast.iter_child_nodes(scope):
+        yield node
+        if not isinstance(node, (*_FUNCTIONS, ast.ClassDef, ast.Lambda)):
+            yield from _statements(node)

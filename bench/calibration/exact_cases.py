@@ -51,10 +51,6 @@ def _sum_over_dimensions(g: torch.Generator) -> float:
     return _of_gaussian(lambda q: float(marginals.kl_per_dimension(q)[0].sum()), g)
 
 
-def _gauge(g: torch.Generator) -> float:
-    return _of_gaussian(marginals.gauge_gain, g)
-
-
 def _one_dimension(g: torch.Generator) -> float:
     q = _mixture(g)
     oracle = oracles.kl_of_mixture(q.mean[:, 0].numpy(), q.scale[:, 0].numpy())

@@ -27,7 +27,9 @@ def benchmark(
     only: Collection[str] = (),
     keep_stale: bool = False,
 ) -> Summary:
-    """Run what a plan lacks, then write ``rows.csv``, ``matrix.toml``, ``provenance.json``.
+    """Run what a plan lacks, then write the rows and what belongs to them.
+
+    That is ``rows.csv``, ``matrix.toml``, ``metrics.json``, ``provenance.json`` and ``code/``.
 
     Args:
         planned: the plan.

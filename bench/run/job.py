@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 __all__ = ["Job"]
 
 
@@ -81,7 +83,7 @@ class Job:
             The job.
 
         Raises:
-            ValueError: for keys that no job has, or that are absent.
+            ValueError: for keys that no job has or that are absent, and values of other types.
         """
         names = {field.name for field in fields(cls)}
         if odd := sorted(set(values) ^ names):
@@ -89,11 +91,5 @@ class Job:
                 f"a job must have the keys {', '.join(sorted(names))}, got other or absent ones: "
                 f"{', '.join(odd)}; is the worker of another version?"
             )
-        return cls(
-            **{
-                **values,
-                "block": tuple(values["block"]),
-                "metrics": tuple(values["metrics"]),
-                "results": Path(values["results"]),
-            }
-        )
+        job: Job = TypeAdapter(cls).validate_python(dict(values))
+        return job

@@ -1,4 +1,4 @@
-"""From a matrix to its results folder: plan the jobs, run them, write rows and provenance."""
+"""From a matrix to its jobs: what there is to run, and under which hash of the code."""
 
 import json
 from collections.abc import Mapping, Sequence

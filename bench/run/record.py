@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
@@ -88,18 +89,33 @@ class Record(BaseModel):
     measurements: list[Measurement] = []
     arrays: list[str] = []
 
+    @field_validator("seconds", mode="before")
+    @classmethod
+    def _number(cls, value: object) -> object:
+        """Refuses what is no number and could be read as one, such as true or "1"."""
+        text = isinstance(value, str) and value not in _NOT_FINITE
+        if text or isinstance(value, bool | np.bool_):
+            raise ValueError(f"expected a number, got {value!r}")
+        return value
+
+    @field_validator("stages", mode="before")
+    @classmethod
+    def _numbers(cls, stages: object) -> object:
+        for value in stages.values() if isinstance(stages, Mapping) else ():
+            cls._number(value)
+        return stages
+
     @field_validator("measurements", mode="before")
     @classmethod
-    def _numbers(cls, measurements: object) -> object:
-        """Refuses what is no number and could be read as one, such as true or "1"."""
-        for row in measurements if isinstance(measurements, list) else ():
+    def _measured(cls, measurements: object) -> object:
+        if not isinstance(measurements, list):
+            raise ValueError(f"expected a list, got {type(measurements).__name__}")
+        for row in measurements:
             values = vars(row) if isinstance(row, Measurement) else row
             if not isinstance(values, dict):
-                raise ValueError(f"a measurement must be a table, got {row!r}")
+                raise ValueError(f"expected a measurement, got {row!r}")
             for name in ("value", "standard_error", "p_value"):
-                value = values.get(name)
-                if isinstance(value, bool) or (isinstance(value, str) and value not in _NOT_FINITE):
-                    raise ValueError(f"{name} must be a number or null, got {value!r}")
+                cls._number(values.get(name))
         return measurements
 
     @classmethod

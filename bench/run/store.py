@@ -1,4 +1,4 @@
-"""One atomic record per cell; what is done, stale or corrupt.
+"""One atomic record per cell; what is corrupt is set aside.
 
 A record is the JSON file ``<folder>/cells/<cell id>.json``; its arrays lie beside it in
 ``<cell id>.npz``. Every file is written to a temporary one in the same folder, synced, and renamed,

@@ -2,6 +2,7 @@
 
 import faulthandler
 import importlib
+import math
 import os
 import signal
 import sys
@@ -70,7 +71,8 @@ def _written(job: Job, result: CellResult) -> Record:
 
 def _failed(cell: str, job: Job, error: BaseException, seconds: float) -> Record:
     """Writes the record of a failure, where that is possible."""
-    result = CellResult(cell, "failed", one_line(error), seconds)
+    known = seconds if isinstance(seconds, int | float) else math.nan
+    result = CellResult(cell, "failed", one_line(error), known)
     record = Record.of(result, job)
     with suppress(OSError):
         Store(job.results).write(result, job)

@@ -1,24 +1,19 @@
 """What counts in the hash of the code, on the suite's own sources with one line changed."""
 
-import shutil
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from bench.run.code_roots import MEASURES, TRAINS
+from tests.copies import copy_suite
 from vaelib import code_hash as module
 from vaelib.code_hash import code_digests, code_hash, modules
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
 def sources(tmp_path, monkeypatch):
     """A copy of both packages, which are hashed instead of those that are imported."""
-    for name in ("bench", "vaelib"):
-        ignored = shutil.ignore_patterns("__pycache__", "*.toml")
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=ignored)
+    copy_suite(tmp_path)
 
     def of_the_copy(name):
         return SimpleNamespace(origin=str(tmp_path / name / "__init__.py"))

@@ -139,7 +139,7 @@ def _bare(z: Tensor, prior: Prior, split: str, reason: str) -> Iterator[Measurem
     """What latents alone say of the match, and why not more."""
     for metric in _DENSITIES:
         yield Measurement(split, metric, None, message=reason)
-    if isinstance(prior, Normal):
+    if type(prior) is Normal:
         for metric, statistic in SAMPLE_MOMENTS.items():
             yield Measurement(split, metric, *jackknife(statistic, z))
 

@@ -25,6 +25,7 @@ from vaelib.stats.checks import check_least
 __all__ = ["NormalNull", "SignificanceResult", "largest_standardized", "p_value"]
 
 _BATCH = 1 << 16  # pairs of rows in the draws that are computed together
+_HELD = 256  # null distributions in memory
 _MEMORY: dict[tuple[object, ...], Tensor] = {}
 
 
@@ -99,6 +100,8 @@ class NormalNull:
             kept = None if path is None else _read(path, self.draws)
             if path is not None and kept is None:
                 path.unlink(missing_ok=True)
+            while len(_MEMORY) >= _HELD:
+                del _MEMORY[next(iter(_MEMORY))]
             _MEMORY[key] = self._simulate(statistic, rows, dimensions) if kept is None else kept
         if path is not None and not path.exists():
             buffer = io.BytesIO()

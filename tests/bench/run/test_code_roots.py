@@ -88,6 +88,60 @@ def test_the_file_of_a_plug_in_belongs_to_the_code_of_its_cells(hash_of):
     assert hash_of(("sys",)) != plain
 
 
+def test_what_a_plug_in_imports_belongs_to_it(hash_of):
+    files = {
+        "some_bench__cell": "x = 1\n",
+        "mine__prior": "from . import help\nfrom some_vaelib import mmd\nimport torch\n",
+        "mine__help": "SHIFT = 0\n",
+        "some_vaelib__mmd": "y = 1\n",
+    }
+    first = hash_of(("mine.prior",), **files)
+    shifted = hash_of(("mine.prior",), mine__help="SHIFT = 3\n")
+    assert shifted != first
+    assert hash_of(("mine.prior",), some_vaelib__mmd="y = 2\n") not in (first, shifted)
+
+
+DECIDE = {
+    "a global": "def use():\n    global M\n    M = 'relu'\n",
+    "a class inside": "def make():\n    class Net:\n        act = 'relu'\n    return Net\n",
+    "a nonlocal": (
+        "def f():\n    k = 'a'\n    def g():\n        nonlocal k\n"
+        "        k = 'relu'\n    return k\n"
+    ),
+    "all locals": "def f():\n    mode = 'relu'\n    return dict(**locals())\n",
+    "a key": "def f(k):\n    raise ERRORS['relu'](k)\n",
+    "an argument of a call": "def f(x):\n    raise Done(x.fit(mode='relu'))\n",
+    "a public name": "M = 'relu'\n\ndef f():\n    raise ValueError(M)\n",
+    "read elsewhere": "def f():\n    m = 'relu'\n    if m:\n        raise ValueError(m)\n",
+}
+
+
+@pytest.mark.parametrize("text", DECIDE.values(), ids=DECIDE)
+def test_texts_that_decide_count(hash_of, text):
+    assert hash_of(some_bench__cell=text) != hash_of(some_bench__cell=text.replace("relu", "tanh"))
+
+
+TELL = {
+    "formatted": "def f(x):\n    raise ValueError(f'old {x}')\n",
+    "joined": "async def f(x):\n    raise ValueError('old' + f' {x}')\n",
+    "chosen": "def f(x):\n    text = 'old' if x else 'other'\n    raise ValueError(text)\n",
+    "of the module": "_M = 'old'\n\ndef f():\n    raise ValueError(_M)\n",
+    "below an attribute": "X = 1\n'''old words on X'''\n",
+    "asserted": "def f(x):\n    assert x, 'old'\n",
+    "of a class": "class E(Exception):\n    '''old'''\n    pass\n",
+}
+
+
+@pytest.mark.parametrize("text", TELL.values(), ids=TELL)
+def test_texts_that_only_tell_do_not(hash_of, text):
+    assert hash_of(some_bench__cell=text) == hash_of(some_bench__cell=text.replace("old", "new"))
+
+
+def test_a_root_that_is_not_there_is_refused():
+    with pytest.raises(ValueError, match="must be one of the suite, got 'bench.run.nosuch'"):
+        code_hash("bench.run.nosuch")
+
+
 def test_plug_ins_are_the_components_named_by_import_path():
     values = {"latent_dim": 2, "prior": {"name": "mine.prior:Mine.Inner"}, "training": {"steps": 1}}
     assert plugins(values | {"encoder": {"name": "mlp"}}) == ("mine.prior",)

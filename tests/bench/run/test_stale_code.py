@@ -1,25 +1,8 @@
 """What a change of the code makes stale, on a copy of the suite, in the words of the commands."""
 
-import os
-import shutil
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
-ROOT = Path(__file__).parents[3]
-MATRIX = """
-[matrix]
-name = "small"
-seeds = 1
-[base]
-dataset = { name = "digits" }
-encoder = { name = "mlp", hidden = [8] }
-decoder = { name = "mlp", hidden = [8] }
-training = { steps = 5 }
-quality = { sources = [], bound_inputs = 0 }
-"""
+from tests.copies import copy_suite, tiny_matrix, vaebench
 
 
 def replace(path, old, new):
@@ -30,20 +13,10 @@ def replace(path, old, new):
 
 @pytest.mark.slow
 def test_words_run_nothing_statistics_measure_again_and_an_optimiser_trains(tmp_path):
-    for name in ("bench", "vaelib"):
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-    (tmp_path / "small.toml").write_text(MATRIX)
+    matrix = tiny_matrix(copy_suite(tmp_path))
 
     def run(*more):
-        done = subprocess.run(
-            [sys.executable, "-m", "bench", "run", "small.toml", "--workers", "1", *more],
-            cwd=tmp_path,
-            env=os.environ | {"PYTHONPATH": str(tmp_path), "VAEBENCH_RESULTS": ""},
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, done.stderr + done.stdout
-        return done.stdout
+        return vaebench(tmp_path, "run", matrix, "--workers", "1", *more)
 
     def models():
         return {path: path.stat().st_mtime_ns for path in tmp_path.glob("results/*/models/*.npz")}
