@@ -27,7 +27,7 @@ def code_hash(module: str, plugins: tuple[str, ...] = ()) -> str:
     Comments, layout, docstrings and the texts of errors do not count.
 
     Args:
-        module: where to begin.
+        module: where to begin; of a user's own, what is installed does not count.
         plugins: modules of a user's own components, or import paths of metrics; the names count,
             and the files of the modules as they are, with what they import of the suite and of
             files that are not installed.
@@ -53,9 +53,10 @@ def code_digests(module: str, plugins: tuple[str, ...] = ()) -> Mapping[str, str
     Raises:
         ValueError: for a module of the suite that is not there.
     """
-    files = dict(modules(module))
-    if module not in files:
-        raise ValueError(f"module must be one of the suite, got {module!r}")
+    ours = module.partition(".")[0] in _SUITE
+    files = dict(modules(module, own=not ours))
+    if ours and module not in files:
+        raise ValueError(f"module must be there, got {module!r}, of which there is no source")
     digests = {}
     for name in sorted(set(plugins)):
         for other, path in modules(name.partition(":")[0], own=True).items():
@@ -64,8 +65,8 @@ def code_digests(module: str, plugins: tuple[str, ...] = ()) -> Mapping[str, str
         digests[name] = hashlib.sha256(source.read_bytes() if source else b"").hexdigest()
     for name, path in sorted(files.items()):
         place = name.replace(".", "/") + ("/__init__.py" if path.name == "__init__.py" else ".py")
-        ours = name.partition(".")[0] in _SUITE
-        meaning = _read(path, name)[0].encode() if ours else path.read_bytes()
+        suite = name.partition(".")[0] in _SUITE
+        meaning = _read(path, name)[0].encode() if suite else path.read_bytes()
         digests[place] = hashlib.sha256(meaning).hexdigest()
     return MappingProxyType(digests)
 
@@ -106,7 +107,10 @@ def _file(name: str, own: bool) -> Path | None:
 def _source(name: str) -> Path | None:
     """The file of any module; None for a built-in one, or where there is none."""
     top, *inner = name.split(".")
-    spec = importlib.util.find_spec(top)
+    try:
+        spec = importlib.util.find_spec(top)
+    except ValueError:  # of a program that is run as a file
+        return None
     if spec is None or spec.origin is None:
         return None
     path = Path(spec.origin)

@@ -137,8 +137,16 @@ def test_texts_that_only_tell_do_not(hash_of, text):
     assert hash_of(some_bench__cell=text) == hash_of(some_bench__cell=text.replace("old", "new"))
 
 
+def test_a_root_of_a_user_s_own_is_followed(hash_of):
+    hash_of(some_bench__cell="x = 1\n", mine__statistic="y = 1\n")
+    first = code_hash("mine.statistic")
+    hash_of(mine__statistic="y = 2\n")
+    assert code_hash("mine.statistic") != first
+    assert code_hash("__main__") == code_hash("no_such_module")  # nothing is known of either
+
+
 def test_a_root_that_is_not_there_is_refused():
-    with pytest.raises(ValueError, match="must be one of the suite, got 'bench.run.nosuch'"):
+    with pytest.raises(ValueError, match="must be there, got 'bench.run.nosuch'"):
         code_hash("bench.run.nosuch")
 
 
