@@ -9,10 +9,14 @@ from bench.calibration.oracles import (
     mean_norm,
     mmd_squared_scaled_normal,
 )
+from tests.own_worlds import OWN_WORLDS
+from tests.worlds import WORLDS
 
 __all__ = [
     "BEST_ACCURACY_DOUBLED_VARIANCE",
     "BEST_AUC_DOUBLED_VARIANCE",
+    "OWN_WORLDS",
+    "WORLDS",
     "energy_distance_scaled_normal",
     "kl_scaled_normal",
     "ksd_squared_scaled_normal",
