@@ -116,7 +116,7 @@ def reasons(states: Mapping[str, CellState]) -> list[str]:
         A line for each reason: how many cells, what changed, and of which configurations.
     """
     names: dict[str, list[str]] = defaultdict(list)
-    for cell in states.values():
+    for cell in sorted(states.values(), key=lambda cell: cell.state != "stale"):  # code, then data
         if cell.reason:
             names[cell.reason].append(cell.name)
     return [

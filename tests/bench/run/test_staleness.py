@@ -32,8 +32,8 @@ def test_what_is_stale_is_named_with_its_reason(tmp_path):
     jobs = [job("a", data="new"), job("b", seeds=1), job("c", seeds=1)]
     known = inspect(jobs, store)
     assert reasons(known) == [
-        "2 cells are stale, the data changed: a",
         "1 cell is stale, the code changed: b",
+        "2 cells are stale, the data changed: a",
     ]
     assert [known[cell].state for cell in ("a-0", "b-0", "c-0")] == ["missing", "stale", "cached"]
     assert reasons(inspect([job("a", data="old")], store)) == []  # another configuration was "a"
