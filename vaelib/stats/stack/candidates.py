@@ -9,13 +9,18 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from vaelib.priors.base import Prior
+
 __all__ = [
     "Candidate",
     "GaussianCandidate",
     "Posteriors",
+    "PriorCandidate",
     "StandardNormal",
-    "gaussian_candidates",
+    "fitted_gaussian",
     "log_standard_normal",
+    "normal_candidates",
+    "shrunk_covariance",
 ]
 
 _LOG_2PI = math.log(2 * math.pi)
@@ -48,7 +53,7 @@ class Posteriors:
         noise = torch.randn(self.mean.shape, generator=generator, dtype=torch.float64)
         return self.mean + self.scale * noise
 
-    def part(self, index: Tensor) -> Posteriors:
+    def part(self, index: Tensor | slice) -> Posteriors:
         """Some of them."""
         return Posteriors(self.mean[index], self.scale[index])
 
@@ -75,7 +80,7 @@ class GaussianCandidate:
 
     def __init__(self, mean: Tensor, covariance: Tensor) -> None:
         self._mean = mean
-        self._factor = torch.linalg.cholesky(covariance)
+        self._factor: Tensor = torch.linalg.cholesky(covariance)
 
     def log_prob(self, z: Tensor) -> Tensor:
         """Log density at z of shape (M, D), shape (M,), in nats."""
@@ -104,10 +109,45 @@ class StandardNormal(GaussianCandidate):
         return log_standard_normal(z)
 
 
-def gaussian_candidates(data: Posteriors) -> dict[str, Candidate]:
-    """N(0, vI), the Gaussian, the one half-way to the prior, and the one of shrunk spectrum.
+class PriorCandidate:
+    """A prior of the user's, evaluated without gradients.
 
-    The Gaussian's covariance has D + 2 pseudo-points of the prior's, so that it exists at any N.
+    Args:
+        prior: has ``log_prob`` and ``sample``.
+    """
+
+    def __init__(self, prior: Prior) -> None:
+        self._prior = prior
+
+    @torch.no_grad()
+    def log_prob(self, z: Tensor) -> Tensor:
+        """Log density at z of shape (M, D), shape (M,), in nats; -inf outside its support."""
+        weight = next(self._prior.parameters(), z)
+        return self._prior.log_prob(z.to(weight.device)).to(z)
+
+    def sample(self, n: int, generator: torch.Generator) -> Tensor:
+        """Independent draws, shape (n, D)."""
+        return self._prior.sample(n, generator).double().cpu()
+
+
+def fitted_gaussian(data: Posteriors) -> GaussianCandidate:
+    """The Gaussian of their moments; D + 2 pseudo-points without correlation keep it regular.
+
+    Args:
+        data: what to fit.
+
+    Returns:
+        The candidate.
+    """
+    mean, covariance = data.moments()
+    count, dimensions = data.mean.shape
+    shrunk = covariance * count / (count + dimensions + 2)
+    shrunk.diagonal().copy_(covariance.diagonal())
+    return GaussianCandidate(mean, shrunk)
+
+
+def normal_candidates(data: Posteriors) -> dict[str, Candidate]:
+    """N(0, vI) and the Gaussian of shrunk spectrum, which know that the prior is N(0, I).
 
     Args:
         data: what to fit.
@@ -116,15 +156,12 @@ def gaussian_candidates(data: Posteriors) -> dict[str, Candidate]:
         The candidates by name.
     """
     count, dimensions = data.mean.shape
-    eye = torch.eye(dimensions, dtype=torch.float64)
     mean, covariance = data.moments()
     second = (covariance.trace() + mean.square().sum()) / dimensions
-    full = (count * covariance + (dimensions + 2) * eye) / (count + dimensions + 2)
+    eye = torch.eye(dimensions, dtype=torch.float64)
     some = max(0.0, 1 - dimensions / (count * max(float(mean.square().sum()), 1e-300)))
     return {
         "scaled prior": GaussianCandidate(0 * mean, second * eye),
-        "gaussian": GaussianCandidate(mean, full),
-        "half-way gaussian": GaussianCandidate(mean / 2, (full + eye) / 2),
         "shrunk spectrum": GaussianCandidate(some * mean, shrunk_covariance(covariance, count)),
     }
 
@@ -159,4 +196,5 @@ def shrunk_covariance(covariance: Tensor, count: int) -> Tensor:
     away = torch.where(outside, spike - 1, 1.0)
     cosine = ((1 - ratio / away.square()) / (1 + ratio / away)).clamp(0, 1)
     kept = torch.where(outside, cosine * spike + 1 - cosine, 1.0).clamp_min(1e-6)
-    return vectors * kept @ vectors.T
+    shrunk: Tensor = vectors * kept @ vectors.T
+    return shrunk

@@ -6,21 +6,27 @@ import torch
 from torch import Tensor
 
 from vaelib.posterior import AggregatePosterior
+from vaelib.priors.base import Prior
 from vaelib.stats.stack.candidates import (
     Candidate,
     Posteriors,
+    PriorCandidate,
     StandardNormal,
-    gaussian_candidates,
+    fitted_gaussian,
+    normal_candidates,
 )
 from vaelib.stats.stack.line import CopulaCandidate, RadiusCandidate
-from vaelib.stats.stack.mixtures import SubspaceCandidate, fit_mixture, interesting_planes
+from vaelib.stats.stack.mixtures import fit_mixture
+from vaelib.stats.stack.subspaces import SubspaceCandidate, interesting_planes
 
 __all__ = ["SmoothedCandidate", "fit_candidates", "log_ratios"]
 
-_WIDTHS = (0.05, 0.15, 0.3, 0.6)
+_MOST = 20_000  # inputs beyond which more do not help
 _SMOOTH_MOST = 10_000  # posteriors that are kept for smoothing
+_WIDTHS = (0.05, 0.15, 0.3, 0.6)
 _FULL_DIMENSIONS = 32
 _MANY = 10_000
+_FLOOR = -10_000.0  # nats
 
 
 class SmoothedCandidate:
@@ -28,13 +34,15 @@ class SmoothedCandidate:
 
     Args:
         data: posteriors, or points.
-        width: h: √(scale² + h²); in a dimension where the means vary by less, that much.
+        width: h, in standard deviations σ of each dimension: scales become √(scale² + h² σ²), with
+            less than that where the means hardly vary.
     """
 
     def __init__(self, data: Posteriors, width: float) -> None:
         centre, spread = data.mean.mean(0), data.mean.var(0, correction=0)
-        added = torch.minimum(torch.full_like(spread, width**2), 0.9 * spread)
-        shrink = ((spread - added) / spread.clamp_min(1e-12)).sqrt()
+        total = spread + data.scale.square().mean(0)
+        added = torch.minimum(width**2 * total, 0.9 * spread)
+        shrink = (1 - added / spread.clamp_min(1e-300)).sqrt()
         mean = centre + shrink * (data.mean - centre)
         self._mixture = AggregatePosterior(mean, (data.scale.square() + added).sqrt())
 
@@ -48,60 +56,83 @@ class SmoothedCandidate:
         return self._mixture.part(index).sample(generator)[0]
 
 
-def fit_candidates(data: Posteriors, generator: torch.Generator) -> dict[str, Candidate]:
-    """Fit every candidate to posteriors, or to points whose prior is N(0, I).
+def fit_candidates(
+    data: Posteriors, generator: torch.Generator, *, prior: Prior | None = None
+) -> dict[str, Candidate]:
+    """Fit every candidate to posteriors, or to points.
+
+    All but the Gaussians are fitted to 20,000 inputs chosen at random where there are more.
 
     Args:
         data: of the training inputs.
         generator: random stream.
+        prior: p where it is not N(0, I); candidates that are made of N(0, I) are then left out.
 
     Returns:
         Candidates by name, the prior first.
 
     Raises:
-        ValueError: for fewer than two rows, values that are not finite, all rows equal, or a
-            dimension that is constant.
+        ValueError: for fewer than two rows, values that are not finite, all rows equal, a dimension
+            that is constant, or a prior of another D.
     """
     _check(data)
     count, dimensions = data.mean.shape
+    if prior is not None and prior.latent_dim != dimensions:
+        raise ValueError(f"the prior has {prior.latent_dim} dimensions, the latents {dimensions}")
+    some = data.part(torch.randperm(count, generator=generator)[:_MOST])
+    first = StandardNormal(dimensions) if prior is None else PriorCandidate(prior)
+    out: dict[str, Candidate] = {"prior": first, "gaussian": fitted_gaussian(data)}
+    if dimensions <= _FULL_DIMENSIONS:
+        out["mixture"] = fit_mixture(some, 30, generator)
+        if count >= _MANY:
+            out["fine mixture"] = fit_mixture(some, 100, generator)
+    if dimensions > 1:
+        out["diagonal mixture"] = fit_mixture(some, 30, generator, diagonal=True)
+    if dimensions <= _FULL_DIMENSIONS:
+        kept = some.part(slice(_SMOOTH_MOST))
+        for width in _WIDTHS:
+            out[f"smoothed {width:g}"] = SmoothedCandidate(kept, width)
+    if prior is None:
+        out |= normal_candidates(data) | _beside_the_normal(some, generator)
+    return out
+
+
+def _beside_the_normal(data: Posteriors, generator: torch.Generator) -> dict[str, Candidate]:
+    """Candidates that are N(0, I) where nothing was learned."""
+    dimensions = data.mean.shape[1]
     z = data.draw(generator)
-    out: dict[str, Candidate] = {"prior": StandardNormal(dimensions)}
-    out |= gaussian_candidates(data)
     copula = CopulaCandidate(z)
-    out["copula"] = copula
+    out: dict[str, Candidate] = {"copula": copula}
     if dimensions > 1:
         out["radius"] = RadiusCandidate(z)
-    if dimensions <= _FULL_DIMENSIONS:
-        out["mixture"] = fit_mixture(data, 30, generator)
-        if count >= _MANY:
-            out["fine mixture"] = fit_mixture(data, 100, generator)
-    if dimensions > 1:
-        out["diagonal mixture"] = fit_mixture(data, 30, generator, diagonal=True)
-    active = data.mean.var(0)
-    if not bool(data.scale.any()):  # of points, those whose law is least the prior's
-        active = torch.tensor([marginal.gain for marginal in copula.marginals])
-    order = active.argsort(descending=True, stable=True)
-    for some in (2, 12):
-        if some < dimensions:
-            axes = order[:some]
-            inner = fit_mixture(Posteriors(data.mean[:, axes], data.scale[:, axes]), 30, generator)
-            chosen = torch.eye(dimensions, dtype=torch.float64)[:, axes]
-            out[f"{some} axes"] = SubspaceCandidate(chosen, inner)
     if dimensions > 2:
+        # of points the axes whose law is least the prior's, of posteriors the most active
+        active = data.mean.var(0) if bool(data.scale.any()) else copula.gain
+        order = active.argsort(descending=True, stable=True)
+        for few in (2, 12):
+            if few < dimensions:
+                axes = order[:few]
+                inner = fit_mixture(
+                    Posteriors(data.mean[:, axes], data.scale[:, axes]), 30, generator
+                )
+                chosen = torch.eye(dimensions, dtype=torch.float64)[:, axes]
+                out[f"{few} axes"] = SubspaceCandidate(chosen, inner)
         for name, directions in interesting_planes(z, generator).items():
             inside = z @ directions
             inner = fit_mixture(Posteriors(inside, torch.zeros_like(inside)), 30, generator)
             out[name] = SubspaceCandidate(directions, inner)
-    if dimensions <= _FULL_DIMENSIONS:
-        kept = data
-        if count > _SMOOTH_MOST:
-            kept = data.part(torch.randperm(count, generator=generator)[:_SMOOTH_MOST])
-        for width in _WIDTHS:
-            out[f"smoothed {width:g}"] = SmoothedCandidate(kept, width)
     return out
 
 
 def _check(data: Posteriors) -> None:
+    if data.mean.dim() != 2 or data.mean.shape != data.scale.shape:
+        raise ValueError(
+            "mean and scale of the training latents must have the same shape (N, D), "
+            f"got {tuple(data.mean.shape)} and {tuple(data.scale.shape)}"
+        )
+    least = float(data.scale.min()) if data.scale.numel() else 0.0
+    if least < 0:
+        raise ValueError(f"scale of training latents must not be negative, got min {least:.3g}")
     if len(data.mean) < 2:
         raise ValueError(f"training latents must be at least 2 rows, got {len(data.mean)}")
     if not bool(data.mean.isfinite().all() and data.scale.isfinite().all()):
@@ -117,6 +148,36 @@ def _check(data: Posteriors) -> None:
 
 
 def log_ratios(candidates: dict[str, Candidate], z: Tensor) -> Tensor:
-    """log r_k - log p at z, the prior first, shape (M, K), in nats; at least -1000."""
+    """log r_k - log p at z, the prior first.
+
+    Where a prior has no mass KL is infinite. Its log density is taken as -10,000 there, so that the
+    gain is large, finite and still a lower bound of the true one.
+
+    Args:
+        candidates: of ``fit_candidates``.
+        z: shape (M, D), float64.
+
+    Returns:
+        Shape (M, K), in nats, never NaN; the first column is 0.
+
+    Raises:
+        ValueError: for z of another D or that are not finite, or a prior whose log density is NaN
+            or +inf.
+    """
+    first = next(iter(candidates.values()))
+    dimensions = first.sample(1, torch.Generator()).shape[1]
+    if z.dim() != 2 or z.shape[1] != dimensions:
+        raise ValueError(f"z must have shape (M, {dimensions}), got {tuple(z.shape)}")
+    if not bool(z.isfinite().all()):
+        raise ValueError(f"z must be finite, got {int((~z.isfinite()).sum())} values that are not")
     logs = torch.stack([candidate.log_prob(z) for candidate in candidates.values()], 1)
-    return (logs - logs[:, :1]).clamp_min(-1000.0)
+    bad = int((logs[:, 0].isnan() | (logs[:, 0] == torch.inf)).sum())
+    if bad:
+        raise ValueError(
+            f"the prior's log density must be below infinity and no NaN, got {bad} of {len(z)} "
+            "that are not"
+        )
+    prior = torch.where(logs[:, :1] == -torch.inf, _FLOOR, logs[:, :1])
+    ratios = logs - prior
+    ratios[:, 0] = 0
+    return ratios
