@@ -83,29 +83,48 @@ def bracket(
     few = played.part(settings.certified_rows, stream(f"certified rows {split}", settings.seed))
     if len(few.z) < len(played.z):
         note = joined(note, f"of {len(few.z):,} random inputs")
-    try:
-        alarm = _repeats(few)
-        if fitted is not None:
-            near = nearness(fitted.z.cpu(), few.z.cpu(), stream("nearness", settings.seed))
-            alarm = COPIES if near.flagged else alarm
-            yield Measurement(split, "copies", near.nearer, message=COPIES * near.flagged)
-        if alarm:
-            raise ValueError(alarm)
-        result = stacked(prior, few, settings, fitted)
-    except ValueError as error:
-        for metric in _LOWER:
-            yield Measurement(split, metric, None, message=str(error))
+    alarm = _repeats(few)
+    if fitted is not None:
+        near = nearness(fitted.z.cpu(), few.z.cpu(), stream("nearness", settings.seed))
+        alarm = COPIES if near.flagged else alarm
+        yield Measurement(split, "copies", near.nearer, message=COPIES * near.flagged)
+    if alarm:
+        yield from _nothing(split, alarm)
     else:
-        yield Measurement(split, "certified_kl", *result.gain, message=note)
-        yield Measurement(split, "certified_kl_lower", result.lower, message=note)
-        test = result.log_e, None, result.p_value
-        yield Measurement(split, "certified_kl_test", *test, message=note)
-        if type(prior) is Normal:
-            yield Measurement(split, "shape_gain", *result.shape, message=note)
+        yield from _lower(prior, split, few, fitted, settings, note)
     settings.progress(f"bracket of {split}", 1, 2)
     if played.posterior is not None and not prior.surface:
         yield _upper(played, prior, split, settings)
     settings.progress(f"bracket of {split}", 2, 2)
+
+
+def _nothing(split: str, reason: str) -> Iterator[Measurement]:
+    """Why there is no lower end."""
+    for metric in _LOWER:
+        yield Measurement(split, metric, None, message=reason)
+
+
+def _lower(
+    prior: Prior,
+    split: str,
+    played: Latents,
+    fitted: Latents | None,
+    settings: AuditSettings,
+    note: str,
+) -> Iterator[Measurement]:
+    """The gain and what is proved of it."""
+    try:
+        result = stacked(prior, played, settings, fitted)
+    except ValueError as error:
+        yield from _nothing(split, str(error))
+        return
+    yield Measurement(split, "certified_kl", *result.gain, message=note)
+    yield Measurement(split, "certified_kl_lower", result.lower, message=note)
+    yield Measurement(split, "certified_inputs", float(result.rounds))
+    test = result.log_e, None, result.p_value
+    yield Measurement(split, "certified_kl_test", *test, message=note)
+    if type(prior) is Normal:
+        yield Measurement(split, "shape_gain", *result.shape, message=note)
 
 
 def stacked(
@@ -135,15 +154,17 @@ def stacked(
     z = _in_support(prior, played.z, mapped)
     against = None if mapped or type(prior) is Normal else prior.cpu()
     generator = stream("certified", settings.seed)
-    options = {"prior": against, "alpha": settings.alpha, "groups": played.groups}
     if fitted is None:
-        return certify_in_sequence(_posteriors(played, z, mapped), z, generator, **options)
-    own = fitted.z
+        own = _posteriors(played, z, mapped)
+        return certify_in_sequence(
+            own, z, generator, prior=against, alpha=settings.alpha, groups=played.groups
+        )
+    other = fitted.z
     if mapped and fitted.posterior is not None:
-        own = fitted.posterior.sample(stream("fitted z", settings.seed), _DRAWS)
-        own = own.reshape(-1, own.shape[-1])
-    data = _posteriors(fitted, _in_support(prior, own, mapped), mapped)
-    return certify(data, z, generator, **options)
+        other = fitted.posterior.sample(stream("fitted z", settings.seed), _DRAWS)
+        other = other.reshape(-1, other.shape[-1])
+    data = _posteriors(fitted, _in_support(prior, other, mapped), mapped)
+    return certify(data, z, generator, prior=against, alpha=settings.alpha, groups=played.groups)
 
 
 def _posteriors(latents: Latents, z: Tensor, mapped: bool) -> Posteriors:

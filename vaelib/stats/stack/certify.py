@@ -17,7 +17,7 @@ from vaelib.stats.stack.betting import (
     lower_end,
     predictable_gains,
 )
-from vaelib.stats.stack.candidates import Candidate, Posteriors
+from vaelib.stats.stack.candidates import Candidate, GaussianCandidate, Posteriors
 from vaelib.stats.stack.fitted import fit_candidates, log_ratios
 from vaelib.stats.stack.groups import as_groups
 from vaelib.stats.stack.weights import cross_fitted_gains, gain_estimate, stack_weights, with_prior
@@ -227,8 +227,10 @@ def _certified(
     alpha: float,
 ) -> Certified:
     gains = cross_fitted_gains(ratio, generator, groups=groups)
-    gaussian = [i for i, name in enumerate(candidates) if "gaussian" in name or "prior" in name]
-    best = max(gaussian, key=lambda i: float(ratio[:, i].mean()))
+    gaussian = [
+        i for i, one in enumerate(candidates.values()) if isinstance(one, GaussianCandidate)
+    ]
+    best = max(gaussian or [0], key=lambda i: float(ratio[:, i].mean()))
     weights = with_prior(stack_weights(ratio, groups), _SHARE)
     log_e, p_value = e_process(played.log_factors)
     return Certified(

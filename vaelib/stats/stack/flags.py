@@ -1,4 +1,4 @@
-"""What makes held-out z no held-out z: near-copies of training z, repeated rows, constant axes."""
+"""What makes held-out z no held-out z: near-copies of training z, repeated rows."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-__all__ = ["Nearness", "constant_dimensions", "nearness", "repeated_rows"]
+__all__ = ["Nearness", "nearness", "repeated_rows"]
 
 _QUERIES = 2000  # z whose neighbours are looked for
 _AMONG = 20_000  # training z that they are looked for among
@@ -71,7 +71,7 @@ def _nearest(queries: Tensor, among: Tensor, *, itself: bool = False) -> Tensor:
     return torch.cat(
         [
             torch.cdist(block, among).topk(1 + itself, largest=False).values[:, -1]
-            for block in queries.split(500)
+            for block in torch.split(queries, 500)
         ]
     )
 
@@ -87,19 +87,3 @@ def repeated_rows(*columns: Tensor) -> float:
     """
     rows = torch.cat([column.reshape(len(column), -1) for column in columns], 1)
     return 1 - len(torch.unique(rows, dim=0)) / len(rows)
-
-
-def constant_dimensions(mean: Tensor, scale: Tensor) -> list[int]:
-    """Dimensions in which all z are one number: the KL is infinite there.
-
-    Args:
-        mean: shape (N, D).
-        scale: shape (N, D); 0 for points.
-
-    Returns:
-        Their numbers.
-    """
-    spread = mean.var(0, correction=0) + scale.square().mean(0)
-    small = spread <= 1e-20 * (1 + mean.square().mean(0))
-    numbers: list[int] = torch.nonzero(small)[:, 0].tolist()
-    return numbers

@@ -5,7 +5,7 @@ import torch
 
 from tests.worlds import normal
 from vaelib.seeding import stream
-from vaelib.stats.stack.flags import constant_dimensions, nearness, repeated_rows
+from vaelib.stats.stack.flags import nearness, repeated_rows
 
 
 @pytest.mark.parametrize("dimensions", [1, 2, 8, 64])
@@ -49,12 +49,3 @@ def test_repeats_are_counted():
     assert repeated_rows(torch.cat([z, z[:5]])) == pytest.approx(1 / 3)
     scale = torch.arange(15.0)[:, None]
     assert repeated_rows(torch.cat([z, z[:5]]), scale) == 0
-
-
-def test_constant_dimensions_are_named():
-    mean = normal(50, 4, stream("flags", 4))
-    mean[:, 2] = 1e3
-    scale = torch.zeros_like(mean)
-    assert constant_dimensions(mean, scale) == [2]
-    scale[:, 2] = 0.1
-    assert constant_dimensions(mean, scale) == []
