@@ -1,17 +1,72 @@
-"""The question's answer, decided: how many configurations of a data set match the prior."""
+"""The question's answer, decided: which configurations of a data set match the prior."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
-from bench.analysis.comparison import ranking
-from bench.analysis.replicates import FEW_SEEDS, SPLITS, measured_keys, replicates
+from bench.analysis.replicates import FEW_SEEDS, SPLITS, measured_keys, replicates, t_interval
 from bench.metrics.registry import METRICS
+from vaelib.audits.verdict import LEAST_FOR_YES, Verdict
+from vaelib.numerics.arrays import Floats
 
-__all__ = ["Match", "match_of"]
+__all__ = ["Interval", "Match", "Matched", "match_of"]
 
-_EXCESS = METRICS["marginal_kl_excess"]
+_LOWER = METRICS["certified_kl_lower"]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean over seeds.
+
+    Attributes:
+        mean: NaN where no seed has a value.
+        half_width: half the width of its 95 % t interval; NaN of one seed.
+        seeds: S, the seeds that have a value.
+    """
+
+    mean: float
+    half_width: float
+    seeds: int
+
+    @property
+    def low(self) -> float:
+        """The lower end."""
+        return self.mean - self.half_width
+
+    @property
+    def high(self) -> float:
+        """The upper end."""
+        return self.mean + self.half_width
+
+
+@dataclass(frozen=True)
+class Matched:
+    """The bracket of one configuration over its seeds.
+
+    Attributes:
+        config: its name.
+        lower: the proved lower end, in nats.
+        gain: the gain, in nats.
+        upper: the upper end, in nats.
+        verdict: "no" where the interval of the lower end lies above the margin, "yes" where that
+            of the upper end lies below it, no seed is saturated and each rests on 300 inputs;
+            "flagged" where a seed has copies among its held-out inputs; else "undecided".
+        inputs: the fewest independent held-out z of a seed.
+        saturated: how many seeds are.
+        collapsed: whether no unit is active on any seed.
+    """
+
+    config: str
+    lower: Interval
+    gain: Interval
+    upper: Interval
+    verdict: Verdict
+    inputs: int
+    saturated: int
+    collapsed: bool
 
 
 @dataclass(frozen=True)
@@ -19,79 +74,91 @@ class Match:
     """What the seeds say about one data set.
 
     Attributes:
-        data: Its name.
-        margin: Excess KL, in nats, below which a configuration matches.
-        split: The split that decides; empty where no cell has an excess KL.
-        configurations: How many have an excess KL.
-        ranked: How many of them are not saturated.
-        matching: How many of those match: the 95 % interval lies below the margin.
-        differing: How many do not: it lies above.
-        closest: The one with the lowest mean excess; empty where none is ranked.
-        mean: Its mean excess, nats.
-        half_width: Half the width of its 95 % t interval, nats.
-        seeds: Its S.
-        note: What must be said of so many seeds, or empty.
-        tied: How many others share its tie group.
-        collapsed: Whether its posteriors say nothing about their inputs.
+        data: its name.
+        margin: KL, in nats, that does no harm.
+        split: the split that decides; empty where no cell has a bracket.
+        configurations: those that have one, in the order of the rows.
     """
 
     data: str
     margin: float
     split: str = ""
-    configurations: int = 0
-    ranked: int = 0
-    matching: int = 0
-    differing: int = 0
-    closest: str = ""
-    mean: float = math.nan
-    half_width: float = math.nan
-    seeds: int = 0
-    note: str = ""
-    tied: int = 0
-    collapsed: bool = False
+    configurations: tuple[Matched, ...] = ()
+
+    def count(self, verdict: Verdict) -> int:
+        """How many configurations that are not collapsed have an answer."""
+        return sum(one.verdict == verdict for one in self.alive)
+
+    @property
+    def alive(self) -> tuple[Matched, ...]:
+        """Those whose posteriors say something about their inputs."""
+        return tuple(one for one in self.configurations if not one.collapsed)
 
 
 def match_of(rows: pd.DataFrame, data: str) -> Match:
     """Decide for one data set.
 
     Args:
-        rows: Its tidy rows.
-        data: Its name.
+        rows: its tidy rows.
+        data: its name.
 
     Returns:
         The decision.
     """
-    assert _EXCESS.margin is not None
-    margin, measured = _EXCESS.margin, measured_keys(rows, METRICS)
-    splits = [split for split in SPLITS if (_EXCESS.name, split, "") in measured]
-    if not splits:
+    assert _LOWER.margin is not None
+    margin, measured = _LOWER.margin, measured_keys(rows, METRICS)
+    split = next((name for name in SPLITS if (_LOWER.name, name, "") in measured), "")
+    if not split:
         return Match(data, margin)
-    boards = {split: ranking(rows, _EXCESS, split) for split in splits}
-    split = next((name for name in splits if len(boards[name])), splits[0])
-    board = boards[split]
-    count = int(replicates(rows, _EXCESS.name, split).notna().any().sum())
-    if board.empty:
-        return Match(data, margin, split, count)
-    best, enough = board.iloc[0], board["S"] > FEW_SEEDS
-    closest = str(board.index[0])
-    return Match(
-        data=data,
-        margin=margin,
-        split=split,
-        configurations=count,
-        ranked=len(board),
-        matching=int((enough & (board["mean"] + board["half_width"] < margin)).sum()),
-        differing=int((enough & (board["mean"] - board["half_width"] > margin)).sum()),
-        closest=closest,
-        mean=float(best["mean"]),
-        half_width=float(best["half_width"]),
-        seeds=int(best["S"]),
-        note=str(best["note"]),
-        tied=int(board["tie"].sum()) - 1,
-        collapsed=("active_units", split, "") in measured and _collapsed(rows, closest, split),
+    tables = {
+        metric: replicates(rows, metric, split)
+        for metric in (
+            *("certified_kl_lower", "certified_kl", "certified_kl_upper"),
+            *("certified_inputs", "saturated", "active_units"),
+        )
+    }
+    flagged = _flagged(rows, split)
+    found = [
+        _matched(str(config), {metric: table[config] for metric, table in tables.items()}, flagged)
+        for config in tables[_LOWER.name]
+    ]
+    return Match(data, margin, split, tuple(one for one in found if one is not None))
+
+
+def _flagged(rows: pd.DataFrame, split: str) -> set[str]:
+    """Configurations of which a seed has copies among its held-out inputs."""
+    told = rows[(rows["metric"] == "copies") & (rows["split"] == split)]
+    return set(told["config"][told["message"] != ""])
+
+
+def _matched(
+    config: str, columns: Mapping[str, "pd.Series[float]"], flagged: set[str]
+) -> Matched | None:
+    lower, gain, upper = (
+        _interval(columns[metric])
+        for metric in ("certified_kl_lower", "certified_kl", "certified_kl_upper")
     )
+    if not lower.seeds and config not in flagged:
+        return None
+    margin = _LOWER.margin or 0.0
+    inputs = columns["certified_inputs"].dropna()
+    fewest = int(inputs.min()) if len(inputs) else 0
+    saturated = int(columns["saturated"].fillna(0).sum())
+    verdict: Verdict = "undecided"
+    if config in flagged:
+        verdict = "flagged"
+    elif lower.seeds > FEW_SEEDS and lower.low > margin:
+        verdict = "no"
+    elif upper.seeds > FEW_SEEDS and upper.high < margin:
+        verdict = "yes" if fewest >= LEAST_FOR_YES and not saturated else "undecided"
+    units = columns["active_units"].dropna()
+    collapsed = len(units) > 0 and bool((units == 0).all())
+    return Matched(config, lower, gain, upper, verdict, fewest, saturated, collapsed)
 
 
-def _collapsed(rows: pd.DataFrame, config: str, split: str) -> bool:
-    """Whether no unit of a configuration is active on any seed."""
-    return bool((replicates(rows, "active_units", split)[config].dropna() == 0).all())
+def _interval(column: "pd.Series[float]") -> Interval:
+    values: Floats = np.asarray(column.dropna(), np.float64)
+    if not len(values):
+        return Interval(math.nan, math.nan, 0)
+    mean, half = t_interval(values[:, None])
+    return Interval(float(np.squeeze(mean)), float(np.squeeze(half)), len(values))

@@ -1,10 +1,11 @@
 """The answer in one or two sentences."""
 
-from bench.analysis.match import Match
-from bench.analysis.results import Results
-from bench.report.markdown import quantity
+import math
 
-__all__ = ["answer"]
+from bench.analysis.match import Match, Matched
+from bench.analysis.results import Results
+
+__all__ = ["answer", "ends"]
 
 
 def answer(results: Results) -> str:
@@ -22,23 +23,42 @@ def answer(results: Results) -> str:
     return " ".join(texts) or "No cell was run."
 
 
+def ends(matched: Matched) -> str:
+    """Both ends of a bracket in words, means over the seeds.
+
+    Args:
+        matched: One configuration.
+
+    Returns:
+        Such as "between 0.29 and 0.43 nats".
+    """
+    if math.isnan(matched.lower.mean):
+        return "not bounded"
+    if math.isnan(matched.upper.mean):
+        return f"at least {matched.lower.mean:.2g} nats"
+    return f"between {matched.lower.mean:.2g} and {matched.upper.mean:.2g} nats"
+
+
 def _sentence(match: Match) -> str:
     if not match.split:
-        return f"On {match.data} no cell has an excess KL, so the match is undecided."
-    if not match.ranked:
         return (
-            f"On {match.split} inputs of {match.data} all {match.configurations} configurations "
-            "are saturated: no verdict."
+            f"No cell of {match.data} has a bracket of KL(q‖p): rows written before there was one "
+            "give no answer; run the matrix again."
         )
+    alive = match.alive
+    whose = {"test": "held-out", "train": "training"}.get(match.split, match.split)
+    if not alive:
+        return f"On {whose} inputs of {match.data} all configurations have collapsed."
     text = (
-        f"Within {match.margin:g} nats of excess KL on {match.split} inputs of {match.data}, "
-        f"{match.matching} of {match.ranked} configurations match the prior, {match.differing} do "
-        f"not, {match.ranked - match.matching - match.differing} are undecided; the closest, "
-        f"`{match.closest}`, is at {quantity(match.mean, match.half_width)} nats "
-        f"(S = {match.seeds})"
+        f"On {whose} inputs of {match.data} the aggregate posterior is proved to lie more than "
+        f"{match.margin:g} nats from the prior in {match.count('no')} of {len(alive)} "
+        f"configurations; {match.count('yes')} match within that, {match.count('undecided')} are "
+        "undecided"
     )
-    text += ", a collapse: no unit is active" if match.collapsed else ""
-    text += f", tied with {match.tied} more" if match.tied else ""
-    text += f": {match.note}" if match.note else ""
-    flagged = match.configurations - match.ranked
-    return text + (f"; {flagged} more cannot be ranked, being saturated." if flagged else ".")
+    if flagged := match.count("flagged"):
+        text += f", {flagged} are flagged: their held-out inputs copy training inputs"
+    first = match.configurations[0]
+    text += f". For `{first.config}` KL(q‖p) is {ends(first)} (means of S = {first.lower.seeds})."
+    if dead := len(match.configurations) - len(alive):
+        text += f" {dead} more collapsed: no unit is active, so that nothing is encoded."
+    return text

@@ -4,6 +4,7 @@ from bench.analysis.replicates import FEW_SEEDS, TOO_FEW
 from bench.analysis.results import Results
 from bench.report.answer import answer
 from bench.report.blocks import Block, Page, composed
+from bench.report.bracket_section import bracket_section
 from bench.report.latent_section import latent_section
 from bench.report.leaderboard import failure_section, leaderboard_section
 from bench.report.markdown import glossary
@@ -20,9 +21,8 @@ _HOW_TO_READ = f"""## How to read this
 * **KL(q_N‖p)** goes from the aggregate posterior of N inputs, q_N(z) = 1/N ∑ q(z|x_n), to the
   prior. It is R - I, rate less mutual information, and since I ≤ log N never below the **floor**
   R - log N: a larger raw KL may only mean a larger rate.
-* **Null KL**: the same for encoders that do match, with the same N, D and scales. **Excess KL**,
-  the KL less its null, is what is left to explain: 0 where q(z) is the prior. **Exact null**
-  counts the seeds whose KL lies above the simulated null at level .05: one in twenty if q matches.
+* **Excess given scale**: the KL less that of encoders that match, with the same N, D and scales,
+  means redrawn. A diagnostic: right only where scales do not depend on place; it decides nothing.
 * **After the gauge fix**: each dimension shifted and rescaled to mean 0 and variance 1. Affine
   heads absorb that for free, so what it removes is unfinished training, not the model.
 * **Saturated** (†): R > log N - 1. So few inputs cannot resolve the joint KL.
@@ -31,8 +31,6 @@ _HOW_TO_READ = f"""## How to read this
   Holm's correction, so that all intervals of one column hold together with 95 % confidence.
 * **Tie group** (bold): nobody in the same split and source is significantly better. Nothing is
   bold where all are tied. At S ≤ {FEW_SEEDS} all are: {TOO_FEW}.
-* A configuration **matches** when its 95 % interval of the excess lies below the margin, does not
-  when it lies above, and is undecided in between or at S ≤ {FEW_SEEDS}.
 * **Gap**: paired difference to the best mean, with the 95 % t interval of that pair alone.
   **Beats best**: share of common seeds on which it does better.
 * Likelihoods compare only under the same likelihood and data.
@@ -56,7 +54,8 @@ def page(results: Results) -> Page:
     if results.findings:
         claims = f"{name}-claims.md"
         blocks.append(f"Claims and verdicts: [{claims}]({claims}).")
-    blocks += [*failure_section(results), "## Leaderboard", *leaderboard_section(results)]
+    blocks += [*failure_section(results), *bracket_section(results)]
+    blocks += ["## Leaderboard", *leaderboard_section(results)]
     for study, part in results.studies.items():
         blocks += study_section(part, study)
     blocks += [*sample_section(results), *latent_section(results), _HOW_TO_READ.strip()]

@@ -1,0 +1,71 @@
+"""Both ends of KL(q‖p) of every configuration, and the answer that they give."""
+
+import math
+
+from bench.analysis.match import Interval, Match
+from bench.analysis.replicates import FEW_SEEDS
+from bench.analysis.results import Results
+from bench.report.blocks import Block, drawn
+from bench.report.figures.brackets import brackets
+from bench.report.markdown import code, markdown, quantity
+from vaelib.audits.verdict import LEAST_FOR_YES
+
+__all__ = ["bracket_section"]
+
+_WORDS = """**proved**: lower end of KL(q‖p), a theorem at one-sided level .025 for each seed. \
+**gain**: what a density fitted to the training latents wins over the prior on held-out z; its \
+mean is below the KL. **upper end**: of KL(q_N‖p) of the held-out inputs, above the KL in \
+expectation; § where a seed is saturated (R > log N - 1), so that it decides nothing. \
+**n**: held-out z. Gains are shares of the KL that fall with D: compare at equal n, N and D, and \
+across D only where brackets separate."""
+
+
+def bracket_section(results: Results) -> list[Block]:
+    """Show the brackets of each data set.
+
+    Args:
+        results: Of one matrix.
+
+    Returns:
+        Blocks of Markdown and pictures; none for rows without brackets.
+    """
+    blocks: list[Block] = []
+    for match in results.matches:
+        if not match.configurations:
+            continue
+        title = f"### {match.data}" if len(results.matches) > 1 else ""
+        name = f"brackets-{match.data}.png" if title else "brackets.png"
+        text = f"KL(q‖p) on {match.split} inputs of {match.data}: proved lower end to upper end"
+        figure = drawn(text, name, brackets(match))
+        blocks += [*filter(None, [title]), _table(match), figure]
+    if not blocks:
+        return []
+    decision = (
+        f"**no**: the 95 % interval of the proved end lies above the margin. **yes**: that of the "
+        f"upper end lies below it, nothing is saturated, and n is at least {LEAST_FOR_YES}. "
+        f"**undecided** otherwise, and at S ≤ {FEW_SEEDS}."
+    )
+    return ["## Does q match p?", *blocks, _WORDS, decision]
+
+
+def _table(match: Match) -> str:
+    lines = [
+        [
+            code(one.config),
+            _shown(one.lower),
+            _shown(one.gain),
+            _shown(one.upper) + (" §" if one.saturated else ""),
+            "collapsed" if one.collapsed else one.verdict,
+            f"{one.inputs:,}",
+            one.lower.seeds,
+        ]
+        for one in match.configurations
+    ]
+    heads = ["configuration", "proved, nats", "gain, nats", "upper end, nats", "match?", "n", "S"]
+    return markdown(heads, lines)
+
+
+def _shown(interval: Interval) -> str:
+    if math.isnan(interval.mean):
+        return "–"
+    return quantity(interval.mean, interval.half_width)
