@@ -21,11 +21,11 @@ from vaelib.stats.stack.subspaces import SubspaceCandidate, interesting_planes
 
 __all__ = ["SmoothedCandidate", "fit_candidates", "log_ratios"]
 
-_MOST = 20_000  # inputs beyond which more do not help
-_SMOOTH_MOST = 10_000  # posteriors that are kept for smoothing
-_WIDTHS = (0.05, 0.15, 0.3, 0.6)
+_MOST = 20_000  # inputs, beyond which more help little
+_WIDTHS = (0.05, 0.2)
 _FULL_DIMENSIONS = 32
-_MANY = 10_000
+_COMPONENTS = 30
+_MANY = 10_000  # inputs from which on the mixture has 100
 _FLOOR = -10_000.0  # nats
 
 
@@ -57,16 +57,19 @@ class SmoothedCandidate:
 
 
 def fit_candidates(
-    data: Posteriors, generator: torch.Generator, *, prior: Prior | None = None
+    data: Posteriors,
+    generator: torch.Generator,
+    *,
+    prior: Prior | None = None,
+    most: int = _MOST,
 ) -> dict[str, Candidate]:
     """Fit every candidate to posteriors, or to points.
-
-    All but the Gaussians are fitted to 20,000 inputs chosen at random where there are more.
 
     Args:
         data: of the training inputs.
         generator: random stream.
         prior: p where it is not N(0, I); candidates that are made of N(0, I) are then left out.
+        most: of more inputs than this a random choice is used, except for the Gaussians.
 
     Returns:
         Candidates by name, the prior first.
@@ -79,21 +82,18 @@ def fit_candidates(
     count, dimensions = data.mean.shape
     if prior is not None and prior.latent_dim != dimensions:
         raise ValueError(f"the prior has {prior.latent_dim} dimensions, the latents {dimensions}")
-    some = data.part(torch.randperm(count, generator=generator)[:_MOST])
-    first = StandardNormal(dimensions) if prior is None else PriorCandidate(prior)
-    out: dict[str, Candidate] = {"prior": first, "gaussian": fitted_gaussian(data)}
-    if dimensions <= _FULL_DIMENSIONS:
-        out["mixture"] = fit_mixture(some, 30, generator)
-        if count >= _MANY:
-            out["fine mixture"] = fit_mixture(some, 100, generator)
-    if dimensions > 1:
-        out["diagonal mixture"] = fit_mixture(some, 30, generator, diagonal=True)
-    if dimensions <= _FULL_DIMENSIONS:
-        kept = some.part(slice(_SMOOTH_MOST))
-        for width in _WIDTHS:
-            out[f"smoothed {width:g}"] = SmoothedCandidate(kept, width)
+    some = data.part(torch.randperm(count, generator=generator)[:most])
     if prior is None:
+        out: dict[str, Candidate] = {"prior": StandardNormal(dimensions)}
         out |= normal_candidates(data) | _beside_the_normal(some, generator)
+    else:
+        out = {"prior": PriorCandidate(prior), "gaussian": fitted_gaussian(data)}
+    if dimensions <= _FULL_DIMENSIONS:
+        out["mixture"] = fit_mixture(some, 100 if count >= _MANY else _COMPONENTS, generator)
+        for width in _WIDTHS:
+            out[f"smoothed {width:g}"] = SmoothedCandidate(some, width)
+    if dimensions > 1:
+        out["diagonal mixture"] = fit_mixture(some, _COMPONENTS, generator, diagonal=True)
     return out
 
 
@@ -108,19 +108,14 @@ def _beside_the_normal(data: Posteriors, generator: torch.Generator) -> dict[str
     if dimensions > 2:
         # of points the axes whose law is least the prior's, of posteriors the most active
         active = data.mean.var(0) if bool(data.scale.any()) else copula.gain
-        order = active.argsort(descending=True, stable=True)
-        for few in (2, 12):
-            if few < dimensions:
-                axes = order[:few]
-                inner = fit_mixture(
-                    Posteriors(data.mean[:, axes], data.scale[:, axes]), 30, generator
-                )
-                chosen = torch.eye(dimensions, dtype=torch.float64)[:, axes]
-                out[f"{few} axes"] = SubspaceCandidate(chosen, inner)
+        axes = active.argsort(descending=True, stable=True)[:2]
+        own = Posteriors(data.mean[:, axes], data.scale[:, axes])
+        chosen = torch.eye(dimensions, dtype=torch.float64)[:, axes]
+        out["2 axes"] = SubspaceCandidate(chosen, fit_mixture(own, _COMPONENTS, generator))
         for name, directions in interesting_planes(z, generator).items():
             inside = z @ directions
-            inner = fit_mixture(Posteriors(inside, torch.zeros_like(inside)), 30, generator)
-            out[name] = SubspaceCandidate(directions, inner)
+            own = Posteriors(inside, torch.zeros_like(inside))
+            out[name] = SubspaceCandidate(directions, fit_mixture(own, _COMPONENTS, generator))
     return out
 
 
