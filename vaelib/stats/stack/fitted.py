@@ -27,6 +27,7 @@ _FULL_DIMENSIONS = 32
 _COMPONENTS = 30
 _MANY = 10_000  # inputs from which on the mixture has 100
 _FLOOR = -10_000.0  # nats
+_ROWS = 50_000  # z at a time, which bounds the memory
 
 
 class SmoothedCandidate:
@@ -79,6 +80,7 @@ def fit_candidates(
             that is constant, or a prior of another D.
     """
     _check(data)
+    data = Posteriors(data.mean.double(), data.scale.double())
     count, dimensions = data.mean.shape
     if prior is not None and prior.latent_dim != dimensions:
         raise ValueError(f"the prior has {prior.latent_dim} dimensions, the latents {dimensions}")
@@ -146,14 +148,15 @@ def log_ratios(candidates: dict[str, Candidate], z: Tensor) -> Tensor:
     """log r_k - log p at z, the prior first.
 
     Where a prior has no mass KL is infinite. Its log density is taken as -10,000 there, so that the
-    gain is large, finite and still a lower bound of the true one.
+    gain is large, finite and still a lower bound of the true one. Where a candidate overflows it is
+    taken to have no mass.
 
     Args:
         candidates: of ``fit_candidates``.
-        z: shape (M, D), float64.
+        z: shape (M, D).
 
     Returns:
-        Shape (M, K), in nats, never NaN; the first column is 0.
+        Shape (M, K), in nats, never NaN or +inf; the first column is 0.
 
     Raises:
         ValueError: for z of another D or that are not finite, or a prior whose log density is NaN
@@ -165,7 +168,13 @@ def log_ratios(candidates: dict[str, Candidate], z: Tensor) -> Tensor:
         raise ValueError(f"z must have shape (M, {dimensions}), got {tuple(z.shape)}")
     if not bool(z.isfinite().all()):
         raise ValueError(f"z must be finite, got {int((~z.isfinite()).sum())} values that are not")
-    logs = torch.stack([candidate.log_prob(z) for candidate in candidates.values()], 1)
+    z = z.double()
+    logs = torch.cat(
+        [
+            torch.stack([candidate.log_prob(rows) for candidate in candidates.values()], 1)
+            for rows in torch.split(z, _ROWS)
+        ]
+    )
     bad = int((logs[:, 0].isnan() | (logs[:, 0] == torch.inf)).sum())
     if bad:
         raise ValueError(
@@ -175,4 +184,4 @@ def log_ratios(candidates: dict[str, Candidate], z: Tensor) -> Tensor:
     prior = torch.where(logs[:, :1] == -torch.inf, _FLOOR, logs[:, :1])
     ratios = logs - prior
     ratios[:, 0] = 0
-    return ratios
+    return torch.where(ratios.isnan(), -torch.inf, ratios)

@@ -172,6 +172,21 @@ def test_the_order_of_the_inputs_does_not_matter_to_the_law_that_is_fitted():
     torch.testing.assert_close(*means, atol=0.04, rtol=0)
 
 
+def test_where_numbers_overflow_nothing_is_claimed():
+    z = torch.tensor([[1e200, 0.0], [0.0, -1e160], [0.0, 0.0]], dtype=torch.float64)
+    ratios = log_ratios(fitted(points(100, 2)), z)
+    assert not bool(ratios.isnan().any() or ratios.isposinf().any())
+    assert bool((ratios[:, 0] == 0).all()) and bool(ratios[2].isfinite().all())
+
+
+def test_single_precision_is_read_as_double():
+    data = points(100, 2)
+    single = Posteriors(data.mean.float(), data.scale.float())
+    double = Posteriors(single.mean.double(), single.scale.double())
+    ratios = [log_ratios(fitted(d), single.mean) for d in (single, double)]
+    assert ratios[0].dtype == torch.float64 and torch.equal(*ratios)
+
+
 def test_with_a_prior_of_its_own_the_ratio_is_to_that_prior():
     prior = mixture_prior(3)
     data = posteriors(500, 3)
