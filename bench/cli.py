@@ -201,11 +201,22 @@ def audit(
         int | None,
         typer.Option(min=1, help="Of torch.", show_default="one per idle core if N > 5,000"),
     ] = None,
+    margin: Annotated[
+        float | None, typer.Option(help="KL in nats that does no harm.", show_default="0.05")
+    ] = None,
+    alpha: Annotated[
+        float | None,
+        typer.Option(help="One-sided level of both ends.", show_default="0.025"),
+    ] = None,
+    fail_on: Annotated[
+        str | None, typer.Option(help="Exit with 1 where the answer is no, or undecided or no.")
+    ] = None,
 ) -> None:
     """Answer for your own model: may I sample from N(0, I)?
 
     The file holds `mean` and `scale` (or `logvar`) of the training inputs and, where you have
-    them, `heldout_mean` and `heldout_scale` - or `z` alone, one latent per input.
+    them, `heldout_mean` and `heldout_scale` - or `z` alone, one latent per input. Scales of 0 are
+    a deterministic encoder's. `groups` labels inputs that are not independent.
 
     For example:
 
@@ -220,7 +231,17 @@ def audit(
     from bench.commands.audit import execute
 
     raise typer.Exit(
-        execute(file, prior, _console(), as_json=as_json, report=report, threads=threads)
+        execute(
+            file,
+            prior,
+            _console(),
+            as_json=as_json,
+            report=report,
+            threads=threads,
+            margin=margin,
+            alpha=alpha,
+            fail_on=fail_on,
+        )
     )
 
 

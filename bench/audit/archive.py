@@ -13,7 +13,11 @@ __all__ = ["MOST", "Archive", "read_archive"]
 MOST = 1 << 27
 """Numbers that one array may hold: a gigabyte in float64, and the audit makes several copies."""
 
-_KEYS = ("mean", "scale", "logvar", "heldout_mean", "heldout_scale", "heldout_logvar", "z")
+_KEYS = (
+    *("mean", "scale", "logvar"),
+    *("heldout_mean", "heldout_scale", "heldout_logvar"),
+    *("z", "groups"),
+)
 _NAMED = 5  # rows that an error names
 _WIDEST = 700  # a log variance, of a scale whose square is a number
 
@@ -26,12 +30,15 @@ class Archive:
         train: mean and scale of the training inputs, each (N, D); None where only z was given.
         heldout: mean and scale of held-out inputs, where given.
         z: bare latents, shape (n, D), where only they were given.
+        groups: labels of the held-out inputs, or where there are none of all, that are not
+            independent of each other, shape (n,).
         warnings: sentences that a person should read first.
     """
 
     train: tuple[Tensor, Tensor] | None
     heldout: tuple[Tensor, Tensor] | None = None
     z: Tensor | None = None
+    groups: Tensor | None = None
     warnings: tuple[str, ...] = ()
 
 
@@ -42,7 +49,8 @@ class _Refused(ValueError):
 def read_archive(path: Path) -> Archive:
     """Read ``mean`` and ``scale`` or ``logvar``, and their ``heldout_`` counterparts, or ``z``.
 
-    Names, types and sizes are checked before any data is read.
+    Beside either, ``groups`` labels inputs that are not independent. Scales that are all 0 are a
+    deterministic encoder's. Names, types and sizes are checked before any data is read.
 
     Args:
         path: an .npz file; pickled objects in it are refused, never loaded.
@@ -105,6 +113,8 @@ def _checked(file: zipfile.ZipFile, member: str) -> str:
 
 
 def _numbers(name: str, array: np.ndarray) -> Tensor:
+    if name == "groups":
+        return _labels(array)
     values = torch.from_numpy(np.asarray(array, dtype=np.float64))
     if values.dim() != 2 or 0 in values.shape:
         raise _Refused(
@@ -120,6 +130,15 @@ def _numbers(name: str, array: np.ndarray) -> Tensor:
     return values
 
 
+def _labels(array: np.ndarray) -> Tensor:
+    if array.ndim != 1 or array.dtype.kind not in "iu":
+        raise _Refused(
+            f"groups must be integers of shape (n,), one label per input, got {array.dtype} of "
+            f"shape {array.shape}"
+        )
+    return torch.from_numpy(array.astype(np.int64))
+
+
 def _archive(arrays: dict[str, Tensor]) -> Archive:
     swapped = tuple(
         f"{name} has shape {tuple(values.shape)}, fewer inputs than dimensions: are its axes "
@@ -127,14 +146,26 @@ def _archive(arrays: dict[str, Tensor]) -> Archive:
         for name, values in arrays.items()
         if name.endswith(("mean", "z")) and values.shape[0] < values.shape[1]
     )
+    groups = arrays.pop("groups", None)
     if "z" in arrays:
         if len(arrays) > 1:
             others = ", ".join(name for name in arrays if name != "z")
             raise ValueError(f"expected z alone, or posteriors without it, got z and {others}")
-        return Archive(None, z=arrays["z"], warnings=swapped)
+        _check_groups(groups, arrays["z"], "z")
+        return Archive(None, z=arrays["z"], groups=groups, warnings=swapped)
     train = _pair(arrays, "")
     given = any(name.startswith("heldout_") for name in arrays)
-    return Archive(train, _pair(arrays, "heldout_") if given else None, warnings=swapped)
+    heldout = _pair(arrays, "heldout_") if given else None
+    _check_groups(groups, (heldout or train)[0], "heldout_mean" if given else "mean")
+    return Archive(train, heldout, groups=groups, warnings=swapped)
+
+
+def _check_groups(groups: Tensor | None, inputs: Tensor, name: str) -> None:
+    if groups is not None and len(groups) != len(inputs):
+        raise ValueError(
+            f"groups must hold one label for each of the {len(inputs):,} rows of {name}, got "
+            f"{len(groups):,}"
+        )
 
 
 def _pair(arrays: dict[str, Tensor], prefix: str) -> tuple[Tensor, Tensor]:
@@ -161,6 +192,8 @@ def _pair(arrays: dict[str, Tensor], prefix: str) -> tuple[Tensor, Tensor]:
                 f"{highest:.3g}"
             )
         return mean, (0.5 * spread).exp()
+    if lowest == highest == 0:
+        return mean, spread
     if not lowest > 0:
         hint = f"; if these are log variances, save them as {prefix}logvar" if lowest < 0 else ""
         raise ValueError(f"{prefix}scale must be positive, got min {lowest:.3g}{hint}")

@@ -17,6 +17,8 @@ from bench.run.progress import timed_bar
 from vaelib import audit, audit_samples
 from vaelib.audits.answers import Answer, Moments, answers_from
 from vaelib.audits.measurement import Measurement, Progress
+from vaelib.audits.settings import DEFAULTS
+from vaelib.audits.verdict import MARGIN
 from vaelib.datasets import cache_folder, data_folder
 from vaelib.stats.nulls import NormalNull
 
@@ -33,7 +35,7 @@ class Audited:
         archive: what the file held.
         prior: name of the prior.
         rows: the measurements.
-        answers: to the plain questions; none for priors other than N(0, I).
+        answers: to the plain questions; of priors other than N(0, I) fewer.
         threads: of torch that were used.
         seconds: wall time.
     """
@@ -66,7 +68,14 @@ def _threads(count: int) -> Iterator[None]:
 
 
 def audit_file(
-    path: Path, prior: str, console: Console, threads: int = 1, *, always: bool = False
+    path: Path,
+    prior: str,
+    console: Console,
+    threads: int = 1,
+    *,
+    always: bool = False,
+    margin: float = MARGIN,
+    alpha: float = DEFAULTS.alpha,
 ) -> Audited:
     """Read a file and measure what it holds.
 
@@ -78,6 +87,8 @@ def audit_file(
         console: where warnings and, on a terminal, progress go: standard error.
         threads: of torch; below 5,000 inputs, where more cost more than they give, one is used.
         always: whether to use as many threads whatever the number of inputs.
+        margin: KL in nats that does no harm.
+        alpha: one-sided level of both ends of the bracket.
 
     Returns:
         The audit.
@@ -92,14 +103,27 @@ def audit_file(
         if archive.train is None:
             z = archive.z
             assert z is not None
-            rows = audit_samples(z, prior, null=null, progress=progress)
+            rows = audit_samples(
+                z, prior, alpha=alpha, groups=archive.groups, null=null, progress=progress
+            )
             moments = {"sample": Moments.of_sample(z)}
         else:
-            rows = audit(*archive.train, prior, archive.heldout, null=null, progress=progress)
+            rows = audit(
+                *archive.train,
+                prior,
+                archive.heldout,
+                alpha=alpha,
+                groups=archive.groups,
+                null=null,
+                progress=progress,
+            )
             moments = {"train": Moments.of(*archive.train)}
             if archive.heldout is not None:
                 moments["test"] = Moments.of(*archive.heldout)
-    answers = answers_from(rows, moments) if prior == "normal" else []
+    if prior == "normal":
+        answers = answers_from(rows, moments, margin=margin)
+    else:
+        answers = answers_from(rows, margin=margin, prior=f"the {prior} prior")
     return Audited(archive, prior, rows, answers, count, time.perf_counter() - start)
 
 

@@ -24,9 +24,10 @@ __all__ = ["kl_bars", "page", "write_report"]
 
 _DRAWN = 5000  # inputs that a figure shows at most
 _BARS = {
+    "certified_kl_lower": "proved",
+    "certified_kl": "gained by a fitted density",
+    "certified_kl_upper": "upper end",
     "marginal_kl": "KL(q_N‖p)",
-    "marginal_kl_null": "explained by finite N",
-    "marginal_kl_excess": "excess",
     "moment_kl": "mean and covariance alone",
     "marginal_kl_loo": "leave-one-out",
 }
@@ -64,7 +65,7 @@ def write_report(folder: Path, audited: Audited, name: str) -> Path:
         mine = [
             r for r in audited.rows if r.split == split and not r.source and r.value is not None
         ]
-        if any(row.metric == "marginal_kl_excess" for row in mine):
+        if any(row.metric == "certified_kl" for row in mine):
             figures[f"kl-{split}"] = (f"{split}: where the KL lies", kl_bars(mine))
     for file, (_, figure) in figures.items():
         save(figure, folder / "figures" / f"{file}.png")
@@ -80,7 +81,7 @@ def _few(mean: torch.Tensor, scale: torch.Tensor) -> tuple[torch.Tensor, torch.T
 
 
 def kl_bars(rows: list[Measurement]) -> Figure:
-    """Draw the joint KL, what finite N explains of it, and what is left.
+    """Draw the bracket of KL(q‖p), and the KL of the mixture of these inputs.
 
     Args:
         rows: measurements of one split, with values.
@@ -92,7 +93,7 @@ def kl_bars(rows: list[Measurement]) -> Figure:
     names = [name for name in _BARS if name in chosen]
     values = [chosen[name].value or 0.0 for name in names]
     errors = [1.96 * (chosen[name].standard_error or 0.0) for name in names]
-    colours = ["#D55E00" if name == "marginal_kl_excess" else "#888888" for name in names]
+    colours = ["#D55E00" if name == "certified_kl_lower" else "#888888" for name in names]
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, 2.0), layout="constrained")
         axes = figure.subplots()
@@ -117,10 +118,9 @@ def page(audited: Audited, name: str, figures: Sequence[tuple[str, str]]) -> str
         Markdown; the same for the same file.
     """
     blocks = [f"# Audit of {name}", f"**{headline(audited)}**"]
-    if audited.answers:
-        heads = ["question", "answer", "effect", "value", "95 % interval", "p-value"]
-        blocks.append(markdown(heads, [answer_cells(one) for one in audited.answers], left=3))
-        blocks += [f"- **{one.question}**: {one.sentence}" for one in audited.answers]
+    heads = ["question", "answer", "effect", "value", "interval", "p-value"]
+    blocks.append(markdown(heads, [answer_cells(one) for one in audited.answers], left=3))
+    blocks += [f"- **{one.question}**: {one.sentence}" for one in audited.answers[1:]]
     for caption, path in figures:
         blocks.append(f"![{caption}]({path})\n\n*{caption}*")
     for split in audited.splits:
@@ -132,7 +132,8 @@ def page(audited: Audited, name: str, figures: Sequence[tuple[str, str]]) -> str
     blocks += [
         "## How to read this",
         "± is half a 95 % Monte Carlo interval, at these inputs; intervals of the answers are over "
-        "inputs. Margins: `vaelib/audits/answers.py`.",
+        "inputs, that of the first is the bracket: its lower end is proved at one-sided level .025, "
+        "its upper end asymptotic. Margins: `vaelib/audits/answers.py`.",
         _glossary({row.metric for row in audited.rows}),
     ]
     return "\n\n".join(blocks) + "\n"

@@ -44,12 +44,10 @@ def show(audited: Audited, console: Console) -> None:
         console: standard output.
     """
     _say(console, headline(audited), style="bold")
-    if audited.answers:
-        heads = ["question", "answer", "effect (95 % interval)", "p-value"]
-        console.print(table(heads, map(_short, audited.answers)))
-        for one in audited.answers:
-            colon = "" if one.question.endswith("?") else ":"
-            _say(console, f"{one.question}{colon} {one.sentence}")
+    heads = ["question", "answer", "effect (interval)", "p-value"]
+    console.print(table(heads, map(_short, audited.answers)))
+    for one in audited.answers[1:]:
+        _say(console, f"{one.question}: {one.sentence}")
     for split in (*SPLITS, "sample"):
         mine = [row for row in audited.rows if row.split == split]
         if mine:
@@ -90,10 +88,9 @@ def _notes(audited: Audited, rows: Sequence[Measurement]) -> dict[str, list[str]
 
 def headline(audited: Audited) -> str:
     """The question and its answer, in one line."""
-    if not audited.answers:
-        return f"Against {audited.prior}: numbers only; plain answers are given for N(0, I)."
-    one = audited.answers[-2]
-    return f"May I sample from N(0, I)? {one.verdict.upper()}. {one.sentence}"
+    one = audited.answers[0]
+    name = "N(0, I)" if audited.prior == "normal" else f"the {audited.prior} prior"
+    return f"May I sample from {name}? {one.verdict.upper()}. {one.sentence}"
 
 
 def _size(audited: Audited, split: str) -> tuple[int, int]:

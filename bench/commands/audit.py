@@ -1,6 +1,7 @@
 """What ``vaebench audit`` does: read a file, measure it, answer, write a page if one is wanted."""
 
 import json
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,8 +13,12 @@ from bench.audit import text
 from bench.audit.audit import audit_file
 from bench.errors import UserError
 from bench.run.resources import idle_cores
+from vaelib.audits.settings import DEFAULTS
+from vaelib.audits.verdict import MARGIN
 
 __all__ = ["execute"]
+
+_FAILURES = {"no": ("no",), "undecided": ("no", "undecided", "flagged")}
 
 
 def execute(
@@ -24,6 +29,9 @@ def execute(
     as_json: bool = False,
     report: Path | None = None,
     threads: int | None = None,
+    margin: float | None = None,
+    alpha: float | None = None,
+    fail_on: str | None = None,
 ) -> int:
     """Audit a user's own posterior.
 
@@ -34,21 +42,29 @@ def execute(
         as_json: Whether to print rows as JSON instead of the answer.
         report: Folder of a page with figures, if one is wanted.
         threads: Of torch; one per idle core for large audits where None.
+        margin: KL in nats that does no harm; the suite's where None.
+        alpha: One-sided level of both ends of the bracket; the suite's where None.
+        fail_on: "no" or "undecided": the answer that gives exit code 1, a worse one included.
 
     Returns:
-        The exit code, 0.
+        The exit code: 1 where the answer is what it was to fail on, else 0.
 
     Raises:
-        UserError: For a folder that cannot be written.
+        UserError: For a folder that cannot be written, or options that cannot be.
         BadParameter: For a file that cannot be audited.
     """
+    margin = MARGIN if margin is None else margin
+    alpha = DEFAULTS.alpha if alpha is None else alpha
+    _check(margin, alpha, fail_on)
     aside = Console(stderr=True, soft_wrap=True)
     if report is not None:
         with _writing(report):
             report.mkdir(parents=True, exist_ok=True)
     try:
         count = threads or idle_cores()
-        audited = audit_file(file, prior, aside, count, always=bool(threads))
+        audited = audit_file(
+            file, prior, aside, count, always=bool(threads), margin=margin, alpha=alpha
+        )
     except ValueError as error:
         raise typer.BadParameter(f"{file}: {error}") from error
     if as_json:
@@ -60,7 +76,16 @@ def execute(
 
         with _writing(report):
             aside.print(str(write_report(report, audited, file.name)), markup=False)
-    return 0
+    return int(audited.answers[0].verdict in _FAILURES.get(fail_on or "", ()))
+
+
+def _check(margin: float, alpha: float, fail_on: str | None) -> None:
+    if not 0 < margin < math.inf:
+        raise UserError(f"--margin must be a positive number of nats, got {margin:g}")
+    if not 0 < alpha < 1:
+        raise UserError(f"--alpha must lie between 0 and 1, got {alpha:g}")
+    if fail_on is not None and fail_on not in _FAILURES:
+        raise UserError(f"--fail-on must be {' or '.join(_FAILURES)}, got {fail_on!r}")
 
 
 @contextmanager

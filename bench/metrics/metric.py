@@ -13,6 +13,7 @@ __all__ = ["Metric", "Table", "metric_at"]
 class Table(StrEnum):
     """The tables of a study, in the order of the page."""
 
+    BRACKET = "Does q match p?"
     KL = "Where the KL comes from"
     LIKELIHOOD = "Likelihood"
     SAMPLES = "Samples by latent source"

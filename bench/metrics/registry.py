@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import MatrixError, shown
+from bench.metrics.certified import CERTIFIED
 from bench.metrics.latent_tests import TESTS
 from bench.metrics.latents import MATCH
 from bench.metrics.likelihood import LIKELIHOOD
@@ -92,7 +93,7 @@ class Metrics(Mapping[str, Metric]):
         return self[name]
 
 
-METRICS = Metrics([*MATCH, *TESTS, *LIKELIHOOD, *SAMPLES])
+METRICS = Metrics([*CERTIFIED, *MATCH, *TESTS, *LIKELIHOOD, *SAMPLES])
 """The suite's own."""
 
 

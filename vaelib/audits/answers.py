@@ -1,19 +1,20 @@
-"""May I sample from N(0, I)? Plain answers from the rows of an audit.
+"""May I sample from the prior? Plain answers from the rows of an audit.
 
 Effect sizes decide, not p-values: with many inputs every difference is significant. An answer
 needs the whole interval of an effect on one side of its margin; otherwise it is undecided.
 
 | question | effect | margin |
 |---|---|---|
+| safe | both ends of KL(q‖p) | .05 nats |
 | scale | mean variance per dimension; the worst dimension | .1 from 1; .2 from 1 |
 | location | largest absolute mean of a dimension | .1 |
-| shape | excess KL beyond mean and covariance | .05 nats |
 | correlation | largest absolute correlation of two dimensions | .1 |
+| shape | gain of the fitted density over a Gaussian | .05 nats |
 | holes | prior mass where held-out z almost never fall, .01 when matched | .02 |
-| safe | excess KL; where that cannot be read, a classifier's AUC | .05 nats; .02, .05 over .5 |
 
-Intervals are at 95 %, over the inputs: those of moments by the normal law (Bonferroni over
-dimensions or pairs), that of the excess by the spread of its null draws.
+The lower end of the KL is proved at one-sided level alpha, the upper end asymptotic; intervals of
+the others are at 95 %, over the inputs, those of moments by the normal law (Bonferroni over
+dimensions or pairs).
 """
 
 import math
@@ -33,79 +34,164 @@ from vaelib.audits.moment_answers import (
     location,
     scale,
 )
-from vaelib.audits.settings import DEFAULTS, AuditSettings
+from vaelib.audits.verdict import LEAST_FOR_YES, MARGIN, unseen_share, verdict
+from vaelib.priors import Prior
 
 __all__ = ["Answer", "Moments", "answers", "answers_from"]
 
-_SAFE_AUC = 0.55  # a classifier that cannot reach it is as good as blind
 _LEVEL = 0.01  # of the shape tests where no density can be read
 
 
 def answers_from(
     rows: Sequence[Measurement],
-    moments: Mapping[str, Moments],
-    settings: AuditSettings = DEFAULTS,
+    moments: Mapping[str, Moments] | None = None,
+    *,
+    margin: float = MARGIN,
+    prior: str = "N(0, I)",
 ) -> list[Answer]:
-    """Answer every question that the rows of an audit against N(0, I) allow.
+    """Answer every question that the rows of an audit allow.
 
     Args:
         rows: of :func:`vaelib.audits.audit` or :func:`vaelib.audit_samples`.
-        moments: split -> its moments.
-        settings: that the audit was made with.
+        moments: split -> its moments, for N(0, I); None for another prior.
+        margin: KL in nats that does no harm.
+        prior: what the prior is called.
 
     Returns:
-        The answers; the last but one is whether N(0, I) is safe to sample, the last what would
-        help. Held-out inputs decide where there are any.
+        The answers; the first is whether the prior is safe to sample, the last what would help.
+        Held-out inputs decide where there are any.
 
     Raises:
-        ValueError: for no rows, or a split without moments.
+        ValueError: for no rows, a split without moments, or a margin that is not positive.
     """
     splits = [s for s in ("test", "train", "sample") if any(row.split == s for row in rows)]
-    if not splits or splits[0] not in moments:
-        raise ValueError(f"moments must hold the split of the rows, got {', '.join(moments)}")
-    split = splits[0]
-    evidence = Evidence(rows, split, moments[split], settings)
-    given = [
-        _data(split),
-        scale(evidence.moments),
-        location(evidence.moments),
-        correlation(evidence.moments),
-        _shape(evidence),
-        _holes(evidence),
-        *([_saturation(evidence), _bracket(evidence)] if split != "sample" else []),
-    ]
-    safe = _safe(evidence, given)
-    return [*given, safe, _help(evidence, [*given, safe])]
+    if not splits or (moments is not None and splits[0] not in moments):
+        names = "none" if moments is None else ", ".join(moments)
+        raise ValueError(f"moments must hold the split of the rows, got {names}")
+    evidence = Evidence(rows, splits[0])
+    given = [_safe(evidence, margin, prior), _bracket(evidence, prior), _data(splits[0])]
+    if moments is not None:
+        own = moments[splits[0]]
+        given += [scale(own), location(own), correlation(own), _shape(evidence)]
+    if splits[0] == "test":
+        given.append(_holes(evidence))
+    return [*given, _help(evidence, given, prior)]
 
 
 def answers(
-    mean: Tensor, scale: Tensor, heldout: tuple[Tensor, Tensor] | None = None, *, seed: int = 0
+    mean: Tensor,
+    scale: Tensor,
+    heldout: tuple[Tensor, Tensor] | None = None,
+    *,
+    seed: int = 0,
+    margin: float = MARGIN,
+    groups: Tensor | None = None,
+    prior: str | Prior = "normal",
 ) -> list[Answer]:
-    """Audit an encoder against N(0, I) and answer in words.
+    """Audit an encoder against its prior and answer in words.
 
     Args:
         mean: posterior means of the training inputs, shape (N, D).
-        scale: their standard deviations, shape (N, D).
+        scale: their standard deviations, shape (N, D); all 0 where the encoder is deterministic.
         heldout: mean and scale of inputs that were not trained on.
         seed: of the audit.
+        margin: KL in nats that does no harm.
+        groups: labels of held-out inputs that are not independent, as of :func:`audit`.
+        prior: as of :func:`audit`.
 
     Returns:
         The answers of :func:`answers_from`.
 
     Example:
         >>> import torch
-        >>> mean = 0.8 * torch.randn(3000, 2, generator=torch.Generator().manual_seed(0))
-        >>> for answer in answers(mean, torch.full_like(mean, 0.6))[1:5]:
+        >>> generator = torch.Generator().manual_seed(0)
+        >>> def encode(n):
+        ...     return 0.8 * torch.randn(n, 2, generator=generator), torch.full((n, 2), 0.6)
+        >>> for answer in answers(*encode(3000), encode(1000))[:4]:
         ...     print(answer.question, "-", answer.verdict)
+        is N(0, I) safe to sample? - yes
+        KL(q‖p) - 0 to 0.00937 nats
+        what was given - held-out inputs
         scale - right
-        location - centred
-        correlation - none
-        shape - normal
     """
+    rows = audit(mean, scale, prior, heldout, seed=seed, groups=groups)
+    if prior != "normal":
+        name = prior if isinstance(prior, str) else type(prior).__name__
+        return answers_from(rows, margin=margin, prior=name)
     moments = {"train": Moments.of(mean, scale)}
     if heldout is not None:
         moments["test"] = Moments.of(*heldout)
-    return answers_from(audit(mean, scale, heldout=heldout, seed=seed), moments)
+    return answers_from(rows, moments, margin=margin)
+
+
+def _safe(evidence: Evidence, margin: float, prior: str) -> Answer:
+    bracket = evidence.bracket
+    word = verdict(bracket, margin)
+    sentence = {
+        "flagged": f"No answer: {evidence.message('certified_kl_lower')}.",
+        "no": f"q lies at least {bracket.lower:.3g} nats from {prior}, proved; {margin:g} would do "
+        "no harm.",
+        "yes": f"q lies within {bracket.upper:.3g} nats of {prior}, and {margin:g} would do no "
+        f"harm. A mode that holds less than {unseen_share(max(1, bracket.inputs)):.2g} of q, far "
+        "from all else, may have gone unseen.",
+        "undecided": _undecided(evidence, margin, prior),
+    }[word]
+    if evidence.split == "train" and word != "flagged":
+        sentence += " The encoder was trained on these inputs: not proved for new ones."
+    ends = (bracket.lower, bracket.upper if math.isfinite(bracket.upper) else math.inf)
+    interval = None if math.isnan(bracket.lower) else ends
+    row = evidence.row.get("certified_kl")
+    return Answer(
+        f"is {prior} safe to sample?",
+        word,
+        sentence,
+        "KL(q‖p)",
+        None if row is None else row.value,
+        interval,
+        evidence.p_value("certified_kl_test"),
+    )
+
+
+def _undecided(evidence: Evidence, margin: float, prior: str) -> str:
+    """Why neither end decides."""
+    bracket = evidence.bracket
+    if math.isnan(bracket.lower):
+        return f"Nothing can be said: {evidence.message('certified_kl_lower')}."
+    text = f"At least {bracket.lower:.3g} nats are proved, which is not more than {margin:g}"
+    if math.isnan(bracket.upper):
+        return f"{text}; a yes needs posteriors of held-out inputs, whose mixture has a density."
+    if bracket.saturated:
+        return f"{text}; the upper end of {bracket.upper:.3g} is saturated and decides nothing."
+    if bracket.upper < margin:
+        return (
+            f"{text}, nor is a match said of fewer than {LEAST_FOR_YES} inputs "
+            f"({bracket.inputs} were given)."
+        )
+    return f"{text}, and the upper end of {bracket.upper:.3g} is not less."
+
+
+def _bracket(evidence: Evidence, prior: str) -> Answer:
+    bracket = evidence.bracket
+    if math.isnan(bracket.lower):
+        return Answer("KL(q‖p)", "not measured", f"{evidence.message('certified_kl_lower')}.")
+    gain, half = evidence.value("certified_kl"), evidence.interval("certified_kl")
+    spread = 0.0 if half is None else (half[1] - half[0]) / 2
+    sentence = (
+        f"A density fitted to the training latents gains {gain:.3g} ± {spread:.2g} nats on "
+        f"{bracket.inputs:,} z over {prior}; {bracket.lower:.3g} of them are proved"
+    )
+    if math.isnan(bracket.upper):
+        verdict = f"at least {bracket.lower:.3g} nats"
+        return Answer("KL(q‖p)", verdict, f"{sentence}.", "certified_kl", gain, half)
+    verdict = f"{bracket.lower:.3g} to {bracket.upper:.3g} nats"
+    if bracket.saturated:
+        rate = evidence.value("rate")
+        sentence += (
+            f". The upper end is that of {prior} against the mixture of these inputs, which at a "
+            f"rate of {rate:.3g} nats cannot fall below {evidence.value('marginal_kl_floor'):.3g}: "
+            f"it would take about {math.exp(min(50.0, rate + 1)):.2g} inputs to read the KL"
+        )
+    return Answer("KL(q‖p)", verdict, f"{sentence}.", "certified_kl", gain, half)
 
 
 def _data(split: str) -> Answer:
@@ -113,8 +199,8 @@ def _data(split: str) -> Answer:
         "test": "Held-out inputs decide; training inputs are reported beside them.",
         "train": "Only training inputs were given: the encoder was fitted to them, so everything "
         "here may look better than it is on new inputs.",
-        "sample": "Only z was given: moments, tests and a classifier can be had, densities (rate, "
-        "KL, excess, holes, saturation) cannot.",
+        "sample": "Only z was given: the lower end, moments, tests and a classifier can be had, "
+        "densities (rate, upper end, holes) cannot.",
     }
     words = {"test": "held-out inputs", "train": "training inputs only", "sample": "z only"}
     return Answer("what was given", words[split], sentence[split])
@@ -125,155 +211,74 @@ def _shape(evidence: Evidence) -> Answer:
     given = [p for p in p_values if p is not None]
     p = min(1.0, len(given) * min(given)) if given else None
     kurtosis = evidence.value("excess_kurtosis")
-    beside = "" if kurtosis is None else f" (excess kurtosis {kurtosis:+.3f})"
-    effect = evidence.excess(fixed=True, less=evidence.correlation())
-    if effect is not None:
-        value, interval = effect
-        margin = MARGINS["marginal_kl_excess"]
-        verdict = decide(interval, -math.inf, margin, ("", "normal", "not normal"))
-        sentence = (
-            f"Beyond its mean and covariance the mixture is {value:+.3f} nats further from a "
-            f"normal than finite N explains{beside}."
-        )
-        return Answer("shape", verdict, sentence, "excess beyond moments", value, interval, p)
-    if p is None:
-        return Answer("shape", "undecided", "Neither a density nor a test of shape was possible.")
-    verdict = "not normal" if p <= _LEVEL else "undecided"
-    seen = "find a departure from every normal law" if p <= _LEVEL else "find no departure"
-    sentence = f"Henze–Zirkler and Mardia tests {seen} (p = {p:.2g}){beside}."
-    return Answer("shape", verdict, sentence, "excess kurtosis", kurtosis, None, p)
+    beside = "" if math.isnan(kurtosis) else f" (excess kurtosis {kurtosis:+.3f})"
+    interval, margin = evidence.interval("shape_gain"), MARGINS["shape_gain"]
+    if interval is None:
+        if p is None:
+            why = "Neither a density nor a test of shape was possible."
+            return Answer("shape", "undecided", why)
+        word = "not normal" if p <= _LEVEL else "undecided"
+        seen = "find a departure from every normal law" if p <= _LEVEL else "find no departure"
+        sentence = f"Henze–Zirkler and Mardia tests {seen} (p = {p:.2g}){beside}."
+        return Answer("shape", word, sentence, "excess kurtosis", kurtosis, None, p)
+    most = evidence.interval("negentropy")
+    word = "not normal" if interval[0] > margin else "undecided"
+    if most is not None and most[1] < margin and not evidence.saturated:
+        word = "normal"
+    value = evidence.value("shape_gain")
+    sentence = f"The fitted density gains {value:.3g} nats over the best Gaussian{beside}."
+    return Answer("shape", word, sentence, "shape_gain", value, interval, p)
 
 
 def _holes(evidence: Evidence) -> Answer:
-    row = evidence.row.get("hole_mass")
-    if row is None or row.value is None:
+    interval = evidence.interval("hole_mass")
+    if interval is None:
         why = "Finding holes needs posteriors of at least 100 held-out inputs."
         return Answer("holes", "not measured", why)
-    half = 1.96 * (row.standard_error or 0.0)
-    interval = (max(0.0, row.value - half), row.value + half)
-    most = 0.01 + MARGINS["hole_mass"]
-    verdict = decide(interval, 0, most, ("", "none", "holes"))
+    interval, value = (max(0.0, interval[0]), interval[1]), evidence.value("hole_mass")
+    word = decide(interval, 0, 0.01 + MARGINS["hole_mass"], ("", "none", "holes"))
     sentence = (
-        f"{100 * row.value:.1f} % of the prior's draws land where held-out z almost never fall; "
+        f"{100 * value:.1f} % of the prior's draws land where held-out z almost never fall; "
         "1 % when matched."
     )
-    return Answer("holes", verdict, sentence, "hole_mass", row.value, interval)
+    return Answer("holes", word, sentence, "hole_mass", value, interval)
 
 
-def _saturation(evidence: Evidence) -> Answer:
-    rate, count = evidence.value("rate") or 0.0, evidence.moments.inputs
-    if evidence.saturated:
-        sentence = (
-            f"The rate of {rate:.3g} nats exceeds log N - 1 = {math.log(count) - 1:.3g}: {count:,} "
-            "inputs cannot resolve the joint KL, for any encoder. The moments, the tests and the "
-            "classifier decide instead."
-        )
-        return Answer("saturation", "saturated", sentence, "rate", rate)
-    sentence = (
-        f"The rate of {rate:.3g} nats is below log N - 1 = {math.log(count) - 1:.3g}: "
-        "the joint KL can be read."
-    )
-    return Answer("saturation", "no", sentence, "rate", rate)
-
-
-def _bracket(evidence: Evidence) -> Answer:
-    low, high = evidence.value("marginal_kl_loo"), evidence.value("marginal_kl")
-    if low is None or high is None:
-        return Answer("KL(q‖p)", "not measured", "A bracket needs at least 2 inputs.")
-    error = evidence.row["marginal_kl_loo"].standard_error or 0.0
-    sentence = (
-        f"Leaving each z's own input out gives {low:.3f} ± {1.96 * error:.3f} nats, keeping it in "
-        f"{high:.3f}: in expectation the KL of the population lies between"
-    )
-    condition = ", if the encoder treats new inputs like these" if evidence.split == "train" else ""
-    verdict = f"{low:.3f} to {high:.3f} nats" if low < high else f"about {high:.3f} nats"
-    return Answer(
-        "KL(q‖p)", verdict, f"{sentence}{condition}.", "marginal_kl", high, (min(low, high), high)
-    )
-
-
-def _safe(evidence: Evidence, given: Sequence[Answer]) -> Answer:
-    question = "is N(0, I) safe to sample?"
-    effect, auc = evidence.excess(), evidence.auc()
-    verdicts = {answer.question: answer.verdict for answer in given}
-    where = {"test": "", "train": " On training inputs only.", "sample": ""}[evidence.split]
-    apart = auc is not None and auc[1][0] > 0.5 + MARGINS["c2st_auc"]
-    if effect is not None:
-        value, interval = effect
-        margin = MARGINS["marginal_kl_excess"]
-        verdict = decide(interval, -math.inf, margin, ("", "yes", "no"))
-        if verdict == "yes" and (apart or verdicts["holes"] == "holes"):
-            verdict = "undecided"
-        sentence = {
-            "yes": f"The mixture is within {margin:g} nats of N(0, I), beyond what finite N does.",
-            "no": f"The mixture is {value:.3g} nats further from N(0, I) than finite N explains; "
-            f"{margin:g} would do no harm.",
-            "undecided": f"An excess of {value:.3g} nats is not clearly on one side of {margin:g}, "
-            "or the classifier or the holes speak against it.",
-        }[verdict]
-        p = evidence.p_value("marginal_kl_null_test")
-        if evidence.approximate:
-            where += " Some scales exceed 1: the null is approximate."
-        return Answer(question, verdict, sentence + where, "excess KL", value, interval, p)
-    if auc is None:
-        return Answer(question, "undecided", "There are too few z for any test.")
-    value, interval = auc
-    bad = {"too wide", "too narrow", "shifted", "correlated", "not normal", "holes"}
-    wrong = [f"{q} is {v}" for q, v in verdicts.items() if v in bad]
-    if apart or wrong:
-        verdict = "no"
-        sentence = f"A classifier tells z from draws of N(0, I) with AUC {value:.3f}; .5 is blind."
-    elif interval[1] < _SAFE_AUC:
-        verdict = "yes"
-        sentence = (
-            f"A classifier cannot tell z from draws of N(0, I) (AUC {value:.3f}), the moments are "
-            "right, and no test of shape objects."
-        )
-    else:
-        verdict = "undecided"
-        sentence = f"AUC {value:.3f}: with {evidence.moments.inputs:,} z more cannot be said."
-    p = evidence.p_value("c2st_test")
-    return Answer(question, verdict, sentence + where, "c2st_auc", value, interval, p)
-
-
-def _help(evidence: Evidence, given: Sequence[Answer]) -> Answer:
-    verdict = {answer.question: answer.verdict for answer in given}
-    safe = verdict["is N(0, I) safe to sample?"]
+def _help(evidence: Evidence, given: Sequence[Answer], prior: str) -> Answer:
+    words = {answer.question: answer.verdict for answer in given}
+    safe = given[0].verdict
     advice: dict[str, str] = {}
-    if verdict["scale"] not in ("right", "undecided") or verdict["location"] == "shifted":
+    if safe == "flagged":
+        advice["other inputs"] = "give held-out inputs that are no copies, or groups"
+    off = words.get("scale", "right") not in ("right", "undecided")
+    if off or words.get("location") == "shifted":
+        won = evidence.rescaling
         advice["rescale z"] = (
             "rescale and shift every dimension of z to mean 0 and variance 1 (free: the decoder "
-            "undoes it)" + _left(evidence)
+            "undoes it" + ("" if math.isnan(won) else f"; the rate falls by {won:.2f} nats") + ")"
         )
-    if verdict["shape"] == "not normal" or verdict["holes"] == "holes":
-        advice["fit a density"] = "sample from a mixture or flow fitted to z instead of N(0, I)"
-    elif verdict["correlation"] == "correlated":
+    if words.get("shape") == "not normal" or words.get("holes") == "holes":
+        advice["fit a density"] = _fitted(evidence, prior)
+    elif words.get("correlation") == "correlated":
         advice["fit a Gaussian"] = (
-            "sample from a Gaussian with the covariance of z instead of N(0, I)"
+            f"sample from a Gaussian with the covariance of z instead of {prior}"
         )
-    if evidence.saturated:
-        needed = math.exp(min(50.0, (evidence.value("rate") or 0.0) + 1))
-        advice["more inputs"] = (
-            f"encode more inputs: the joint KL can be read from about {needed:.2g} on"
-        )
-    if not advice and safe == "no":
-        advice["fit a density"] = (
-            "no single cause is certain: rescaling z is free" + _left(evidence) + ", and sampling "
-            "from a mixture or flow fitted to z covers the rest"
-        )
-    if not advice and safe == "undecided":
-        advice["more inputs"] = "encode more inputs, which narrows every interval"
+    elif safe == "no" and not advice:
+        advice["fit a density"] = _fitted(evidence, prior)
+    if safe == "undecided":
+        advice["more inputs"] = "encode more held-out inputs, which narrows the bracket"
     if evidence.split == "train":
         advice["held-out inputs"] = "give held-out inputs, to see what new data would say"
     if evidence.split == "sample":
-        advice["posteriors"] = "give the mean and scale of every posterior, for exact densities"
+        advice["posteriors"] = "give the mean and scale of every posterior, for an upper end"
     advice = advice or {"nothing": "nothing is needed"}
     text = "; ".join(advice.values())
     return Answer("what would help", ", ".join(advice), text[0].upper() + text[1:] + ".")
 
 
-def _left(evidence: Evidence) -> str:
-    row = evidence.fixed.get("marginal_kl_excess")
-    if row is None or row.value is None or evidence.saturated:
-        return ""
-    return f", which leaves an excess of {round(row.value, 2) + 0.0:.2f} nats"
+def _fitted(evidence: Evidence, prior: str) -> str:
+    gain = evidence.value("certified_kl", 0.0)
+    return (
+        f"sample from a density fitted to z instead of {prior}: the one of this audit is "
+        f"{gain:.2g} nats nearer to q"
+    )

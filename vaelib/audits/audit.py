@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from vaelib.audits.certified import Latents, bracket
 from vaelib.audits.densities import match, points_of
 from vaelib.audits.latent_tests import panel
 from vaelib.audits.measurement import Measurement, Progress
@@ -27,6 +28,7 @@ __all__ = ["audit", "audit_samples"]
 _NEEDS_POSTERIORS = "needs the mean and scale of every posterior"
 _NO_DENSITY = "not defined: the encoder is deterministic, its latents have no density"
 _DENSITIES = (
+    "certified_kl_upper",
     "rate",
     "mutual_information",
     "marginal_kl",
@@ -48,6 +50,8 @@ def audit(
     seed: int = DEFAULTS.seed,
     null_draws: int = DEFAULTS.null_draws,
     test_rows: int = DEFAULTS.test_rows,
+    alpha: float = DEFAULTS.alpha,
+    groups: Tensor | None = None,
     null: NormalNull = DEFAULTS.null,
     progress: Progress = DEFAULTS.progress,
 ) -> list[Measurement]:
@@ -67,6 +71,9 @@ def audit(
         test_rows: inputs that the tests see at most, a random choice; the classifier sees up to
             2,000. One number for all gives them the same power on every data set, and with many
             every difference is significant.
+        alpha: one-sided level of both ends of the bracket.
+        groups: labels of shape (n,) of held-out inputs, or where there are none of the inputs,
+            that are not independent: augmented copies, frames of a film.
         null: null draws of the tests, with where to keep them.
         progress: told how far each stage is.
 
@@ -82,18 +89,18 @@ def audit(
         >>> generator = torch.Generator().manual_seed(0)
         >>> mean = 0.8 * torch.randn(500, 2, generator=generator)
         >>> rows = audit(mean, torch.full_like(mean, 0.6))
-        >>> excess = next(row for row in rows if row.metric == "marginal_kl_excess")
-        >>> abs(excess.value) < 0.05
+        >>> lower = next(row for row in rows if row.metric == "certified_kl_lower")
+        >>> lower.value < 0.05
         True
     """
-    settings = AuditSettings(seed, null_draws, test_rows, null=null, progress=progress)
+    settings = AuditSettings(seed, null_draws, test_rows, alpha=alpha, null=null, progress=progress)
     if _are_points(mean, scale):
-        return _audit_points(mean, heldout, prior, settings)
+        return _audit_points(mean, heldout, prior, settings, groups)
     p = _prior(prior, AggregatePosterior(mean, scale).mean)
     q = aggregate(p.family, mean, scale)
-    rows = list(match(q, p, "train", settings))
     z = q.sample(stream("test z train", seed))[0]
-    rows += panel(z, p, "train", settings)
+    own = [] if heldout is not None else list(bracket(p, "train", Latents(z, q, groups), settings))
+    rows = [*own, *match(q, p, "train", settings), *panel(z, p, "train", settings)]
     if heldout is None:
         return rows
     held = aggregate(p.family, *heldout)
@@ -101,7 +108,8 @@ def audit(
         raise ValueError(
             f"heldout must have {q.latent_dim} dimensions like mean, got {held.latent_dim}"
         )
-    z = held.sample(stream("test z test", seed))[0]
+    fitted, z = Latents(z, q), held.sample(stream("test z test", seed))[0]
+    rows += bracket(p, "test", Latents(z, held, groups), settings, fitted)
     rows += match(held, p, "test", settings)
     rows += panel(z, p, "test", settings)
     if len(z) >= 100:
@@ -117,19 +125,28 @@ def _are_points(mean: object, scale: object) -> bool:
 
 
 def _audit_points(
-    z: Tensor, heldout: tuple[Tensor, Tensor] | None, prior: str | Prior, settings: AuditSettings
+    z: Tensor,
+    heldout: tuple[Tensor, Tensor] | None,
+    prior: str | Prior,
+    settings: AuditSettings,
+    groups: Tensor | None,
 ) -> list[Measurement]:
     """The latents of a deterministic encoder, which are their own and only draws."""
     p = _prior(prior, z)
     rows: list[Measurement] = []
     if heldout is not None and not _are_points(*heldout):
         raise ValueError("heldout must have scales 0 like those of mean, got others")
+    own = Latents(as_points(z), groups=groups if heldout is None else None)
+    if heldout is None:
+        rows += bracket(p, "train", own, settings)
     splits = {"train": z} if heldout is None else {"train": z, "test": heldout[0]}
     for split, points in splits.items():
         if points.shape[1:] != z.shape[1:]:
             raise ValueError(
                 f"heldout must have {z.shape[1]} dimensions like mean, got {points.shape[-1]}"
             )
+        if split == "test":
+            rows += bracket(p, split, Latents(as_points(points), groups=groups), settings, own)
         rows += _bare(as_points(points), p, split, _NO_DENSITY)
         rows += panel(as_points(points), p, split, settings)
     return rows
@@ -162,6 +179,8 @@ def audit_samples(
     *,
     seed: int = DEFAULTS.seed,
     test_rows: int = DEFAULTS.test_rows,
+    alpha: float = DEFAULTS.alpha,
+    groups: Tensor | None = None,
     null: NormalNull = DEFAULTS.null,
     progress: Progress = DEFAULTS.progress,
 ) -> list[Measurement]:
@@ -172,6 +191,8 @@ def audit_samples(
         prior: a name of ``vaelib.priors.PRIORS`` or a prior.
         seed: of the streams that the Monte Carlo estimates draw from.
         test_rows: rows that the tests see at most, as in :func:`audit`.
+        alpha: one-sided level of the lower end.
+        groups: labels of shape (n,) of rows that are not independent.
         null: null draws of the tests, with where to keep them.
         progress: told how far the tests are.
 
@@ -188,8 +209,9 @@ def audit_samples(
     """
     z = as_points(z)
     p = _prior(prior, z)
-    settings = AuditSettings(seed, test_rows=test_rows, null=null, progress=progress)
-    rows = list(_bare(z, p, "sample", _NEEDS_POSTERIORS))
+    settings = AuditSettings(seed, test_rows=test_rows, alpha=alpha, null=null, progress=progress)
+    rows = list(bracket(p, "sample", Latents(z, groups=groups), settings))
+    rows += _bare(z, p, "sample", _NEEDS_POSTERIORS)
     return rows + list(panel(z, p, "sample", settings))
 
 

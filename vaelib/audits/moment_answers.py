@@ -17,10 +17,9 @@ MARGINS: dict[str, float] = {
     "second_moment": 0.1,
     "variance": 0.2,
     "location": 0.1,
-    "marginal_kl_excess": 0.05,
     "correlation": 0.1,
+    "shape_gain": 0.05,
     "hole_mass": 0.01,
-    "c2st_auc": 0.02,
 }
 """How far from its matched value an effect may be."""
 

@@ -17,12 +17,14 @@ class AuditSettings:
         null_draws: simulated draws of the null of the marginal KL.
         test_rows: inputs that the tests see at most, a random choice.
         classified: inputs that the classifier sees at most.
+        certified_rows: inputs whose z are played against the prior at most.
+        alpha: one-sided level of both ends of the bracket.
         kernel_rows: inputs that the unbiased MMD and the hole mass see at most.
         null: null draws of the tests, with where to keep them.
         progress: told how far each stage is.
 
     Raises:
-        ValueError: for fewer than 2 rows to test.
+        ValueError: for fewer than 2 rows to test, or an alpha outside (0, 1).
     """
 
     seed: int = 0
@@ -30,12 +32,16 @@ class AuditSettings:
     test_rows: int = 500
     classified: int = 2000
     kernel_rows: int = 10_000
+    certified_rows: int = 10_000
+    alpha: float = 0.025
     null: NormalNull = NormalNull()
     progress: Progress = silent
 
     def __post_init__(self) -> None:
         if self.test_rows < 2:
             raise ValueError(f"test_rows must be at least 2, got {self.test_rows}")
+        if not 0 < self.alpha < 1:
+            raise ValueError(f"alpha must lie between 0 and 1, got {self.alpha}")
 
 
 DEFAULTS = AuditSettings()

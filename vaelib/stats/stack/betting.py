@@ -22,7 +22,7 @@ References:
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -31,9 +31,19 @@ from torch import Tensor
 from vaelib.stats.stack.groups import as_groups, group_log_mean_exp, group_mean
 from vaelib.stats.stack.weights import stack_weights, stacked_gains, with_prior
 
-__all__ = ["PredictableGains", "e_process", "lower_end", "mean_lower_end", "predictable_gains"]
+__all__ = [
+    "ENDS",
+    "PredictableGains",
+    "e_process",
+    "gains_in_order",
+    "lower_end",
+    "mean_lower_end",
+    "predictable_gains",
+]
 
-_ENDS = (0.05, 0.15, 0.35, 0.6, 1.0)
+ENDS = (0.05, 0.15, 0.35, 0.6, 1.0)
+"""Where the blocks of held-out z end, as shares of them."""
+
 _SHARES = (0.4, 0.2, 0.1, 0.05, 0.02)
 _LOG_LEVEL = math.log(40)
 _STAKES = tuple(2.0 ** -(0.1 + 0.3 * k) for k in range(24))
@@ -82,14 +92,31 @@ def predictable_gains(
         The rounds.
     """
     numbers = as_groups(groups, len(log_ratio))
-    count = int(numbers.max()) + 1
-    place = torch.randperm(count, generator=generator)[numbers]  # the round of each row
+    place = torch.randperm(int(numbers.max()) + 1, generator=generator)[numbers]
+    return gains_in_order(log_ratio, place)
+
+
+def gains_in_order(
+    log_ratio: Tensor, place: Tensor, ends: Sequence[float] = ENDS
+) -> PredictableGains:
+    """Play z in an order that was drawn before; see :func:`predictable_gains`.
+
+    Args:
+        log_ratio: log r_k - log p, the prior (zeros) first, shape (n, K); the candidates of a row
+            may be fitted to rows of earlier rounds.
+        place: Round of each row, 0 … G - 1, shape (n,).
+        ends: Where the blocks end, as shares of the rounds.
+
+    Returns:
+        The rounds.
+    """
+    count = int(place.max()) + 1
     order = torch.argsort(place, stable=True)
     log_ratio, place = log_ratio[order], place[order]
     gains = torch.empty(len(log_ratio), dtype=torch.float64)
     floors = torch.empty(count, dtype=torch.float64)
     start = 0
-    for end in (math.ceil(e * count) for e in _ENDS):
+    for end in (math.ceil(e * count) for e in ends):
         past, block = place < start, (place >= start) & (place < end)
         weights = torch.full_like(log_ratio[0], 1 / log_ratio.shape[1])
         share = _SHARES[0]
@@ -100,7 +127,7 @@ def predictable_gains(
         floors[start:end] = math.log(share)
         start = end
     means = group_mean(gains, place).maximum(floors)
-    untrained = math.ceil(_ENDS[0] * count)
+    untrained = math.ceil(ends[0] * count)
     return PredictableGains(means, floors, group_log_mean_exp(gains, place), untrained)
 
 

@@ -13,6 +13,7 @@ from vaelib.posterior import AggregatePosterior
 from vaelib.priors import Prior
 from vaelib.stats.checks import check_least
 from vaelib.stats.jackknife import Estimate, mean_of
+from vaelib.stats.stack.groups import as_groups, group_mean
 
 __all__ = ["UpperEnd", "direct_terms", "mean_upper_end", "upper_end"]
 
@@ -37,7 +38,11 @@ class UpperEnd:
 
 
 def direct_terms(
-    posterior: AggregatePosterior, prior: Prior, generator: torch.Generator, draws: int = 4
+    posterior: AggregatePosterior,
+    prior: Prior,
+    generator: torch.Generator,
+    draws: int = 4,
+    points: Tensor | None = None,
 ) -> Tensor:
     """t_i: mean over draws of posterior i of log q_N(z) - log p(z); their mean is KL(q_N‖p).
 
@@ -49,14 +54,15 @@ def direct_terms(
         prior: p(z).
         generator: Random stream.
         draws: z per input.
+        points: the inputs whose terms are wanted, shape (M,); the mixture stays whole.
 
     Returns:
-        Shape (N,), in nats.
+        Shape (N,), or (M,), in nats.
     """
     check_least(draws, "draws", 1)
-    z = posterior.sample(generator, draws)
-    points = z.reshape(-1, posterior.latent_dim)
-    terms = posterior.log_prob(points) - prior.log_prob(points)
+    chosen = posterior if points is None else posterior.part(points)
+    z = chosen.sample(generator, draws).reshape(-1, posterior.latent_dim)
+    terms = posterior.log_prob(z) - prior.log_prob(z)
     return terms.reshape(draws, -1).mean(0)
 
 
@@ -90,6 +96,8 @@ def upper_end(
     *,
     alpha: float = 0.025,
     draws: int = 4,
+    points: Tensor | None = None,
+    groups: Tensor | None = None,
 ) -> UpperEnd:
     """Bound KL(q‖p) <= E KL(q_N‖p) from above with held-out inputs.
 
@@ -99,11 +107,17 @@ def upper_end(
         generator: Random stream.
         alpha: One-sided level.
         draws: z per input.
+        points: the inputs whose terms are wanted, shape (M,); the mixture stays whole.
+        groups: labels of shape (N,) of inputs that are not independent; a group is one term, and
+            groups of equal size make the bound that of the lower end's q.
 
     Returns:
         The end, and what says whether it is worth anything.
     """
-    terms = direct_terms(posterior, prior, generator, draws)
+    terms = direct_terms(posterior, prior, generator, draws, points)
+    if groups is not None:
+        chosen = groups if points is None else groups[points]
+        terms = group_mean(terms, as_groups(chosen, len(terms)))
     z = posterior.sample(generator)[0]
     rate = float(prior.rate(posterior.mean, posterior.scale, z).mean())
     most = math.log(posterior.components)

@@ -1,0 +1,218 @@
+"""The certified mismatch of an audit: both ends of KL(q‖p), without a null model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from vaelib.audits.densities import points_of
+from vaelib.audits.measurement import Measurement, joined
+from vaelib.audits.settings import AuditSettings
+from vaelib.posterior import AggregatePosterior
+from vaelib.priors import Normal, Prior
+from vaelib.priors.base import has_map
+from vaelib.seeding import stream
+from vaelib.stats.stack.candidates import Posteriors
+from vaelib.stats.stack.certify import Certified, certify, certify_in_sequence
+from vaelib.stats.stack.flags import nearness, repeated_rows
+from vaelib.stats.stack.upper import upper_end
+
+__all__ = ["COPIES", "REPEATS", "SURFACE", "UNPROVED", "Latents", "bracket", "stacked"]
+
+COPIES = "held-out z lie nearer to training z than training z to each other: copies prove nothing"
+REPEATS = "some z repeat others: drop the copies, or give groups"
+SURFACE = "the prior lives on a surface, where no density with respect to volume exists"
+UNPROVED = "of inputs that the encoder was trained on: not proved for new ones"
+
+_LOWER = ("certified_kl", "certified_kl_lower", "certified_kl_test", "shape_gain")
+_DRAWS = 4  # z per input where candidates are fitted to draws: as good as the posteriors
+_REPEATED = 0.01  # share of rows; with fewer, float32 may have rounded them
+
+
+@dataclass(frozen=True)
+class Latents:
+    """Latents of one split.
+
+    Attributes:
+        z: one for each input, shape (n, D), float64.
+        posterior: of the inputs; None for points and bare z.
+        groups: labels of inputs that are not independent, shape (n,).
+    """
+
+    z: Tensor
+    posterior: AggregatePosterior | None = None
+    groups: Tensor | None = None
+
+    def part(self, most: int, generator: torch.Generator) -> Latents:
+        """A random choice of so many inputs; all of them where there are no more."""
+        if len(self.z) <= most:
+            return self
+        index = torch.randperm(len(self.z), generator=generator)[:most]
+        return Latents(
+            self.z[index],
+            None if self.posterior is None else self.posterior.part(index),
+            None if self.groups is None else self.groups[index.to(self.groups.device)],
+        )
+
+
+def bracket(
+    prior: Prior,
+    split: str,
+    played: Latents,
+    settings: AuditSettings,
+    fitted: Latents | None = None,
+) -> Iterator[Measurement]:
+    """Measure both ends of KL(q‖p) on one split.
+
+    Args:
+        prior: p.
+        split: named in the measurements.
+        played: held-out latents; all there are where there are no others.
+        settings: of the audit.
+        fitted: what the candidates are fitted to; None where there are no other inputs.
+
+    Yields:
+        The gain, the proved lower end, the e-value, the gain over a Gaussian, how near held-out z
+        lie to training z, and the upper end.
+    """
+    settings.progress(f"bracket of {split}", 0, 2)
+    note = UNPROVED if split == "train" else ""
+    few = played.part(settings.certified_rows, stream(f"certified rows {split}", settings.seed))
+    if len(few.z) < len(played.z):
+        note = joined(note, f"of {len(few.z):,} random inputs")
+    alarm = _repeats(few)
+    if fitted is not None:
+        near = nearness(fitted.z.cpu(), few.z.cpu(), stream("nearness", settings.seed))
+        alarm = COPIES if near.flagged else alarm
+        yield Measurement(split, "copies", near.nearer, message=COPIES * near.flagged)
+    if alarm:
+        yield from _nothing(split, alarm)
+    else:
+        yield from _lower(prior, split, few, fitted, settings, note)
+    settings.progress(f"bracket of {split}", 1, 2)
+    if played.posterior is not None and not prior.surface:
+        yield _upper(played, prior, split, settings)
+    settings.progress(f"bracket of {split}", 2, 2)
+
+
+def _nothing(split: str, reason: str) -> Iterator[Measurement]:
+    """Why there is no lower end."""
+    for metric in _LOWER:
+        yield Measurement(split, metric, None, message=reason)
+
+
+def _lower(
+    prior: Prior,
+    split: str,
+    played: Latents,
+    fitted: Latents | None,
+    settings: AuditSettings,
+    note: str,
+) -> Iterator[Measurement]:
+    """The gain and what is proved of it."""
+    try:
+        result = stacked(prior, played, settings, fitted)
+    except ValueError as error:
+        yield from _nothing(split, str(error))
+        return
+    yield Measurement(split, "certified_kl", *result.gain, message=note)
+    yield Measurement(split, "certified_kl_lower", result.lower, message=note)
+    yield Measurement(split, "certified_inputs", float(result.rounds))
+    test = result.log_e, None, result.p_value
+    yield Measurement(split, "certified_kl_test", *test, message=note)
+    if type(prior) is Normal:
+        yield Measurement(split, "shape_gain", *result.shape, message=note)
+
+
+def stacked(
+    prior: Prior, played: Latents, settings: AuditSettings, fitted: Latents | None = None
+) -> Certified:
+    """Fit the candidates and play their stack.
+
+    Where the prior has a map to N(0, I), z and draws of the posteriors are mapped, and the stack is
+    a density of mapped z.
+
+    Args:
+        prior: p.
+        played: the z whose gains count.
+        settings: of the audit.
+        fitted: what the candidates are fitted to; None for earlier ones of those that are played.
+
+    Returns:
+        The bound.
+
+    Raises:
+        ValueError: where nothing can be said: a prior on a surface, z outside its support, too few
+            z, or latents that have no density.
+    """
+    if prior.surface:
+        raise ValueError(SURFACE)
+    mapped = has_map(prior)
+    z = _in_support(prior, played.z, mapped)
+    against = None if mapped or type(prior) is Normal else prior.cpu()
+    generator = stream("certified", settings.seed)
+    if fitted is None:
+        own = _posteriors(played, z, mapped)
+        return certify_in_sequence(
+            own, z, generator, prior=against, alpha=settings.alpha, groups=played.groups
+        )
+    other = fitted.z
+    if mapped and fitted.posterior is not None:
+        other = fitted.posterior.sample(stream("fitted z", settings.seed), _DRAWS)
+        other = other.reshape(-1, other.shape[-1])
+    data = _posteriors(fitted, _in_support(prior, other, mapped), mapped)
+    return certify(data, z, generator, prior=against, alpha=settings.alpha, groups=played.groups)
+
+
+def _posteriors(latents: Latents, z: Tensor, mapped: bool) -> Posteriors:
+    """What candidates are fitted to: Gaussian posteriors as they are, of others draws."""
+    q = latents.posterior
+    if mapped or type(q) is not AggregatePosterior:
+        return Posteriors(z, torch.zeros_like(z))
+    return Posteriors(q.mean.cpu(), q.scale.cpu())
+
+
+def _in_support(prior: Prior, z: Tensor, mapped: bool) -> Tensor:
+    """z on the CPU, mapped where there is a map; none may lie where the prior has no mass."""
+    with torch.no_grad():
+        outside = int((prior.log_prob(z) == -torch.inf).sum())
+        moved = prior.to_normal(z) if mapped else z
+    if outside or moved is None or not bool(moved.isfinite().all()):
+        raise ValueError(
+            f"the KL is infinite: {outside or 'some'} z of {len(z):,} lie where the prior has no "
+            "mass"
+        )
+    return moved.cpu()
+
+
+def _repeats(latents: Latents) -> str:
+    """What is wrong with points of which many are equal; empty where that may be."""
+    if latents.posterior is not None or latents.groups is not None:
+        return ""
+    return REPEATS if repeated_rows(latents.z) > _REPEATED else ""
+
+
+def _upper(latents: Latents, prior: Prior, split: str, settings: AuditSettings) -> Measurement:
+    """The upper end, at z of a random choice of inputs where all would cost too much."""
+    q = latents.posterior
+    assert q is not None
+    few = points_of(q, 16)
+    generator = stream(f"upper end {split}", settings.seed)
+    points = None if few is None else torch.randperm(q.components, generator=generator)[:few]
+    with torch.no_grad():
+        end = upper_end(
+            q,
+            prior,
+            generator,
+            alpha=settings.alpha,
+            draws=_DRAWS if few is None else 1,
+            points=points,
+            groups=latents.groups,
+        )
+    note = UNPROVED if split == "train" else ""
+    if few is not None and few < q.components:
+        note = joined(note, f"density at z of {few:,} random inputs")
+    return Measurement(split, "certified_kl_upper", end.value, message=note)
