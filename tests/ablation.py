@@ -4,6 +4,9 @@ For each world, and for encoders trained here on digits, the value of the stack 
 cross-fitted gain, over seeds) and what it loses without each candidate, in percent of the KL; of
 the value where the KL is not known. Where the KL is 0 no share exists, and only the value is shown.
 The last row is the most that a candidate is worth anywhere.
+
+`python -m tests.ablation --kept 3000 20000` prints the value by the number of inputs that
+candidates are fitted to, a random choice of 60,000.
 """
 
 import argparse
@@ -39,13 +42,13 @@ class Values:
     losses: dict[str, float]
 
 
-def of_world(world, seed):
+def of_world(world, seed, count=TRAINING):
     """Training posteriors and held-out z of a world."""
     generator = stream("ablation", seed)
     if world.encode is not None:
-        data = Posteriors(*world.encode(TRAINING, generator))
+        data = Posteriors(*world.encode(count, generator))
     else:
-        z = world.draw(TRAINING, generator)
+        z = world.draw(count, generator)
         data = Posteriors(z, torch.zeros_like(z))
     return data, world.draw(HELD_OUT, generator)
 
@@ -112,14 +115,32 @@ def table(rows):
     return "\n".join(lines)
 
 
+def kept_table(worlds, sizes, count=60_000):
+    """Markdown of the value by the number of inputs that are kept."""
+    lines = [f"| world | KL | {' | '.join(map(str, sizes))} |", "|---|" + "--:|" * (len(sizes) + 1)]
+    for world in worlds:
+        data, z = of_world(world, 0, count)
+        cells = []
+        for size in sizes:
+            candidates = fit_candidates(data, stream("ablation fit", 0), most=size)
+            gains = cross_fitted_gains(log_ratios(candidates, z), stream("ablation folds", 0))
+            cells.append("{:.3f} ± {:.3f}".format(*gain_estimate(gains)))
+        lines.append(f"| {world.name} | {world.kl:.3f} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def main():
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--own", action="store_true", help="the worlds that nothing is tuned to")
     parser.add_argument("--only", default="", help="worlds whose name contains this")
+    parser.add_argument("--kept", type=int, nargs="+", help="numbers of inputs to keep")
     options = parser.parse_args()
     chosen = [*WORLDS, *OWN_WORLDS] if options.own else WORLDS
+    if options.kept:
+        print(kept_table([world for world in chosen if options.only in world.name], options.kept))
+        return
     sources = [(world.name, world, partial(of_world, world)) for world in chosen]
     sources += [(f"digits, D = {d}", None, partial(of_encoder, d)) for d in (2, 4, 8, 16)]
     rows = []
