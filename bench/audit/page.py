@@ -132,8 +132,8 @@ def page(audited: Audited, name: str, figures: Sequence[tuple[str, str]]) -> str
     blocks += [
         "## How to read this",
         "± is half a 95 % Monte Carlo interval, at these inputs; intervals of the answers are over "
-        "inputs, that of the first is the bracket: its lower end is proved at one-sided level .025, "
-        "its upper end asymptotic. Margins: `vaelib/audits/answers.py`.",
+        "inputs. That of the first is the bracket: its lower end is proved at one-sided level "
+        "alpha (.025), its upper end asymptotic. Margins: `vaelib/audits/answers.py`.",
         _glossary({row.metric for row in audited.rows}),
     ]
     return "\n\n".join(blocks) + "\n"

@@ -109,9 +109,10 @@ def title(audited: Audited, split: str) -> str:
 def answer_cells(answer: Answer) -> list[str]:
     """One answer: question, verdict, effect, value, 95 % interval, p-value."""
     value = "" if answer.value is None else f"{answer.value:.4g}"
-    interval = (
-        "" if answer.interval is None else f"{answer.interval[0]:.3g} to {answer.interval[1]:.3g}"
-    )
+    interval = ""
+    if answer.interval is not None:
+        low, high = answer.interval
+        interval = f"{low:.3g} to {high:.3g}" if high < math.inf else f"at least {low:.3g}"
     p_value = "" if answer.p_value is None else f"{answer.p_value:.2g}"
     return [answer.question, answer.verdict, answer.effect, value, interval, p_value]
 

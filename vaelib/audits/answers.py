@@ -158,6 +158,8 @@ def _undecided(evidence: Evidence, margin: float, prior: str) -> str:
     if math.isnan(bracket.lower):
         return f"Nothing can be said: {evidence.message('certified_kl_lower')}."
     text = f"At least {bracket.lower:.3g} nats are proved, which is not more than {margin:g}"
+    if bracket.lower == 0:
+        text = "No mismatch is proved"
     if math.isnan(bracket.upper):
         return f"{text}; a yes needs posteriors of held-out inputs, whose mixture has a density."
     if bracket.saturated:
@@ -178,8 +180,9 @@ def _bracket(evidence: Evidence, prior: str) -> Answer:
     spread = 0.0 if half is None else (half[1] - half[0]) / 2
     sentence = (
         f"A density fitted to the training latents gains {gain:.3g} ± {spread:.2g} nats on "
-        f"{bracket.inputs:,} z over {prior}; {bracket.lower:.3g} of them are proved"
+        f"{bracket.inputs:,} z over {prior}; "
     )
+    sentence += f"{bracket.lower:.3g} of them are proved" if bracket.lower > 0 else "none is proved"
     if math.isnan(bracket.upper):
         verdict = f"at least {bracket.lower:.3g} nats"
         return Answer("KL(q‖p)", verdict, f"{sentence}.", "certified_kl", gain, half)

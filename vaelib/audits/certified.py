@@ -20,11 +20,12 @@ from vaelib.stats.stack.certify import Certified, certify, certify_in_sequence
 from vaelib.stats.stack.flags import nearness, repeated_rows
 from vaelib.stats.stack.upper import upper_end
 
-__all__ = ["COPIES", "REPEATS", "SURFACE", "UNPROVED", "Latents", "bracket", "stacked"]
+__all__ = ["COPIES", "REPEATS", "SURFACE", "UNKNOWN", "UNPROVED", "Latents", "bracket", "stacked"]
 
 COPIES = "held-out z lie nearer to training z than training z to each other: copies prove nothing"
 REPEATS = "some z repeat others: drop the copies, or give groups"
 SURFACE = "the prior lives on a surface, where no density with respect to volume exists"
+UNKNOWN = "the prior has no log_prob, without which no gain over it is known"
 UNPROVED = "of inputs that the encoder was trained on: not proved for new ones"
 
 _LOWER = ("certified_kl", "certified_kl_lower", "certified_kl_test", "shape_gain")
@@ -93,7 +94,7 @@ def bracket(
     else:
         yield from _lower(prior, split, few, fitted, settings, note)
     settings.progress(f"bracket of {split}", 1, 2)
-    if played.posterior is not None and not prior.surface:
+    if played.posterior is not None and not _no_density(prior):
         yield _upper(played, prior, split, settings)
     settings.progress(f"bracket of {split}", 2, 2)
 
@@ -148,8 +149,8 @@ def stacked(
         ValueError: where nothing can be said: a prior on a surface, z outside its support, too few
             z, or latents that have no density.
     """
-    if prior.surface:
-        raise ValueError(SURFACE)
+    if reason := _no_density(prior):
+        raise ValueError(reason)
     mapped = has_map(prior)
     z = _in_support(prior, played.z, mapped)
     against = None if mapped or type(prior) is Normal else prior.cpu()
@@ -165,6 +166,13 @@ def stacked(
         other = other.reshape(-1, other.shape[-1])
     data = _posteriors(fitted, _in_support(prior, other, mapped), mapped)
     return certify(data, z, generator, prior=against, alpha=settings.alpha, groups=played.groups)
+
+
+def _no_density(prior: Prior) -> str:
+    """Why a prior has no density with respect to volume that can be evaluated, or nothing."""
+    if prior.surface:
+        return SURFACE
+    return UNKNOWN if type(prior).log_prob is Prior.log_prob else ""
 
 
 def _posteriors(latents: Latents, z: Tensor, mapped: bool) -> Posteriors:

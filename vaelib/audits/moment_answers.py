@@ -63,7 +63,9 @@ class Moments:
 
     @classmethod
     def of(cls, mean: Tensor, scale: Tensor) -> "Moments":
-        """Those of an aggregate posterior, of means and scales of shape (N, D)."""
+        """Those of an aggregate posterior, of means and scales of shape (N, D); 0 of points."""
+        if not bool((scale != 0).any()):
+            return cls.of_sample(mean)
         return cls(len(mean), *AggregatePosterior(mean, scale).moments())
 
     @classmethod

@@ -66,7 +66,10 @@ NAN[[3, 5, 7, 8, 9, 199], 1] = np.nan
             {"mean": MEAN, "scale": 2 * np.log(SCALE)},
             "log variances, save them as logvar",
         ),
-        ({"mean": MEAN, "scale": 0 * SCALE}, "scale must be positive, got min 0$"),
+        (
+            {"mean": MEAN, "scale": SCALE * (np.arange(len(SCALE)) > 0)[:, None]},
+            "scale must be positive, got min 0$",
+        ),
         (
             {"mean": NAN, "scale": SCALE},
             r"6 of 200 rows \(3, 5, 7, 8, 9, …\); drop those",

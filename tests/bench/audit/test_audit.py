@@ -45,7 +45,12 @@ def test_no_name_is_cut_on_a_narrow_terminal(columns, tmp_path, capfd, monkeypat
     assert run(path) == 0
     lines = capfd.readouterr().out.splitlines()
     assert not any("…" in line for line in lines)
-    assert names <= set(NAMES.findall("\n".join(lines))) | {"rate", "saturated", "negentropy"}
+    assert names <= set(NAMES.findall("\n".join(lines))) | {
+        "rate",
+        "saturated",
+        "negentropy",
+        "copies",
+    }
     assert max(len(line) for line in lines if line[0] in "┏┃┡│└") <= columns
 
 
@@ -100,9 +105,10 @@ def test_a_report_is_a_page_with_its_figures(kind, bare, tmp_path, capfd):
     linked = re.findall(r"!\[.+?\]\((figures/.+?\.png)\)", text)
     assert {folder / link for link in linked} == set((folder / "figures").iterdir())
     quilts = ["figures/quilt-train.png", "figures/quilt-test.png"]
-    bars = ["figures/kl-train.png", "figures/kl-test.png"]
-    expected = [*quilts, "figures/quantiles.png", *bars] if kind == "posterior" else linked[:1]
-    assert linked == expected
+    drawn = [*quilts, "figures/quantiles.png", "figures/kl-test.png"]
+    assert linked == (
+        drawn if kind == "posterior" else ["figures/quantiles.png", "figures/kl-sample.png"]
+    )
     for link in linked:
         assert (folder / link).stat().st_size > 5000
     for row in rows:
@@ -139,7 +145,7 @@ def test_figures_of_many_inputs_say_that_they_show_some(tmp_path, monkeypatch):
     audit_figures.write_report(tmp_path / "report", audited, path.name)
     text = (tmp_path / "report" / "audit.md").read_text()
     captions = re.findall(r"!\[(.+?)\]", text)
-    assert [("100 random inputs" in caption) for caption in captions] == [True] * 3 + [False] * 2
+    assert [("100 random inputs" in caption) for caption in captions] == [True] * 3 + [False]
 
 
 def test_half_precision_gives_the_same_answers(tmp_path, capfd):
@@ -171,7 +177,7 @@ NAN[[3, 5], 1] = np.nan
     [
         ({"z": NAN}, r"z must be finite, got NaN or infinity in 2 of 200 rows \(3, 5\); drop"),
         ({"z": NAN[:, 0]}, r"z must have shape \(N, D\) with N and D at least 1, got \(200,\)"),
-        ({"latents": NAN}, "unknown key 'latents'; known are mean, .*, z$"),
+        ({"latents": NAN}, "unknown key 'latents'; known are mean, .*, z, groups$"),
         ({"z": np.array([[{}, 1]] * 9, dtype=object)}, "z holds pickled objects, which are never"),
         ({"mean": gaussian(0), "scale": gaussian(1)}, r"got min -\d\.\d+; if these are log varia"),
         ({"mean": gaussian(0), "logvar": gaussian(1, 1e4)}, "logvar must lie between -700 and 700"),
@@ -195,14 +201,87 @@ def test_a_bad_file_is_one_line(arrays, message, tmp_path, capfd):
     assert list(folder.iterdir()) == []
 
 
-def test_another_prior_has_numbers_and_no_answers(tmp_path, capfd):
+def test_another_prior_is_answered_by_the_bracket_alone(tmp_path, capfd):
     uniform = np.random.default_rng(0).uniform(size=(200, 2))
     np.savez(tmp_path / "z.npz", z=uniform)
     assert run(tmp_path / "z.npz", "--prior", "uniform") == 0
     out = capfd.readouterr().out
-    assert out.startswith("Against uniform: numbers only; plain answers are given for N(0, I).\n")
+    assert out.startswith("May I sample from the uniform prior? NO. ")  # that of 0 to 10
     assert "energy_test" in out
-    assert "question" not in out
+    assert not re.search(r"│ (scale|location|correlation|shape) ", out)
+    np.savez(tmp_path / "z.npz", z=uniform - 1)
+    assert run(tmp_path / "z.npz", "--prior", "uniform") == 0
+    out = capfd.readouterr().out
+    assert out.startswith(
+        "May I sample from the uniform prior? UNDECIDED. Nothing can be said: the"
+    )
+    assert "the KL is infinite: 200 z of 200 lie where the prior has no mass" in out
+
+
+def test_margin_and_level_are_parameters_and_an_answer_may_be_a_failure(bare, capfd):
+    assert run(bare, "--fail-on", "no") == 1
+    assert run(bare, "--fail-on", "no", "--margin", "5") == 0
+    assert run(bare, "--fail-on", "undecided", "--margin", "5") == 1
+    assert ", which is not more than 5;" in capfd.readouterr().out
+    assert run(bare, "--json", "--alpha", "0.4") == 0
+    loose = json.loads(capfd.readouterr().out)
+    assert run(bare, "--json") == 0
+    strict = json.loads(capfd.readouterr().out)
+    ends = [
+        next(row["value"] for row in rows if row["metric"] == "certified_kl_lower")
+        for rows in (loose, strict)
+    ]
+    assert ends[0] > ends[1]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--margin", "0"], "--margin must be a positive number of nats, got 0"),
+        (["--margin", "-1"], "--margin must be a positive number of nats, got -1"),
+        (["--margin", "nan"], "--margin must be a positive number of nats, got nan"),
+        (["--alpha", "1"], "--alpha must lie between 0 and 1, got 1"),
+        (["--fail-on", "maybe"], "--fail-on must be no or undecided, got 'maybe'"),
+    ],
+)
+def test_options_that_cannot_be_are_one_line(options, said, bare, capfd):
+    assert run(bare, *options) == 64
+    assert capfd.readouterr().err == f"vaebench: {said}\n"
+
+
+def test_a_deterministic_encoder_is_answered(tmp_path, capfd):
+    mean, none = gaussian(0), np.zeros((200, 2))
+    np.savez(tmp_path / "p.npz", mean=mean, scale=none, heldout_mean=1.5 * mean, heldout_scale=none)
+    assert run(tmp_path / "p.npz") == 0
+    out = " ".join(capfd.readouterr().out.split())
+    assert "a yes needs posteriors" in out or "NO. " in out
+
+
+def test_copies_of_training_inputs_are_no_answer(tmp_path, capfd):
+    mean, none = gaussian(0, shape=(400, 4)), np.zeros((400, 4))
+    near = mean[:100] + 1e-3
+    np.savez(tmp_path / "p.npz", mean=mean, scale=none, heldout_mean=near, heldout_scale=none[:100])
+    assert run(tmp_path / "p.npz", "--fail-on", "undecided") == 1
+    out = capfd.readouterr().out
+    assert out.startswith("May I sample from N(0, I)? FLAGGED. No answer: held-out z lie nearer")
+
+
+def test_groups_are_read(tmp_path, capfd):
+    z = np.repeat(gaussian(0, 1.5), 5, axis=0)
+    np.savez(tmp_path / "z.npz", z=z, groups=np.repeat(np.arange(200), 5))
+    assert run(tmp_path / "z.npz", "--json") == 0
+    rows = {row["metric"]: row["value"] for row in json.loads(capfd.readouterr().out)}
+    assert rows["certified_inputs"] == 200
+    np.savez(tmp_path / "z.npz", z=z)
+    assert run(tmp_path / "z.npz") == 0
+    assert "FLAGGED. No answer: some z repeat others" in capfd.readouterr().out
+    for groups, said in (
+        (np.arange(3), "groups must hold one label for each of the 1,000 rows of z, got 3"),
+        (np.arange(1000.0), "groups must be integers of shape (n,), one label per input, got f"),
+    ):
+        np.savez(tmp_path / "z.npz", z=z, groups=groups)
+        assert run(tmp_path / "z.npz") == 64
+        assert said in capfd.readouterr().err
 
 
 def test_untrained_priors_are_those_that_the_command_knows():

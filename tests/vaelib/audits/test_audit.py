@@ -47,7 +47,9 @@ def test_many_narrow_dimensions_are_called_saturated():
 def test_heldout_inputs_are_the_test_split():
     rows = audit(MEAN, SCALE, heldout=(MEAN[:100] + 3, SCALE[:100]))
     train, test = values(rows), values(rows, "test")
-    assert test.keys() - train.keys() == {"hole_mass"}
+    bracket = {"certified_kl", "certified_kl_lower", "certified_kl_upper", "certified_kl_test"}
+    bracket |= {"certified_inputs", "shape_gain", "copies"}
+    assert test.keys() - train.keys() == {"hole_mass"} | bracket
     assert train.keys() <= test.keys()
     assert test["marginal_kl_excess"].value > train["marginal_kl_excess"].value + 1
 
@@ -98,6 +100,8 @@ def test_other_priors_give_the_same_rows_in_every_process():
     assert first == second
     metrics = [row.metric for row in first if row.split == "test" and row.p_value is not None]
     assert metrics == ["c2st_test", "mmd_test", "energy_test"]
+    lower = next(row for row in first if row.metric == "certified_kl_lower")
+    assert lower.value is None and lower.message.startswith("the prior has no log_prob")
 
 
 def test_a_prior_without_a_closed_form_states_the_error_of_its_rate():
@@ -201,8 +205,9 @@ def test_many_inputs_are_evaluated_at_a_few_and_say_so():
         assert rows[name].message == "density at z of 699 random inputs"
     assert abs(rows["marginal_kl_excess"].value) < 0.02
     assert rows["marginal_kl_excess"].standard_error < 0.02
-    assert told[:3] == [("density of train", done, 2) for done in (0, 1, 2)]
-    assert told[3:5] == [("null of train", 1, 9), ("null of train", 2, 9)]
+    assert told[:3] == [("bracket of train", done, 2) for done in (0, 1, 2)]
+    assert told[3:6] == [("density of train", done, 2) for done in (0, 1, 2)]
+    assert told[6:8] == [("null of train", 1, 9), ("null of train", 2, 9)]
     assert told[-1] == ("tests of train", 8, 8)
     fewer = audit(mean[:8000], torch.full((8000, 2), 0.6), null_draws=2, null=NormalNull(draws=19))
     assert values(fewer)["marginal_kl"].message == "", "one z of each is of all"
