@@ -21,12 +21,13 @@ from vaelib.stats.stack.subspaces import SubspaceCandidate, interesting_planes
 
 __all__ = ["SmoothedCandidate", "fit_candidates", "log_ratios"]
 
-_MOST = 20_000  # inputs beyond which more do not help
-_SMOOTH_MOST = 10_000  # posteriors that are kept for smoothing
-_WIDTHS = (0.05, 0.15, 0.3, 0.6)
+_MOST = 20_000  # inputs, beyond which more help little
+_WIDTHS = (0.05, 0.2)
 _FULL_DIMENSIONS = 32
-_MANY = 10_000
+_COMPONENTS = 30
+_MANY = 10_000  # inputs from which on the mixture has 100
 _FLOOR = -10_000.0  # nats
+_ROWS = 50_000  # z at a time, which bounds the memory
 
 
 class SmoothedCandidate:
@@ -57,16 +58,19 @@ class SmoothedCandidate:
 
 
 def fit_candidates(
-    data: Posteriors, generator: torch.Generator, *, prior: Prior | None = None
+    data: Posteriors,
+    generator: torch.Generator,
+    *,
+    prior: Prior | None = None,
+    most: int = _MOST,
 ) -> dict[str, Candidate]:
     """Fit every candidate to posteriors, or to points.
-
-    All but the Gaussians are fitted to 20,000 inputs chosen at random where there are more.
 
     Args:
         data: of the training inputs.
         generator: random stream.
         prior: p where it is not N(0, I); candidates that are made of N(0, I) are then left out.
+        most: of more inputs than this a random choice is used, except for the Gaussians.
 
     Returns:
         Candidates by name, the prior first.
@@ -76,24 +80,22 @@ def fit_candidates(
             that is constant, or a prior of another D.
     """
     _check(data)
+    data = Posteriors(data.mean.double(), data.scale.double())
     count, dimensions = data.mean.shape
     if prior is not None and prior.latent_dim != dimensions:
         raise ValueError(f"the prior has {prior.latent_dim} dimensions, the latents {dimensions}")
-    some = data.part(torch.randperm(count, generator=generator)[:_MOST])
-    first = StandardNormal(dimensions) if prior is None else PriorCandidate(prior)
-    out: dict[str, Candidate] = {"prior": first, "gaussian": fitted_gaussian(data)}
-    if dimensions <= _FULL_DIMENSIONS:
-        out["mixture"] = fit_mixture(some, 30, generator)
-        if count >= _MANY:
-            out["fine mixture"] = fit_mixture(some, 100, generator)
-    if dimensions > 1:
-        out["diagonal mixture"] = fit_mixture(some, 30, generator, diagonal=True)
-    if dimensions <= _FULL_DIMENSIONS:
-        kept = some.part(slice(_SMOOTH_MOST))
-        for width in _WIDTHS:
-            out[f"smoothed {width:g}"] = SmoothedCandidate(kept, width)
+    some = data.part(torch.randperm(count, generator=generator)[:most])
     if prior is None:
+        out: dict[str, Candidate] = {"prior": StandardNormal(dimensions)}
         out |= normal_candidates(data) | _beside_the_normal(some, generator)
+    else:
+        out = {"prior": PriorCandidate(prior), "gaussian": fitted_gaussian(data)}
+    if dimensions <= _FULL_DIMENSIONS:
+        out["mixture"] = fit_mixture(some, 100 if count >= _MANY else _COMPONENTS, generator)
+        for width in _WIDTHS:
+            out[f"smoothed {width:g}"] = SmoothedCandidate(some, width)
+    if dimensions > 1:
+        out["diagonal mixture"] = fit_mixture(some, _COMPONENTS, generator, diagonal=True)
     return out
 
 
@@ -108,19 +110,14 @@ def _beside_the_normal(data: Posteriors, generator: torch.Generator) -> dict[str
     if dimensions > 2:
         # of points the axes whose law is least the prior's, of posteriors the most active
         active = data.mean.var(0) if bool(data.scale.any()) else copula.gain
-        order = active.argsort(descending=True, stable=True)
-        for few in (2, 12):
-            if few < dimensions:
-                axes = order[:few]
-                inner = fit_mixture(
-                    Posteriors(data.mean[:, axes], data.scale[:, axes]), 30, generator
-                )
-                chosen = torch.eye(dimensions, dtype=torch.float64)[:, axes]
-                out[f"{few} axes"] = SubspaceCandidate(chosen, inner)
+        axes = active.argsort(descending=True, stable=True)[:2]
+        own = Posteriors(data.mean[:, axes], data.scale[:, axes])
+        chosen = torch.eye(dimensions, dtype=torch.float64)[:, axes]
+        out["2 axes"] = SubspaceCandidate(chosen, fit_mixture(own, _COMPONENTS, generator))
         for name, directions in interesting_planes(z, generator).items():
             inside = z @ directions
-            inner = fit_mixture(Posteriors(inside, torch.zeros_like(inside)), 30, generator)
-            out[name] = SubspaceCandidate(directions, inner)
+            own = Posteriors(inside, torch.zeros_like(inside))
+            out[name] = SubspaceCandidate(directions, fit_mixture(own, _COMPONENTS, generator))
     return out
 
 
@@ -151,14 +148,15 @@ def log_ratios(candidates: dict[str, Candidate], z: Tensor) -> Tensor:
     """log r_k - log p at z, the prior first.
 
     Where a prior has no mass KL is infinite. Its log density is taken as -10,000 there, so that the
-    gain is large, finite and still a lower bound of the true one.
+    gain is large, finite and still a lower bound of the true one. Where a candidate overflows it is
+    taken to have no mass.
 
     Args:
         candidates: of ``fit_candidates``.
-        z: shape (M, D), float64.
+        z: shape (M, D).
 
     Returns:
-        Shape (M, K), in nats, never NaN; the first column is 0.
+        Shape (M, K), in nats, never NaN or +inf; the first column is 0.
 
     Raises:
         ValueError: for z of another D or that are not finite, or a prior whose log density is NaN
@@ -170,7 +168,13 @@ def log_ratios(candidates: dict[str, Candidate], z: Tensor) -> Tensor:
         raise ValueError(f"z must have shape (M, {dimensions}), got {tuple(z.shape)}")
     if not bool(z.isfinite().all()):
         raise ValueError(f"z must be finite, got {int((~z.isfinite()).sum())} values that are not")
-    logs = torch.stack([candidate.log_prob(z) for candidate in candidates.values()], 1)
+    z = z.double()
+    logs = torch.cat(
+        [
+            torch.stack([candidate.log_prob(rows) for candidate in candidates.values()], 1)
+            for rows in torch.split(z, _ROWS)
+        ]
+    )
     bad = int((logs[:, 0].isnan() | (logs[:, 0] == torch.inf)).sum())
     if bad:
         raise ValueError(
@@ -180,4 +184,4 @@ def log_ratios(candidates: dict[str, Candidate], z: Tensor) -> Tensor:
     prior = torch.where(logs[:, :1] == -torch.inf, _FLOOR, logs[:, :1])
     ratios = logs - prior
     ratios[:, 0] = 0
-    return ratios
+    return torch.where(ratios.isnan(), -torch.inf, ratios)

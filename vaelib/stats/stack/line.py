@@ -227,7 +227,7 @@ class RadiusCandidate:
         """Independent draws, shape (n, D)."""
         noise = torch.randn(n, self._dimensions + 1, generator=generator, dtype=torch.float64)
         score = self._law.inverse(noise[:, :1]).clamp(-_FAR, _FAR)
-        tail = torch.special.ndtr(-score.abs()).numpy()
+        tail = special.ndtr(-score.abs().numpy())
         half = self._dimensions / 2
         low = torch.tensor(special.gammaincinv(half, tail))
         high = torch.tensor(special.gammainccinv(half, tail))

@@ -21,6 +21,7 @@ from vaelib.stats.stack.candidates import Posteriors, log_standard_normal
 __all__ = ["MixtureCandidate", "fit_mixture"]
 
 _CHANGE = 1e-3  # nats per step below which EM stops
+_EACH = 50  # posteriors per component: with fewer it tells of them, not of their law
 _SEED_RANGE = 2**31 - 1
 
 
@@ -75,7 +76,7 @@ def fit_mixture(
 
     Args:
         data: posteriors, or points.
-        components: K, at most a fifth of N.
+        components: K, at most a fiftieth of N.
         generator: random stream.
         diagonal: whether the covariances are.
         pseudo: how many points the pooled covariance counts for in each component, and
@@ -86,7 +87,7 @@ def fit_mixture(
         The mixture.
     """
     count, dimensions = data.mean.shape
-    components = max(1, min(components, count // 5))
+    components = max(1, min(components, count // _EACH))
     pseudo = dimensions + 2 if pseudo is None else pseudo
     centre, unit = data.mean.mean(0), data.moments()[1].diagonal().sqrt()
     mean, variance = (data.mean - centre) / unit, (data.scale / unit).square()

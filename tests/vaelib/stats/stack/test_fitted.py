@@ -141,6 +141,28 @@ def test_smoothing_keeps_the_variance_of_each_dimension():
     assert torch.allclose(z.var(0), data.moments()[1].diagonal(), rtol=0.05)
 
 
+def test_of_more_inputs_than_the_most_a_random_choice_is_used():
+    data = posteriors(400, 1)
+    few = fit_candidates(data, stream("candidates", 2), most=100)
+    index = torch.randperm(400, generator=stream("candidates", 2))[:100]
+    z = data.draw(stream("candidates", 3))
+    exact = SmoothedCandidate(data.part(index), 0.2).log_prob(z)
+    torch.testing.assert_close(few["smoothed 0.2"].log_prob(z), exact)
+
+
+def test_a_comb_needs_the_finer_mixture_of_ten_thousand_inputs():
+    """60 equal teeth on the line: 30 components cannot tell them apart, 100 can."""
+    generator = stream("comb", 0)
+    teeth = torch.randint(60, (12_000, 1), generator=generator).double() / 10 - 3
+    z = teeth + 0.01 * torch.randn(12_000, 1, generator=generator, dtype=torch.float64)
+    gains = []
+    for count in (9_999, 10_000):
+        data = Posteriors(z[:count], torch.zeros(count, 1, dtype=torch.float64))
+        mixture = fitted(data)["mixture"].log_prob(z[10_000:])
+        gains.append(float(mixture.mean()))
+    assert gains[1] > gains[0] + 0.2
+
+
 def test_the_order_of_the_inputs_does_not_matter_to_the_law_that_is_fitted():
     """Sorted inputs: halves and prefixes of them are other laws, a random choice is not."""
     data = points(1000, 2)
@@ -148,6 +170,21 @@ def test_the_order_of_the_inputs_does_not_matter_to_the_law_that_is_fitted():
     new = posteriors(1000, 2, seed=9).draw(stream("candidates", 1))
     means = [log_ratios(fitted(d), new).mean(0) for d in (data, ordered)]
     torch.testing.assert_close(*means, atol=0.04, rtol=0)
+
+
+def test_where_numbers_overflow_nothing_is_claimed():
+    z = torch.tensor([[1e200, 0.0], [0.0, -1e160], [0.0, 0.0]], dtype=torch.float64)
+    ratios = log_ratios(fitted(points(100, 2)), z)
+    assert not bool(ratios.isnan().any() or ratios.isposinf().any())
+    assert bool((ratios[:, 0] == 0).all()) and bool(ratios[2].isfinite().all())
+
+
+def test_single_precision_is_read_as_double():
+    data = points(100, 2)
+    single = Posteriors(data.mean.float(), data.scale.float())
+    double = Posteriors(single.mean.double(), single.scale.double())
+    ratios = [log_ratios(fitted(d), single.mean) for d in (single, double)]
+    assert ratios[0].dtype == torch.float64 and torch.equal(*ratios)
 
 
 def test_with_a_prior_of_its_own_the_ratio_is_to_that_prior():
