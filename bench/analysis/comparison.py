@@ -14,7 +14,9 @@ from bench.analysis.replicates import (
     FEW_SEEDS,
     LEVEL,
     TOO_FEW,
-    replicates,
+    collapses,
+    contested,
+    dimensions,
     saturated,
     t_interval,
 )
@@ -74,7 +76,7 @@ def pairwise(table: pd.DataFrame, metric: Metric, level: float = LEVEL) -> pd.Da
     twelve equal configurations that declares one of them worse in 15 % of the cases.
 
     Args:
-        table: Replicates, shape (S, K).
+        table: What they are compared by, see `contested`, shape (S, K).
         metric: Gives direction and margin.
         level: Coverage of the intervals, and one minus the familywise error.
 
@@ -131,7 +133,7 @@ def rank(table: pd.DataFrame, metric: Metric, level: float = LEVEL) -> pd.DataFr
     """Order configurations, with what the seeds can say about the order.
 
     Args:
-        table: Replicates, shape (S, K).
+        table: What they are compared by, see `contested`, shape (S, K).
         metric: Gives direction and margin.
         level: Simultaneous coverage of the rank intervals.
 
@@ -146,7 +148,7 @@ def rank(table: pd.DataFrame, metric: Metric, level: float = LEVEL) -> pd.DataFr
     values = table.to_numpy(float)
     pairs = _pairs(values, metric, level)
     mean, half = t_interval(values, level)
-    order = np.argsort(mean if metric.better == "lower" else -mean, kind="stable")
+    order = np.argsort(-mean if metric.better == "higher" else mean, kind="stable")
     count, better = np.isfinite(values).sum(axis=0), pairs["better"]
     board = {
         "mean": mean,
@@ -168,7 +170,10 @@ def rank(table: pd.DataFrame, metric: Metric, level: float = LEVEL) -> pd.DataFr
 def ranking(
     frame: pd.DataFrame, metric: Metric, split: str, source: str = "", level: float = LEVEL
 ) -> pd.DataFrame:
-    """Rank the configurations of one data set; saturated ones have no place in joint divergences.
+    """Rank the configurations of one data set.
+
+    Saturated ones have no place in joint divergences; nobody has one by a metric that cannot be
+    compared across the latent dimensions of these rows.
 
     Args:
         frame: Tidy rows of one data set.
@@ -185,14 +190,16 @@ def ranking(
     """
     if len(names := frame["dataset"].unique()) > 1:
         raise ValueError(f"expected rows of one data set, got {', '.join(names)}; rank each alone")
-    table = replicates(frame, metric.name, split, source)
-    if metric.needs_unsaturated:
+    table = contested(frame, metric, split, source)
+    if not metric.across_dimensions and dimensions(frame) > 1:
+        table = table.iloc[:, :0]
+    elif metric.needs_unsaturated:
         table = table.drop(columns=saturated(frame, split))
     return rank(table, metric, level)
 
 
 def rankings(frame: pd.DataFrame, metric: Metric, split: str, source: str = "") -> pd.DataFrame:
-    """Rank the configurations of each data set by themselves.
+    """Rank the configurations of each data set by themselves, collapsed ones apart.
 
     Args:
         frame: Tidy rows.
@@ -201,7 +208,11 @@ def rankings(frame: pd.DataFrame, metric: Metric, split: str, source: str = "") 
         source: The latent source, for sample quality.
 
     Returns:
-        As `ranking`, one data set after the other.
+        As `ranking`, one data set after the other, without the configurations that `collapses`
+        sets apart: a dead model does not win.
     """
-    datasets = [rows for _, rows in frame.groupby("dataset", sort=False)]
-    return pd.concat([ranking(rows, metric, split, source) for rows in datasets])
+    counts = collapses(frame, split)
+    alive = frame[~frame["config"].isin(counts.index[counts["apart"]])]
+    datasets = [rows for _, rows in alive.groupby("dataset", sort=False)]
+    boards = [ranking(rows, metric, split, source) for rows in datasets]
+    return pd.concat(boards) if boards else rank(pd.DataFrame(), metric)

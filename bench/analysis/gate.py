@@ -1,7 +1,8 @@
 """The regression gate: results against a baseline -> REGRESSED, OK or INCONCLUSIVE.
 
 For every configuration and metric with a direction, the *worsening* is the mean over seeds of new
-less baseline, signed so that more is worse. REGRESSED: its lower bound, corrected after Holm over
+less baseline, signed so that more is worse; of a score whose direction is that of real images, the
+mean growth of its distance to them. REGRESSED: its lower bound, corrected after Holm over
 the whole family, exceeds the metric's margin. OK: its upper bound lies below it. Otherwise
 INCONCLUSIVE, with the number of seeds that would decide. Anything that cannot be compared has a
 verdict of its own and is never a pass.
@@ -19,7 +20,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from bench.analysis.replicates import replicates
+from bench.analysis.replicates import contested
 from bench.analysis.worsening import worsening
 from bench.metrics.metric import Metric
 from bench.metrics.registry import METRICS, Metrics
@@ -252,7 +253,7 @@ def _compared(
 ) -> Iterator[Comparison | _Tested]:
     """One metric of every configuration, and of their mean."""
     sign = -1.0 if metric.better == "higher" else 1.0
-    tables = [replicates(frame, metric.name, split, source) for frame in (new, baseline)]
+    tables = [contested(frame, metric, split, source) for frame in (new, baseline)]
     seeds = tables[1].index
     ours, theirs = (sign * table.reindex(index=seeds, columns=names) for table in tables)
     defined = theirs.notna().any() | ours.notna().any()

@@ -7,7 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from bench.analysis.replicates import FEW_SEEDS, SPLITS, measured_keys, replicates, t_interval
+from bench.analysis.replicates import (
+    FEW_SEEDS,
+    SPLITS,
+    collapses,
+    measured_keys,
+    replicates,
+    t_interval,
+)
 from bench.metrics.registry import METRICS
 from vaelib.audits.verdict import LEAST_FOR_YES, Verdict
 from vaelib.numerics.arrays import Floats
@@ -56,7 +63,7 @@ class Matched:
             "flagged" where a seed has copies among its held-out inputs; else "undecided".
         inputs: the fewest independent held-out z of a seed.
         saturated: how many seeds are.
-        collapsed: whether no unit is active on any seed.
+        collapsed: whether no unit is active on at least half of the seeds.
     """
 
     config: str
@@ -114,12 +121,18 @@ def match_of(rows: pd.DataFrame, data: str) -> Match:
         metric: replicates(rows, metric, split)
         for metric in (
             *("certified_kl_lower", "certified_kl", "certified_kl_upper"),
-            *("certified_inputs", "saturated", "active_units"),
+            *("certified_inputs", "saturated"),
         )
     }
     flagged = _flagged(rows, split)
+    dead = collapses(rows, split)["apart"]
     found = [
-        _matched(str(config), {metric: table[config] for metric, table in tables.items()}, flagged)
+        _matched(
+            str(config),
+            {metric: table[config] for metric, table in tables.items()},
+            flagged,
+            collapsed=bool(dead.get(config, False)),
+        )
         for config in tables[_LOWER.name]
     ]
     return Match(data, margin, split, tuple(one for one in found if one is not None))
@@ -132,7 +145,7 @@ def _flagged(rows: pd.DataFrame, split: str) -> set[str]:
 
 
 def _matched(
-    config: str, columns: Mapping[str, "pd.Series[float]"], flagged: set[str]
+    config: str, columns: Mapping[str, "pd.Series[float]"], flagged: set[str], *, collapsed: bool
 ) -> Matched | None:
     lower, gain, upper = (
         _interval(columns[metric])
@@ -151,8 +164,6 @@ def _matched(
         verdict = "no"
     elif upper.seeds > FEW_SEEDS and upper.high < margin:
         verdict = "yes" if fewest >= LEAST_FOR_YES and not saturated else "undecided"
-    units = columns["active_units"].dropna()
-    collapsed = len(units) > 0 and bool((units == 0).all())
     return Matched(config, lower, gain, upper, verdict, fewest, saturated, collapsed)
 
 

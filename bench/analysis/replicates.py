@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from bench.metrics.metric import Metric
 from bench.rows import COLUMNS
 from vaelib.numerics.arrays import Floats
 
@@ -20,6 +21,10 @@ __all__ = [
     "LEVEL",
     "SPLITS",
     "TOO_FEW",
+    "between_sources",
+    "collapses",
+    "contested",
+    "dimensions",
     "failures",
     "measured_keys",
     "rejections",
@@ -139,6 +144,76 @@ def saturated(frame: pd.DataFrame, split: str) -> list[str]:
     """
     flags = replicates(frame, "saturated", split)
     return [str(config) for config in flags.columns[(flags > 0.5).any()]]
+
+
+def contested(frame: pd.DataFrame, metric: Metric, split: str, source: str = "") -> pd.DataFrame:
+    """What configurations are compared by: values, or how far each lies from that of real images.
+
+    Args:
+        frame: Tidy rows.
+        metric: A metric with a direction.
+        split: The split it was measured on.
+        source: The latent source, for sample quality.
+
+    Returns:
+        As `replicates`. Where the direction is ``"real"``, each value's distance to that of real,
+        unseen images in the same cell: lower is better; NaN where the cell has no such value.
+    """
+    values = replicates(frame, metric.name, split, source)
+    if metric.better != "real":
+        return values
+    return (values - replicates(frame, metric.name, split, "floor")).abs()
+
+
+def between_sources(
+    frame: pd.DataFrame, metric: str, first: str, second: str, split: str = "test"
+) -> pd.DataFrame:
+    """The difference that a latent source makes, paired within each model.
+
+    Args:
+        frame: Tidy rows.
+        metric: Its name.
+        first: A latent source.
+        second: The one to subtract.
+        split: The split it was measured on.
+
+    Returns:
+        First less second, as `replicates`.
+    """
+    one, other = (replicates(frame, metric, split, source) for source in (first, second))
+    return one - other
+
+
+def collapses(frame: pd.DataFrame, split: str) -> pd.DataFrame:
+    """Count the seeds on which no latent dimension is active: z says nothing of its input.
+
+    Such a model matches any prior, at the price of one grey image. A configuration of which half
+    the seeds or more collapsed is no contender; one of which fewer did is ranked by all its seeds,
+    the dead among them, and pages say how many those are.
+
+    Args:
+        frame: Tidy rows.
+        split: The split whose inputs were encoded.
+
+    Returns:
+        Index config; columns collapsed and S, the seeds whose active units were counted, and apart,
+        whether the configuration is listed apart.
+    """
+    units = replicates(frame, "active_units", split)
+    dead, seeds = (units == 0).sum(), units.notna().sum()
+    return pd.DataFrame({"collapsed": dead, "S": seeds, "apart": (dead > 0) & (2 * dead >= seeds)})
+
+
+def dimensions(frame: pd.DataFrame) -> int:
+    """Count the latent dimensions D that configurations have.
+
+    Args:
+        frame: Tidy rows, which hold D where any study of their matrix varies it.
+
+    Returns:
+        How many different ones there are.
+    """
+    return frame["latent_dim"].nunique() if "latent_dim" in frame else 1
 
 
 def t_interval(values: Floats, level: float = LEVEL) -> tuple[Floats, Floats]:

@@ -18,7 +18,13 @@ from bench.analysis.arrays import read_arrays
 from bench.analysis.claims import Finding, decide
 from bench.analysis.comparison import rankings
 from bench.analysis.match import Match, match_of
-from bench.analysis.replicates import failures, measured_keys, saturated, summarise
+from bench.analysis.replicates import (
+    collapses,
+    failures,
+    measured_keys,
+    saturated,
+    summarise,
+)
 from bench.errors import MatrixError
 from bench.matrix.files import leading_comment, read
 from bench.matrix.language import Matrix, load
@@ -142,6 +148,10 @@ class Results:
     def saturated(self, split: str) -> list[str]:
         """As `bench.analysis.replicates.saturated`."""
         return self._once(saturated, split)
+
+    def collapses(self, split: str) -> pd.DataFrame:
+        """As `bench.analysis.replicates.collapses`."""
+        return self._once(collapses, split)
 
     @cached_property
     def _kept(self) -> dict[tuple[object, ...], Any]:

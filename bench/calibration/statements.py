@@ -17,6 +17,7 @@ from bench.calibration.task import Rows
 from bench.metrics.registry import METRICS
 from bench.rows import COLUMNS
 from vaelib.numerics.arrays import Floats
+from vaelib.stats.crossed import crossed_mean
 
 __all__ = ["INTERVALS", "Coverage", "Held", "Interval"]
 
@@ -89,6 +90,16 @@ def _paired_covers(seeds: int, rng: np.random.Generator, count: int) -> int:
     both = rng.normal(size=(1, seeds, count)) + 0.3 * rng.normal(size=(2, seeds, count))
     mean, half, _ = paired_t(both[0] - both[1], 0.05)
     return int((np.abs(mean) <= half).sum())
+
+
+def _crossed_covers(seeds: int, rng: np.random.Generator, count: int) -> int:
+    """Seeds of spread .3 on the same 100 inputs of spread 2, and a rest of spread 1."""
+    held = 0
+    for _ in range(count):
+        of_seeds, of_inputs = 0.3 * rng.normal(size=(seeds, 1)), 2 * rng.normal(size=(1, 100))
+        found = crossed_mean(of_seeds + of_inputs + rng.normal(size=(seeds, 100)))
+        held += abs(found.mean) <= found.half_width
+    return held
 
 
 def _no_false_claim(seeds: int, rng: np.random.Generator, count: int) -> int:
@@ -173,6 +184,9 @@ def _over_seeds(seeds: int) -> Iterator[Interval]:
     pairs = functools.partial(_paired_covers, seeds)
     what, setting = "95 % paired t interval", f"{where}normal values"
     yield Interval(what, setting, 0.95, "exact", pairs, 50_000, 5000)
+    crossed = functools.partial(_crossed_covers, seeds)
+    what, setting = "95 % interval over seeds and inputs", f"{where}100 inputs that all seeds share"
+    yield Interval(what, setting, 0.95, "about", crossed, 5000, 300)
     ties = functools.partial(_no_false_claim, seeds)
     what, setting = "nobody outside the tie group", f"{where}12 equal configurations"
     yield Interval(what, setting, 0.95, "at least", ties, 1500, 60)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.matrix.files import leading_comment, shipped
+from bench.metrics.metric import Metric
 from bench.metrics.registry import METRICS
 
 __all__ = ["KINDS", "Entry", "also", "entries", "matrices", "names"]
@@ -50,7 +51,7 @@ def entries(kind: str) -> dict[str, Entry]:
         texts = {name: leading_comment(path.read_text()) for name, path in shipped().items()}
         return {name: Entry(_summary(text.split("\nCost:")[0])) for name, text in texts.items()}
     if kind == "metrics":
-        return {n: Entry(f"[{m.unit}] {m.summary}", m.reference) for n, m in METRICS.items()}
+        return {name: _metric(metric) for name, metric in METRICS.items()}
     from bench.matrix.registry import FAMILIES  # imports torch
 
     documented = {n: inspect.getdoc(made) or "" for n, made in FAMILIES[_FAMILIES[kind]].items()}
@@ -115,6 +116,11 @@ def matrices(incomplete: str) -> list[str]:
         if (path.suffix == ".toml" or path.is_dir()) and (hidden or not path.name.startswith("."))
     ]
     return [name for name in [*shipped(), *files] if name.startswith(incomplete)]
+
+
+def _metric(metric: Metric) -> Entry:
+    better = f"; better: {metric.direction}" if metric.direction else ""
+    return Entry(f"[{metric.unit}{better}] {metric.summary}", metric.reference)
 
 
 def _summary(text: str) -> str:

@@ -123,6 +123,7 @@ class Matrix:
         studies: in the order of the file.
         claims: in the order of the file.
         configurations: the base, then those of the studies, each once.
+        order: name of the metric that orders the leaderboard; None for the suite's own order.
     """
 
     name: str
@@ -136,6 +137,7 @@ class Matrix:
     studies: tuple[Study, ...]
     claims: tuple[Claim, ...]
     configurations: tuple[Configuration, ...]
+    order: str | None = None
 
     def cells(self, fingerprint: Callable[[dict[str, Any]], str]) -> list[Cell]:
         """Every configuration with every seed.
@@ -168,6 +170,7 @@ class _Header:
     block: Annotated[int, Field(ge=1, le=10_000)] = 5
     timeout: Annotated[float, Field(gt=0, le=1e7)] = 3600.0
     metrics: tuple[str, ...] = ()
+    order: Text | None = None
 
 
 def load(
@@ -218,6 +221,7 @@ def load(
     total = len(configurations) * settings["seeds"]
     if total > _MOST:
         raise MatrixError(f"matrix.seeds: expected at most {_MOST} cells in all, got {total}")
+    _check_order(settings["order"], METRICS.with_own(own), configurations)
     return Matrix(
         **settings,
         text=text,
@@ -227,6 +231,27 @@ def load(
         claims=tuple(_claims(_blocks(document, "claim"), studies, names)),
         configurations=configurations,
     )
+
+
+def _check_order(
+    order: str | None, metrics: Metrics, configurations: Iterable[Configuration]
+) -> None:
+    if order is None:
+        return
+    directed = sorted(name for name, metric in metrics.items() if metric.better)
+    if order not in metrics:
+        raise MatrixError(unknown("matrix.order", f"metric {shown(order)}", order, directed))
+    if order not in directed:
+        raise MatrixError(
+            f"matrix.order: expected a metric with a direction, got {shown(order)}; "
+            f"use one of {', '.join(directed)}"
+        )
+    sizes = {configuration.values["latent_dim"] for configuration in configurations}
+    if len(sizes) > 1 and not metrics[order].across_dimensions:
+        raise MatrixError(
+            "matrix.order: expected a metric that can be compared across latent dimensions, got "
+            f"{shown(order)} in a matrix of {len(sizes)} of them"
+        )
 
 
 def _parse(text: str, at: str) -> dict[str, Any]:

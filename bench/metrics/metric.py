@@ -30,8 +30,10 @@ class Metric:
     Attributes:
         name: The contract: the text in the ``metric`` column of the rows.
         unit: Unit of the value and of the margin.
-        better: Direction of improvement; None where a comparison of configurations by this number
-            alone would mislead (raw divergences carry the finite-N floor, tests depend on N).
+        better: Direction of improvement; ``"real"`` where noise can beat real images, so that a
+            score is the better the closer it lies to that of real images in the same cell; None
+            where a comparison of configurations by this number alone would mislead (raw
+            divergences carry the finite-N floor, tests depend on N).
         margin: Largest difference that does not matter, in the metric's unit; None for statistics
             of tests, whose unit has no meaning outside the test.
         symbol: Heading in tables, in the field's notation.
@@ -39,6 +41,7 @@ class Metric:
             is not obvious.
         reference: Where the definition comes from.
         needs_unsaturated: Whether the number says nothing once the rate exceeds log N - 1.
+        across_dimensions: Whether configurations of different latent dimension may be ranked by it.
         matched: The value where the aggregate posterior is the prior, if that is one number.
         table: Where pages show it.
         place: Its column there; those of one place keep the order in which they are listed.
@@ -48,16 +51,27 @@ class Metric:
 
     name: str
     unit: str
-    better: Literal["lower", "higher"] | None
+    better: Literal["lower", "higher", "real"] | None
     margin: float | None
     symbol: str
     summary: str
     reference: str
     needs_unsaturated: bool = False
+    across_dimensions: bool = True
     matched: float | None = None
     table: Table = Table.OWN
     place: int = 99
     measure: Callable[[Any], Any] | None = None
+
+    @property
+    def arrow(self) -> str:
+        """The direction of improvement as a sign; empty without one."""
+        return {"lower": "↓", "higher": "↑", "real": "→ real", None: ""}[self.better]
+
+    @property
+    def direction(self) -> str:
+        """The direction of improvement in words; empty without one."""
+        return "closer to real images" if self.better == "real" else self.better or ""
 
 
 def metric_at(path: str) -> Metric:

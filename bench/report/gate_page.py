@@ -108,7 +108,8 @@ def page(comparisons: Sequence[Comparison], name: str, baseline: str) -> str:
         f"**{line(comparisons)}.**",
         markdown([*heads, "test", "S", "note"], lines, left=3),
         "Worse by: mean of new less baseline over the common seeds, in the metric's unit, positive "
-        "where worse. **REGRESSED**: the lower bound, Holm-corrected over the family, exceeds the "
+        "where worse; of authenticity, density and precision, how much further from the value of "
+        "real images. **REGRESSED**: the lower bound, Holm-corrected over the family, exceeds the "
         f"margin; the chance of any on unchanged code is {ALPHA:.0%}. **OK**: the 95 % upper "
         "bound lies below the margin. **INCONCLUSIVE**: neither. (mean): over all configurations. "
         "paired: the seeds of both runs go together; Welch: they do not.",

@@ -12,8 +12,6 @@ from bench.metrics.metric import Metric
 
 __all__ = ["code", "glossary", "heading", "markdown", "metric_column", "quantity", "rank_text"]
 
-_ARROWS = {"lower": " ↓", "higher": " ↑", None: ""}
-
 
 def quantity(mean: float, half_width: float = math.nan) -> str:
     """Print a value to the precision of its interval.
@@ -87,13 +85,13 @@ def heading(metric: Metric) -> str:
 
     Example:
         >>> from bench.metrics.registry import METRICS
-        >>> [heading(METRICS[name]) for name in ("marginal_kl_excess", "c2st_auc", "mmd_test")]
-        ['excess KL ↓ [nats]', 'classifier AUC ↓', 'MMD, p ≤ .05']
+        >>> [heading(METRICS[name]) for name in ("elbo", "density", "mmd_test")]
+        ['ELBO ↑ [nats per input]', 'density → real', 'MMD, p ≤ .05']
     """
     if metric.name.endswith("_test"):
         return f"{metric.symbol}, p ≤ .05"
     plain = metric.unit in ("1", "flag", metric.symbol.split()[-1])
-    return metric.symbol + _ARROWS[metric.better] + ("" if plain else f" [{metric.unit}]")
+    return f"{metric.symbol} {metric.arrow}".strip() + ("" if plain else f" [{metric.unit}]")
 
 
 def rank_text(board: pd.DataFrame, config: str) -> str:
@@ -156,7 +154,7 @@ def glossary(metrics: Iterable[Metric]) -> str:
         metrics: In the order in which they are listed.
 
     Returns:
-        A Markdown table: symbol, unit, meaning, origin.
+        A Markdown table: symbol, unit, direction of improvement, meaning, origin.
     """
-    explained = [[m.symbol, m.unit, m.summary, m.reference] for m in metrics]
-    return markdown(["column", "unit", "what it is", "from"], explained, left=4)
+    explained = [[m.symbol, m.unit, m.direction, m.summary, m.reference] for m in metrics]
+    return markdown(["column", "unit", "better", "what it is", "from"], explained, left=5)

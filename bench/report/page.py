@@ -15,17 +15,24 @@ __all__ = ["page"]
 
 _HOW_TO_READ = f"""## How to read this
 
-* **Value ± half width**: mean over S training seeds and its 95 % Student t interval. Cells without
-  a result are in no mean. ↓ lower is better, ↑ higher is better, no arrow: not to be compared.
+* **Value ± half width**: mean over all S training seeds and its 95 % Student t interval. It covers
+  seeds on these data; sampling other images adds to it. Cells without a result are in no mean. ↓
+  lower is better, ↑ higher is better, no arrow: not to be compared.
+* **→ real**: noise or blur can pass what real images score, so the best is who lies closest to the
+  score of real, unseen images, measured in each cell; ranks and ties are of that distance.
 * **test**, **train**: whose inputs were encoded. The model was fitted to those of train.
 * **KL(q_N‖p)** goes from the aggregate posterior of N inputs, q_N(z) = 1/N ∑ q(z|x_n), to the
   prior. It is R - I, rate less mutual information, and since I ≤ log N never below the **floor**
   R - log N: a larger raw KL may only mean a larger rate.
-* **Excess given scale**: the KL less that of encoders that match, with the same N, D and scales,
-  means redrawn. A diagnostic: right only where scales do not depend on place; it decides nothing.
+* **Diagnostics**: **null KL** is the KL of encoders that do match, with the same N, D and scales,
+  **excess KL** the KL less its null, and **exact null** counts the seeds whose KL lies above the
+  simulated null at level .05: one in twenty if q matches and its scales do not depend on place.
 * **After the gauge fix**: each dimension shifted and rescaled to mean 0 and variance 1. Affine
   heads absorb that for free, so what it removes is unfinished training, not the model.
 * **Saturated** (†): R > log N - 1. So few inputs cannot resolve the joint KL.
+* **Collapsed**: no latent dimension is active, so that z says nothing of the input. Where half the
+  seeds or more are so, a configuration stands apart from every ranking; where fewer are, it is
+  ranked by all its seeds and the page counts the dead ones.
 * **Rank**: the ranks that the seeds allow, from 1 + the number of configurations significantly
   better to K - the number significantly worse: paired t tests of all pairs on common seeds with
   Holm's correction, so that all intervals of one column hold together with 95 % confidence.

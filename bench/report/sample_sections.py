@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from bench.analysis.replicates import FEW_SEEDS, TOO_FEW, replicates, t_interval
+from bench.analysis.replicates import FEW_SEEDS, TOO_FEW, between_sources, dimensions, t_interval
 from bench.analysis.results import Results
 from bench.metrics.registry import OF_SAMPLES
 from bench.report.blocks import Block, drawn
@@ -31,6 +31,8 @@ _PAIRS = [
     ("frechet", "two_stage", "prior"),
     ("frechet", "aggregate", "reconstruction"),
 ]
+_MATCHES = ("certified_kl", "c2st_auc")
+"""What may say how well the latents match, the best first."""
 _INTRODUCTION = (
     "Every model decodes as many images from each latent source as the reference has real ones; "
     "the same nets see them all. **Prior less aggregate** is the cost of sampling from p(z) where "
@@ -67,12 +69,20 @@ def sample_section(results: Results) -> list[Block]:
     for data, part in results.datasets.items():
         blocks += [f"### Samples of {data}"] if several else []
         blocks += [*_costs(part, keys), *_deciles(part, keys), *_references(part, keys)]
-        wanted = {("frechet", "prior"), ("frechet", "aggregate"), ("marginal_kl_excess", "")}
-        if wanted <= _of_sources(part):
-            file = f"match-cost-{data}.png" if several else "match-cost.png"
-            picture = drawn("excess KL against the cost", file, match_against_cost(part.rows))
-            blocks += ["### Match against cost", picture]
+        blocks += _match(part, f"match-cost-{data}.png" if several else "match-cost.png")
     return [*blocks, *_pictures(results)]
+
+
+def _match(part: Results, file: str) -> Iterator[Block]:
+    """The match of the latents against the cost in the images."""
+    measured = _of_sources(part)
+    match = [part.metrics[name] for name in _MATCHES if (name, "") in measured]
+    if match and {("frechet", "prior"), ("frechet", "aggregate")} <= measured:
+        yield "### Match against cost"
+        if dimensions(part.rows) > 1 and not match[0].across_dimensions:
+            yield f"By {match[0].symbol}, which compares only at equal latent dimension."
+        figure = match_against_cost(part.rows, match[0])
+        yield drawn(f"{match[0].symbol} against the cost", file, figure)
 
 
 def _of_sources(results: Results) -> set[tuple[str, str]]:
@@ -90,8 +100,7 @@ def _costs(part: Results, keys: set[tuple[str, str]]) -> Iterator[str]:
         return
     columns, counts = [], dict.fromkeys(part.configurations, 0)
     for metric, *pair in shown:
-        first, second = (replicates(part.rows, metric, "test", source) for source in pair)
-        table = first - second
+        table = between_sources(part.rows, metric, *pair)
         mean, half = t_interval(table.to_numpy())
         columns.append([quantity(*interval) for interval in zip(mean, half, strict=True)])
         counts = {name: max(counts[name], int(table[name].notna().sum())) for name in counts}

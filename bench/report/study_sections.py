@@ -2,23 +2,28 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from bench.analysis.replicates import FEW_SEEDS, SPLITS, TOO_FEW, varied_keys
+from bench.analysis.replicates import FEW_SEEDS, SPLITS, TOO_FEW, replicates, varied_keys
 from bench.analysis.results import Results
 from bench.metrics.metric import Table
 from bench.report.blocks import Block, drawn
 from bench.report.figures.quantiles import quantile_plot
 from bench.report.figures.studies import kl_parts, levels, metric_panels
-from bench.report.leaderboard import DAGGER, NOTHING_RANKED, headlines
+from bench.report.leaderboard import NOTHING_RANKED, ordering, remarks
 from bench.report.markdown import markdown, quantity, rank_text
-from bench.report.study_tables import FOLDED, notes, study_table, tables
+from bench.report.study_tables import DAGGER, DIAGNOSTICS, FOLDED, notes, study_table, tables
 
 __all__ = ["study_section"]
 
 _PANELS = "certified_kl certified_kl_upper rate elbo c2st_auc hole_mass kl_per_dimension".split()
+_DIAGNOSTIC = (
+    "The raw KL less that of matched encoders with the same scales. Right only where the scale "
+    "does not depend on place and exceeds 1 nowhere, which trained encoders break: it decides "
+    "nothing."
+)
 _QUANTILES = (
     "Test inputs of the first seed, one line per latent dimension: the quantiles of q_j less those "
     "of N(0, 1). A level line at 0 is a match, a slope a wrong scale, a wave a wrong shape."
@@ -37,7 +42,7 @@ def study_section(study: Results, name: str) -> list[Block]:
     """
     keys, labels = study.measured_keys, levels(study.rows)
     varied = ", ".join(varied_keys(study.rows)) or "configuration"
-    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+    slug = _slug(name)
     blocks: list[Block] = [f"## Study: {name}"]
     panels = [m for m in _PANELS if any((m, split, "") in keys for split in SPLITS)][:4]
     if panels:
@@ -45,23 +50,47 @@ def study_section(study: Results, name: str) -> list[Block]:
         blocks.append(drawn(f"{name}: metrics against {varied}", f"{slug}.png", figure))
     blocks += _ranked(study, labels, varied)
     for title, names in tables(study).items():
-        table = study_table(study, title, names, labels, varied)
-        if not table:
-            continue
-        if title in FOLDED:
-            blocks += [f"<details><summary>{title}</summary>", table, "</details>"]
-        else:
-            blocks += [f"### {title}", table, *notes(study, names, labels)]
-        if title == Table.KL:
-            blocks += [DAGGER] if " †" in table else []
-            if any(metric == "marginal_kl_null" for metric, *_ in keys):
-                text = f"{name}: raw KL, null and excess"
-                blocks.append(drawn(text, f"{slug}-kl.png", kl_parts(study.rows)))
+        told = _told(study, name, title, study_table(study, title, names, labels, varied))
+        if told and title in FOLDED:
+            also = notes(study, names, labels) if title == DIAGNOSTICS else []
+            blocks += [f"<details><summary>{title}</summary>", *told, *also, "</details>"]
+        elif told:
+            blocks += [f"### {title}", *told, *notes(study, names, labels)]
     if quantiles := _quantiles(study, labels):
         text = f"{name}: quantiles of each dimension less those of N(0, 1)"
         picture = drawn(text, f"{slug}-quantiles.png", quantile_plot(quantiles))
         blocks += ["### Each dimension against N(0, 1)", _QUANTILES, picture]
     return blocks
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+
+
+def _told(study: Results, name: str, title: str, table: str) -> list[Block]:
+    """A table with what a reader needs beside it; nothing where the table is empty."""
+    if not table:
+        return []
+    daggers = [DAGGER] if title in (Table.KL, DIAGNOSTICS) and " †" in table else []
+    if title == Table.SAMPLES:
+        return [table, *_of_real_images(study)]
+    if title != DIAGNOSTICS:
+        return [table, *daggers]
+    text, file = f"{name}: raw KL, null and excess", f"{_slug(name)}-kl.png"
+    drawable = any(metric == "marginal_kl_null" for metric, *_ in study.measured_keys)
+    pictures = [drawn(text, file, kl_parts(study.rows))] if drawable else []
+    return [_DIAGNOSTIC, table, *daggers, *pictures]
+
+
+def _of_real_images(study: Results) -> list[str]:
+    """What the scores are of which real images are the best."""
+    measured = [name for name, _, source in study.measured_keys if source == "floor"]
+    real = [m for m in study.metrics.values() if m.better == "real" and m.name in measured]
+    if not real or len(study.datasets) > 1:
+        return []
+    means = {m.symbol: replicates(study.rows, m.name, "test", "floor").stack().mean() for m in real}
+    values = ", ".join(f"{symbol} {mean:.3f}" for symbol, mean in means.items())
+    return [f"→ real: best where closest to real, unseen images, which have {values}."]
 
 
 def _quantiles(study: Results, labels: Mapping[str, str]) -> dict[str, np.ndarray]:
@@ -72,32 +101,39 @@ def _quantiles(study: Results, labels: Mapping[str, str]) -> dict[str, np.ndarra
 
 
 def _ranked(study: Results, labels: Mapping[str, str], varied: str) -> list[str]:
-    """The ranking of a study by its first headline metric."""
-    options = [(m, split, source) for m, source in headlines(study.metrics) for split in SPLITS]
-    chosen = next((option for option in options if option in study.measured_keys), None)
+    """The ranking of a study, in the order of the leaderboard."""
+    chosen = ordering(study)
     if chosen is None:
         return [NOTHING_RANKED]
+    name, split, source = chosen
     board, counts = study.ranking(*chosen), study.summary(*chosen)
     lines = []
     for config, row in board.iterrows():
-        best = math.isnan(row["gap"])
+        best, place = math.isnan(row["gap"]), str(config)
         lines.append(
             [
-                labels[str(config)],
-                quantity(row["mean"], row["half_width"]),
-                rank_text(board, str(config)),
+                labels[place],
+                quantity(counts["mean"][place], counts["half_width"][place]),
+                rank_text(board, place),
                 "yes" if row["tie"] else "",
                 "–" if best else quantity(row["gap"], row["gap_half_width"]),
                 "–" if best else f"{row['gap_probability']:.2f}",
                 row["S"],
-                counts["failures"][str(config)],
+                counts["failures"][place],
             ]
         )
-    symbol = study.metrics[chosen[0]].symbol
-    text = f"By {symbol} on {chosen[1]} inputs, best first."
-    if absent := [label for config, label in labels.items() if config not in board.index]:
-        between = "; " if any(", " in label for label in absent) else ", "
-        text += f" Not ranked: {between.join(absent)}."
+    symbol = study.metrics[name].symbol + (f" ({source})" if source else "")
+    text = f"By {symbol} on {split} inputs, best first."
+    dead = study.collapses(split)["apart"]
+    text += _listed("Collapsed", [label for config, label in labels.items() if dead[config]])
+    out = [c for c in labels if c not in board.index and not dead[c]]
+    text += _listed("Not ranked", [labels[config] for config in out])
     text += f" S ≤ {FEW_SEEDS}: {TOO_FEW}." if (board["S"] <= FEW_SEEDS).any() else ""
     heads = [varied, symbol, "rank", "tie group", "gap", "beats best", "S", "failed"]
-    return ["### Ranking", text, *([markdown(heads, lines)] if lines else [])]
+    said = remarks(study, split, [name, *(metric for metric, *_ in study.measured_keys)])
+    return ["### Ranking", text, *([markdown(heads, lines)] if lines else []), *said]
+
+
+def _listed(what: str, labels: Sequence[str]) -> str:
+    between = "; " if any(", " in label for label in labels) else ", "
+    return f" {what}: {between.join(labels)}." if labels else ""

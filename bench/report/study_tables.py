@@ -8,11 +8,19 @@ from bench.metrics.metric import Table
 from bench.report.markdown import heading, markdown, metric_column
 from vaelib.samples.options import SOURCES
 
-__all__ = ["FOLDED", "notes", "study_table", "tables"]
+__all__ = ["DAGGER", "DIAGNOSTICS", "FOLDED", "notes", "study_table", "tables"]
 
 GAUGE = "After the gauge fix"
-FOLDED = (GAUGE, Table.SHAPE, Table.DISTANCES, Table.TESTS)
+DIAGNOSTICS = "Diagnostics"
+"""Title of what rests on assumptions that trained encoders break, and decides nothing."""
+FOLDED = (GAUGE, Table.SHAPE, Table.DISTANCES, Table.TESTS, DIAGNOSTICS)
 """Titles of the tables that a reader unfolds."""
+DAGGER = (
+    "† saturated on at least one seed (R > log N - 1): the joint KL is bounded below by the floor "
+    "R - log N whatever the encoder does. [Bracketed] numbers are not comparable and not ranked."
+)
+"""What the mark of saturated configurations means."""
+_DIAGNOSTIC = ("marginal_kl_null", "marginal_kl_excess", "marginal_kl_null_test")
 _RESCALED = "gauge_fixed"  # the source of what was measured after it
 
 
@@ -31,8 +39,9 @@ def tables(study: Results) -> dict[str, list[str]]:
             rescaled = {name for name, _, source in study.measured_keys if source == _RESCALED}
             columns[GAUGE] = [name for name in study.metrics if name in rescaled]
         there = [metric for metric in study.metrics.values() if metric.table == table]
-        columns[table] = [metric.name for metric in sorted(there, key=lambda m: m.place)]
-    return columns
+        names = [metric.name for metric in sorted(there, key=lambda m: m.place)]
+        columns[table] = [name for name in names if name not in _DIAGNOSTIC]
+    return columns | {DIAGNOSTICS: [name for name in _DIAGNOSTIC if name in study.metrics]}
 
 
 def study_table(

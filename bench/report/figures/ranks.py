@@ -48,7 +48,7 @@ def rank_plot(
                 axes.hlines(y[pick], low[pick] - 0.3, high[pick] + 0.3, colour, lw=4.5, alpha=0.55)
                 axes.plot(place[pick], y[pick], "o", c=colour, ms=4)
             title = metric.symbol + (f"\n({source})" if source else "")
-            axes.set_title(f"{title} {'↓' if metric.better == 'lower' else '↑'}")
+            axes.set_title(f"{title} {metric.arrow}")
             axes.set_xlim(0.3, max(len(board), 1) + 0.7)
             axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
             axes.grid(axis="x")

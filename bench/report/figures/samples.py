@@ -1,7 +1,7 @@
 """Pictures of samples: grids by latent source, where sampling fails, and match against cost."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import matplotlib as mpl
@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from scipy.cluster.hierarchy import fclusterdata
 
-from bench.analysis.replicates import replicates, saturated, t_interval
+from bench.analysis.replicates import between_sources, collapses, replicates, t_interval
+from bench.metrics.metric import Metric
 from bench.report.figures.style import STYLE, WIDTH
 from vaelib.numerics.arrays import Floats
 
@@ -147,37 +148,33 @@ def where_sampling_fails(
     return figure
 
 
-def _difference(frame: pd.DataFrame, metric: str, split: str, pair: Sequence[str]) -> pd.DataFrame:
-    first, second = (replicates(frame, metric, split, source) for source in pair)
-    return first - second
-
-
-def match_against_cost(frame: pd.DataFrame) -> Figure:
+def match_against_cost(frame: pd.DataFrame, metric: Metric) -> Figure:
     """Match of the latents against the cost in the images, over all configurations.
 
     Args:
-        frame: Tidy rows of one data set, with the excess KL and the Fréchet distance of prior and
+        frame: Tidy rows of one data set, with the metric and the Fréchet distance of prior and
             aggregate.
+        metric: Says how well the latents match.
 
     Returns:
-        The figure: across, the excess KL on test inputs; up, the Fréchet distance of samples of
-        the prior less that of samples of the aggregate posterior, paired within each model. The
-        configurations are numbered from the lowest excess up; neighbours share a label.
+        The figure: across, the metric on test inputs; up, the Fréchet distance of samples of the
+        prior less that of samples of the aggregate posterior, paired within each model. The
+        configurations are numbered from the lowest value up; neighbours share a label.
     """
-    excess = replicates(frame, "marginal_kl_excess", "test")
-    cost = _difference(frame, "frechet", "test", ("prior", "aggregate"))
+    match = replicates(frame, metric.name, "test")
+    cost = between_sources(frame, "frechet", "prior", "aggregate")
     names = [
-        name for name in cost.columns if cost[name].notna().any() and excess[name].notna().any()
+        name for name in cost.columns if cost[name].notna().any() and match[name].notna().any()
     ]
-    names.sort(key=lambda name: np.nanmean(excess[name]))
-    flagged = set(saturated(frame, "test"))
+    names.sort(key=lambda name: np.nanmean(match[name]))
+    dead = collapses(frame, "test")["apart"]
     with mpl.rc_context(STYLE):
         height = max(3.4, 0.9 + 0.16 * len(names))
         figure = Figure(figsize=(WIDTH, height), layout="constrained")
         axes = figure.subplots()
-        (x, wide), (y, high) = (t_interval(table[names].to_numpy()) for table in (excess, cost))
+        (x, wide), (y, high) = (t_interval(table[names].to_numpy()) for table in (match, cost))
         for place, name in enumerate(names):
-            hollow: dict[str, Any] = {"mfc": "white"} if name in flagged else {}
+            hollow: dict[str, Any] = {"mfc": "white"} if dead[name] else {}
             sizes = {
                 key: half[place]
                 for key, half in (("xerr", wide), ("yerr", high))
@@ -195,8 +192,11 @@ def match_against_cost(frame: pd.DataFrame) -> Figure:
                 **hollow,
             )
         axes.axhline(0, c="#555555", lw=0.9, ls=":")
-        axes.axvline(0, c="#555555", lw=0.9, ls=":")
-        axes.set_xlabel("excess KL, nats, test inputs (hollow: saturated)")
+        if metric.matched is not None:
+            axes.axvline(metric.matched, c="#555555", lw=0.9, ls=":")
+        hint = " (hollow: collapsed)" if dead[names].any() else ""
+        unit = "" if metric.unit in ("1", metric.symbol.split()[-1]) else f", {metric.unit}"
+        axes.set_xlabel(f"{metric.symbol}{unit}, test inputs{hint}")
         axes.set_ylabel("Fréchet: prior less aggregate")
         axes.grid()
         keys = [Line2D([], [], ls="", label=f"{i} {name}") for i, name in enumerate(names, 1)]

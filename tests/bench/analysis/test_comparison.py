@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from bench.analysis.comparison import paired_t, pairwise, rank, ranking
-from bench.analysis.replicates import FEW_SEEDS, TOO_FEW, saturated
+from bench.analysis.comparison import paired_t, pairwise, rank, ranking, rankings
+from bench.analysis.replicates import FEW_SEEDS, TOO_FEW, contested, saturated
 from bench.metrics.registry import METRICS
 from tests.bench.synthetic import four_errors, synthetic_frame, table
 from vaelib.stats.multiple_testing import holm
@@ -224,6 +224,53 @@ def test_saturated_configurations_are_not_ranked_by_the_excess(frame):
     assert board.index[0] == "encoder_hidden-200-200-200"
     assert len(ranking(frame, METRICS["elbo"], "train")) == 12
     assert len(ranking(frame, METRICS["frechet"], "test", "prior")) == 12
+
+
+def scores(values, floor, metric="authenticity"):
+    """Tidy rows of (S, K) scores of prior samples, and of real images in each cell."""
+    rows = []
+    for source, grid in (("prior", values), ("floor", np.broadcast_to(floor, values.shape))):
+        for (seed, place), value in np.ndenumerate(grid):
+            rows.append(
+                {"config": f"c{place}", "seed": seed, "split": "test", "source": source}
+                | {"metric": metric, "value": value, "status": "ok", "dataset": "digits"}
+            )
+    return pd.DataFrame(rows)
+
+
+@pytest.mark.parametrize("name", ["authenticity", "density", "precision"])
+def test_the_best_score_is_that_of_real_images_and_noise_does_not_win(name):
+    """Pixel marginals score an authenticity of .995, blur .65, unseen real images .53."""
+    rng = np.random.default_rng(0)
+    noise = rng.normal(0, 0.005, (10, 4))
+    frame = scores(np.array([0.995, 0.65, 0.55, 0.3]) + noise, 0.53, name)
+    board = rankings(frame, METRICS[name], "test", "prior")
+    assert board.index.tolist() == ["c2", "c1", "c3", "c0"]
+    assert board["rank_low"].tolist() == board["rank_high"].tolist() == [1, 2, 3, 4]
+    assert board["tie"].tolist() == [True, False, False, False]
+    assert board["mean"].to_numpy() == pytest.approx([0.02, 0.12, 0.23, 0.465], abs=0.01)
+
+
+def test_the_distance_to_real_images_is_that_of_each_cell():
+    floor = np.random.default_rng(0).normal(0.5, 0.1, (10, 1))
+    values = floor + np.array([0.01, -0.01, 0.05])
+    found = contested(scores(values, floor), METRICS["authenticity"], "test", "prior")
+    assert found.to_numpy() == pytest.approx(np.tile([0.01, 0.01, 0.05], (10, 1)))
+    board = rankings(scores(values, floor), METRICS["authenticity"], "test", "prior")
+    assert board["tie"].tolist() == [True, True, False], "beside it on either side is as good"
+
+
+def test_without_real_images_nobody_is_ranked_by_how_near_they_are():
+    frame = scores(np.random.default_rng(0).random((10, 3)), 0.5)
+    alone = frame[frame["source"] != "floor"]
+    assert rankings(alone, METRICS["authenticity"], "test", "prior").empty
+
+
+def test_what_depends_on_the_dimension_ranks_within_one_dimension_alone(frame):
+    for name in ("c2st_auc", "mmd_squared"):
+        assert ranking(frame, METRICS[name], "test").empty
+        assert len(ranking(frame[frame["latent_dim"] == 2], METRICS[name], "test")) == 6
+    assert len(ranking(frame, METRICS["elbo"], "test")) == 12
 
 
 def test_several_data_sets_are_not_ranked_together(frame):

@@ -185,3 +185,23 @@ def test_what_no_model_makes_is_not_gated():
     renamed = frame.assign(source=frame["source"].replace("prior", "floor"))
     keys = {(metric.name, source) for metric, _, source in gate._keys(renamed, METRICS)}
     assert ("frechet", "aggregate") in keys and ("frechet", "floor") not in keys
+
+
+def scored(values, floor=0.53):
+    """Rows of the authenticity of prior samples, shape (S, K), and of real images."""
+    prior = rows({"authenticity": values}).assign(source="prior")
+    real = rows({"authenticity": np.full_like(values, floor)}).assign(source="floor")
+    return pd.concat([prior, real])
+
+
+def test_a_score_is_worse_where_it_leaves_that_of_real_images_on_either_side():
+    noise = np.random.default_rng(0).normal(0, 0.002, (10, 2))
+    before = scored(0.63 + noise)
+    for level, verdict in ((0.99, "REGRESSED"), (0.07, "REGRESSED"), (0.53, "OK"), (0.43, "OK")):
+        found = compare(scored(level + noise), before)
+        assert {one.verdict for one in found} == {verdict}, level
+        assert {(one.metric, one.source) for one in found} == {("authenticity", "prior")}
+    further = compare(scored(0.73 + noise), before)
+    assert [one.worsening for one in further] == pytest.approx([0.1] * 3)
+    lost = compare(scored(0.63 + noise).query("source == 'prior'"), before)
+    assert {one.verdict for one in lost} == {"MISSING"}, "without real images there is no distance"

@@ -13,6 +13,8 @@ from scipy import stats
 
 from bench.analysis.replicates import (
     TOO_FEW,
+    between_sources,
+    collapses,
     failures,
     rejections,
     replicates,
@@ -171,3 +173,31 @@ def test_of_a_table_and_its_options_those_are_named_that_tell():
         objective__beta=[1.0, 2.0] * 2,
     )
     assert varied_keys(both) == ["prior", "objective.beta"]
+
+
+def test_a_configuration_stands_apart_where_half_its_seeds_are_dead():
+    counts = {"alive": 0, "some": 2, "half": 3, "dead": 6}
+    rows = [
+        {"config": name, "seed": seed, "split": "test", "source": "", "metric": "active_units"}
+        | {"value": 2.0 * (seed >= count), "status": "ok"}
+        for name, count in counts.items()
+        for seed in range(6)
+    ]
+    frame = pd.DataFrame(rows)
+    found = collapses(frame, "test")
+    assert found["collapsed"].to_dict() == counts and set(found["S"]) == {6}
+    assert found["apart"].to_dict() == {"alive": False, "some": False, "half": True, "dead": True}
+    unknown = collapses(frame.assign(metric="elbo"), "test")
+    assert not unknown["apart"].any() and not unknown["S"].any()
+
+
+def test_differences_between_sources_pair_within_each_cell():
+    rows = [
+        {"config": "a", "seed": seed, "split": "test", "source": source, "metric": "frechet"}
+        | {"value": value + seed, "status": "ok"}
+        for seed in range(3)
+        for source, value in (("prior", 0.5), ("aggregate", 0.2))
+        if (seed, source) != (1, "aggregate")
+    ]
+    found = between_sources(pd.DataFrame(rows), "frechet", "prior", "aggregate")["a"]
+    assert found.to_numpy() == pytest.approx([0.3, np.nan, 0.3], nan_ok=True)

@@ -37,6 +37,17 @@ def test_the_example_of_the_design(read):
     assert (claim.expect, claim.margin) == ("decreasing", 0.05)
 
 
+def test_the_order_of_the_leaderboard_is_no_part_of_a_cell(read):
+    matrix = read(SHORT + 'order = "elbo"')
+    assert matrix.order == "elbo" and read(SHORT).order is None
+    assert identities(matrix) == identities(read(SHORT))
+    assert load("ci", overrides=['matrix.order="frechet"']).order == "frechet"
+    within = (
+        SHORT + 'order = "c2st_auc"\n[[study]]\nname = "s"\ngrid = { "training.steps" = [1, 2] }'
+    )
+    assert read(within).order == "c2st_auc", "of one latent dimension"
+
+
 def test_every_key_of_the_base_has_a_default(read):
     matrix = read(SHORT)
     assert matrix.base == read(EXAMPLE).base  # the design's example spells the defaults out
@@ -188,6 +199,9 @@ def test_a_hundred_thousand_cells_take_less_than_a_gigabyte(tmp_path):
     assert float(done.stdout) < 1
 
 
+DIRECTED = ", ".join(sorted(name for name, metric in METRICS.items() if metric.better))
+SIZES = '[[study]]\nname = "s"\ngrid = { latent_dim = [2, 4] }'
+
 MISTAKES = [
     ("", "matrix.name: missing, and it has no default"),
     ("[base]\nlatent_dim = 3", "matrix.name: missing, and it has no default"),
@@ -207,6 +221,20 @@ MISTAKES = [
     (SHORT + "seeds = 10001", "matrix.seeds: should be less than or equal to 10000, got 10001"),
     (SHORT + "seeds = 3.0", "matrix.seeds: should be a valid integer, got 3.0"),
     (SHORT + "seeds = true", "matrix.seeds: should be a valid integer, got true"),
+    (
+        SHORT + 'order = "fretchet"',
+        f'matrix.order: unknown metric "fretchet", did you mean "frechet"? Known: {DIRECTED}',
+    ),
+    (
+        SHORT + 'order = "rate"',
+        'matrix.order: expected a metric with a direction, got "rate"; use one of ' + DIRECTED,
+    ),
+    (SHORT + "order = 3", "matrix.order: should be a valid string, got 3"),
+    (
+        SHORT + 'order = "c2st_auc"\n' + SIZES,
+        "matrix.order: expected a metric that can be compared across latent dimensions, got "
+        '"c2st_auc" in a matrix of 2 of them',
+    ),
     (SHORT + 'seeds = "3"', 'matrix.seeds: should be a valid integer, got "3"'),
     (SHORT + "block = 0", "matrix.block: should be greater than or equal to 1, got 0"),
     (SHORT + "timeout = 0", "matrix.timeout: should be greater than 0, got 0"),
@@ -225,7 +253,7 @@ MISTAKES = [
     (
         SHORT + "sedes = 3",
         'matrix.sedes: unknown key, did you mean "seeds"? '
-        "Known: block, metrics, name, seeds, timeout",
+        "Known: block, metrics, name, order, seeds, timeout",
     ),
     (
         SHORT + "[[studies]]",
@@ -242,7 +270,7 @@ MISTAKES = [
     (SHORT + "[[base]]", "base: expected a table [base], got [{}]"),
     (
         SHORT + "study = [3]",
-        "matrix.study: unknown key. Known: block, metrics, name, seeds, timeout",
+        "matrix.study: unknown key. Known: block, metrics, name, order, seeds, timeout",
     ),
     (
         SHORT + "seeds = 10000\n" + study(f"grid = {{ latent_dim = {[*range(1, 102)]} }}"),
@@ -288,7 +316,7 @@ EXAMPLES = '3, 1e-3, [200, 200] or "text" with its quotes'
         (
             "matrix.sedes=1",
             'matrix.sedes: unknown key, did you mean "seeds"? '
-            "Known: block, metrics, name, seeds, timeout",
+            "Known: block, metrics, name, order, seeds, timeout",
         ),
         ("matrix.seeds=0", "matrix.seeds: should be greater than or equal to 1, got 0"),
     ],

@@ -88,6 +88,7 @@ def test_headings_show_direction_and_unit():
     assert heading(METRICS["marginal_kl_excess"]) == "excess KL ↓ [nats]"
     assert heading(METRICS["elbo"]) == "ELBO ↑ [nats per input]"
     assert heading(METRICS["marginal_kl"]) == "KL(q_N‖p) [nats]"
+    assert heading(METRICS["authenticity"]) == "authenticity → real [probability]"
     assert heading(METRICS["mmd_test"]) == "MMD, p ≤ .05"
 
 
@@ -108,8 +109,11 @@ def test_columns_print_the_summary_and_set_the_tie_group_in_bold(frame, results)
     board = summarise(frame, "elbo", "test")
     assert column["base"] == quantity(board["mean"]["base"], board["half_width"]["base"])
     assert [config for config, text in column.items() if text.startswith("**")] == ["latent_dim-32"]
-    level = metric_column(results, "mmd_squared", "test")
-    assert results.ranking("mmd_squared", "test")["tie"].all()
+    mixed = metric_column(results, "mmd_squared", "test")
+    assert results.ranking("mmd_squared", "test").empty, "of several latent dimensions"
+    assert not any("**" in text for text in mixed.values())
+    level = metric_column(results.studies["encoder depth"], "mmd_squared", "test")
+    assert results.studies["encoder depth"].ranking("mmd_squared", "test")["tie"].all()
     assert not any("**" in text for text in level.values()), "all tied: nothing is bold"
     assert not any("**" in text for text in metric_column(results, "rate", "test").values())
 
@@ -142,4 +146,5 @@ def test_data_sets_are_ranked_apart(frame):
 def test_the_glossary_explains_what_it_is_asked_in_one_row_each():
     lines = glossary(METRICS[name] for name in ("rate", "variance_law", "elbo")).splitlines()
     assert len(lines) == 5 and "rate R" in lines[2] and "ELBO" in lines[4]
-    assert {len(re.findall(r"(?<!\\)\|", line)) for line in lines} == {5}
+    assert {len(re.findall(r"(?<!\\)\|", line)) for line in lines} == {6}
+    assert [line.split("|")[3].strip() for line in lines[2:]] == ["", "lower", "higher"]

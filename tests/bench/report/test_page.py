@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from scipy.stats import norm
 
-from bench.analysis.comparison import ranking
+from bench.analysis.comparison import ranking, rankings
 from bench.analysis.quantiles import SHARES
-from bench.analysis.replicates import summarise
+from bench.analysis.replicates import between_sources, summarise, t_interval
 from bench.analysis.results import Results
 from bench.commands.report import write_index, write_pages
 from bench.metrics.metric import Table
@@ -165,42 +165,122 @@ def test_pictures_exist_and_are_linked_from_beside_the_folder(results, text):
     assert {results / link for link in linked} == set(results.glob("synthetic/figures/*"))
 
 
-def test_the_leaderboard_holds_every_configuration_in_order(text, frame):
-    heads, body = cells(section(text, "## Leaderboard"))
-    assert heads[:4] == ["configuration", "S", "failed", titled("marginal_kl_excess")]
-    board = ranking(frame, METRICS["marginal_kl_excess"], "test")
-    assert len(body) == 12 and len(board) == 8
-    for row, (config, best) in zip(body, board.iterrows(), strict=False):
-        assert row[0] == f"`{config}`" and row[1] == str(best["S"])
-        assert row[3].strip("*") == quantity(best["mean"], best["half_width"])
-        assert row[3].startswith("**") == best["tie"]
-        low, high = best["rank_low"], best["rank_high"]
-        assert row[4] == (f"{low}" if low == high else f"{low}–{high}")
-    assert body[6][:3] == ["`encoder_hidden-1000`", "9", "1"]
-
-
-def test_saturated_configurations_are_marked_bracketed_unranked_and_explained(text):
+def test_the_leaderboard_holds_match_samples_and_cost_in_the_order_of_the_samples(text, frame):
     board = section(text, "## Leaderboard")
-    marked = [row for row in cells(board)[1] if row[0].endswith(" †")]
-    assert [row[0] for row in marked] == [f"`latent_dim-{d}` †" for d in (6, 8, 16, 32)]
-    assert all(row[3].startswith("[") and row[4] == "–" for row in marked)
-    assert "bounded below by the floor" in board
-    ranked = section(text, "### Ranking")
-    assert "Not ranked: 6, 8, 16, 32." in ranked
-    assert [row[0] for row in cells(ranked)[1]] == ["2", "4", "3"]
+    assert "On test inputs, in the order of the mean Fréchet (prior)." in board
+    heads, body = cells(board)
+    cost = "cost of the prior [share of trace(cov real)]"
+    quality = f"{titled('frechet')} (prior)"
+    assert heads[:3] == ["configuration", "S", "failed"]
+    assert heads[3:] == [titled("c2st_auc"), titled("elbo"), "rank", quality, "rank", cost]
+    ranked = ranking(frame, METRICS["frechet"], "test", "prior")
+    costs = between_sources(frame, "frechet", "prior", "aggregate")
+    assert len(body) == len(ranked) == 12
+    for row, (config, best) in zip(body, ranked.iterrows(), strict=True):
+        assert row[0] == f"`{config}`" and row[1] == str(best["S"])
+        assert row[6].strip("*") == quantity(best["mean"], best["half_width"])
+        assert row[6].startswith("**") == best["tie"]
+        low, high = best["rank_low"], best["rank_high"]
+        assert row[7] == (f"{low}" if low == high else f"{low}–{high}")
+        assert row[8] == quantity(*map(float, t_interval(costs[config].to_numpy())))
+    lost = next(row for row in body if row[0] == "`encoder_hidden-1000`")
+    assert lost[1:3] == ["9", "1"]
+
+
+def test_what_cannot_be_compared_across_dimensions_is_shown_and_not_ranked(text):
+    said = "because the latent dimension D changes it at one and the same KL, and here are 7 values"
+    board = section(text, "## Leaderboard")
+    assert f"Shown but not ranked, {said} of D: classifier AUC." in board
+    sizes, depths = text.split("## Study: ")[1:3]
+    assert f"Shown but not ranked, {said} of D: MMD², classifier AUC." in sizes
+    assert "Shown but not ranked" not in depths.split("## Samples")[0]
+    distances = cells(
+        sizes.split("<summary>Distance between z of q and z of the prior</summary>")[1]
+    )
+    assert "**" not in str(distances)
+
+
+def test_a_page_says_which_interval_it_shows(text):
+    board = section(text, "## Leaderboard")
+    assert leaderboard.INTERVAL in board
+    assert "over all training seeds on these data; sampling other images adds" in board
+
+
+def test_the_matrix_has_the_say_on_the_order(tmp_path, undrawn, frame):
+    file = '[matrix]\nname = "edge"\norder = "reconstruction"\n'
+    write_rows(tmp_path / "edge" / "rows.csv", frame)
+    (tmp_path / "edge" / "matrix.toml").write_text(file)
+    text = page(Results.read(tmp_path / "edge")).text
+    heads, body = cells(section(text, "## Leaderboard"))
+    assert heads[3:5] == [titled("reconstruction"), "rank"]
+    board = ranking(frame, METRICS["reconstruction"], "test")
+    assert [row[0] for row in body] == [f"`{config}`" for config in board.index]
+    assert "By reconstruction on test inputs, best first." in text
+
+
+def collapsed(frame, seeds, config="latent_dim-32"):
+    """Rows in which no unit of a configuration is active on so many seeds."""
+    dead = (frame["config"] == config) & (frame["metric"] == "active_units")
+    return frame.assign(value=frame["value"].mask(dead & (frame["seed"] < seeds), 0.0))
+
+
+def test_a_dead_model_is_listed_apart_and_never_ranked(tmp_path, undrawn, frame, text):
+    assert cells(section(text, "## Leaderboard"))[1][-1][0] == "`latent_dim-32`"
+    dead = compose(tmp_path, collapsed(frame, 10))
+    board = section(dead, "## Leaderboard")
+    assert "latent_dim-32" not in board and len(cells(board)[1]) == 11
+    heads, body = cells(section(dead, "### Collapsed"))
+    assert heads[:3] == ["configuration", "collapsed seeds", titled("c2st_auc")]
+    assert "rank" not in heads and len(body) == 1
+    assert body[0][:2] == ["`latent_dim-32`", "10 of 10"] and "**" not in str(body)
+    ranked = section(dead, "### Ranking")
+    assert "Collapsed: 32." in ranked and "32" not in [row[0] for row in cells(ranked)[1]]
+    elbo = METRICS["elbo"]
+    assert rankings(frame, elbo, "test").index[0] == "latent_dim-32"
+    assert "latent_dim-32" not in rankings(collapsed(frame, 10), elbo, "test").index
+
+
+def test_a_page_counts_the_seeds_that_collapsed(tmp_path, undrawn, frame):
+    some = compose(tmp_path, collapsed(frame, 4))
+    assert "### Collapsed" not in some
+    said = "Collapsed, and counted in the means: 4 of 10 seeds of `latent_dim-32`."
+    assert said in section(some, "## Leaderboard") and said in section(some, "### Ranking")
+    assert "5 of 10" in section(compose(tmp_path, collapsed(frame, 5)), "### Collapsed")
+
+
+def test_a_page_of_dead_models_alone_ranks_nobody(tmp_path, undrawn, frame):
+    rows = frame[frame["config"] == "base"]
+    text = compose(tmp_path, collapsed(rows, 10, "base"))
+    assert "`base`" in section(text, "### Collapsed")
+    assert "`base`" not in section(text, "## Leaderboard")
+
+
+def test_saturated_configurations_are_marked_bracketed_and_explained(text):
+    diagnostics = text.split("<summary>Diagnostics</summary>")[1].split("</details>")[0]
+    heads, body = cells(diagnostics)
+    assert heads[2:4] == [titled("marginal_kl_null"), titled("marginal_kl_excess")]
+    tested = [row for row in body if row[1] == "test"]
+    marked = [row for row in tested if row[0].endswith(" †")]
+    assert [row[0] for row in marked] == [f"{d} †" for d in (6, 8, 16, 32)]
+    assert all(row[3].startswith("[") for row in marked)
+    assert not any(row[3].startswith("[") for row in tested if row not in marked)
+    assert "bounded below by the floor" in diagnostics and "it decides nothing" in diagnostics
+    assert "†" not in section(text, "## Leaderboard")
 
 
 def test_studies_show_both_splits_of_every_level(text, frame):
     heads, body = cells(section(text, "### Where the KL comes from"))
-    names = ["rate", "mutual_information", "marginal_kl_floor", "marginal_kl", "marginal_kl_null"]
-    assert heads[:7] == ["latent_dim", "split", *map(titled, names)]
+    names = ["rate", "mutual_information", "marginal_kl_floor", "marginal_kl"]
+    assert heads == ["latent_dim", "split", *map(titled, names), "saturated"]
     assert [row[0].removesuffix(" †") for row in body[::2]] == ["2", "3", "4", "6", "8", "16", "32"]
     assert [row[1] for row in body] == ["test", "train"] * 7
     for split, row in zip(["test", "train"], body[6:8], strict=True):
         board = summarise(frame, "rate", split).loc["latent_dim-6"]
         assert row[2] == quantity(board["mean"], board["half_width"])
     assert body[6][0] == "6 †" and body[7][0] == "6", "saturated on test, not on train"
-    assert body[6][-2:] == ["[0 of 9]", "9 of 9"] and body[7][-2:] == ["9 of 9", "0 of 9"]
+    assert body[6][-1] == "9 of 9" and body[7][-1] == "0 of 9"
+    _, exact = cells(text.split("<summary>Diagnostics</summary>")[1])
+    assert exact[6][-1] == "[0 of 9]" and exact[7][-1] == "9 of 9"
 
 
 def test_samples_are_listed_by_source(text):
@@ -222,7 +302,7 @@ def test_what_was_said_of_a_number_is_passed_on(tmp_path, undrawn, small):
     wide = small["config"].isin(["latent_dim-3", "base"]) & touched
     note = "some scales exceed 1: the null is approximate"
     text = compose(tmp_path, small.assign(message=small["message"].mask(wide, note)))
-    assert f"* null KL, excess KL: {note} (2; 3)" in section(text, "### Where the KL comes from")
+    assert f"* null KL, excess KL: {note} (2; 3)" in text.split("<summary>Diagnostics</summary>")[1]
     assert note not in compose(tmp_path, small)
     trained = wide & (small["split"] == "train")
     text = compose(tmp_path, small.assign(message=small["message"].mask(trained, note)))
@@ -344,7 +424,7 @@ def test_a_page_of_few_seeds_says_so(tmp_path, undrawn, small, seeds):
     text = compose(tmp_path, small[small["seed"] < seeds])
     assert text.count("S ≤ 4: too few seeds for a claim.") == 2
     board = cells(section(text, "## Leaderboard"))[1]
-    assert all(row[4] in ("1–3", "–") for row in board) and "**" not in str(board)
+    assert all(row[4] == "1–7" for row in board) and "**" not in str(board)
     assert ("±" in board[0][3]) == (seeds > 1)
 
 
@@ -375,9 +455,11 @@ def test_another_prior_has_no_excess_and_no_number_in_its_place(tmp_path, undraw
     rows = small.assign(value=small["value"].mask(own & (small["config"] == "base")))
     text = compose(tmp_path, rows)
     board = {row[0]: row for row in cells(section(text, "## Leaderboard"))[1]}
-    assert board["`base`"][3:5] == ["–", "–"] and board["`base`"][5] != "–"
-    body = cells(section(text, "### Where the KL comes from"))[1]
-    assert body[0][3:5] == ["–", "–"] and body[0][2] != "–"
+    assert board["`base`"][3] != "–"
+    body = cells(text.split("<summary>Diagnostics</summary>")[1])[1]
+    assert "2" not in [row[0] for row in body] and len(body) == 12
+    kept = cells(section(text, "### Where the KL comes from"))[1]
+    assert kept[0][0] == "2" and kept[0][2] != "–"
 
 
 # The index

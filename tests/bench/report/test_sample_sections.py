@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from bench.analysis.replicates import t_interval
 from bench.analysis.results import Results
 from bench.commands.report import write_pages
+from bench.metrics.registry import METRICS
 from bench.report.figures.samples import (
     _number,
     match_against_cost,
@@ -53,7 +54,7 @@ def sample_rows(seeds=10, configs=("base", "latent_dim-8")):
             for decile, level in (("lowest_decile", 0.7), ("highest_decile", 0.9)):
                 own = {"source": decile, "metric": "precision", "value": level + shared / 100}
                 table.append(known | own)
-            table.append(known | {"metric": "marginal_kl_excess", "value": 0.1 + shared / 10})
+            table.append(known | {"metric": "c2st_auc", "value": 0.6 + shared / 10})
     return pd.DataFrame(table, columns=[*COLUMNS, "latent_dim"])
 
 
@@ -136,7 +137,7 @@ def test_few_seeds_are_said_and_rows_without_samples_have_no_section(tmp_path):
     )
     assert "too few seeds for a claim" in text
     bare = sample_rows()
-    bare = bare[bare["metric"] == "marginal_kl_excess"]
+    bare = bare[bare["metric"] == "c2st_auc"]
     write_rows(tmp_path / "rows.csv", bare)
     assert sample_section(Results.read(tmp_path)) == []
 
@@ -196,7 +197,8 @@ def test_configurations_too_close_for_a_label_each_share_one():
 
 def test_match_against_cost_has_one_point_per_configuration(tmp_path):
     write_rows(tmp_path / "rows.csv", sample_rows())
-    (axes,) = match_against_cost(read_rows(tmp_path / "rows.csv")).axes
+    (axes,) = match_against_cost(read_rows(tmp_path / "rows.csv"), METRICS["c2st_auc"]).axes
+    assert axes.get_xlabel() == "classifier AUC, test inputs"
     assert [text.get_text() for text in axes.texts] == ["1", "2"]
     (legend,) = axes.figure.legends
     assert [text.get_text() for text in legend.get_texts()] == ["1 latent_dim-8", "2 base"]
