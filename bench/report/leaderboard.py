@@ -100,7 +100,8 @@ def remarks(results: Results, split: str, names: Collection[str]) -> list[str]:
         At most two sentences, each a block of Markdown.
     """
     said = []
-    found = [m for m in results.metrics.values() if m.name in names and not m.across_dimensions]
+    ranked = [m for m in results.metrics.values() if m.name in names and m.better]
+    found = [metric for metric in ranked if not metric.across_dimensions]
     dead = results.collapses(split)
     alive = results.rows[~results.rows["config"].isin(dead.index[dead["apart"]])]
     sizes = max((dimensions(rows) for _, rows in alive.groupby("dataset")), default=1)

@@ -66,5 +66,5 @@ def test_without_studies_all_configurations_are_one(results):
 
 
 def test_an_unknown_metric_lists_the_known_ones(results):
-    with pytest.raises(ValueError, match="metric must be one of rate, .* got 'kld'"):
+    with pytest.raises(ValueError, match="metric must be one of certified_kl, .* got 'kld'"):
         results.ranking("kld", "test")

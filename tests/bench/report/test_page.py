@@ -24,10 +24,6 @@ from tests.bench.synthetic import INPUTS, paged, synthetic_rows
 COMMENT = "# Does the match improve with depth?\n# Cost: 2 minutes.\n"
 
 
-def answer(rows):
-    return answer_of(Results("synthetic", rows))
-
-
 def quilt_arrays():
     rng = np.random.default_rng(0)
     name = "base-test-seed-0"
@@ -38,6 +34,10 @@ def quilt_arrays():
         "base/quantiles": np.tile(norm.ppf(SHARES), (2, 1)),
         "latent_dim-3/quantiles": np.tile(2 * norm.ppf(SHARES), (3, 1)),
     }
+
+
+def answer(rows):
+    return answer_of(Results("synthetic", rows))
 
 
 def tree(folder):
@@ -105,7 +105,7 @@ def cells(text):
 
 def test_pages_and_figures_are_rebuilt_byte_for_byte_from_the_files(results):
     before = tree(results)
-    assert len(before) == 2 + 3 + 9, "two pages, rows, matrix and arrays, nine figures"
+    assert len(before) == 2 + 3 + 10, "two pages, rows, matrix and arrays, ten figures"
     write_pages(results, "synthetic")
     assert tree(results) == before
 
@@ -128,6 +128,7 @@ def test_failures_come_first(text):
     heads = re.findall(r"^## (.*)$", text, flags=re.M)
     assert heads == [
         "Failures: 2 of 120 cells",
+        "Does q match p?",
         "Leaderboard",
         "Study: latent size",
         "Study: encoder depth",
@@ -161,7 +162,7 @@ def test_every_table_has_whole_rows(text):
 
 def test_pictures_exist_and_are_linked_from_beside_the_folder(results, text):
     linked = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", text)
-    assert len(linked) == 9 and all((results / link).is_file() for link in linked)
+    assert len(linked) == 10 and all((results / link).is_file() for link in linked)
     assert {results / link for link in linked} == set(results.glob("synthetic/figures/*"))
 
 
@@ -172,17 +173,18 @@ def test_the_leaderboard_holds_match_samples_and_cost_in_the_order_of_the_sample
     cost = "cost of the prior [share of trace(cov real)]"
     quality = f"{titled('frechet')} (prior)"
     assert heads[:3] == ["configuration", "S", "failed"]
-    assert heads[3:] == [titled("c2st_auc"), titled("elbo"), "rank", quality, "rank", cost]
+    match = [titled("certified_kl"), titled("c2st_auc")]
+    assert heads[3:] == [*match, titled("elbo"), "rank", quality, "rank", cost]
     ranked = ranking(frame, METRICS["frechet"], "test", "prior")
     costs = between_sources(frame, "frechet", "prior", "aggregate")
     assert len(body) == len(ranked) == 12
     for row, (config, best) in zip(body, ranked.iterrows(), strict=True):
         assert row[0] == f"`{config}`" and row[1] == str(best["S"])
-        assert row[6].strip("*") == quantity(best["mean"], best["half_width"])
-        assert row[6].startswith("**") == best["tie"]
+        assert row[7].strip("*") == quantity(best["mean"], best["half_width"])
+        assert row[7].startswith("**") == best["tie"]
         low, high = best["rank_low"], best["rank_high"]
-        assert row[7] == (f"{low}" if low == high else f"{low}–{high}")
-        assert row[8] == quantity(*map(float, t_interval(costs[config].to_numpy())))
+        assert row[8] == (f"{low}" if low == high else f"{low}–{high}")
+        assert row[9] == quantity(*map(float, t_interval(costs[config].to_numpy())))
     lost = next(row for row in body if row[0] == "`encoder_hidden-1000`")
     assert lost[1:3] == ["9", "1"]
 
@@ -190,9 +192,9 @@ def test_the_leaderboard_holds_match_samples_and_cost_in_the_order_of_the_sample
 def test_what_cannot_be_compared_across_dimensions_is_shown_and_not_ranked(text):
     said = "because the latent dimension D changes it at one and the same KL, and here are 7 values"
     board = section(text, "## Leaderboard")
-    assert f"Shown but not ranked, {said} of D: classifier AUC." in board
+    assert f"Shown but not ranked, {said} of D: gain, classifier AUC." in board
     sizes, depths = text.split("## Study: ")[1:3]
-    assert f"Shown but not ranked, {said} of D: MMD², classifier AUC." in sizes
+    assert f"Shown but not ranked, {said} of D: gain, MMD², classifier AUC." in sizes
     assert "Shown but not ranked" not in depths.split("## Samples")[0]
     distances = cells(
         sizes.split("<summary>Distance between z of q and z of the prior</summary>")[1]
@@ -230,7 +232,7 @@ def test_a_dead_model_is_listed_apart_and_never_ranked(tmp_path, undrawn, frame,
     board = section(dead, "## Leaderboard")
     assert "latent_dim-32" not in board and len(cells(board)[1]) == 11
     heads, body = cells(section(dead, "### Collapsed"))
-    assert heads[:3] == ["configuration", "collapsed seeds", titled("c2st_auc")]
+    assert heads[:3] == ["configuration", "collapsed seeds", titled("certified_kl")]
     assert "rank" not in heads and len(body) == 1
     assert body[0][:2] == ["`latent_dim-32`", "10 of 10"] and "**" not in str(body)
     ranked = section(dead, "### Ranking")
@@ -336,72 +338,6 @@ def test_the_columns_are_explained_in_the_order_of_the_metrics(text):
 def test_unknown_metrics_of_others_do_no_harm(tmp_path, undrawn, small):
     own = small.assign(metric=small["metric"].replace("elbo", "my_metric"))
     assert "my_metric" not in compose(tmp_path, own)
-
-
-# The answer
-
-
-def with_excess(frame, values):
-    """Ten seeds of one configuration each, excess KL as given."""
-    base = frame[(frame["config"] == "base") & (frame["metric"] == "marginal_kl_excess")]
-    base = base[base["source"] == ""]
-    rng = np.random.default_rng(0)
-    parts = []
-    for name, value in values.items():
-        noise = rng.normal(0, 0.005, len(base))
-        parts.append(base.assign(config=name, value=value + noise - noise.mean()))
-    return pd.concat(parts)
-
-
-def test_the_answer_counts_matches_by_equivalence(frame):
-    rows = with_excess(
-        frame, {"far": 0.3, "near": 0.01, "edge": 0.048, "brink": 0.052, "below": -0.02}
-    )
-    said = answer(rows)
-    assert "Within 0.05 nats of excess KL on test inputs of digits, 2 of 5" in said
-    assert "match the prior, 1 do not, 2 are undecided; the closest, `below`, is at -0.01" in said
-    assert "saturated" not in said and "no result" not in said
-
-
-def test_the_answer_calls_a_collapse_by_its_name(frame):
-    rows = frame[frame["config"] == "base"]
-    units = rows["metric"] == "active_units"
-    assert "collapse" not in answer(rows)
-    assert "a collapse: no unit is active" in answer(
-        rows.assign(value=rows["value"].mask(units, 0))
-    )
-
-
-def test_few_seeds_answer_nothing(frame):
-    said = answer(with_excess(frame, {"far": 9.0, "near": 0.0}).query("seed < 4"))
-    assert "0 of 2 configurations match the prior, 0 do not, 2 are undecided" in said
-    assert "tied with 1 more: too few seeds for a claim." in said
-
-
-def test_saturation_and_absence_give_no_verdict(frame):
-    rows = frame[frame["config"] == "latent_dim-32"]
-    assert (
-        answer(rows) == "On test inputs of digits all 1 configurations are saturated: no verdict."
-    )
-    none = frame[frame["metric"] == "rate"]
-    assert answer(none) == "On digits no cell has an excess KL, so the match is undecided."
-    assert answer(frame.head(0)) == "No cell was run."
-    only_train = with_excess(frame, {"a": 0.2}).query("split == 'train'")
-    assert "on train inputs" in answer(only_train)
-
-
-def test_the_answer_falls_back_to_the_split_that_can_decide(frame):
-    rows = frame[frame["config"] == "base"]
-    flags = (rows["metric"] == "saturated") & (rows["split"] == "test")
-    assert "on train inputs" in answer(rows.assign(value=rows["value"].mask(flags, 1.0)))
-    assert "on test inputs" in answer(rows)
-
-
-def test_the_answer_counts_failures_and_saturation(frame):
-    said = answer(frame)
-    assert "0 of 8 configurations match the prior, 8 do not, 0 are undecided" in said
-    assert "`encoder_hidden-200-200-200`, is at 0.244 ± 0.029 nats (S = 10); 4 more" in said
-    assert said.endswith("2 of 120 cells gave no result.")
 
 
 # Pages of little
