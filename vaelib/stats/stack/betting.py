@@ -36,6 +36,7 @@ __all__ = [
     "PredictableGains",
     "e_process",
     "gains_in_order",
+    "log_capital",
     "lower_end",
     "mean_lower_end",
     "predictable_gains",
@@ -171,6 +172,22 @@ def lower_end(gains: Tensor, floors: Tensor, alpha: float = 0.025) -> float:
     if bool((above < 0).any()) or not bool(above.isfinite().all()):
         raise ValueError(f"gains must be finite and not below their floors, got {above.min():.3g}")
     return _bisect(lambda m: _log_capital(above, floors, m), floors, above, math.log(1 / alpha))
+
+
+def log_capital(gains: Tensor, floors: Tensor, mean: float) -> float:
+    """Log of the largest capital against "the mean is at most this", over all moments.
+
+    It is at least log 1/α exactly where :func:`lower_end` at α is at least this mean.
+
+    Args:
+        gains: Shape (n,), in the order of play.
+        floors: log c of each, shape (n,).
+        mean: Above every floor.
+
+    Returns:
+        Log of an e-value that may be looked at at any moment.
+    """
+    return _log_capital(gains.double() - floors, floors, mean)
 
 
 def mean_lower_end(plays: list[tuple[Tensor, Tensor]], alpha: float = 0.025) -> float:

@@ -9,6 +9,7 @@ from scipy import stats
 from vaelib.seeding import stream
 from vaelib.stats.stack.betting import (
     e_process,
+    log_capital,
     lower_end,
     mean_lower_end,
     predictable_gains,
@@ -50,26 +51,35 @@ LAWS = [left_skewed, nearly_empty_hole, heavy_right_tail, two_point]
 @pytest.mark.parametrize("n", [20, 300])
 @pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)
 def test_the_lower_end_exceeds_the_mean_no_more_often_than_alpha(law, n):
-    """lower_end stops at the worst moment: its capital is the largest over time."""
+    """The worst moment counts: the capital is the largest over time."""
     generator = stream("betting", n)
     floors = torch.full((n,), LOW, dtype=torch.float64)
     wrong = 0
     for _ in range(REPEATS):
         gains, mean = law(n, generator)
-        wrong += lower_end(gains, floors, ALPHA) > mean
+        wrong += log_capital(gains, floors, mean) > math.log(1 / ALPHA)
     assert wrong <= ALLOWED
 
 
-@pytest.mark.slow
+def test_the_end_exceeds_a_mean_where_the_capital_against_it_is_large():
+    generator = stream("betting", 12)
+    floors = torch.full((60,), LOW, dtype=torch.float64)
+    for _ in range(20):
+        gains, mean = left_skewed(60, generator)
+        for m in (mean - 0.3, mean - 0.05, mean, mean + 0.1):
+            large = log_capital(gains, floors, m) > math.log(1 / ALPHA)
+            assert (lower_end(gains, floors, ALPHA) > m) == large
+
+
 def test_it_holds_when_every_moment_is_looked_at():
-    """The largest of the lower ends after 10, 20, … 300 rounds."""
+    """The largest capital after 10, 20, … 300 rounds."""
     generator = stream("betting", 1)
     floors = torch.full((300,), LOW, dtype=torch.float64)
     wrong = 0
     for _ in range(200):
         gains, mean = nearly_empty_hole(300, generator)
-        ends = (lower_end(gains[:n], floors[:n], ALPHA) for n in range(10, 301, 10))
-        wrong += max(ends) > mean
+        looks = (log_capital(gains[:n], floors[:n], mean) for n in range(10, 301, 10))
+        wrong += max(looks) > math.log(1 / ALPHA)
     assert wrong <= stats.binom.isf(1e-3, 200, ALPHA)
 
 
@@ -122,13 +132,13 @@ def test_a_match_gives_large_e_values_no_more_often_than_allowed():
     generator = stream("betting", 6)
     means = torch.tensor([0.0, 0.1, -0.1, 0.3, 1.0]).double()
     wrong = 0
-    for _ in range(REPEATS):
+    for _ in range(300):
         z = torch.randn(200, 1, generator=generator, dtype=torch.float64)
         played = predictable_gains(z * means - means**2 / 2, generator)
         value, p = e_process(played.log_factors)
         wrong += p <= 0.05
         assert p <= 1 and p <= math.exp(-value) + 1e-12
-    assert wrong <= ALLOWED
+    assert wrong <= stats.binom.isf(1e-3, 300, 0.05)
 
 
 def test_it_learns_which_candidate_is_right():
