@@ -28,6 +28,7 @@ _PAIRS = [
     ("coverage", "prior", "aggregate"),
     ("frechet", "gmm", "prior"),
     ("frechet", "flow", "prior"),
+    ("frechet", "repaired", "prior"),
     ("frechet", "two_stage", "prior"),
     ("frechet", "aggregate", "reconstruction"),
 ]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 __all__ = ["DECILES", "FEATURES", "REFERENCES", "SOURCES", "Quality"]
 
-SOURCES = ("prior", "aggregate", "gmm", "flow", "two_stage", "reconstruction")
+SOURCES = ("prior", "aggregate", "gmm", "flow", "repaired", "two_stage", "reconstruction")
 """Where generated images may come from: a latent sampler, or the posterior means of real images."""
 
 REFERENCES = ("floor", "training", "blur", "marginals")

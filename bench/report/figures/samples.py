@@ -31,6 +31,7 @@ _TITLES = {
     "prior": "z of the prior",
     "gmm": "z of a fitted mixture",
     "flow": "z of a fitted flow",
+    "repaired": "z of the fitted stack",
     "two_stage": "z of a second VAE",
 }
 

@@ -55,7 +55,7 @@ MISTAKES = [
         EXAMPLE + 'source = "gm"\n',
         'claim d.source: unknown source "gm", did you mean "gmm"? Known: aggregate, blur, floor, '
         "flow, gauge_fixed, gmm, highest_decile, lowest_decile, marginals, prior, "
-        "reconstruction, training, two_stage",
+        "reconstruction, repaired, training, two_stage",
     ),
     (
         EXAMPLE + 'source = "gmm"\nagainst = "gmm"\n',

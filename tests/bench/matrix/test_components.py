@@ -100,7 +100,7 @@ MISTAKES = [
     (
         SHORT + '[base]\nquality = { sources = ["prior", "agregate"] }',
         'base.quality.sources: unknown "agregate", did you mean "aggregate"? '
-        "Known: aggregate, flow, gmm, prior, reconstruction, two_stage",
+        "Known: aggregate, flow, gmm, prior, reconstruction, repaired, two_stage",
     ),
     (
         SHORT + '[base]\nquality = { features = "vgg" }',

@@ -4,12 +4,13 @@ import pytest
 import torch
 
 from vaelib.posterior import AggregatePosterior
-from vaelib.priors import Normal
+from vaelib.priors import PRIORS, Normal
 from vaelib.samples.latent_samplers import (
     LATENT_SOURCES,
     FlowSampler,
     Latents,
     MixtureSampler,
+    StackSampler,
     TwoStageSampler,
 )
 from vaelib.seeding import stream
@@ -59,6 +60,7 @@ def test_samples_come_shuffled_from_the_generator_alone(samplers, name):
         ("aggregate", 0.35, 0.6),
         ("gmm", 0.4, 0.6),
         ("flow", 0.4, 0.62),
+        ("repaired", 0.4, 0.62),
         ("two_stage", 0.4, 0.7),
     ],
 )
@@ -78,9 +80,10 @@ def test_a_mixture_reaches_the_density_that_it_was_fitted_to(samplers):
     gap = float((truth - samplers["gmm"].log_prob(fresh)).mean())
     assert 0 < gap < 0.1  # 59 parameters over 2 N: .03 nats
     assert 0 < float((truth - samplers["flow"].log_prob(fresh)).mean()) < 0.3
+    assert 0 < float((truth - samplers["repaired"].log_prob(fresh)).mean()) < 0.1
 
 
-@pytest.mark.parametrize("name", ["gmm", "flow"])
+@pytest.mark.parametrize("name", ["gmm", "flow", "repaired"])
 def test_fitted_densities_integrate_to_one(samplers, name):
     axis = torch.linspace(-9, 9, 361, dtype=torch.float64)
     grid = torch.stack(torch.meshgrid(axis, axis, indexing="ij"), -1).view(-1, 2)
@@ -90,7 +93,7 @@ def test_fitted_densities_integrate_to_one(samplers, name):
 
 def test_samplers_see_the_training_latents_alone(latents):
     moved = Latents(Normal(2), latents.train, quilt(300, 8), 0)
-    for make in (MixtureSampler,):
+    for make in (MixtureSampler, StackSampler):
         ours, theirs = (make(given).sample(20, stream("z", 0)) for given in (latents, moved))
         assert torch.equal(ours, theirs)
     shifted = AggregatePosterior(latents.train.mean + 5, latents.train.scale)
@@ -119,7 +122,7 @@ def test_more_components_than_points_is_one_clear_line():
 def test_one_latent_dimension_will_do(monkeypatch):
     monkeypatch.setattr(FlowSampler, "_STEPS", 50)  # quick
     one = AggregatePosterior(torch.linspace(-2, 2, 60)[:, None], torch.full((60, 1), 0.1))
-    for make in (MixtureSampler, FlowSampler, TwoStageSampler):
+    for make in (MixtureSampler, FlowSampler, StackSampler, TwoStageSampler):
         z = make(Latents(Normal(1), one, one, 0)).sample(200, stream("z", 0))
         assert z.shape == (200, 1) and 0.7 < float(z.std()) < 1.8
 
@@ -141,3 +144,15 @@ def test_the_second_stage_sees_gaps_in_what_is_else_the_prior(monkeypatch):
     # What the scale at the start is for: without it the second stage ignores its input.
     monkeypatch.setattr(TwoStageSampler, "_SCALE", 1.0)
     assert in_gaps() > 0.45
+
+
+@pytest.mark.parametrize("name", ["uniform", "mixture"])
+def test_a_stack_is_fitted_beside_any_prior(name):
+    """Fitted in the coordinates of z, near q and far from the prior."""
+    prior = PRIORS[name](2)
+    centre = torch.full((400, 2), 4.0) + torch.randn(400, 2, generator=stream("centre", 0))
+    q = AggregatePosterior(centre, torch.full_like(centre, 0.2))
+    sampler = StackSampler(Latents(prior, q, q, 0))
+    z = sampler.sample(500, stream("z", 0))
+    assert float((z.mean(0) - 4).abs().max()) < 0.6 and 0.6 < float(z.std(0).max()) < 2.5
+    assert next(prior.parameters(), torch.ones(1)).dtype == torch.float32
