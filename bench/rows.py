@@ -14,15 +14,23 @@ from bench.run.store import Store
 from vaelib.audits.measurement import Measurement
 from vaelib.files import write_atomically
 
-__all__ = ["COLUMNS", "csv_bytes", "read_rows", "rows", "write_rows"]
+__all__ = ["COLUMNS", "SCHEMA", "csv_bytes", "read_rows", "rows", "write_rows"]
 
 COLUMNS = (
     *("matrix", "study", "config", "cell", "dataset", "seed", "split", "source", "metric"),
-    *("value", "standard_error", "p_value", "unit", "status", "message", "seconds"),
+    *("value", "standard_error", "p_value", "unit", "status", "message", "seconds", "schema"),
 )
 """The columns of every table of rows; one per varied key follows."""
 
-_TYPES = {"seed": int, **dict.fromkeys(("value", "standard_error", "p_value", "seconds"), float)}
+SCHEMA = 2
+"""What the numbers of rows mean: 1 before there was a bracket of KL(q‖p), when the excess over a
+simulated null decided; 2 with it. Rows of different schemas are never compared."""
+
+_TYPES = {
+    "seed": int,
+    "schema": int,
+    **dict.fromkeys(("value", "standard_error", "p_value", "seconds"), float),
+}
 _NOTHING = Measurement(split="", metric="", value=None)
 
 
@@ -85,6 +93,7 @@ def _rows_of(
             "status": status,
             "message": "; ".join(filter(None, dict.fromkeys([*messages, measurement.message]))),
             "seconds": record.seconds if record else None,
+            "schema": SCHEMA,
         }
 
 
@@ -137,17 +146,20 @@ def read_rows(path: Path) -> pd.DataFrame:
 
     Returns:
         The tidy frame: text columns with empty text where there is nothing, numbers as float64
-        with NaN, integer seeds; varied keys as numbers where all of their values are.
+        with NaN, integer seeds and schema, 1 where the file has none; varied keys as numbers where
+        all of their values are.
 
     Raises:
         ValueError: If a column of the rows is absent.
     """
     frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+    if "seconds" in frame and "schema" not in frame:
+        frame.insert(frame.columns.get_loc("seconds") + 1, "schema", "1")
     if absent := [name for name in COLUMNS if name not in frame]:
         raise ValueError(f"expected the column {absent[0]} in {path}, got none; write it anew")
     frame[_NUMBERS] = frame[_NUMBERS].replace("", "nan").astype(float)
     keys = [name for name in frame.columns if name not in COLUMNS]
-    for name in ["seed", *keys]:
+    for name in ["seed", "schema", *keys]:
         for kind in (int, float):
             with suppress(ValueError):
                 frame[name] = frame[name].astype(kind)

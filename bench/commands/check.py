@@ -14,7 +14,7 @@ from bench.commands.benchmark import benchmark
 from bench.matrix.language import load
 from bench.metrics.registry import METRICS
 from bench.report.gate_page import junit, label, line, page, sentence, worst_first
-from bench.rows import read_rows
+from bench.rows import SCHEMA, read_rows
 from bench.run.executors import Executor
 from bench.run.plan import Plan, plan
 from bench.run.progress import Progress, progress_on
@@ -38,7 +38,8 @@ def read_baseline(path: Path) -> pd.DataFrame:
         Tidy rows.
 
     Raises:
-        GateError: If it is no table of rows, or breaks off in the middle of one.
+        GateError: If it is no table of rows, breaks off in the middle of one, or is of a schema
+            whose numbers mean something else.
     """
     try:
         whole = path.read_bytes().endswith(b"\n")
@@ -48,6 +49,11 @@ def read_baseline(path: Path) -> pd.DataFrame:
         raise GateError(f"expected a readable baseline in {path} ({reason}); {_ANEW}") from None
     if not whole:
         raise GateError(f"expected whole rows in {path}, got a last one cut short; {_ANEW}")
+    if other := set(frame["schema"]) - {SCHEMA}:
+        raise GateError(
+            f"expected a baseline of schema {SCHEMA} in {path}, got {min(other)}, whose numbers "
+            f"mean something else; {_ANEW}"
+        )
     return frame
 
 

@@ -10,9 +10,14 @@ from bench.report.leaderboard import failure_section, leaderboard_section
 from bench.report.markdown import glossary
 from bench.report.sample_sections import sample_section
 from bench.report.study_sections import study_section
+from bench.rows import SCHEMA
 
 __all__ = ["page"]
 
+_EARLIER = (
+    "These rows were written under an earlier schema, before KL(q‖p) had a bracket. What they hold "
+    "is shown as it was measured; it is not to be compared with rows written since."
+)
 _HOW_TO_READ = f"""## How to read this
 
 * **Value ± half width**: mean over all S training seeds and its 95 % Student t interval. It covers
@@ -58,6 +63,8 @@ def page(results: Results) -> Page:
     if comment := results.comment.strip():
         blocks.append("\n".join(f"> {line}".rstrip() for line in comment.splitlines()))
     blocks.append(f"**{answer(results)}**")
+    if len(rows) and min(rows["schema"]) < SCHEMA:
+        blocks.append(_EARLIER)
     if results.findings:
         claims = f"{name}-claims.md"
         blocks.append(f"Claims and verdicts: [{claims}]({claims}).")

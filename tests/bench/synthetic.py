@@ -8,14 +8,14 @@ import pandas as pd
 from bench.analysis.arrays import write_arrays
 from bench.commands.report import write_pages
 from bench.metrics.registry import METRICS
-from bench.rows import COLUMNS, read_rows, write_rows
+from bench.rows import COLUMNS, SCHEMA, read_rows, write_rows
 
 SIZES = [2, 3, 4, 6, 8, 16, 32]
 LAYERS = ["50", "200", "200-200", "200-200-200", "1000", "500-500"]
 BASE = (2, "200-200")
 INPUTS = {"train": 1078, "test": 360}
 SATURATED = {"latent_dim-16", "latent_dim-32"}
-ROW = dict.fromkeys(COLUMNS, "")
+ROW = dict.fromkeys(COLUMNS, "") | {"schema": SCHEMA}
 
 
 def configurations() -> list[tuple[str, str, int, str]]:

@@ -7,7 +7,7 @@ from hypothesis import strategies
 
 from bench.analysis import replicates
 from bench.matrix.language import Cell, Configuration
-from bench.rows import COLUMNS, read_rows, rows, write_rows
+from bench.rows import COLUMNS, SCHEMA, read_rows, rows, write_rows
 from bench.run.store import CorruptRecord, Store
 from tests.bench.fakes import cells_of, keep, outcome
 from vaelib.audits.measurement import Measurement
@@ -25,7 +25,7 @@ def test_the_columns_are_the_contract(store):
     frame = rows("digits", cells_of("a", 1), store, UNITS)
     assert ", ".join(frame.columns) == (
         "matrix, study, config, cell, dataset, seed, split, source, metric, value, "
-        "standard_error, p_value, unit, status, message, seconds, latent_dim"
+        "standard_error, p_value, unit, status, message, seconds, schema, latent_dim"
     )
     assert list(replicates.COLUMNS) == list(COLUMNS)
 
@@ -41,7 +41,7 @@ def test_one_row_per_measurement(store):
     known = {
         **{"matrix": "digits", "study": "sizes; all", "config": "a", "cell": "a-0"},
         **{"dataset": "digits", "seed": 0, "split": "test", "status": "ok"},
-        **{"seconds": 2.5, "latent_dim": 2, "p_value": nan},
+        **{"seconds": 2.5, "schema": 2, "latent_dim": 2, "p_value": nan},
     }
     rate = {"source": "", "metric": "rate", "value": 16.5, "standard_error": 0.1, "message": ""}
     frechet = {"source": "prior", "metric": "frechet", "value": nan, "standard_error": nan}
@@ -170,3 +170,12 @@ def test_equal_tables_are_equal_bytes_and_old_rows_survive_a_failed_write(
     with pytest.raises(OSError, match="No space"):
         write_rows(path, rows("digits", [], store, UNITS))
     assert path.read_bytes() == first
+
+
+def test_rows_without_a_schema_are_of_the_first(store, tmp_path):
+    frame = rows("digits", cells_of("a", 1), store, UNITS)
+    write_rows(tmp_path / "new.csv", frame)
+    write_rows(tmp_path / "old.csv", frame.drop(columns="schema"))
+    new, old = read_rows(tmp_path / "new.csv"), read_rows(tmp_path / "old.csv")
+    assert list(new.columns) == list(old.columns)
+    assert set(new["schema"]) == {SCHEMA} and set(old["schema"]) == {1}

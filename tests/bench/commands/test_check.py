@@ -74,8 +74,9 @@ def test_worse_rows_are_red(done, capfd):
         (lambda data: data.replace(b"small,", b"other,"), "expected a baseline of small"),
         (lambda data: data.replace(b",elbo,", b",elbow,"), "expected known metrics"),
         (lambda data: data.replace(b",base,", b",basis,"), "expected a baseline with conf"),
+        (lambda data: data.replace(b"schema", b"scheme", 1), "expected a baseline of schema 2"),
     ],
-    ids="truncated empty garbage foreign headless matrix metric configuration".split(),
+    ids="truncated empty garbage foreign headless matrix metric configuration schema".split(),
 )
 def test_a_bad_baseline_is_one_line_and_exit_code_2(damage, message, done, capfd):
     path = done / "bad.csv"

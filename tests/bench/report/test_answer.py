@@ -11,10 +11,15 @@ from bench.analysis.results import Results
 from bench.report.answer import answer
 from bench.report.blocks import Picture
 from bench.report.bracket_section import bracket_section
-from bench.rows import COLUMNS
+from bench.rows import COLUMNS, SCHEMA
 from vaelib.audits.certified import COPIES
 
-KEPT = dict.fromkeys(COLUMNS, "") | {"matrix": "m", "dataset": "digits", "status": "ok"}
+KEPT = dict.fromkeys(COLUMNS, "") | {
+    "matrix": "m",
+    "dataset": "digits",
+    "status": "ok",
+    "schema": SCHEMA,
+}
 
 
 def bracketed(configs, seeds=10, split="test", n=500):

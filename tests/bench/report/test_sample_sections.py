@@ -21,7 +21,7 @@ from bench.report.figures.samples import (
 )
 from bench.report.markdown import quantity
 from bench.report.sample_sections import sample_section
-from bench.rows import COLUMNS, read_rows, write_rows
+from bench.rows import COLUMNS, SCHEMA, read_rows, write_rows
 from tests.bench.synthetic import paged
 
 SOURCES = {"prior": 0.20, "aggregate": 0.15, "gmm": 0.16, "reconstruction": 0.14, "floor": 0.0}
@@ -41,6 +41,7 @@ def sample_rows(seeds=10, configs=("base", "latent_dim-8")):
                 "split": "test",
                 "status": "ok",
                 "seconds": 1.0,
+                "schema": SCHEMA,
                 "latent_dim": 8 if "8" in config else 2,
             }
             known |= dict.fromkeys(["value", "standard_error", "p_value"], np.nan)
