@@ -154,7 +154,7 @@ def read_rows(path: Path) -> pd.DataFrame:
     """
     frame = pd.read_csv(path, dtype=str, keep_default_na=False)
     if "seconds" in frame and "schema" not in frame:
-        frame.insert(frame.columns.get_loc("seconds") + 1, "schema", "1")
+        frame.insert(list(frame.columns).index("seconds") + 1, "schema", "1")
     if absent := [name for name in COLUMNS if name not in frame]:
         raise ValueError(f"expected the column {absent[0]} in {path}, got none; write it anew")
     frame[_NUMBERS] = frame[_NUMBERS].replace("", "nan").astype(float)
