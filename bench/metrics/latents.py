@@ -207,8 +207,8 @@ MATCH = [
         "√D times the prior's scale; in closed form on the side of N(0, I), from fresh draws of "
         "other priors; may be negative. Margin: a scale of 1.1 gives .0024 at D = 2.",
         "Gretton et al. 2012",
-        matched=0.0,
         across_dimensions=False,
+        matched=0.0,
         table=Table.DISTANCES,
         place=0,
     ),
@@ -234,8 +234,8 @@ MATCH = [
         "Held-out AUC of a classifier that tells z of q from z of the prior: .5 when matched. "
         "Margin: one standard error at 400 against 400 points.",
         "Lopez-Paz & Oquab 2017",
-        matched=0.5,
         across_dimensions=False,
+        matched=0.5,
         table=Table.DISTANCES,
         place=2,
     ),

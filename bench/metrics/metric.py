@@ -41,7 +41,8 @@ class Metric:
             is not obvious.
         reference: Where the definition comes from.
         needs_unsaturated: Whether the number says nothing once the rate exceeds log N - 1.
-        across_dimensions: Whether configurations of different latent dimension may be ranked by it.
+        across_dimensions: Whether values at different latent dimensions D compare; else no claim
+            sets one D against another by it, and no ranking does.
         matched: The value where the aggregate posterior is the prior, if that is one number.
         table: Where pages show it.
         place: Its column there; those of one place keep the order in which they are listed.

@@ -16,7 +16,7 @@ from bench.commands.report import write_index, write_pages
 from bench.matrix.language import MatrixError, load
 from bench.metrics.metric import Metric
 from bench.metrics.registry import METRICS, own_metrics, recall, remember
-from bench.rows import COLUMNS, write_rows
+from bench.rows import COLUMNS, SCHEMA, write_rows
 from bench.run.code_roots import MEASURES
 from vaelib.code_hash import code_digests, code_hash
 
@@ -184,7 +184,11 @@ def ranked_by(name, unit, better):
     table = []
     for config, level in (("base", 0.0), ("other", 1.0)):
         for seed in range(10):
-            row = dict.fromkeys(COLUMNS, "") | {"standard_error": np.nan, "p_value": np.nan}
+            row = dict.fromkeys(COLUMNS, "") | {
+                "schema": SCHEMA,
+                "standard_error": np.nan,
+                "p_value": np.nan,
+            }
             row |= {"matrix": name, "config": config, "seed": seed, "cell": f"{config}{seed}"}
             row |= {"dataset": "mine", "split": "test", "status": "ok", "seconds": 1.0}
             table.append(row | {"metric": "my_norm", "value": level + 0.01 * seed})
