@@ -38,6 +38,8 @@ class Metric:
             is not obvious.
         reference: Where the definition comes from.
         needs_unsaturated: Whether the number says nothing once the rate exceeds log N - 1.
+        across_dimensions: Whether values at different latent dimensions D compare; else no claim
+            sets one D against another by it.
         matched: The value where the aggregate posterior is the prior, if that is one number.
         table: Where pages show it.
         place: Its column there; those of one place keep the order in which they are listed.
@@ -53,6 +55,7 @@ class Metric:
     summary: str
     reference: str
     needs_unsaturated: bool = False
+    across_dimensions: bool = True
     matched: float | None = None
     table: Table = Table.OWN
     place: int = 99
