@@ -76,6 +76,9 @@ def run(
     matrix: MatrixName = "digits",
     results: Results = Request.results,
     seeds: Annotated[int | None, typer.Option(help="Instead of the matrix's own number.")] = None,
+    first_seed: Annotated[
+        int | None, typer.Option(help="Where they begin, instead of the matrix's own.")
+    ] = None,
     workers: Annotated[
         int | None, typer.Option(help="Processes at once.", show_default="one per core")
     ] = None,
@@ -126,6 +129,7 @@ def run(
         matrix=matrix,
         results=results,
         seeds=seeds,
+        first_seed=first_seed,
         workers=workers,
         device=device,
         executor=executor,

@@ -13,7 +13,7 @@ import pandas as pd
 
 from bench.analysis.comparison import paired_t
 from bench.analysis.replicates import LEVEL, replicates, saturated
-from bench.matrix.language import Claim
+from bench.matrix.claims import Claim
 from bench.metrics.metric import Metric
 from bench.metrics.registry import METRICS, Metrics
 from vaelib.numerics.arrays import Floats

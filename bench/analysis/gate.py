@@ -188,7 +188,7 @@ def examine(
         if set(seeds[config]) - theirs:
             raise GateError(
                 f"expected {len(seeds[config])} seeds of {config} in the baseline, "
-                f"got {len(theirs)}; {anew}"
+                f"got {len(theirs & set(seeds[config]))} of them; {anew}"
             )
 
 

@@ -43,7 +43,13 @@ def execute(request: Request, console: Console) -> int:
         UserError: for a mistake in the matrix or the options.
         StoreError: if the results folder cannot be used.
     """
-    matrix = load(request.matrix, overrides=request.overrides, seeds=request.seeds, metrics=METRICS)
+    matrix = load(
+        request.matrix,
+        overrides=request.overrides,
+        seeds=request.seeds,
+        first_seed=request.first_seed,
+        metrics=METRICS,
+    )
     names = {configuration.name for configuration in matrix.configurations}
     for name in request.only:
         if name not in names:
@@ -83,7 +89,8 @@ def execute(request: Request, console: Console) -> int:
 def _warn_of_other_rows(request: Request, planned: Plan, console: Console) -> None:
     """Says so where changed options are about to replace the rows of the matrix as it is."""
     path = planned.folder / "rows.csv"
-    if not (request.overrides or request.seeds) or not path.is_file():
+    changed = request.overrides or request.seeds or request.first_seed is not None
+    if not changed or not path.is_file():
         return
     with open(path, newline="") as file:
         cells = {row.get("cell", "") for row in csv.DictReader(file)}

@@ -13,15 +13,16 @@ Example:
 
 import math
 import tomllib
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from bench.errors import MatrixError, shown, unknown
-from bench.matrix.components import Name, Text, arguments
+from bench.matrix.claims import Claim, claims_of
+from bench.matrix.components import Name, arguments
 from bench.matrix.configurations import (
     DEFAULTS,
     Configuration,
@@ -36,11 +37,9 @@ from bench.matrix.configurations import (
 from bench.matrix.files import read
 from bench.metrics.metric import Metric
 from bench.metrics.registry import METRICS, Metrics, own_metrics
-from vaelib.samples.options import DECILES, REFERENCES, SOURCES
 
 __all__ = [
     "Cell",
-    "Claim",
     "Configuration",
     "Matrix",
     "MatrixError",
@@ -48,48 +47,9 @@ __all__ = [
     "load",
 ]
 
-_SOURCES = (*SOURCES, *REFERENCES, *DECILES, "gauge_fixed")
 _SECTIONS = ("matrix", "base", "study", "claim")
 _MOST = 1_000_000  # cells of a matrix
 _DEEPEST = 16  # levels of a TOML document
-
-
-@dataclass(frozen=True, kw_only=True)
-class Claim:
-    """A hypothesis about one metric, fixed before the run.
-
-    Attributes:
-        id: short name, unique in the matrix.
-        says: the claim in words.
-        study: name of the study that decides it; without one, the base configuration does.
-        metric: name of the metric.
-        split: the part of the data.
-        source: the latent source, or ``"gauge_fixed"``; empty for the posterior itself.
-        against: another latent source: the claim concerns the difference metric[source] -
-            metric[against] within each model; None for the metric itself.
-        expect: what should come out. ``increasing`` and ``decreasing`` concern the change along the
-            study, in the order of its values; ``greater`` and ``less`` every configuration of it
-            against the reference; ``equivalent`` every configuration against the reference, or
-            against the first configuration where there is none.
-        reference: value to compare with, in the metric's unit; 0 for ``greater`` and ``less``.
-        margin: the smallest difference that matters, in the metric's unit.
-    """
-
-    id: Name
-    says: Text
-    study: Text | None = None
-    metric: Text
-    split: Literal["train", "test"] = "test"
-    source: str = ""
-    against: str | None = None
-    expect: Literal["increasing", "decreasing", "equivalent", "greater", "less"]
-    reference: float | None = None
-    margin: Annotated[float, Field(ge=0)] = 0.0
-
-    @property
-    def compares(self) -> bool:
-        """Whether it compares configurations with one another."""
-        return self.reference is None and self.expect not in ("greater", "less")
 
 
 @dataclass(frozen=True)
@@ -114,7 +74,7 @@ class Matrix:
     Attributes:
         name: what its results are filed under.
         text: the file itself.
-        seeds: replicates per configuration, seeds 0 to seeds - 1.
+        seeds: replicates per configuration, seeds first_seed to first_seed + seeds - 1.
         block: replicates that train together; part of a cell's identity.
         timeout: limit for one job, in seconds.
         metric_paths: import paths of the user's own metrics.
@@ -123,6 +83,8 @@ class Matrix:
         studies: in the order of the file.
         claims: in the order of the file.
         configurations: the base, then those of the studies, each once.
+        first_seed: the first replicate. A seed trains in the block that it belongs to, whichever
+            others are asked for, so that its results do not depend on where the seeds begin.
     """
 
     name: str
@@ -136,6 +98,7 @@ class Matrix:
     studies: tuple[Study, ...]
     claims: tuple[Claim, ...]
     configurations: tuple[Configuration, ...]
+    first_seed: int = 0
 
     def cells(self, fingerprint: Callable[[dict[str, Any]], str]) -> list[Cell]:
         """Every configuration with every seed.
@@ -156,7 +119,7 @@ class Matrix:
                 prints[dataset] = fingerprint(values["dataset"])
             head = f'{{"block":{self.block},"data":{canonical(prints[dataset])},"seed":'
             tail = f',"values":{identity(values)}}}'
-            for seed in range(self.seeds):
+            for seed in range(self.first_seed, self.first_seed + self.seeds):
                 planned.append(Cell(digest(f"{head}{seed}{tail}")[:16], configuration, seed))
         return planned
 
@@ -165,6 +128,7 @@ class Matrix:
 class _Header:
     name: Name
     seeds: Annotated[int, Field(ge=1, le=10_000)] = 10
+    first_seed: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     block: Annotated[int, Field(ge=1, le=10_000)] = 5
     timeout: Annotated[float, Field(gt=0, le=1e7)] = 3600.0
     metrics: tuple[str, ...] = ()
@@ -175,6 +139,7 @@ def load(
     *,
     overrides: Sequence[str] = (),
     seeds: int | None = None,
+    first_seed: int | None = None,
     metrics: Collection[str] | None = None,
     own: Iterable[Metric] | None = None,
 ) -> Matrix:
@@ -186,6 +151,7 @@ def load(
             where KEY begins with ``"matrix."``. Where a study varies the same key, the study
             wins. A new ``prior.name`` keeps those options of the base that the new prior takes.
         seeds: instead of the matrix's own number of seeds.
+        first_seed: instead of the matrix's own first seed.
         metrics: the known metrics, which claims are checked against; None accepts any name.
         own: what the matrix's own metrics are, where that was kept; None imports them.
 
@@ -204,6 +170,8 @@ def load(
     header = _table(document, "matrix") | header
     if seeds is not None:
         header["seeds"] = seeds
+    if first_seed is not None:
+        header["first_seed"] = first_seed
     settings = arguments("matrix.", header, _Header)
     settings["metric_paths"] = tuple(settings.pop("metrics"))
     own = own_metrics(settings["metric_paths"]) if own is None else tuple(own)
@@ -218,13 +186,15 @@ def load(
     total = len(configurations) * settings["seeds"]
     if total > _MOST:
         raise MatrixError(f"matrix.seeds: expected at most {_MOST} cells in all, got {total}")
+    known = METRICS.with_own(own)
+    claims = claims_of(_blocks(document, "claim"), studies, configurations, known, names)
     return Matrix(
         **settings,
         text=text,
-        metrics=METRICS.with_own(own),
+        metrics=known,
         base=base,
         studies=studies,
-        claims=tuple(_claims(_blocks(document, "claim"), studies, names)),
+        claims=tuple(claims),
         configurations=configurations,
     )
 
@@ -288,42 +258,3 @@ def _blocks(document: dict[str, Any], key: str) -> list[object]:
     if not isinstance(blocks, list):
         raise MatrixError(f"{key}: expected tables [[{key}]], got {shown(blocks)}")
     return blocks
-
-
-def _claims(
-    blocks: Iterable[object], studies: Iterable[Study], metrics: Collection[str] | None
-) -> Iterator[Claim]:
-    sizes = {study.name: len(study.configurations) for study in studies}
-    taken = set()
-    for number, block in enumerate(blocks, 1):
-        claim = Claim(**arguments(f"claim {number}.", block, Claim))
-        at = f"claim {claim.id}"
-        if claim.id in taken:
-            raise MatrixError(f'claim {number}.id: "{claim.id}" is taken by an earlier claim')
-        taken.add(claim.id)
-        if claim.study is not None and claim.study not in sizes:
-            raise MatrixError(
-                unknown(f"{at}.study", f"study {shown(claim.study)}", claim.study, sizes)
-            )
-        if metrics is not None and claim.metric not in metrics:
-            raise MatrixError(
-                unknown(f"{at}.metric", f"metric {shown(claim.metric)}", claim.metric, metrics)
-            )
-        if claim.compares and (claim.study is None or sizes[claim.study] < 2):
-            got = "none" if claim.study is None else "1"
-            raise MatrixError(
-                f"{at}.study: expected a study of two or more configurations, got {got}"
-            )
-        if claim.reference is not None and claim.expect in ("increasing", "decreasing"):
-            raise MatrixError(
-                f"{at}.reference: expected none where a metric is {claim.expect}, "
-                f"got {claim.reference}"
-            )
-        for key, name in (("source", claim.source), ("against", claim.against)):
-            if name and name not in _SOURCES:
-                raise MatrixError(unknown(f"{at}.{key}", f"source {shown(name)}", name, _SOURCES))
-        if claim.against is not None and claim.against == claim.source:
-            raise MatrixError(f"{at}.against: expected another source than {shown(claim.source)}")
-        if claim.expect == "equivalent" and claim.margin == 0:
-            raise MatrixError(f"{at}.margin: expected more than 0 to show equivalence, got 0.0")
-        yield claim

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from bench.analysis.claims import LEAST_SEEDS, Finding
 from bench.analysis.results import Results
-from bench.matrix.language import Claim
+from bench.matrix.claims import Claim
 from bench.report.markdown import code, markdown, quantity
 
 __all__ = ["QUESTIONS", "answers", "claims_page", "sentence"]

@@ -9,7 +9,8 @@ from bench.errors import UserError
 
 __all__ = ["Request"]
 
-_VALUED = ("results", "seeds", "workers", "device", "executor", "timeout")  # options of one value
+_VALUED = ("results", "seeds", "first_seed", "workers", "device", "executor", "timeout")
+"""Options of one value."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class Request:
         matrix: name or path.
         results: folder of all results.
         seeds: instead of the matrix's own number.
+        first_seed: instead of the matrix's own.
         workers: processes at once; one per core where None.
         device: auto, cpu or cuda.
         executor: ``"local"`` or the address of a scheduler, ``"dask://host:port"``.
@@ -36,6 +38,7 @@ class Request:
     matrix: str
     results: Path = Path("results")
     seeds: int | None = None
+    first_seed: int | None = None
     workers: int | None = None
     device: str = "auto"
     executor: str = "local"
@@ -65,7 +68,7 @@ class Request:
         for option in fields(self):
             value = getattr(self, option.name)
             if option.name in _VALUED and value != option.default:
-                words += [f"--{option.name}", str(value)]
+                words += [f"--{option.name.replace('_', '-')}", str(value)]
         for text in self.overrides:
             words += ["--set", text]
         return shlex.join([*words, *more])

@@ -17,6 +17,7 @@ from hypothesis import given, settings
 
 from bench.cli import main
 from bench.commands import run as running
+from bench.run.request import Request
 from bench.run.store import Store
 from bench.run.summary import Summary
 from tests.bench.matrix.mutations import mutated
@@ -298,6 +299,17 @@ def test_a_read_only_results_folder_is_one_line(read_only, capfd):
     assert run("run", "digits", "--results", read_only, "--workers", 1) == 64
     error = capfd.readouterr().err
     assert re.fullmatch("vaebench: cannot write to .*: Permission denied; choose .*\n", error)
+
+
+def test_seeds_may_begin_later(matrix, tmp_path, capfd):
+    later = ["--seeds", 2, "--first-seed", 5, "--results", tmp_path / "results"]
+    assert run("run", matrix, *later, "--dry-run") == 0
+    assert "4 cells: 0 cached, 0 stale, 0 failed, 4 missing" in out(capfd)
+    said = Request("m.toml", seeds=2, first_seed=5).command()
+    assert said == "vaebench run m.toml --seeds 2 --first-seed 5"
+    assert run("run", matrix, "--first-seed", -1) == 64
+    error = capfd.readouterr().err
+    assert error.endswith("matrix.first_seed: should be greater than or equal to 0, got -1\n")
 
 
 def test_a_second_run_is_told_who_holds_the_folder(matrix, tmp_path, capfd):

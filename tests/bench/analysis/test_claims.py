@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from bench.analysis.claims import LEAST_SEEDS, decide
-from bench.matrix.language import Claim
+from bench.matrix.claims import Claim
 from bench.rows import COLUMNS
 
 NAMES = ("base", "b", "c")

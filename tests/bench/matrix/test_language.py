@@ -208,6 +208,10 @@ MISTAKES = [
     (SHORT + "seeds = 3.0", "matrix.seeds: should be a valid integer, got 3.0"),
     (SHORT + "seeds = true", "matrix.seeds: should be a valid integer, got true"),
     (SHORT + 'seeds = "3"', 'matrix.seeds: should be a valid integer, got "3"'),
+    (
+        SHORT + "first_seed = -1",
+        "matrix.first_seed: should be greater than or equal to 0, got -1",
+    ),
     (SHORT + "block = 0", "matrix.block: should be greater than or equal to 1, got 0"),
     (SHORT + "timeout = 0", "matrix.timeout: should be greater than 0, got 0"),
     (
@@ -225,7 +229,7 @@ MISTAKES = [
     (
         SHORT + "sedes = 3",
         'matrix.sedes: unknown key, did you mean "seeds"? '
-        "Known: block, metrics, name, seeds, timeout",
+        "Known: block, first_seed, metrics, name, seeds, timeout",
     ),
     (
         SHORT + "[[studies]]",
@@ -242,7 +246,7 @@ MISTAKES = [
     (SHORT + "[[base]]", "base: expected a table [base], got [{}]"),
     (
         SHORT + "study = [3]",
-        "matrix.study: unknown key. Known: block, metrics, name, seeds, timeout",
+        "matrix.study: unknown key. Known: block, first_seed, metrics, name, seeds, timeout",
     ),
     (
         SHORT + "seeds = 10000\n" + study(f"grid = {{ latent_dim = {[*range(1, 102)]} }}"),
@@ -288,7 +292,7 @@ EXAMPLES = '3, 1e-3, [200, 200] or "text" with its quotes'
         (
             "matrix.sedes=1",
             'matrix.sedes: unknown key, did you mean "seeds"? '
-            "Known: block, metrics, name, seeds, timeout",
+            "Known: block, first_seed, metrics, name, seeds, timeout",
         ),
         ("matrix.seeds=0", "matrix.seeds: should be greater than or equal to 1, got 0"),
     ],
@@ -297,6 +301,16 @@ def test_a_mistake_in_an_override_is_one_sentence(read, override, sentence):
     with pytest.raises(MatrixError) as caught:
         read(EXAMPLE, overrides=[override])
     assert str(caught.value) == sentence
+
+
+def test_seeds_begin_where_the_matrix_says_and_keep_their_ids(read):
+    every = read(SHORT, seeds=20)
+    ids = {cell.seed: cell.id for cell in every.cells(lambda dataset: "x")}
+    for late in (read(SHORT + "first_seed = 10\n"), read(SHORT, first_seed=10)):
+        cells = late.cells(lambda dataset: "x")
+        assert [cell.seed for cell in cells] == list(range(10, 20))
+        assert all(ids[cell.seed] == cell.id for cell in cells)
+    assert read(SHORT + "first_seed = 3\n", first_seed=0).first_seed == 0
 
 
 def test_seeds_are_checked(read):

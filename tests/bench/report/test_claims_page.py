@@ -5,7 +5,7 @@ import pytest
 from bench.analysis.claims import Finding
 from bench.analysis.results import Results
 from bench.commands.report import write_pages
-from bench.matrix.language import Claim
+from bench.matrix.claims import Claim
 from bench.metrics.registry import METRICS
 from bench.report.claims_page import answers, claims_page, sentence
 from tests.bench.synthetic import paged, synthetic_rows

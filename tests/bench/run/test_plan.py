@@ -1,11 +1,13 @@
 import dataclasses
 
+import numpy as np
 import pytest
 import torch
 
 from bench.errors import MatrixError
-from bench.matrix.language import Configuration, Matrix
+from bench.matrix.language import Configuration, Matrix, load
 from bench.metrics.registry import METRICS
+from bench.run.cell import run_block
 from bench.run.models import dataset_of
 from bench.run.plan import plan
 from tests.bench.run.test_cell import VALUES
@@ -51,3 +53,51 @@ def test_what_cannot_be_measured_is_one_sentence_before_training(changes, senten
     with pytest.raises(MatrixError) as caught:
         plan(Matrix("m", "", 2, 5, 60.0, (), METRICS, values, (), (), (only,)), tmp_path)
     assert str(caught.value) == f"base: {sentence}"
+
+
+SMALL = """
+[matrix]
+name = "small"
+[base]
+dataset = { name = "gaussian_mixture", size = 150 }
+likelihood = { name = "gaussian" }
+encoder = { hidden = [8] }
+decoder = { hidden = [8] }
+training = { steps = 3 }
+quality = { sources = [], bound_inputs = 0 }
+"""
+
+
+def planned(folder, **options):
+    path = folder / "small.toml"
+    path.write_text(SMALL)
+    return plan(load(path, **options), folder)
+
+
+@pytest.mark.parametrize("block", [10, 5, 4, 7, 1])
+def test_a_seed_trains_in_its_own_block_wherever_the_seeds_begin(block, tmp_path):
+    override = [f"matrix.block={block}"]
+    every = planned(tmp_path, overrides=override, seeds=20)
+    late = planned(tmp_path, overrides=override, seeds=10, first_seed=10)
+    blocks, later = (
+        {cell: (seed, job.block) for job in one.jobs for cell, seed in job.cells.items()}
+        for one in (every, late)
+    )
+    assert len(later) == 10 and later.items() <= blocks.items()
+    assert all(seed in where and len(where) == block for seed, where in later.values())
+
+
+def test_a_seed_gives_the_same_model_and_rows_wherever_the_seeds_begin(tmp_path):
+    found = []
+    for name, options in (("every", {"seeds": 3}), ("late", {"seeds": 1, "first_seed": 2})):
+        folder = tmp_path / name
+        folder.mkdir()
+        jobs = planned(folder, overrides=["matrix.block=2"], **options).jobs
+        results = [result for job in jobs for result in run_block(job)]
+        models = {path.name: np.load(path) for path in folder.glob("small/models/*.npz")}
+        found.append((results, models))
+    (every, models), (late, later) = found
+    assert (len(every), len(models), len(late), len(later)) == (3, 3, 1, 1)
+    assert (late[0].cell, late[0].measurements) == (every[2].cell, every[2].measurements)
+    for name, model in later.items():
+        assert all((model[key] == models[name][key]).all() for key in set(model) - {"seconds"})
