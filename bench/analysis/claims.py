@@ -1,27 +1,20 @@
-"""Claims to verdicts: supported, refuted or inconclusive, over the training seeds.
-
-A claim is fixed in the matrix before the run. Each gives one pair of one-sided tests, of the effect
-beyond the margin and of the effect short of it; Holm's correction runs over the claims of a matrix.
-"""
+"""Claims to verdicts, over the training seeds; `bench.analysis.words` says what the words mean."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from bench.analysis.comparison import paired_t
 from bench.analysis.replicates import LEVEL, replicates, saturated
-from bench.matrix.claims import Claim
+from bench.analysis.words import Judgement, Sides, Verdict, judge, sides, sides_of_equivalence
+from bench.matrix.claims import BRACKET, Claim
 from bench.metrics.metric import Metric
 from bench.metrics.registry import METRICS, Metrics
 from vaelib.numerics.arrays import Floats
-from vaelib.stats.multiple_testing import holm
 
-__all__ = ["LEAST_SEEDS", "Finding", "Verdict", "decide"]
-
-Verdict = Literal["supported", "refuted", "inconclusive"]
+__all__ = ["LEAST_SEEDS", "Finding", "decide"]
 
 LEAST_SEEDS = 8
 """Common seeds below which no claim is decided: Holm's first steps ask for that many."""
@@ -34,15 +27,20 @@ class Finding:
     Attributes:
         claim: The claim.
         metric: What it concerns.
-        verdict: Supported, refuted or inconclusive.
+        verdict: Where its effect lies, see `bench.analysis.words`.
+        present: Whether the effect is shown to have the claimed direction.
         configurations: Those that were compared, in the order of the study.
-        decisive: The configuration that comes closest to overturning a supported claim, or the one
-            that refutes it; empty where the whole study is one effect.
+        decisive: The configuration whose effect is the weakest, which is the one that decides;
+            empty where the whole study is one effect.
         effect: Change along the study, difference to the first configuration, or, where there is
-            a reference, the value itself; in the metric's unit, NaN where nothing was measured.
+            a reference, the value itself; in the metric's unit, NaN where nothing was measured. Of
+            brackets, what the one that is claimed to match worse exceeds the other by at least.
         half_width: Half the width of its 95 % t interval.
-        seeds: S, the common seeds.
-        p_value: Of the better decided of both hypotheses; NaN where none was tested.
+        at_most: Of brackets, what it exceeds the other by at most, NaN where there is no limit; the
+            effect for all others.
+        at_most_half_width: Half the width of its interval.
+        used: The common seeds that decide.
+        p_value: Of what the verdict rests on; NaN where nothing was tested.
         p_holm: The same, corrected over the claims.
         reason: Why it was not tested, else empty.
     """
@@ -50,22 +48,31 @@ class Finding:
     claim: Claim
     metric: Metric
     verdict: Verdict
+    present: bool
     configurations: tuple[str, ...]
     decisive: str
     effect: float
     half_width: float
-    seeds: int
+    at_most: float
+    at_most_half_width: float
+    used: tuple[int, ...]
     p_value: float
     p_holm: float
     reason: str = ""
 
+    @property
+    def seeds(self) -> int:
+        """S, how many common seeds decide."""
+        return len(self.used)
+
 
 @dataclass(frozen=True)
-class _Test:
-    effects: Floats  # (S, K)
-    support: float
-    refute: float
-    decisive: int | None
+class _Effects:
+    """What a claim is about, for each common seed; both ends are the same but of brackets."""
+
+    least: Floats  # (S, K)
+    most: Floats
+    seeds: tuple[int, ...]
 
 
 def decide(
@@ -89,43 +96,82 @@ def decide(
     """
     measured = [metrics.named(claim.metric) for claim in claims]
     names = [tuple(studies[claim.study]) for claim in claims]
-    tables = [_values(frame, claim, part) for claim, part in zip(claims, names, strict=True)]
+    frames = [_from_seed(frame, claim) for claim in claims]
+    effects = [_effects(*one) for one in zip(frames, claims, names, strict=True)]
     reasons = [
-        _undecidable(frame, *one) for one in zip(claims, measured, names, tables, strict=True)
+        _undecidable(*one) for one in zip(frames, claims, measured, names, effects, strict=True)
     ]
     tests = [
-        _test(table.to_numpy(float), claim, _floor(claim, metric)) if len(table) else None
-        for claim, metric, table in zip(claims, measured, tables, strict=True)
+        _sides(claim, effect, _floor(claim, metric)) if effect.seeds else None
+        for claim, metric, effect in zip(claims, measured, effects, strict=True)
     ]
-    smallest = [
-        min(test.support, test.refute) if test and not reason else np.nan
-        for test, reason in zip(tests, reasons, strict=True)
-    ]
-    tested = np.isfinite(smallest)
-    adjusted = np.full(len(claims), np.nan)
-    adjusted[tested] = holm(np.array(smallest)[tested])
+    tested = [i for i, test in enumerate(tests) if test is not None and not reasons[i]]
+    family = [test for i in tested if (test := tests[i]) is not None]
+    equivalent = [claims[i].expect == "equivalent" for i in tested]
+    judged = dict(zip(tested, judge(family, equivalent, 1 - level), strict=True))
     return [
-        _finding(
-            claim, measured[i], names[i], tests[i], smallest[i], adjusted[i], reasons[i], 1 - level
-        )
+        _finding(claim, measured[i], names[i], effects[i], tests[i], judged.get(i), reasons[i])
         for i, claim in enumerate(claims)
     ]
 
 
-def _values(frame: pd.DataFrame, claim: Claim, names: Sequence[str]) -> pd.DataFrame:
-    """Replicates of the study's configurations on their common seeds, (S, K).
+def _from_seed(frame: pd.DataFrame, claim: Claim) -> pd.DataFrame:
+    """The rows that may decide a claim."""
+    return frame if claim.from_seed is None else frame[frame["seed"] >= claim.from_seed]
+
+
+def _effects(frame: pd.DataFrame, claim: Claim, names: Sequence[str]) -> _Effects:
+    """What a claim is about, on the common seeds of its configurations."""
+    if claim.brackets:
+        return _bracket_effects(frame, claim, names)
+    table = _table(frame, claim.metric, claim.split, claim.source, names)
+    if claim.against is not None:
+        other = _table(frame, claim.metric, claim.split, claim.against, names)
+        table = (table - other).dropna()
+    effects = _changes(claim, table.to_numpy(float))
+    return _Effects(effects, effects, tuple(map(int, table.index)))
+
+
+def _bracket_effects(frame: pd.DataFrame, claim: Claim, names: Sequence[str]) -> _Effects:
+    """What the side that is claimed to match worse exceeds the other by, at least and at most.
 
     Returns:
-        Where the claim sets one latent source against another, their difference within each model.
+        Both, on the common seeds. An upper end may be absent, as of encoders without scales; where
+        that of the side is absent which is claimed to match worse, there is no most.
     """
-    table = replicates(frame, claim.metric, claim.split, claim.source)
-    if claim.against is not None:
-        table = table - replicates(frame, claim.metric, claim.split, claim.against)
-    return table.reindex(columns=list(names)).dropna()
+    ends = [replicates(frame, name, claim.split).reindex(columns=list(names)) for name in BRACKET]
+    low, high = (end.to_numpy(float) for end in ends)
+    if claim.worse == "first":
+        least, most = low[:, :1] - high[:, 1:], high[:, :1] - low[:, 1:]
+    else:
+        least, most = low[:, 1:] - high[:, :1], high[:, 1:] - low[:, :1]
+    common = np.isfinite(least).all(axis=1)
+    seeds = tuple(int(seed) for seed in ends[0].index[common])
+    most = np.where(np.isfinite(most[common]).all(axis=0), most[common], np.nan)
+    return _Effects(least[common], most, seeds)
+
+
+def _table(
+    frame: pd.DataFrame, metric: str, split: str, source: str, names: Sequence[str]
+) -> pd.DataFrame:
+    """Replicates of the study's configurations on their common seeds, (S, K)."""
+    return replicates(frame, metric, split, source).reindex(columns=list(names)).dropna()
+
+
+def _changes(claim: Claim, values: Floats) -> Floats:
+    """The effects in values of shape (S, configurations)."""
+    if claim.expect in ("increasing", "decreasing"):
+        place = np.arange(values.shape[1]) - (values.shape[1] - 1) / 2
+        slope = place / (place**2).sum() * (values.shape[1] - 1)
+        changes: Floats = (values @ slope)[:, None]
+        return changes
+    if claim.compares:
+        return values[:, 1:] - values[:, :1]
+    return values - (claim.reference or 0.0)
 
 
 def _undecidable(
-    frame: pd.DataFrame, claim: Claim, metric: Metric, names: Sequence[str], table: pd.DataFrame
+    frame: pd.DataFrame, claim: Claim, metric: Metric, names: Sequence[str], effects: _Effects
 ) -> str:
     """Why the rows cannot decide a claim; empty where they can."""
     if metric.needs_unsaturated:
@@ -136,82 +182,63 @@ def _undecidable(
                 f"saturated (R > log N - 1 in {listed}): with so few inputs the finite-N floor "
                 "forbids an answer"
             )
-    if not len(table):
-        return "not measured on common seeds"
-    if len(table) < LEAST_SEEDS:
-        return f"{len(table)} common seeds, and a claim needs {LEAST_SEEDS}"
+    since = "" if claim.from_seed is None else f" from seed {claim.from_seed} on"
+    if not effects.seeds:
+        return f"not measured on common seeds{since}"
+    if len(effects.seeds) < LEAST_SEEDS:
+        return f"{len(effects.seeds)} common seeds{since}, and a claim needs {LEAST_SEEDS}"
     return ""
 
 
-def _test(values: Floats, claim: Claim, floor: float) -> _Test:
-    """Both one-sided tests of a claim on values of shape (S, K)."""
-    if claim.expect in ("increasing", "decreasing"):
-        place = np.arange(values.shape[1]) - (values.shape[1] - 1) / 2
-        slope = place / (place**2).sum() * (values.shape[1] - 1)
-        effects = (values @ slope)[:, None]
-    elif claim.compares:
-        effects = values[:, 1:] - values[:, :1]
-    else:
-        effects = values - (claim.reference or 0.0)
-    above, below = _tails(effects, claim.margin, floor)
-    over, under = _tails(effects, -claim.margin, floor)
-    count = effects.shape[1]
+def _sides(claim: Claim, effects: _Effects, floor: float) -> Sides:
+    """Where the effect of a claim lies."""
     if claim.expect == "equivalent":
-        inside, outside = np.maximum(below, over), np.minimum(above, under)
-        return _Test(effects, inside.max(), min(1, 2 * count * outside.min()), _worst(inside))
-    if claim.expect in ("increasing", "greater"):
-        hold, fail = above, below
-    else:
-        hold, fail = under, over
-    support, refute = min(1, 2 * hold.max()), min(1, 2 * count * fail.min())
-    single = claim.expect in ("increasing", "decreasing")
-    return _Test(effects, support, refute, None if single else _worst(hold))
-
-
-def _worst(p_values: Floats) -> int:
-    return int(p_values.argmax())
-
-
-def _tails(effects: Floats, boundary: float, floor: float) -> tuple[Floats, Floats]:
-    """One-sided p-values that the mean effect lies above, and below, a boundary; shape (K,)."""
-    shifted = effects - boundary
-    mean, _, p_value = paired_t(shifted, floor)
-    upper = np.where(mean > 0, p_value / 2, 1 - p_value / 2)
-    return upper, 1 - upper
+        return sides_of_equivalence(effects.least, claim.margin, floor)
+    if claim.expect in ("decreasing", "less"):
+        return sides(-effects.most, -effects.least, claim.margin, floor)
+    return sides(effects.least, effects.most, claim.margin, floor)
 
 
 def _finding(
     claim: Claim,
     metric: Metric,
     names: tuple[str, ...],
-    test: _Test | None,
-    p_value: float,
-    p_holm: float,
+    effects: _Effects,
+    test: Sides | None,
+    judged: Judgement | None,
     reason: str,
-    alpha: float,
 ) -> Finding:
-    if test is None:
-        numbers = (np.nan, np.nan, 0, p_value, p_holm)
-        return Finding(claim, metric, "inconclusive", names, "", *numbers, reason)
-    mean, half, _ = paired_t(test.effects, _floor(claim, metric))
-    place = test.decisive or 0
-    compared = names[1:] if claim.compares and test.decisive is not None else names
-    verdict: Verdict = "inconclusive"
-    if p_holm <= alpha:
-        verdict = "supported" if test.support < test.refute else "refuted"
+    judged = judged or Judgement("inconclusive", False, np.nan, np.nan)
+    least = most = (np.nan, np.nan)
+    decisive = ""
+    if test is not None:
+        least, most = (
+            _mean(one[:, test.weakest], claim, metric) for one in (effects.least, effects.most)
+        )
+        if claim.expect not in ("increasing", "decreasing"):
+            decisive = (names[1:] if claim.compares else names)[test.weakest]
     return Finding(
         claim=claim,
         metric=metric,
-        verdict=verdict,
+        verdict=judged.verdict,
+        present=judged.present,
         configurations=names,
-        decisive="" if test.decisive is None else compared[place],
-        effect=float(mean[place]) + (0.0 if claim.compares else claim.reference or 0.0),
-        half_width=float(half[place]),
-        seeds=len(test.effects),
-        p_value=p_value,
-        p_holm=p_holm,
+        decisive=decisive,
+        effect=least[0],
+        half_width=least[1],
+        at_most=most[0],
+        at_most_half_width=most[1],
+        used=effects.seeds,
+        p_value=judged.p_value,
+        p_holm=judged.p_holm,
         reason=reason,
     )
+
+
+def _mean(effects: Floats, claim: Claim, metric: Metric) -> tuple[float, float]:
+    """Mean of an effect, or the value itself where there is a reference, and its half width."""
+    mean, half, _ = paired_t(effects, _floor(claim, metric))
+    return float(mean) + (0.0 if claim.compares else claim.reference or 0.0), float(half)
 
 
 def _floor(claim: Claim, metric: Metric) -> float:

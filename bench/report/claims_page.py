@@ -1,13 +1,16 @@
 """The pages of verdicts: a matrix's claims in plain words, and the question answered from all."""
 
+import math
 from collections.abc import Iterable, Sequence
 
 from bench.analysis.claims import LEAST_SEEDS, Finding
 from bench.analysis.results import Results
+from bench.analysis.words import VERDICTS
 from bench.matrix.claims import Claim
 from bench.report.markdown import code, markdown, quantity
+from bench.run.progress import seeds_text
 
-__all__ = ["QUESTIONS", "answers", "claims_page", "sentence"]
+__all__ = ["QUESTIONS", "answers", "claims_page", "sentence", "standing", "word"]
 
 QUESTIONS = {
     "a": "Each q(z|x) differs from the prior; only their mixture must match it.",
@@ -23,16 +26,29 @@ QUESTIONS = {
 
 _HOW_TO_READ = f"""## How to read this
 
-* A claim, its metric, direction and margin stand in the matrix file, fixed before the run.
+* A claim, its metric, direction and margin stand in the matrix file. **Fixed by commit** means that
+  the commit which is named holds the claim, and that the seeds which decide it were run after it.
+  Whatever names none is **exploratory**: it was looked at first on the seeds that decide it, and
+  may have been worded after them. A claim uses the seeds that are named beside it; leaderboards and
+  tables use all seeds.
 * **Effect** ± half width: mean over the common training seeds and its 95 % Student t interval, in
   the metric's unit. Along a study it is the change from its first to its last value on the
   least-squares line through all of them, one line per seed; against a reference it is the value of
   the configuration that decides. *prior less aggregate* is the paired difference of two latent
   sources of the same model, measured by the same nets against the same images.
-* **Supported**: the effect goes beyond the margin in the expected direction. **Refuted**: it falls
-  short of it. Both by one-sided paired t tests, doubled, with Holm's correction over all tested
-  claims of the page at .05. **Inconclusive**: neither, or not tested, and the reason is given.
-* *Equivalent* means two one-sided tests: every difference lies within the margin.
+* **Brackets apart**: the lower end of KL(q‖p) of the configuration that is claimed to match worse,
+  less the upper end of the other, is the least by which it can exceed it; with the ends exchanged,
+  the most. So different latent dimensions compare, where a raw KL does not.
+* **Larger than the margin**: the effect is shown to go beyond the margin in the claimed direction.
+  **Smaller than the margin**: it is shown to fall short of it; *present*: and to have the claimed
+  direction. **Absent within the margin**: it is shown to be smaller than the margin in either
+  direction, and not shown to have the claimed one. **Opposite**: it is shown to have the other
+  direction. **Inconclusive**: none of these, or not tested, and the reason is given.
+* *Within* a margin is a claim of equivalence: it holds where every difference is **absent within
+  the margin**, by two one-sided tests.
+* The tests are one-sided paired t tests of the effect against 0 and the margin on both sides,
+  doubled, with Holm's correction over all tested claims of the page, so that the chance of any
+  wrong word is at most .05.
 * A claim needs {LEAST_SEEDS} common seeds. Joint divergences of saturated configurations
   (R > log N - 1) decide nothing: with so few inputs they sit on the finite-N floor.
 """
@@ -48,10 +64,12 @@ def claims_page(name: str, findings: Sequence[Finding]) -> str:
     Returns:
         Markdown.
     """
-    blocks = [f"# Claims of {name}", f"**{_counts(findings)}**", _table(findings)]
+    blocks = [f"# Claims of {name}", f"**{_counts(findings)}** {_exploratory(findings)}"]
+    blocks += [_table(findings), *_same_margin(findings)]
     for finding in findings:
         title = f"### {finding.claim.id}: {finding.claim.says}"
-        blocks += [title, f"**{finding.verdict.capitalize()}.** {sentence(finding)}"]
+        told = f"**{word(finding).capitalize()}.** {sentence(finding)}"
+        blocks += [title, f"{told} {standing(finding).capitalize()}."]
     blocks += [_HOW_TO_READ.strip(), f"Made from [{name}/rows.csv]({name}/rows.csv)."]
     return "\n\n".join(blocks) + "\n"
 
@@ -59,10 +77,75 @@ def claims_page(name: str, findings: Sequence[Finding]) -> str:
 def _counts(findings: Sequence[Finding]) -> str:
     counted = [
         f"{number} {verdict}"
-        for verdict in ("supported", "refuted", "inconclusive")
+        for verdict in VERDICTS
         if (number := sum(finding.verdict == verdict for finding in findings))
     ]
     return f"Of {len(findings)} claims, {', '.join(counted)}."
+
+
+def _exploratory(findings: Sequence[Finding]) -> str:
+    """How many were not fixed before their seeds were run."""
+    count = sum(finding.claim.fixed is None for finding in findings)
+    if not count:
+        return "Each was fixed by a commit before the seeds that decide it were run."
+    every = f"{count} of them are" if count < len(findings) else "All are"
+    every = "One of them is" if count == 1 < len(findings) else every
+    return f"{every} exploratory: looked at first on the seeds that decide."
+
+
+def _same_margin(findings: Sequence[Finding]) -> list[str]:
+    """Whether (f) and (h), which judge one number from two ends, judge it by one margin."""
+    claims = [f.claim for f in findings if f.claim.against and _statement(f.claim) in ("f", "h")]
+    if {_statement(claim) for claim in claims} != {"f", "h"} or len({c.metric for c in claims}) > 1:
+        return []
+    ids = " and ".join(claim.id for claim in claims)
+    margins = {claim.margin for claim in claims}
+    if len(margins) == 1:
+        return [
+            f"Claims {ids} have the same margin, {claims[0].margin:g}: equal effects, equal words."
+        ]
+    each = ", ".join(f"{claim.id} {claim.margin:g}" for claim in claims)
+    return [
+        f"Claims {ids} have different margins ({each}): equal effects may have different words."
+    ]
+
+
+def _statement(claim: Claim) -> str:
+    """Which statement of the thread a claim answers."""
+    return claim.id.partition("-")[0]
+
+
+def word(finding: Finding) -> str:
+    """The verdict, and whether the effect has the claimed direction where that is not said by it.
+
+    Args:
+        finding: What the seeds say.
+
+    Returns:
+        A few words.
+    """
+    if finding.present and finding.verdict == "smaller than the margin":
+        return f"{finding.verdict}, but present"
+    if finding.present and finding.verdict == "inconclusive":
+        return f"{finding.verdict}, but present"
+    return finding.verdict
+
+
+def standing(finding: Finding) -> str:
+    """Say whether a claim was made before what decides it was seen.
+
+    Args:
+        finding: What the seeds say.
+
+    Returns:
+        A clause that names the commit, or calls the claim exploratory, and the seeds.
+    """
+    used = seeds_text(finding.used) if finding.used else ""
+    if finding.claim.fixed is None:
+        return f"exploratory: looked at first on {used}" if used else "exploratory"
+    return f"fixed by commit {finding.claim.fixed[:7]}, " + (
+        f"decided on {used}" if used else "and no seed has decided it yet"
+    )
 
 
 def _table(findings: Sequence[Finding]) -> str:
@@ -73,18 +156,19 @@ def _table(findings: Sequence[Finding]) -> str:
             [
                 claim.id,
                 claim.says,
-                f"**{finding.verdict}**",
+                f"**{word(finding)}**",
                 metric.symbol + _source(claim),
                 claim.split,
                 _expected(finding),
+                "exploratory" if claim.fixed is None else claim.fixed[:7],
                 quantity(finding.effect, finding.half_width),
                 metric.unit,
                 finding.seeds or "–",
                 _p_text(finding.p_holm),
             ]
         )
-    heads = ["id", "claim", "verdict", "metric", "split", "expected"]
-    return markdown([*heads, "effect", "unit", "S", "p (Holm)"], lines, left=6)
+    heads = ["id", "claim", "verdict", "metric", "split", "expected", "fixed by"]
+    return markdown([*heads, "effect", "unit", "S", "p (Holm)"], lines, left=7)
 
 
 def _source(claim: Claim) -> str:
@@ -101,6 +185,7 @@ def _expected(finding: Finding) -> str:
         "decreasing": f"falls by more than {margin}",
         "greater": f"above {reference}" + (f" by more than {margin}" if claim.margin else ""),
         "less": f"below {reference}" + (f" by more than {margin}" if claim.margin else ""),
+        "brackets apart": f"{claim.worse} worse by more than {margin}",
         "equivalent": f"within {margin}" + ("" if claim.reference is None else f" of {reference}"),
     }[claim.expect]
 
@@ -135,6 +220,13 @@ def sentence(finding: Finding) -> str:
             text += f"{'rises' if finding.effect > 0 else 'falls'} by {size}{unit}"
         else:
             text += f"changes by {size}{unit}"
+    elif claim.brackets:
+        pair = [code(finding.decisive), code(names[0])]
+        worse, better = pair[::-1] if claim.worse == "first" else pair
+        most = quantity(finding.at_most, finding.at_most_half_width)
+        text = f"The KL of {worse} exceeds that of {better} on {claim.split} inputs by at least "
+        text += f"{size}{unit}"
+        text += f" and at most {most}{unit}" if math.isfinite(finding.at_most) else ""
     elif claim.compares:
         text = f"{code(finding.decisive)} differs from {code(names[0])} in {what} by {size}{unit}"
     else:
@@ -155,13 +247,13 @@ def answers(matrices: Iterable[Results]) -> list[str]:
     """
     findings = [(results.name, finding) for results in matrices for finding in results.findings]
     blocks = []
-    for letter, says in QUESTIONS.items():
+    for statement, says in QUESTIONS.items():
         lines = [
-            f"* **{finding.verdict}** on [{name}]({name}-claims.md), {finding.claim.says}: "
-            + sentence(finding)
+            f"* **{word(finding)}** on [{name}]({name}-claims.md), {finding.claim.says}: "
+            f"{sentence(finding)} {standing(finding).capitalize()}."
             for name, finding in findings
-            if finding.claim.id.partition("-")[0] == letter
+            if _statement(finding.claim) == statement
         ]
         if lines:
-            blocks += [f"### ({letter}) {says}", "\n".join(lines)]
+            blocks += [f"### ({statement}) {says}", "\n".join(lines)]
     return blocks

@@ -55,7 +55,11 @@ def page(results: Results) -> Page:
     blocks.append(f"**{answer(results)}**")
     if results.findings:
         claims = f"{name}-claims.md"
-        blocks.append(f"Claims and verdicts: [{claims}]({claims}).")
+        some = any(finding.claim.from_seed is not None for finding in results.findings)
+        seeds = (
+            " They use the seeds that they name; all of this page uses all seeds." if some else ""
+        )
+        blocks.append(f"Claims and verdicts: [{claims}]({claims}).{seeds}")
     blocks += [*failure_section(results), "## Leaderboard", *leaderboard_section(results)]
     for study, part in results.studies.items():
         blocks += study_section(part, study)

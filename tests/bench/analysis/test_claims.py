@@ -41,24 +41,42 @@ def verdict(expect, means, **fields):
 @pytest.mark.parametrize(
     ("expect", "means", "fields", "expected"),
     [
-        ("decreasing", [0.5, 0.3, 0.1], {"margin": 0.05}, "supported"),
-        ("decreasing", [0.5, 0.5, 0.5], {"margin": 0.05}, "refuted"),
-        ("decreasing", [0.1, 0.3, 0.5], {"margin": 0.05}, "refuted"),
+        ("decreasing", [0.5, 0.3, 0.1], {"margin": 0.05}, "larger than the margin"),
+        ("decreasing", [0.5, 0.5, 0.5], {"margin": 0.05}, "absent within the margin"),
+        ("decreasing", [0.55, 0.525, 0.5], {"margin": 0.1}, "smaller than the margin"),
+        ("decreasing", [0.5, 0.51, 0.525], {"margin": 0.1}, "absent within the margin"),
+        ("decreasing", [0.1, 0.3, 0.5], {"margin": 0.05}, "opposite"),
+        ("decreasing", [0.5, 0.525, 0.55], {"margin": 0.05}, "opposite"),
         ("decreasing", [0.55, 0.525, 0.5], {"margin": 0.05}, "inconclusive"),
-        ("increasing", [0.1, 0.3, 0.5], {"margin": 0.05}, "supported"),
-        ("increasing", [0.5, 0.3, 0.1], {"margin": 0.05}, "refuted"),
+        ("increasing", [0.1, 0.3, 0.5], {"margin": 0.05}, "larger than the margin"),
+        ("increasing", [0.5, 0.3, 0.1], {"margin": 0.05}, "opposite"),
         ("increasing", [0.5, 0.5, 0.5], {}, "inconclusive"),
-        ("equivalent", [0.5, 0.5, 0.51], {"margin": 0.05}, "supported"),
-        ("equivalent", [0.5, 0.5, 0.8], {"margin": 0.05}, "refuted"),
+        ("equivalent", [0.5, 0.5, 0.51], {"margin": 0.05}, "absent within the margin"),
+        ("equivalent", [0.5, 0.5, 0.8], {"margin": 0.05}, "larger than the margin"),
         ("equivalent", [0.5, 0.5, 0.55], {"margin": 0.05}, "inconclusive"),
-        ("equivalent", [0.5, 0.5, 0.5], {"margin": 0.15, "reference": 0.5}, "supported"),
-        ("equivalent", [0.5, 0.5, 0.9], {"margin": 0.15, "reference": 0.5}, "refuted"),
-        ("greater", [0.5, 0.6, 0.7], {"reference": 0.2, "margin": 0.05}, "supported"),
-        ("greater", [0.5, 0.6, 0.0], {"reference": 0.2}, "refuted"),
-        ("greater", [0.5, 0.0, 0.0], {"reference": 0.2, "study": None}, "supported"),
-        ("less", [0.5, 0.6, 0.7], {"reference": 1.0}, "supported"),
-        ("less", [0.5, 0.6, 1.7], {"reference": 1.0}, "refuted"),
-        ("greater", [0.5, 0.6, 0.7], {}, "supported"),
+        (
+            "equivalent",
+            [0.5, 0.5, 0.5],
+            {"margin": 0.15, "reference": 0.5},
+            "absent within the margin",
+        ),
+        (
+            "equivalent",
+            [0.5, 0.5, 0.9],
+            {"margin": 0.15, "reference": 0.5},
+            "larger than the margin",
+        ),
+        (
+            "greater",
+            [0.5, 0.6, 0.7],
+            {"reference": 0.2, "margin": 0.05},
+            "larger than the margin",
+        ),
+        ("greater", [0.5, 0.6, 0.0], {"reference": 0.2}, "opposite"),
+        ("greater", [0.5, 0.0, 0.0], {"reference": 0.2, "study": None}, "larger than the margin"),
+        ("less", [0.5, 0.6, 0.7], {"reference": 1.0}, "larger than the margin"),
+        ("less", [0.5, 0.6, 1.7], {"reference": 1.0}, "opposite"),
+        ("greater", [0.5, 0.6, 0.7], {}, "larger than the margin"),
     ],
 )
 def test_verdicts(expect, means, fields, expected):
@@ -88,10 +106,10 @@ def test_saturation_forbids_an_answer_about_the_joint_kl_alone():
     assert found.verdict == "inconclusive" and "saturated" in found.reason and "`c`" in found.reason
     assert np.isnan(found.p_holm) and found.effect < 0
     (base,) = decide(frame, [claim("greater", study=None)], STUDIES)
-    assert base.verdict == "supported"
+    assert base.verdict == "larger than the margin"
     other = rows(draws([0.5, 0.3, 0.1]), "kl_per_dimension", ["c"])
     (found,) = decide(other, [claim("decreasing", metric="kl_per_dimension")], STUDIES)
-    assert found.verdict == "supported"
+    assert found.verdict == "larger than the margin"
 
 
 def test_one_latent_source_against_another_is_a_difference_within_each_model():
@@ -136,9 +154,80 @@ def test_only_common_seeds_count():
 
 
 def test_equal_columns_and_constant_shifts_have_p_values():
-    for means, expected in (([0.5] * 3, "inconclusive"), ([0.5, 0.3, 0.1], "supported")):
+    for means, expected in (
+        ([0.5] * 3, "inconclusive"),
+        ([0.5, 0.3, 0.1], "larger than the margin"),
+    ):
         (found,) = decide(rows(draws(means, spread=0)), [claim("decreasing")], STUDIES)
         assert found.verdict == expected and 0 < found.p_value <= 1
+
+
+def bracketed(lower, upper):
+    """Tidy rows of both ends of a bracket, (S, K) each."""
+    ends = {"certified_kl_lower": lower, "certified_kl_upper": upper}
+    parts = [rows(values, name) for name, values in ends.items()]
+    return pd.concat(parts).drop_duplicates(["config", "seed", "metric"])
+
+
+def apart(low, high, **fields):
+    lower, upper = draws(low, spread=0.01), draws(high, spread=0.01)
+    known = {"metric": "certified_kl", "margin": 0.05}
+    (found,) = decide(bracketed(lower, upper), [claim("brackets apart", **known | fields)], STUDIES)
+    return found, lower, upper
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "fields", "expected"),
+    [
+        ([0.1, 0.5, 0.6], [0.2, 0.6, 0.7], {}, "larger than the margin"),
+        ([0.5, 0.1, 0.2], [0.6, 0.2, 0.3], {"worse": "first"}, "larger than the margin"),
+        ([0.1, 0.5, 0.6], [0.2, 0.6, 0.7], {"worse": "first"}, "opposite"),
+        ([0.1, 0.5, 0.15], [0.2, 0.6, 0.7], {}, "inconclusive"),
+        ([0.30, 0.34, 0.5], [0.31, 0.35, 0.6], {"margin": 0.2}, "smaller than the margin"),
+        ([0.30, 0.30, 0.5], [0.31, 0.31, 0.6], {"margin": 0.1}, "absent within the margin"),
+    ],
+)
+def test_brackets_apart(low, high, fields, expected):
+    assert apart(low, high, **fields)[0].verdict == expected
+
+
+def test_brackets_give_the_least_and_the_most_of_a_difference():
+    found, lower, upper = apart([0.1, 0.5, 0.4], [0.2, 0.7, 0.6])
+    assert found.decisive == "c"
+    assert found.effect == pytest.approx((lower[:, 2] - upper[:, 0]).mean())
+    assert found.at_most == pytest.approx((upper[:, 2] - lower[:, 0]).mean())
+
+
+def test_a_bracket_may_have_no_upper_end():
+    lower, upper = draws([0.1, 0.5, 0.4], spread=0.01), draws([0.2, 0.7, 0.6], spread=0.01)
+    upper[:, 1:] = np.nan  # those of encoders without scales
+    frame = bracketed(lower, upper)
+    known = {"metric": "certified_kl", "margin": 0.05}
+    (found,) = decide(frame, [claim("brackets apart", **known)], STUDIES)
+    assert found.verdict == "larger than the margin" and np.isnan(found.at_most)
+    assert found.effect == pytest.approx((lower[:, 2] - upper[:, 0]).mean())
+    far = {**known, "margin": 5.0}
+    (found,) = decide(frame, [claim("brackets apart", **far)], STUDIES)
+    assert found.verdict == "inconclusive" and found.present  # nothing limits it
+    (found,) = decide(frame, [claim("brackets apart", **known, worse="first")], STUDIES)
+    assert found.verdict == "inconclusive" and "not measured" in found.reason
+
+
+def test_a_claim_uses_the_seeds_from_its_first():
+    values = draws([0.5, 0.3, 0.1], seeds=20)
+    values[:10] = values[:10, ::-1]  # what was seen first says the opposite
+    known = {"margin": 0.05, "from_seed": 10}
+    late, every = decide(
+        rows(values), [claim("decreasing", **known), claim("decreasing", id="y")], STUDIES
+    )
+    assert late.verdict == "larger than the margin" and late.used == tuple(range(10, 20))
+    assert every.verdict == "inconclusive" and every.seeds == 20
+    (alone,) = decide(rows(values).query("seed >= 10"), [claim("decreasing", **known)], STUDIES)
+    assert (alone.effect, alone.half_width) == (late.effect, late.half_width)
+    (nothing,) = decide(rows(values[:12]), [claim("decreasing", **known)], STUDIES)
+    assert nothing.reason == "2 common seeds from seed 10 on, and a claim needs 8"
+    (nothing,) = decide(rows(values[:10]), [claim("decreasing", **known)], STUDIES)
+    assert nothing.reason == "not measured on common seeds from seed 10 on" and not nothing.used
 
 
 def test_wrong_verdicts_over_all_claims_stay_below_one_in_twenty():

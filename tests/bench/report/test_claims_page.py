@@ -1,13 +1,18 @@
 """The pages of verdicts say what the findings say."""
 
+import math
+from dataclasses import replace
+
 import pytest
 
 from bench.analysis.claims import Finding
 from bench.analysis.results import Results
 from bench.commands.report import write_pages
 from bench.matrix.claims import Claim
+from bench.matrix.files import shipped
+from bench.matrix.language import load
 from bench.metrics.registry import METRICS
-from bench.report.claims_page import answers, claims_page, sentence
+from bench.report.claims_page import answers, claims_page, sentence, word
 from tests.bench.synthetic import paged, synthetic_rows
 
 MATRIX = """# Does it?
@@ -44,8 +49,11 @@ def results(tmp_path):
 def test_the_pages_of_a_matrix_with_claims(results):
     page = (results / "synthetic-claims.md").read_text()
     findings = Results.read(results / "synthetic").findings
-    assert [finding.verdict for finding in findings] == ["refuted", "supported"]
-    assert "Of 2 claims, 1 supported, 1 refuted." in page
+    assert [finding.verdict for finding in findings] == [
+        "absent within the margin",
+        "larger than the margin",
+    ]
+    assert "Of 2 claims, 1 larger than the margin, 1 absent within the margin." in page
     assert "### e-joint: more dimensions match better" in page
     assert "[synthetic-claims.md](synthetic-claims.md)" in (results / "synthetic.md").read_text()
     index = (results / "README.md").read_text()
@@ -67,13 +75,25 @@ def test_without_a_matrix_or_claims_there_is_no_page(results):
     assert damaged.findings == [] and answers([damaged]) == []
 
 
-def finding(expect="decreasing", effect=-0.2, reason="", seeds=10, **fields):
+def finding(expect="decreasing", effect=-0.2, reason="", seeds=10, first=0, **fields):
     known = {"id": "d", "says": "s", "study": "depth", "metric": "marginal_kl_excess"}
+    said = {"verdict": "larger than the margin", "present": True}
+    said = {key: fields.pop(key, value) for key, value in said.items()}
     claim = Claim(**known | {"expect": expect, "margin": 0.05} | fields)
-    numbers = {"effect": effect, "half_width": 0.05, "seeds": seeds, "p_value": 1e-9}
-    names = {"configurations": ("a", "b"), "decisive": "b"}
     return Finding(
-        claim, METRICS[claim.metric], "supported", **names, **numbers, p_holm=1e-9, reason=reason
+        claim,
+        METRICS[claim.metric],
+        **said,
+        configurations=("a", "b"),
+        decisive="b",
+        effect=effect,
+        half_width=0.05,
+        at_most=effect + 0.1,
+        at_most_half_width=0.03,
+        used=tuple(range(first, first + seeds)),
+        p_value=1e-9,
+        p_holm=1e-9,
+        reason=reason,
     )
 
 
@@ -91,10 +111,93 @@ def finding(expect="decreasing", effect=-0.2, reason="", seeds=10, **fields):
         (finding("greater", 0.2, reference=0.1), "For `b`, of 2 configurations the one that"),
         (finding("less", 0.2, source="gauge_fixed"), "(gauge fixed) is 0.200 ± 0.050 nats"),
         (finding("less", 0.2), "expected: below 0 by more than 0.05"),
+        (
+            finding("brackets apart", 0.3, metric="certified_kl"),
+            "The KL of `b` exceeds that of `a` on test inputs by at least 0.300 ± 0.050 nats and "
+            "at most 0.400 ± 0.030 nats (S = 10); expected: later worse by more than 0.05.",
+        ),
+        (
+            finding("brackets apart", 0.3, metric="certified_kl", worse="first"),
+            "The KL of `a` exceeds that of `b` on test inputs by at least 0.300 ± 0.050 nats and",
+        ),
+        (
+            replace(finding("brackets apart", 0.3, metric="certified_kl"), at_most=math.nan),
+            "by at least 0.300 ± 0.050 nats (S = 10)",
+        ),
         (finding(reason="saturated"), "Not decided: saturated."),
         (finding(reason="not measured", seeds=0), "Not tested: not measured."),
     ],
 )
 def test_sentences(found, text):
     assert text in sentence(found)
-    assert claims_page("m", [found]).count("Supported") == 2  # the verdict and how to read it
+    page = claims_page("m", [found])
+    assert page.count("Larger than the margin") == 2  # the verdict and how to read it
+
+
+@pytest.mark.parametrize(
+    ("found", "text"),
+    [
+        (finding(), "Exploratory: looked at first on seeds 0-9."),
+        (finding(seeds=0, reason="not measured"), "Exploratory."),
+        (
+            finding(fixed="abc1234def", from_seed=10, first=10),
+            "Fixed by commit abc1234, decided on seeds 10-19.",
+        ),
+        (
+            finding(fixed="abc1234def", seeds=0, reason="not measured"),
+            "Fixed by commit abc1234, and no seed has decided it yet.",
+        ),
+    ],
+)
+def test_a_claim_says_whether_it_was_made_before_its_seeds(found, text):
+    page = claims_page("m", [found])
+    assert text in page
+    assert ("exploratory: looked at first on the seeds" in page) == (found.claim.fixed is None)
+
+
+def test_the_head_counts_what_is_exploratory():
+    fixed, free = finding(fixed="abc1234"), finding()
+    heads = [
+        claims_page("m", found).splitlines()[2] for found in ([free] * 2, [fixed, free], [fixed])
+    ]
+    assert heads == [
+        "**Of 2 claims, 2 larger than the margin.** All are exploratory: looked at first on the "
+        "seeds that decide.",
+        "**Of 2 claims, 2 larger than the margin.** One of them is exploratory: looked at first on "
+        "the seeds that decide.",
+        "**Of 1 claims, 1 larger than the margin.** Each was fixed by a commit before the seeds "
+        "that decide it were run.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("verdict", "present", "said"),
+    [
+        ("larger than the margin", True, "larger than the margin"),
+        ("smaller than the margin", True, "smaller than the margin, but present"),
+        ("smaller than the margin", False, "smaller than the margin"),
+        ("inconclusive", True, "inconclusive, but present"),
+        ("opposite", False, "opposite"),
+    ],
+)
+def test_words(verdict, present, said):
+    assert word(finding(verdict=verdict, present=present)) == said
+
+
+def test_both_ends_of_one_question_say_whether_their_margins_agree():
+    sides = [
+        ("greater", {"id": "f", "source": "prior", "against": "aggregate"}),
+        ("less", {"id": "h-gmm", "source": "gmm", "against": "prior"}),
+    ]
+    pair = [finding(expect, metric="frechet", **fields) for expect, fields in sides]
+    assert "Claims f and h-gmm have the same margin, 0.05: equal" in claims_page("m", pair)
+    pair[1] = finding("less", metric="frechet", **sides[1][1], margin=0.0)
+    assert "have different margins (f 0.05, h-gmm 0)" in claims_page("m", pair)
+    assert "Claims f and" not in claims_page("m", pair[:1])
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_what_the_prior_costs_and_what_is_won_back_have_one_margin(name):
+    """(f) and (h) judge one number from two ends: equal effects get equal words."""
+    claims = [claim for claim in load(name).claims if claim.against is not None]
+    assert len({(claim.metric, claim.margin) for claim in claims}) <= 1
