@@ -21,12 +21,14 @@ from bench.testing.promises import (
 )
 from bench.testing.replicates import replicate_problems
 from vaelib.models import VAE
-from vaelib.priors import Prior
+from vaelib.priors import Normal, Prior
+from vaelib.priors.base import has_map
 from vaelib.seeding import stream
 
 __all__ = ["check_prior"]
 
 _DRAWS = 40_000
+_STEP = 1e-4
 
 
 def check_prior(target: Callable[..., Prior], **options: Any) -> None:  # noqa: ANN401
@@ -87,6 +89,7 @@ def _prior(target: Callable[..., Prior], options: dict[str, Any]) -> Iterator[st
     inputs = partial(_latents, prior)
     yield from state_problems(bundle, _prior_value, inputs(5, stream("points", 0)))
     yield from replicate_problems(bundle, _prior_value, inputs)
+    yield from _map_problems(prior, z)
 
 
 def _evaluable(model: Any) -> Any:  # noqa: ANN401
@@ -108,6 +111,24 @@ def _prior_value(model: Any, z: Tensor, mean: Tensor, scale: Tensor) -> Tensor: 
     if getattr(prior, "closed_form", True):
         value = value + prior.kl(mean, scale)
     return value.sum(-1)
+
+
+@torch.no_grad()
+def _map_problems(prior: Any, z: Tensor) -> Iterator[str]:  # noqa: ANN401
+    """Whether the map to N(0, I), where there is one, has the determinant of the density."""
+    if not has_map(prior):
+        return
+    noise = attempt("to_normal", prior.to_normal, z)
+    require_shape("to_normal(z)", noise, tuple(z.shape), DOUBLE)
+    steps = _STEP * torch.eye(z.shape[1], dtype=DOUBLE)
+    slopes = [(prior.to_normal(z + h) - prior.to_normal(z - h)) / (2 * _STEP) for h in steps]
+    volume = torch.linalg.slogdet(torch.stack(slopes, -1)).logabsdet
+    mapped = Normal(z.shape[1]).log_prob(noise) + volume
+    if not torch.allclose(prior.log_prob(z), mapped, atol=1e-4):
+        yield (
+            "to_normal must map the prior to N(0, I), got another density at the same z; leave it "
+            "out where no such map is known"
+        )
 
 
 @torch.no_grad()

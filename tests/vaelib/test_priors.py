@@ -2,10 +2,11 @@ import io
 
 import pytest
 import torch
-from scipy import integrate
+from scipy import integrate, stats
 
 from vaelib.posterior import AggregatePosterior
 from vaelib.priors import PRIORS, Normal, Uniform
+from vaelib.priors.base import has_map
 from vaelib.seeding import global_stream, stream
 
 ENCODER = torch.randn(6, 4, generator=stream("encoder", 0), dtype=torch.float64)
@@ -208,3 +209,27 @@ def test_a_latent_dimension_below_one_is_refused():
 def test_ends_that_are_not_in_order_are_refused():
     with pytest.raises(ValueError, match="low must be below high, got 10 and 0"):
         Uniform(2, low=10.0, high=0.0)
+
+
+@pytest.mark.parametrize("name", ["uniform", "flow"])
+@torch.no_grad()
+def test_the_map_to_the_normal_makes_draws_normal(name):
+    prior = make(name)
+    noise = prior.to_normal(prior.sample(20_000, stream("draws", 0)).double())
+    for column in noise.T:
+        assert stats.kstest(column.numpy(), "norm").pvalue > 1e-3
+    assert abs(float(torch.corrcoef(noise.T)[0, 1])) < 0.03
+
+
+def test_a_map_counts_for_the_density_that_it_belongs_to():
+    class Narrow(Uniform):
+        """Another density under the same map."""
+
+        def log_prob(self, z):
+            return super().log_prob(2 * z)
+
+    class Bounded(Uniform):
+        """The same density with other defaults."""
+
+    kinds = [Normal(2), make("flow"), make("mixture"), Uniform(2), Bounded(2), Narrow(2)]
+    assert [has_map(prior) for prior in kinds] == [False, True, False, True, True, False]

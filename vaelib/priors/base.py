@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from vaelib.families import Family, GaussianFamily
 
-__all__ = ["Encode", "Prior"]
+__all__ = ["Encode", "Prior", "has_map"]
 
 Encode = Callable[[Tensor], tuple[Tensor, Tensor]]
 """Data of shape (..., *data_shape) in, posterior mean and scale of shape (..., D) out."""
@@ -23,6 +23,8 @@ class Prior(nn.Module):
         family: the posteriors that go with it.
         closed_form: whether ``kl`` is known; otherwise the rate is a Monte Carlo estimate.
         learned: whether it has parameters that train with the model.
+        surface: whether it lives on a surface, such as a sphere, so that its density is not one
+            with respect to volume.
 
     Raises:
         ValueError: for D below 1.
@@ -32,6 +34,7 @@ class Prior(nn.Module):
     family: Family = GaussianFamily()
     closed_form = True
     learned = False
+    surface = False
 
     def __init__(self, latent_dim: int) -> None:
         super().__init__()
@@ -82,6 +85,20 @@ class Prior(nn.Module):
         """Draws of the prior, shape (..., D), from standard normal noise of that shape."""
         raise NotImplementedError
 
+    def to_normal(self, z: Tensor) -> Tensor | None:
+        """z in the coordinates in which the prior is N(0, I), the inverse of ``from_noise``.
+
+        No KL changes under such a map. It counts for the class whose ``log_prob`` it belongs to: a
+        subclass with another density has another map, or none.
+
+        Args:
+            z: shape (n, D).
+
+        Returns:
+            Shape (n, D); None where no such map is known.
+        """
+        return None
+
     def bind(self, data_shape: Sequence[int]) -> None:
         """Told the shape of one data point when a model is built."""
 
@@ -103,3 +120,22 @@ class Prior(nn.Module):
             A prior that can be evaluated and sampled.
         """
         return self
+
+
+def has_map(prior: Prior) -> bool:
+    """Whether ``to_normal`` belongs to the density: no class below the one that has it changes it.
+
+    Args:
+        prior: any.
+
+    Returns:
+        False, too, where there is no such map.
+    """
+    kinds = type(prior).__mro__
+    owner = {
+        name: next((i for i, kind in enumerate(kinds) if name in vars(kind)), len(kinds))
+        for name in ("to_normal", "log_prob")
+    }
+    return kinds[min(owner["to_normal"], len(kinds) - 1)] is not Prior and (
+        owner["to_normal"] <= owner["log_prob"] < len(kinds)
+    )

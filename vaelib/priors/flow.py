@@ -61,6 +61,13 @@ class Flow(Prior):
         return value
 
     @torch.no_grad()
+    def to_normal(self, z: Tensor) -> Tensor:
+        """The noise that the flow turns into z, shape (n, D)."""
+        weight = next(self.flow.parameters())
+        noise: Tensor = self.flow().transform(z.to(weight.dtype))
+        return noise.to(z.dtype)
+
+    @torch.no_grad()
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
         """Independent draws, shape (count, D)."""
         weight = next(self.flow.parameters())

@@ -83,6 +83,11 @@ class Uniform(Prior):
         uniform: Tensor = torch.special.ndtr(noise)
         return self.low + (self.high - self.low) * uniform
 
+    def to_normal(self, z: Tensor) -> Tensor:
+        """Quantiles of N(0, 1), shape (n, D); infinite on the edges, NaN outside."""
+        scores: Tensor = torch.special.ndtri((z - self.low) / (self.high - self.low))
+        return scores
+
     def kl(self, mean: Tensor, scale: Tensor) -> Tensor:
         """Closed form: sum over D of log((high - low) / width), width = sqrt(12) scale."""
         return (self._log_range - 0.5 * math.log(12) - scale.log()).sum(-1)

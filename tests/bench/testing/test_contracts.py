@@ -51,6 +51,18 @@ def test_an_attribute_that_hides_a_method_is_named():
         check_prior(Covering)
 
 
+class Bent(Normal):
+    """A map to N(0, I) that is another prior's."""
+
+    def to_normal(self, z):
+        return 2 * z
+
+
+def test_a_map_to_the_normal_that_is_not_one_is_named():
+    with pytest.raises(ContractError, match="to_normal must map the prior to"):
+        check_prior(Bent)
+
+
 class Located(Prior):
     """N(m, I) with a mean that trains: right, and run through vmap."""
 
