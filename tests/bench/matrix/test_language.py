@@ -69,8 +69,8 @@ def test_shipped_matrices_load(name):
 def test_the_question_s_matrices():
     digits, mnist = load("digits"), load("mnist5k")
     assert {"digits", "mnist5k"} <= set(shipped())
-    assert (digits.seeds, digits.block, len(digits.configurations)) == (10, 10, 17)
-    assert (mnist.seeds, mnist.block, len(mnist.configurations)) == (10, 5, 8)
+    assert (digits.seeds, digits.block, len(digits.configurations)) == (20, 10, 17)
+    assert (mnist.seeds, mnist.block, len(mnist.configurations)) == (20, 5, 8)
     assert mnist.base["encoder"]["hidden"] == mnist.base["decoder"]["hidden"] == [500, 500]
     assert mnist.base["dataset"]["name"] == "mnist5k"
 
