@@ -26,7 +26,7 @@ _DRAWN = 5000  # inputs that a figure shows at most
 _BARS = {
     "marginal_kl": "KL(q_N‖p)",
     "marginal_kl_null": "explained by finite N",
-    "marginal_kl_excess": "excess",
+    "marginal_kl_excess": "excess given scale",
     "moment_kl": "mean and covariance alone",
     "marginal_kl_loo": "leave-one-out",
 }

@@ -212,8 +212,6 @@ def _safe(evidence: Evidence, given: Sequence[Answer]) -> Answer:
             "or the classifier or the holes speak against it.",
         }[verdict]
         p = evidence.p_value("marginal_kl_null_test")
-        if evidence.approximate:
-            where += " Some scales exceed 1: the null is approximate."
         return Answer(question, verdict, sentence + where, "excess KL", value, interval, p)
     if auc is None:
         return Answer(question, "undecided", "There are too few z for any test.")

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 
-from vaelib.audits.densities import APPROXIMATE
 from vaelib.audits.measurement import Measurement
 from vaelib.audits.moment_answers import Moments, Range
 from vaelib.audits.settings import AuditSettings
@@ -58,11 +57,6 @@ class Evidence:
         spread = (null.standard_error or 0.0) * math.sqrt(self._settings.null_draws)
         half = 1.96 * math.hypot(row.standard_error or 0.0, spread)
         return row.value - less, (row.value - less - half, row.value - less + half)
-
-    @property
-    def approximate(self) -> bool:
-        """Whether the null of the KL is one."""
-        return APPROXIMATE in self.row["marginal_kl_null"].message
 
     def correlation(self) -> float:
         """What correlation adds to the KL, less its mean without any: at least 0, in nats."""
