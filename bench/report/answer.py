@@ -2,7 +2,6 @@
 
 from bench.analysis.match import Match
 from bench.analysis.results import Results
-from bench.report.markdown import quantity
 
 __all__ = ["answer"]
 
@@ -24,21 +23,19 @@ def answer(results: Results) -> str:
 
 def _sentence(match: Match) -> str:
     if not match.split:
-        return f"On {match.data} no cell has an excess KL, so the match is undecided."
-    if not match.ranked:
+        return f"On {match.data} no cell has a number that could tell the match."
+    if not match.readable:
         return (
             f"On {match.split} inputs of {match.data} all {match.configurations} configurations "
             "are saturated: no verdict."
         )
     text = (
-        f"Within {match.margin:g} nats of excess KL on {match.split} inputs of {match.data}, "
-        f"{match.matching} of {match.ranked} configurations match the prior, {match.differing} do "
-        f"not, {match.ranked - match.matching - match.differing} are undecided; the closest, "
-        f"`{match.closest}`, is at {quantity(match.mean, match.half_width)} nats "
-        f"(S = {match.seeds})"
+        f"By the excess given scale, a diagnostic that decides nothing, {match.within} of "
+        f"{match.readable} configurations lie within {match.margin:g} nats of the prior on "
+        f"{match.split} inputs of {match.data}"
     )
-    text += ", a collapse: no unit is active" if match.collapsed else ""
-    text += f", tied with {match.tied} more" if match.tied else ""
-    text += f": {match.note}" if match.note else ""
-    flagged = match.configurations - match.ranked
-    return text + (f"; {flagged} more cannot be ranked, being saturated." if flagged else ".")
+    text += f" ({match.collapsed} by a collapse: no unit is active)" if match.collapsed else ""
+    text += f", {match.beyond} beyond, {match.readable - match.within - match.beyond} on neither "
+    text += "side with certainty" + (f": {match.note}" if match.note else "")
+    flagged = match.configurations - match.readable
+    return text + (f"; {flagged} more cannot be read, being saturated." if flagged else ".")

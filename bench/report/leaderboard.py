@@ -10,11 +10,10 @@ from bench.report.markdown import code, heading, markdown, metric_column, rank_t
 __all__ = ["DAGGER", "NOTHING_RANKED", "failure_section", "headlines", "leaderboard_section"]
 
 _HEADLINES = [
-    ("marginal_kl_excess", ""),
+    ("frechet", "prior"),
     ("c2st_auc", ""),
     ("hole_mass", ""),
     ("elbo", ""),
-    ("frechet", "prior"),
 ]
 DAGGER = (
     "† saturated on at least one seed (R > log N - 1): the joint KL is bounded below by the floor "

@@ -87,8 +87,8 @@ def heading(metric: Metric) -> str:
 
     Example:
         >>> from bench.metrics.registry import METRICS
-        >>> [heading(METRICS[name]) for name in ("marginal_kl_excess", "c2st_auc", "mmd_test")]
-        ['excess KL ↓ [nats]', 'classifier AUC ↓', 'MMD, p ≤ .05']
+        >>> [heading(METRICS[name]) for name in ("moment_kl", "c2st_auc", "mmd_test")]
+        ['moment KL ↓ [nats]', 'classifier AUC ↓', 'MMD, p ≤ .05']
     """
     if metric.name.endswith("_test"):
         return f"{metric.symbol}, p ≤ .05"

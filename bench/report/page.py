@@ -20,9 +20,10 @@ _HOW_TO_READ = f"""## How to read this
 * **KL(q_N‖p)** goes from the aggregate posterior of N inputs, q_N(z) = 1/N ∑ q(z|x_n), to the
   prior. It is R - I, rate less mutual information, and since I ≤ log N never below the **floor**
   R - log N: a larger raw KL may only mean a larger rate.
-* **Null KL**: the same for encoders that do match, with the same N, D and scales. **Excess KL**,
-  the KL less its null, is what is left to explain: 0 where q(z) is the prior. **Exact null**
-  counts the seeds whose KL lies above the simulated null at level .05: one in twenty if q matches.
+* **Null KL**: the same for encoders that do match, with the same N, D and scales, if the scale does
+  not depend on the place. **Excess given scale** is the KL less that null, and **null given scale**
+  counts the seeds whose KL lies above it at level .05. Trained encoders break the assumption, and
+  then both find a mismatch where there is none: they are diagnostics, and decide nothing.
 * **After the gauge fix**: each dimension shifted and rescaled to mean 0 and variance 1. Affine
   heads absorb that for free, so what it removes is unfinished training, not the model.
 * **Saturated** (†): R > log N - 1. So few inputs cannot resolve the joint KL.
@@ -31,12 +32,18 @@ _HOW_TO_READ = f"""## How to read this
   Holm's correction, so that all intervals of one column hold together with 95 % confidence.
 * **Tie group** (bold): nobody in the same split and source is significantly better. Nothing is
   bold where all are tied. At S ≤ {FEW_SEEDS} all are: {TOO_FEW}.
-* A configuration **matches** when its 95 % interval of the excess lies below the margin, does not
-  when it lies above, and is undecided in between or at S ≤ {FEW_SEEDS}.
+* A configuration lies **within** the margin of the excess when its 95 % interval lies below it,
+  **beyond** when it lies above; neither is said at S ≤ {FEW_SEEDS}.
 * **Gap**: paired difference to the best mean, with the 95 % t interval of that pair alone.
   **Beats best**: share of common seeds on which it does better.
 * Likelihoods compare only under the same likelihood and data.
 """
+_RENEWED, _SINCE = {"kl_per_dimension", "marginal_kl_excess"}, "scale_by_place"
+_OLDER = (
+    "These rows were measured by an earlier version: their `kl_per_dimension` and "
+    "`excess_kurtosis` are means over all dimensions, active or not, and their excess has a value "
+    "where scales exceed 1."
+)
 
 
 def page(results: Results) -> Page:
@@ -63,6 +70,7 @@ def page(results: Results) -> Page:
     if measured := {metric for metric, *_ in results.measured_keys}:
         explained = [metric for name, metric in results.metrics.items() if name in measured]
         blocks += ["### The columns", glossary(explained)]
+        blocks += [_OLDER] if measured >= _RENEWED and _SINCE not in measured else []
     counts = f"{rows['config'].nunique()} configurations, {results.cells} cells"
     blocks.append(f"Made from [{name}/rows.csv]({name}/rows.csv): {counts}.")
     return composed(name, blocks)

@@ -70,7 +70,8 @@ def sample_section(results: Results) -> list[Block]:
         wanted = {("frechet", "prior"), ("frechet", "aggregate"), ("marginal_kl_excess", "")}
         if wanted <= _of_sources(part):
             file = f"match-cost-{data}.png" if several else "match-cost.png"
-            picture = drawn("excess KL against the cost", file, match_against_cost(part.rows))
+            text = "excess given scale against the cost"
+            picture = drawn(text, file, match_against_cost(part.rows))
             blocks += ["### Match against cost", picture]
     return [*blocks, *_pictures(results)]
 

@@ -18,7 +18,7 @@ from bench.report.study_tables import FOLDED, notes, study_table, tables
 
 __all__ = ["study_section"]
 
-_PANELS = "marginal_kl_excess rate elbo c2st_auc hole_mass mmd_squared kl_per_dimension".split()
+_PANELS = "rate elbo c2st_auc hole_mass mmd_squared kl_per_dimension".split()
 _QUANTILES = (
     "Test inputs of the first seed, one line per latent dimension: the quantiles of q_j less those "
     "of N(0, 1). A level line at 0 is a match, a slope a wrong scale, a wave a wrong shape."

@@ -156,13 +156,13 @@ def match_against_cost(frame: pd.DataFrame) -> Figure:
     """Match of the latents against the cost in the images, over all configurations.
 
     Args:
-        frame: Tidy rows of one data set, with the excess KL and the Fréchet distance of prior and
-            aggregate.
+        frame: Tidy rows of one data set, with the excess given scale and the Fréchet distance of
+            prior and aggregate.
 
     Returns:
-        The figure: across, the excess KL on test inputs; up, the Fréchet distance of samples of
-        the prior less that of samples of the aggregate posterior, paired within each model. The
-        configurations are numbered from the lowest excess up; neighbours share a label.
+        The figure: across, the excess given scale on test inputs; up, the Fréchet distance of
+        samples of the prior less that of samples of the aggregate posterior, paired within each
+        model. The configurations are numbered from the lowest excess up; neighbours share a label.
     """
     excess = replicates(frame, "marginal_kl_excess", "test")
     cost = _difference(frame, "frechet", "test", ("prior", "aggregate"))
@@ -196,7 +196,7 @@ def match_against_cost(frame: pd.DataFrame) -> Figure:
             )
         axes.axhline(0, c="#555555", lw=0.9, ls=":")
         axes.axvline(0, c="#555555", lw=0.9, ls=":")
-        axes.set_xlabel("excess KL, nats, test inputs (hollow: saturated)")
+        axes.set_xlabel("excess given scale, nats, test inputs (hollow: saturated)")
         axes.set_ylabel("Fréchet: prior less aggregate")
         axes.grid()
         keys = [Line2D([], [], ls="", label=f"{i} {name}") for i, name in enumerate(names, 1)]
