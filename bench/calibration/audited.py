@@ -62,6 +62,6 @@ def audited(
         if source:
             what += f" ({source})"
         setting = f"audit() of {split} inputs: {encoder.name}"
-        promise: Coverage = "no promise" if metric == "hole_mass" else "about"
+        promise: Coverage = "at least" if metric == "hole_mass" else "about"
         times = int((spread < 1.96 * np.array(errors[key])).sum())
         yield Held(what, setting, 0.95, promise, len(spread), times)

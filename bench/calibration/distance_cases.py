@@ -22,7 +22,7 @@ from vaelib.stats.holes import hole_mass
 __all__ = ["distance_cases"]
 
 _KERNELS = ((1.0, 2, 100), (2.0, 2, 100), (1.21, 8, 200), (1.21, 16, 50))
-_HOLES = ((1.0, 2, 101), (1.0, 8, 1001), (0.7, 2, 401), (0.7, 8, 401))
+_HOLES = ((1.0, 2, 199), (1.0, 8, 999), (0.7, 2, 399), (0.7, 8, 399))
 _OTHER = 80  # rows of the sample of N(0, I) in the two-sample form
 
 

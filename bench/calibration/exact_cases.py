@@ -27,6 +27,7 @@ def exact_cases() -> Iterator[Case]:
     yield _case("excess_kurtosis", nine, "quadrature", _kurtosis)
     yield _case("variance_law", "two points, all 1.5 times too wide", "closed form", _law)
     yield _case("active_units", "a random number of 8 dimensions active", "construction", _active)
+    yield _case("scale_by_place", "scales that grow with the distance", "numpy", _by_place)
     yield _case("marginal_kl_floor", "eight components that do not overlap", "quadrature", _floor)
 
 
@@ -78,6 +79,15 @@ def _active(g: torch.Generator) -> float:
     count = int(torch.randint(9, (), generator=g))
     mean = normal(200, 8, g) * torch.where(torch.arange(8) < count, 0.5, 0.05)
     return float(moments.active_units(AggregatePosterior(mean, mean.abs() + 0.1)) - count)
+
+
+def _by_place(g: torch.Generator) -> float:
+    mean = 2 * normal(200, 3, g)
+    noise = normal(200, 3, g)
+    scale = (0.1 * mean.square().mean(1, keepdim=True) - 1 + 0.3 * noise).exp()
+    squared, logs = mean.square().sum(1).numpy(), scale.log().mean(1).numpy()
+    found, _ = finite_sample.scale_by_place(AggregatePosterior(mean, scale))
+    return found - float(np.corrcoef(squared, logs)[0, 1])
 
 
 def _floor(g: torch.Generator) -> float:

@@ -164,13 +164,13 @@ def ksd_squared_scaled_normal(v: float, dimensions: int, bandwidth: float) -> fl
 def hole_mass_scaled_normal(v: float, dimensions: int, rows: int) -> float:
     """Mean hole mass at level .01 of q = N(0, vI) against N(0, I), from order statistics.
 
-    The quantile of ``rows`` held-out latents at .01 is their k-th smallest, k = .01 (rows - 1) + 1,
+    The quantile of ``rows`` held-out latents at .01 is their k-th smallest, k = .01 (rows + 1),
     where that is whole; its level is Beta(k, rows + 1 - k), and |z|² / v chi-squared.
 
     Returns:
         A probability.
     """
-    rank = round(0.01 * (rows - 1)) + 1
+    rank = round(0.01 * (rows + 1))
     level = stats.beta(rank, rows + 1 - rank)
     law = stats.chi2(dimensions)
 

@@ -173,7 +173,7 @@ def _estimator_section(table: pd.DataFrame, name: str) -> list[str]:
         f"By chance {expected:.1f} of the {table['z'].notna().sum()} z would exceed 3 in a first "
         "run. Coverage: how often value ± 1.96 printed standard errors holds the oracle; the error "
         "of one draw per component errs on the large side, that of `marginal_kl_loo` is over "
-        "inputs too, and the few points below its quantile make that of `hole_mass` short.",
+        "inputs too, that of `hole_mass` reaches the further end of its interval.",
         f"![bias in standard errors]({name}/figures/bias.png)",
         markdown(
             ["estimator", "docstring promises", "settings", "largest |z|"]

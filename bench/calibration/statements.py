@@ -104,7 +104,7 @@ def _crossed_covers(seeds: int, rng: np.random.Generator, count: int) -> int:
 
 def _no_false_claim(seeds: int, rng: np.random.Generator, count: int) -> int:
     """Twelve equal configurations: no pair may differ."""
-    metric, held = METRICS["marginal_kl_excess"], 0
+    metric, held = METRICS["moment_kl"], 0
     for _ in range(count):
         values = rng.normal(size=(seeds, 1)) + 0.5 * rng.normal(size=(seeds, 12))
         held += not pairwise(pd.DataFrame(values), metric)["better"].any()
@@ -113,7 +113,7 @@ def _no_false_claim(seeds: int, rng: np.random.Generator, count: int) -> int:
 
 def _ranks_hold(seeds: int, rng: np.random.Generator, count: int) -> int:
     """Six configurations of known order: every true rank inside its interval."""
-    metric, held, means = METRICS["marginal_kl_excess"], 0, 0.4 * np.arange(6)
+    metric, held, means = METRICS["moment_kl"], 0, 0.4 * np.arange(6)
     for _ in range(count):
         values = means + rng.normal(size=(seeds, 1)) + 0.5 * rng.normal(size=(seeds, 6))
         board = rank(pd.DataFrame(values), metric).sort_index()
@@ -122,7 +122,7 @@ def _ranks_hold(seeds: int, rng: np.random.Generator, count: int) -> int:
     return held
 
 
-_GATED = ("marginal_kl_excess", "kl_per_dimension", "c2st_auc", "hole_mass", "elbo", "mmd_squared")
+_GATED = ("moment_kl", "kl_per_dimension", "c2st_auc", "hole_mass", "elbo", "mmd_squared")
 
 
 def _gated(rng: np.random.Generator, shift: float) -> tuple[pd.DataFrame, pd.DataFrame]:

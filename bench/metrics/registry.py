@@ -85,7 +85,7 @@ class Metrics(Mapping[str, Metric]):
             ValueError: If there is no such metric; the message lists the known ones.
 
         Example:
-            >>> METRICS.named("marginal_kl_excess").better
+            >>> METRICS.named("kl_per_dimension").better
             'lower'
         """
         if name not in self:

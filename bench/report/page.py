@@ -30,8 +30,9 @@ _HOW_TO_READ = f"""## How to read this
   prior. It is R - I, rate less mutual information, and since I ≤ log N never below the **floor**
   R - log N: a larger raw KL may only mean a larger rate.
 * **Diagnostics**: **null KL** is the KL of encoders that do match, with the same N, D and scales,
-  **excess KL** the KL less its null, and **exact null** counts the seeds whose KL lies above the
-  simulated null at level .05: one in twenty if q matches and its scales do not depend on place.
+  if the scale does not depend on the place; **excess given scale** is the KL less that null, and
+  **null given scale** counts the seeds whose KL lies above it at level .05. Trained encoders break
+  the assumption, and then both find a mismatch where there is none: they decide nothing.
 * **After the gauge fix**: each dimension shifted and rescaled to mean 0 and variance 1. Affine
   heads absorb that for free, so what it removes is unfinished training, not the model.
 * **Saturated** (†): R > log N - 1. So few inputs cannot resolve the joint KL.

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from vaelib.audits.certified import Latents, bracket
 from vaelib.audits.densities import match, points_of
-from vaelib.audits.latent_tests import panel
+from vaelib.audits.latent_tests import bare_moments, panel
 from vaelib.audits.measurement import Measurement, Progress
 from vaelib.audits.settings import DEFAULTS, AuditSettings
 from vaelib.box_posterior import aggregate
@@ -21,7 +21,6 @@ from vaelib.seeding import stream
 from vaelib.stats import holes
 from vaelib.stats.checks import as_points
 from vaelib.stats.nulls import NormalNull
-from vaelib.stats.sample_moments import SAMPLE_MOMENTS, jackknife
 
 __all__ = ["audit", "audit_samples"]
 
@@ -157,8 +156,7 @@ def _bare(z: Tensor, prior: Prior, split: str, reason: str) -> Iterator[Measurem
     for metric in _DENSITIES:
         yield Measurement(split, metric, None, message=reason)
     if type(prior) is Normal:
-        for metric, statistic in SAMPLE_MOMENTS.items():
-            yield Measurement(split, metric, *jackknife(statistic, z))
+        yield from bare_moments(z, split)
 
 
 def _holes(q: AggregatePosterior, z: Tensor, prior: Prior, settings: AuditSettings) -> Measurement:

@@ -10,12 +10,15 @@ from vaelib.priors import Normal, Prior
 from vaelib.seeding import stream
 from vaelib.stats import divergences, finite_sample, marginals, moments
 
-__all__ = ["APPROXIMATE", "match", "points_of"]
-
-APPROXIMATE = "some scales exceed 1: the null is approximate"
-"""The message of numbers that rest on a null which is not exact."""
+__all__ = ["match", "points_of"]
 
 _PAIRS = 1 << 25  # (point, component) pairs up to which every component is evaluated at its z
+_PLACED = 3.0  # standard errors from 0 at which the scale is said to depend on the place
+_INACCURATE = 0.01  # nats: a quadrature that errs by more than this has no value
+_NULL_METRICS = ("marginal_kl_null", "marginal_kl_excess", "marginal_kl_null_test")
+_NO_ACTIVE = "not defined: no dimension is active"
+_BY_PLACE = "the scale depends on the place, which its null assumes it does not"
+_SATURATED = "saturated: never evidence of a match"
 
 
 def points_of(q: AggregatePosterior, share: float = 1.0) -> int | None:
@@ -72,7 +75,7 @@ def match(
             yield Measurement(split, "marginal_kl_loo", None, message=apart)
     settings.progress(stage, 2, 2)
     if type(prior) is Normal:  # one that inherits from it may be another law
-        yield from _against_null(q, prior, observed, split, settings)
+        yield from _given_scale(q, prior, observed, split, settings)
         yield from _against_normal(q, observed, split, note)
         yield from _gauge_fixed(q, prior, split, settings)
     else:
@@ -99,29 +102,43 @@ def _seen(q: AggregatePosterior, few: int | None) -> str:
     return f"density at z of {few:,} random inputs"
 
 
-def _against_null(
+def _given_scale(
     q: AggregatePosterior,
     prior: Prior,
     observed: divergences.Decomposition,
     split: str,
     settings: AuditSettings,
 ) -> Iterator[Measurement]:
-    """The excess over the finite-N null, and its test."""
+    """The excess given scale, its null and test, and whether the scale depends on the place."""
+    placed = ""
+    try:
+        correlation = finite_sample.scale_by_place(q)
+    except ValueError as error:
+        yield Measurement(split, "scale_by_place", None, message=str(error))
+    else:
+        yield Measurement(split, "scale_by_place", *correlation)
+        if abs(correlation.value) > _PLACED * correlation.standard_error:
+            placed = _BY_PLACE
     tick = ticks(settings.progress, f"null of {split}", settings.null_draws)
     few = points_of(q)
-    null = finite_sample.marginal_kl_null(
-        q, stream(f"null {split}", settings.seed), settings.null_draws, few, tick
-    )
-    excess, error = null.excess(observed)
-    note = "" if null.exact else APPROXIMATE
+    try:
+        null = finite_sample.marginal_kl_null(
+            q, stream(f"null {split}", settings.seed), settings.null_draws, few, tick
+        )
+    except ValueError as error:
+        for metric in _NULL_METRICS:
+            yield Measurement(split, metric, None, message=str(error))
+        return
+    if finite_sample.is_saturated(observed.rate, q.components):
+        placed = joined(_SATURATED, placed)
     exchangeable = divergences.decompose(
         q, prior, stream(f"null z {split}", settings.seed), points=few
     )
-    seen = joined(note, _seen(q, points_of(q, 16)))
-    note = joined(note, _seen(q, few))
+    seen, note = joined(placed, _seen(q, points_of(q, 16))), _seen(q, few)
     yield Measurement(split, "marginal_kl_null", null.mean, null.standard_error, message=note)
-    yield Measurement(split, "marginal_kl_excess", excess, error, message=seen)
+    yield Measurement(split, "marginal_kl_excess", *null.excess(observed), message=seen)
     value, p_value = exchangeable.marginal_kl, null.p_value(exchangeable)
+    note = joined(placed, note)
     yield Measurement(split, "marginal_kl_null_test", value, p_value=p_value, message=note)
 
 
@@ -131,32 +148,46 @@ def _against_normal(
     """Where the mismatch lies: in the moments, the shape, the margins, the dependence."""
     error = observed.standard_error
     moment = moments.moment_kl(q)
-    dimensions, errors = marginals.kl_per_dimension(q)
-    total = marginals.total_correlation(observed.marginal_kl, dimensions)
-    yield Measurement(split, "kl_per_dimension", float(dimensions.mean()), float(errors.max()))
-    yield Measurement(split, "total_correlation", total, error, message=note)
+    yield from _by_dimension(q, observed, split, note)
     yield Measurement(split, "moment_kl", moment)
     yield Measurement(split, "negentropy", observed.marginal_kl - moment, error, message=note)
     yield Measurement(split, "second_moment", moments.second_moment(q))
-    yield Measurement(split, "excess_kurtosis", float(marginals.excess_kurtosis(q).mean()))
     yield Measurement(split, "variance_law", moments.variance_law(q))
+
+
+def _by_dimension(
+    q: AggregatePosterior, observed: divergences.Decomposition, split: str, note: str
+) -> Iterator[Measurement]:
+    """Means over the active dimensions, and what is left of the joint KL beyond all dimensions."""
+    active = moments.active(q)
+    dimensions, errors = marginals.kl_per_dimension(q)
+    inaccurate = int((~(errors <= _INACCURATE)).sum())
+    narrow = f"not defined: posteriors too narrow for quadrature in {inaccurate} dimensions"
+    if inaccurate:
+        yield Measurement(split, "kl_per_dimension", None, message=narrow)
+        yield Measurement(split, "total_correlation", None, message=narrow)
+    else:
+        total = marginals.total_correlation(observed.marginal_kl, dimensions)
+        if active.any():
+            mean, error = float(dimensions[active].mean()), float(errors[active].max())
+            yield Measurement(split, "kl_per_dimension", mean, error)
+        else:
+            yield Measurement(split, "kl_per_dimension", None, message=_NO_ACTIVE)
+        error = observed.standard_error
+        yield Measurement(split, "total_correlation", total, error, message=note)
+    if active.any():
+        kurtosis = float(marginals.excess_kurtosis(q)[active].mean())
+        yield Measurement(split, "excess_kurtosis", kurtosis)
+    else:
+        yield Measurement(split, "excess_kurtosis", None, message=_NO_ACTIVE)
 
 
 def _gauge_fixed(
     q: AggregatePosterior, prior: Prior, split: str, settings: AuditSettings
 ) -> Iterator[Measurement]:
     """The match after every dimension was shifted and rescaled to mean 0 and variance 1."""
-    fixed, draws = marginals.gauge_fix(q), max(2, settings.null_draws // 4)
+    fixed, source = marginals.gauge_fix(q), "gauge_fixed"
     observed, seen = _observed(fixed, prior, split, settings.seed)
-    tick = ticks(settings.progress, f"rescaled null of {split}", draws)
-    null = finite_sample.marginal_kl_null(
-        fixed, stream(f"null {split}", settings.seed), draws, points_of(fixed), tick
-    )
-    note = "" if null.exact else APPROXIMATE
-    error, excess = observed.standard_error, null.excess(observed)
-    source = "gauge_fixed"
-    kl = observed.marginal_kl
+    error, kl = observed.standard_error, observed.marginal_kl
     yield Measurement(split, "rate", observed.rate, source=source)
     yield Measurement(split, "marginal_kl", kl, error, source=source, message=seen)
-    note = joined(note, seen)
-    yield Measurement(split, "marginal_kl_excess", *excess, source=source, message=note)

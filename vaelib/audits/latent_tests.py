@@ -14,8 +14,26 @@ from vaelib.stats import mmd
 from vaelib.stats.classifier import classifier_prior_test
 from vaelib.stats.goodness_of_fit import GOODNESS_OF_FIT_TESTS
 from vaelib.stats.prior_tests import PRIOR_TESTS, mmd_squared_prior
+from vaelib.stats.sample_moments import SAMPLE_MOMENTS, jackknife
 
-__all__ = ["panel"]
+__all__ = ["bare_moments", "panel"]
+
+
+def bare_moments(z: Tensor, split: str) -> Iterator[Measurement]:
+    """The moments of bare points against those of N(0, I).
+
+    Args:
+        z: shape (n, D).
+        split: named in the measurements.
+
+    Yields:
+        Measurements; without a value where they need more rows, with the reason.
+    """
+    for metric, statistic in SAMPLE_MOMENTS.items():
+        try:
+            yield Measurement(split, metric, *jackknife(statistic, z))
+        except ValueError as error:
+            yield Measurement(split, metric, None, message=str(error))
 
 
 def panel(z: Tensor, prior: Prior, split: str, settings: AuditSettings) -> Iterator[Measurement]:

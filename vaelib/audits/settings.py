@@ -28,7 +28,7 @@ class AuditSettings:
     """
 
     seed: int = 0
-    null_draws: int = 99
+    null_draws: int = 19
     test_rows: int = 500
     classified: int = 2000
     kernel_rows: int = 10_000

@@ -1,7 +1,10 @@
 """The marginal KL that N inputs show whatever the encoder does: its floor, its null, the excess.
 
 The mutual information of N inputs cannot exceed log N, so ``marginal_kl >= rate - log N`` for any
-encoder. The excess subtracts what the same mixture would show if its population were the prior.
+encoder. The excess given scale subtracts what the same mixture would show if its means had been
+drawn so that, given its scale, each component's population is the prior. That null assumes that
+the scale does not depend on the place, which :func:`scale_by_place` measures, and exists only where
+no scale of an active dimension exceeds 1: a diagnostic, which decides nothing.
 """
 
 import math
@@ -15,10 +18,18 @@ from vaelib.posterior import AggregatePosterior
 from vaelib.priors import Normal
 from vaelib.stats.checks import check_least
 from vaelib.stats.divergences import Decomposition, decompose
-from vaelib.stats.jackknife import mean_of
+from vaelib.stats.jackknife import Estimate, mean_of
+from vaelib.stats.moments import active
 from vaelib.stats.nulls import p_value
 
-__all__ = ["Null", "draw_null", "is_saturated", "marginal_kl_floor", "marginal_kl_null"]
+__all__ = [
+    "Null",
+    "draw_null",
+    "is_saturated",
+    "marginal_kl_floor",
+    "marginal_kl_null",
+    "scale_by_place",
+]
 
 
 def marginal_kl_floor(rate: float, components: int) -> float:
@@ -43,11 +54,9 @@ class Null:
 
     Attributes:
         values: marginal KL of each null draw, shape (B,), in nats.
-        exact: whether every scale is at most 1; otherwise the null is an approximation.
     """
 
     values: Tensor
-    exact: bool
 
     @property
     def mean(self) -> float:
@@ -80,19 +89,29 @@ class Null:
 def draw_null(posterior: AggregatePosterior, generator: torch.Generator) -> AggregatePosterior:
     """One mixture with the same scales whose population is N(0, I).
 
-    Means are redrawn as N(0, 1 - scale_n^2), clipped at 0: given its scale each component then
-    has marginal exactly N(0, I), as long as no scale exceeds 1.
+    Means are redrawn as N(0, 1 - scale_n^2): given its scale each component then has marginal
+    exactly N(0, I). Scales above 1, which a dimension that is not active may have, become 1.
 
     Args:
         posterior: the aggregate posterior whose N, D and scales are kept.
         generator: random stream.
 
     Returns:
-        A mixture of the same N, D and scales.
+        A mixture of the same N and D.
+
+    Raises:
+        ValueError: where a scale of an active dimension exceeds 1.
     """
-    spread = (1 - posterior.scale.square()).clamp_min(0).sqrt()
-    noise = torch.randn(spread.shape, generator=generator, dtype=torch.float64)
-    return AggregatePosterior(spread * noise.to(spread.device), posterior.scale)
+    largest = posterior.scale.amax(0)
+    wide = active(posterior) & (largest > 1)
+    if wide.any():
+        raise ValueError(
+            "not defined: scales of active dimensions must not exceed 1, "
+            f"got {float(largest[wide].max()):.3g}, and no means make such posteriors match"
+        )
+    scale = posterior.scale.clamp_max(1)
+    noise = torch.randn(scale.shape, generator=generator, dtype=torch.float64)
+    return AggregatePosterior((1 - scale.square()).sqrt() * noise.to(scale.device), scale)
 
 
 def marginal_kl_null(
@@ -119,7 +138,7 @@ def marginal_kl_null(
         The null draws.
 
     Raises:
-        ValueError: for fewer than 2 draws.
+        ValueError: for fewer than 2 draws, or where a scale of an active dimension exceeds 1.
     """
     check_least(draws, "draws", 2)
     prior = Normal(posterior.latent_dim)
@@ -128,4 +147,42 @@ def marginal_kl_null(
         matched = draw_null(posterior, generator)
         values.append(decompose(matched, prior, generator, points=points).marginal_kl)
         tick()
-    return Null(torch.tensor(values, dtype=torch.float64), bool((posterior.scale <= 1).all()))
+    return Null(torch.tensor(values, dtype=torch.float64))
+
+
+def scale_by_place(posterior: AggregatePosterior) -> Estimate:
+    """Correlation over the inputs of |mean|^2 and the mean log scale: 0 where the null holds.
+
+    Over the active dimensions, or over all where none is active.
+
+    Args:
+        posterior: the aggregate posterior.
+
+    Returns:
+        The correlation, between -1 and 1, and its standard error over inputs, from the influence
+        u v - r (u^2 + v^2) / 2 of an input with standardised values u and v, which holds whatever
+        their law.
+
+    Raises:
+        ValueError: where there is no such correlation: for fewer than 3 inputs, scales that are
+            the same for all inputs, or means at the same distance from 0.
+
+    References:
+        Devlin, Gnanadesikan and Kettenring, Robust estimation with correlation, 1975.
+    """
+    check_least(posterior.components, "components", 3)
+    kept = active(posterior)
+    kept = kept if kept.any() else torch.ones_like(kept)
+    values = torch.stack(
+        [posterior.mean[:, kept].square().sum(1), posterior.scale[:, kept].log().mean(1)]
+    )
+    centred = values - values.mean(1, keepdim=True)
+    deviation = centred.square().mean(1, keepdim=True).sqrt()
+    if not (deviation[:, 0] > 1e-9 * values.abs().amax(1).clamp_min(1)).all():
+        raise ValueError(
+            "not defined: scales and distances of the means from 0 must vary over the inputs"
+        )
+    u, v = centred / deviation
+    correlation = float((u * v).mean())
+    influence = u * v - 0.5 * correlation * (u.square() + v.square())
+    return Estimate(correlation, float(influence.std()) / math.sqrt(posterior.components))

@@ -48,6 +48,7 @@ __all__ = [
     "GOODNESS_OF_FIT_TESTS",
     "GoodnessOfFitTest",
     "energy_test",
+    "henze_zirkler_spread",
     "henze_zirkler_test",
     "ks_test",
     "ksd_test",
@@ -60,6 +61,7 @@ GoodnessOfFitTest = Callable[[Tensor, NormalNull], SignificanceResult]
 
 _NULL = NormalNull()
 _NULL_ROWS = 1000  # of a statistic that costs O(n²)
+_ROUNDING = 1e-12  # a statistic of about 1 that varies by less has few digits left
 
 
 def mmd_test(z: Tensor, null: NormalNull = _NULL) -> SignificanceResult:
@@ -130,9 +132,18 @@ def henze_zirkler_test(z: Tensor, null: NormalNull = _NULL) -> SignificanceResul
     Returns:
         The result. Where the covariance is singular the statistic is infinite and the p-value
         the smallest: such points do not come from N(0, I).
+
+    Raises:
+        ValueError: Where D is so large (about 90) that the statistic is 1 to machine precision,
+            whatever the points.
     """
     z = _one_set(z, above_dimension=True)
     n, dimensions = z.shape
+    if henze_zirkler_spread(n, dimensions) < _ROUNDING:
+        raise ValueError(
+            "z must have fewer dimensions for this test, whose statistic is 1 to machine "
+            f"precision, got D = {dimensions} with n = {n}"
+        )
     bandwidth = math.sqrt(2) * ((2 * dimensions + 1) * n / 4) ** (-1 / (dimensions + 4))
 
     def statistic(points: Tensor) -> Tensor:
@@ -142,6 +153,24 @@ def henze_zirkler_test(z: Tensor, null: NormalNull = _NULL) -> SignificanceResul
     draws = null.of("henze-zirkler", statistic, rows, dimensions, (bandwidth,))
     observed = statistic(z)[0] if _full_rank(z) else torch.tensor(math.inf)
     return _ranked(float(observed), draws[:, 0])
+
+
+def henze_zirkler_spread(n: int, dimensions: int) -> float:
+    """Standard deviation of the Henze–Zirkler statistic of normal points, for large n.
+
+    Args:
+        n: Rows; they enter by the bandwidth.
+        dimensions: D.
+
+    Returns:
+        The square root of the variance of Henze and Zirkler (1990), theorem 3.1.
+    """
+    d, b = dimensions, ((2 * dimensions + 1) * n / 4) ** (2 / (dimensions + 4)) / 2  # b = β²
+    a, w = 1 + 2 * b, (1 + b) * (1 + 3 * b)
+    same = 1 + 2 * d * b**2 / a**2 + 3 * d * (d + 2) * b**4 / (4 * a**4)
+    cross = 1 + 3 * d * b**2 / (2 * w) + d * (d + 2) * b**4 / (2 * w**2)
+    variance = 2 * (1 + 4 * b) ** (-d / 2) + 2 * a**-d * same - 4 * w ** (-d / 2) * cross
+    return math.sqrt(max(0.0, variance))
 
 
 def mardia_test(z: Tensor, null: NormalNull = _NULL) -> SignificanceResult:

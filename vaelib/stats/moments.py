@@ -6,6 +6,7 @@ from torch import Tensor
 from vaelib.posterior import AggregatePosterior
 
 __all__ = [
+    "active",
     "active_units",
     "gaussian_kl",
     "largest_departure",
@@ -79,15 +80,15 @@ def variance_law(posterior: AggregatePosterior) -> float:
     return largest_departure(squares, posterior.mean.mean(0))
 
 
-def active_units(posterior: AggregatePosterior, threshold: float = 0.01) -> int:
-    """Latent dimensions whose posterior means vary over the inputs by more than the threshold.
+def active(posterior: AggregatePosterior, threshold: float = 0.01) -> Tensor:
+    """Which latent dimensions' posterior means vary over the inputs by more than the threshold.
 
     Args:
         posterior: the aggregate posterior.
         threshold: least variance of the means of an active dimension.
 
     Returns:
-        Count between 0 and D.
+        Of every dimension, shape (D,), bool.
 
     Raises:
         ValueError: for a threshold that is negative or NaN.
@@ -97,4 +98,10 @@ def active_units(posterior: AggregatePosterior, threshold: float = 0.01) -> int:
     """
     if not threshold >= 0:
         raise ValueError(f"threshold must not be negative, got {threshold}")
-    return int((posterior.mean.var(0, correction=0) > threshold).sum())
+    found: Tensor = posterior.mean.var(0, correction=0) > threshold
+    return found
+
+
+def active_units(posterior: AggregatePosterior, threshold: float = 0.01) -> int:
+    """How many dimensions are :func:`active`, between 0 and D."""
+    return int(active(posterior, threshold).sum())

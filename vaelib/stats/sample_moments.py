@@ -3,7 +3,9 @@
 import math
 from collections.abc import Callable
 
+import numpy as np
 import torch
+from scipy.special import digamma
 from torch import Tensor
 
 from vaelib.stats.checks import as_points
@@ -22,7 +24,10 @@ def jackknife(statistic: Callable[[Tensor], float], z: Tensor) -> tuple[float | 
 
     Returns:
         The value, None where it is not finite, and its standard error, None for fewer than 40
-        rows.
+        rows or where the statistic is not defined without a group.
+
+    Raises:
+        ValueError: where the statistic is not defined of so few rows.
 
     References:
         Efron and Stein, The jackknife estimate of variance, 1981.
@@ -34,8 +39,12 @@ def jackknife(statistic: Callable[[Tensor], float], z: Tensor) -> tuple[float | 
     if len(z) < 2 * GROUPS:
         return value, None
     group = torch.arange(len(z)) % GROUPS
-    without = torch.tensor([statistic(z[group != g]) for g in range(GROUPS)], dtype=torch.float64)
-    return value, jackknife_error(without)
+    try:
+        without = [statistic(z[group != g]) for g in range(GROUPS)]
+    except ValueError:
+        return value, None
+    error = jackknife_error(torch.tensor(without, dtype=torch.float64))
+    return value, error if math.isfinite(error) else None
 
 
 def _second_moment(z: Tensor) -> float:
@@ -52,11 +61,28 @@ def _variance_law(z: Tensor) -> float:
 
 
 def _moment_kl(z: Tensor) -> float:
-    """KL of the fitted Gaussian less its mean under N(0, I) to first order, D (D + 3) / 4n."""
+    """KL of the fitted Gaussian less its exact mean under N(0, I).
+
+    n S is Wishart with n - 1 degrees of freedom there, so that E tr S + E|m|^2 = D and
+    E log det n S = sum_j psi((n - j) / 2) + D log 2, j from 1 to D.
+
+    Returns:
+        The difference, in nats.
+
+    Raises:
+        ValueError: for no more rows than dimensions.
+    """
     n, dimensions = z.shape
+    if n <= dimensions:
+        raise ValueError(
+            "not defined: a covariance needs more rows than dimensions, "
+            f"got {n} rows and D = {dimensions}"
+        )
     centre = z.mean(0)
     offset = z - centre
-    return gaussian_kl(centre, offset.T @ offset / n) - dimensions * (dimensions + 3) / (4 * n)
+    ranks = np.arange(1, dimensions + 1)
+    log_det = float(digamma((n - ranks) / 2).sum()) + dimensions * math.log(2 / n)
+    return gaussian_kl(centre, offset.T @ offset / n) + 0.5 * log_det
 
 
 SAMPLE_MOMENTS: dict[str, Callable[[Tensor], float]] = {

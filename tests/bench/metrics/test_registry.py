@@ -8,9 +8,10 @@ from bench.metrics.registry import METRICS
 
 DESIGNED = """
 rate, mutual_information, marginal_kl, marginal_kl_floor, marginal_kl_null, marginal_kl_excess,
-marginal_kl_loo, saturated, kl_per_dimension, total_correlation, moment_kl, negentropy,
-second_moment, excess_kurtosis, variance_law, active_units, mmd_squared, hole_mass, c2st_auc,
-mmd_test, likelihood_ratio_test, henze_zirkler_test, mardia_test, ks_test, ksd_test, energy_test,
+marginal_kl_loo, scale_by_place, saturated, kl_per_dimension, total_correlation, moment_kl,
+negentropy, second_moment, excess_kurtosis, variance_law, active_units, mmd_squared, hole_mass,
+c2st_auc, mmd_test, likelihood_ratio_test, henze_zirkler_test, mardia_test, ks_test, ksd_test,
+energy_test,
 c2st_test, marginal_kl_null_test, elbo, iwae, bound_gap, reconstruction,
 frechet, frechet_pca, image_mmd, coverage, density, precision, recall, image_auc, authenticity
 """
@@ -43,9 +44,12 @@ def test_what_carries_the_floor_has_no_direction(name):
     assert METRICS[name].better is None
 
 
-def test_the_excess_has_a_direction_but_not_when_saturated():
-    assert METRICS["marginal_kl_excess"].better == "lower"
-    assert METRICS["marginal_kl_excess"].needs_unsaturated
+def test_the_excess_decides_nothing_and_says_so():
+    for name in ("marginal_kl_excess", "marginal_kl_null_test"):
+        metric = METRICS[name]
+        assert metric.better is None and metric.needs_unsaturated
+        assert metric.symbol.endswith("given scale")
+        assert "diagnostic that decides nothing" in metric.summary
 
 
 def test_unknown_names_list_the_known():

@@ -102,12 +102,15 @@ def finding(expect="decreasing", effect=-0.2, reason="", seeds=10, first=0, **fi
     [
         (
             finding(),
-            "Along depth, from `a` to `b`, excess KL on test inputs falls by 0.200 ± 0.050 nats "
-            "(S = 10); expected: falls by more than 0.05.",
+            "Along depth, from `a` to `b`, excess given scale on test inputs falls by 0.200 ± "
+            "0.050 nats (S = 10); expected: falls by more than 0.05.",
         ),
         (finding(effect=0.2), "rises by 0.200 ± 0.050 nats"),
         (finding(effect=0.02), "changes by 0.020 ± 0.050 nats"),
-        (finding("equivalent"), "`b` differs from `a` in excess KL on test inputs by -0.200"),
+        (
+            finding("equivalent"),
+            "`b` differs from `a` in excess given scale on test inputs by -0.200",
+        ),
         (finding("greater", 0.2, reference=0.1), "For `b`, of 2 configurations the one that"),
         (finding("less", 0.2, source="gauge_fixed"), "(gauge fixed) is 0.200 ± 0.050 nats"),
         (finding("less", 0.2), "expected: below 0 by more than 0.05"),

@@ -241,7 +241,27 @@ def test_ks_is_blind_to_dependence():
     assert rejections("ks_test", samples.correlated, 500, 8, 40) <= 8
 
 
+@pytest.mark.parametrize(("dimensions", "slack"), [(2, 0.15), (8, 0.2), (32, 0.45)])
+def test_henze_zirkler_spread_is_that_of_its_null_draws(dimensions, slack):
+    """Of large n: whitening by 500 rows takes a part of it where D is large."""
+    henze_zirkler_test(sample(500, dimensions), FEW)
+    key = next(k for k in nulls._MEMORY if k[:3] == ("henze-zirkler", 500, dimensions))
+    spread = goodness_of_fit.henze_zirkler_spread(500, dimensions)
+    assert float(nulls._MEMORY[key].std()) == pytest.approx(spread, rel=slack)
+
+
 # Edges
+
+
+@pytest.mark.parametrize(("n", "dimensions"), [(130, 100), (500, 100), (500, 128)])
+def test_henze_zirkler_refuses_where_its_statistic_is_1_whatever_the_points(n, dimensions):
+    with pytest.raises(ValueError, match=f"1 to machine precision, got D = {dimensions}"):
+        henze_zirkler_test(sample(n, dimensions) ** 3, FEW)
+
+
+def test_henze_zirkler_has_digits_left_where_it_does_not_refuse():
+    draws = [henze_zirkler_test(sample(100, 80, seed), FEW).statistic for seed in range(20)]
+    assert len(set(draws)) == 20
 
 
 @pytest.mark.parametrize("name", sorted(NEEDS_COVARIANCE))

@@ -9,6 +9,7 @@ from vaelib.posterior import AggregatePosterior
 from vaelib.priors import Normal
 from vaelib.seeding import stream
 from vaelib.stats import divergences, holes, marginals, moments
+from vaelib.stats.binned import MANY
 
 
 def test_kl_per_dimension_of_gaussians_is_the_closed_form():
@@ -132,6 +133,22 @@ def test_the_bracket_holds_around_a_known_population():
         highs.append(divergences.decompose(q, Normal(2), stream("z", seed), 4).marginal_kl)
     assert sum(lows) / 15 < 0 < sum(highs) / 15
     assert all(low < high for low, high in zip(lows, highs, strict=True))
+
+
+@pytest.mark.parametrize("many", [300, MANY])
+@pytest.mark.parametrize("narrow", [1e-7, 1e-10])
+def test_what_a_grid_cannot_see_is_an_error_and_no_small_kl(monkeypatch, many, narrow):
+    """Apart, 300 components of scale s have -log s - ½ - log 300 + ½ E mean², binned or not."""
+    monkeypatch.setattr(marginals, "MANY", many)
+    mean = torch.randn(300, 1, generator=stream("narrow", 0), dtype=torch.float64)
+    value, error = marginals.kl_per_dimension(
+        AggregatePosterior(mean, torch.full_like(mean, narrow))
+    )
+    expected = -math.log(narrow) - 0.5 - math.log(300) + 0.5 * float(mean.square().mean())
+    if many == MANY:
+        assert float(value) == pytest.approx(expected, abs=0.001) and float(error) < 0.001
+    else:
+        assert float(error) > 0.5, "the bins of many components see next to nothing here"
 
 
 def test_holes_are_rare_when_matched_and_large_when_the_posterior_is_small():

@@ -14,5 +14,6 @@ def test_moments_of_a_known_mixture():
     assert moments.second_moment(q) == pytest.approx((2 + 1.25) / 2)
     assert moments.variance_law(q) == pytest.approx(1)
     assert moments.active_units(q) == 1
+    assert moments.active(q).tolist() == [True, False]
     expected = 0.5 * (2 + 1 + 0.25 - 2 - math.log(2))
     assert moments.moment_kl(q) == pytest.approx(expected)
