@@ -25,7 +25,8 @@ def pictured(planned: Plan) -> dict[str, np.ndarray]:
         Of the training inputs of the base, where D is 2: ``"<config>/mean"`` and ``"/scale"``,
         shape (N, 2), and ``"/labels"``, shape (N,). Of every configuration:
         ``"<config>/samples/<source>"``, images, and, with the standard normal prior, of the test
-        inputs ``"<config>/quantiles"``, shape (D, quantiles).
+        inputs ``"<config>/quantiles"``, shape (D, quantiles); where the encoder was calibrated,
+        ``"<config>/sbc"``, counts of ranks of shape (D + 1, GRID).
     """
     store, base = Store(planned.folder), planned.matrix.configurations[0]
     drawn: dict[str, np.ndarray] = {}
@@ -38,6 +39,8 @@ def pictured(planned: Plan) -> dict[str, np.ndarray]:
         if "test_mean" in arrays and cell.configuration.values["prior"]["name"] == "normal":
             quantiles = marginal_quantiles(arrays["test_mean"], arrays["test_scale"])
             drawn[f"{name}/quantiles"] = quantiles.astype(np.float32)
+        if "sbc" in arrays:
+            drawn[f"{name}/sbc"] = arrays["sbc"]
         for key, images in arrays.items():
             if key.startswith("samples_"):
                 drawn[f"{name}/samples/{key.removeprefix('samples_')}"] = images

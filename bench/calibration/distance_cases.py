@@ -18,6 +18,7 @@ from vaelib.priors import Normal
 from vaelib.stats import energy, mmd, stein, two_sample
 from vaelib.stats.classifier import classifier_test
 from vaelib.stats.holes import hole_mass
+from vaelib.stats.sbc import calibration
 
 __all__ = ["distance_cases"]
 
@@ -43,6 +44,7 @@ def distance_cases() -> Iterator[Case]:
         _sliced,
     )
     yield from _bound_cases()
+    yield from map(_scale_case, (1.0, 0.8))
 
 
 def _kernel_cases(v: float, dimensions: int, n: int) -> Iterator[Case]:
@@ -167,3 +169,24 @@ def _bound_cases() -> Iterator[Case]:
     )
     yield Case("iwae", setting, lambda: 0.0, origin, "exact", importance, 50)
     yield Case("bound_gap", setting, lambda: 0.0, "exact posterior", "exact", gap, 50)
+
+
+def _scale_case(ratio: float) -> Case:
+    """Scores of a Gaussian posterior whose scales are the true ones times a ratio."""
+    # their pooled variance is chi-square, whose inverse root has a quotient of gammas as its mean
+    n, dimensions = 200, 3
+    degrees = dimensions * (n - 1)
+    log_mean = math.lgamma((degrees - 1) / 2) - math.lgamma(degrees / 2)
+
+    def estimate(g: torch.Generator) -> Estimate:
+        overall = calibration(normal(n, dimensions, g) / ratio).overall
+        return overall.value, overall.standard_error
+
+    return Case(
+        "sbc_scale",
+        f"scales {ratio:g} times the true ones, D = {dimensions}, n = {n}",
+        lambda: ratio * math.sqrt(degrees / 2) * math.exp(log_mean),
+        "moment of the chi distribution",
+        "mean known",
+        estimate,
+    )

@@ -15,6 +15,7 @@ from vaelib.stats.finite_sample import marginal_kl_null
 from vaelib.stats.goodness_of_fit import GOODNESS_OF_FIT_TESTS
 from vaelib.stats.nulls import NormalNull, SignificanceResult
 from vaelib.stats.prior_tests import PRIOR_TESTS
+from vaelib.stats.sbc import calibration
 
 __all__ = ["LEVELS", "TESTS", "level_rows", "level_tasks", "power_rows", "power_tasks"]
 
@@ -54,12 +55,17 @@ def _encoder_test(z: Tensor, _: NormalNull, generator: torch.Generator) -> Signi
 
 
 _CLASSIFIER, _ENCODER = "c2st_test", "marginal_kl_null_test"
+_RANKS: dict[str, Runner] = {
+    "sbc_test": lambda z, *_: calibration(z).test,  # of scores, which are N(0, I) where it is true
+    "sbc_joint_test": lambda z, *_: calibration(z).joint,
+}
 _PERMUTED = {f"{name}, permuted": _permuted(name) for name in PRIOR_TESTS}
 
 TESTS: dict[str, Runner] = {
     **{name: _of_points(name) for name in GOODNESS_OF_FIT_TESTS},
     _CLASSIFIER: _classifier,
     _ENCODER: _encoder_test,
+    **_RANKS,
     **_PERMUTED,
 }
 """All tests by the names of their metrics; those of two samples are marked."""
@@ -93,6 +99,8 @@ def level_tasks(quick: bool) -> list[Task[Level]]:
         for name in (_CLASSIFIER, *_PERMUTED):
             parts = 6 if n < 500 or name.startswith("energy") else 2
             tasks += _in_parts(Level(name, n, d, 0), 250, parts)
+        for name in _RANKS:
+            tasks += _in_parts(Level(name, n, d, 0), 375, 4)
     for name in GOODNESS_OF_FIT_TESTS:
         tasks += _in_parts(Level(name, *_CAPPED, _DRAWS), 250, 4)
     for n, d in _ENCODERS:

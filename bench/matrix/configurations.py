@@ -40,7 +40,10 @@ DEFAULTS: dict[str, Any] = {
     "training": {},
     "quality": {},
 }
-_BEFORE: dict[tuple[str, str], Any] = {("training", "precision"): "float32"}
+_BEFORE: dict[tuple[str, str], Any] = {
+    ("training", "precision"): "float32",
+    ("quality", "sbc_draws"): 0,
+}
 """What the later options were before there were any. With these values they stay out of every hash,
 so that an option more changes no cell's id, and baselines made before it still compare."""
 _JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)

@@ -16,6 +16,7 @@ class Table(StrEnum):
     BRACKET = "Does q match p?"
     KL = "Where the KL comes from"
     LIKELIHOOD = "Likelihood"
+    ENCODER = "Is the encoder the posterior?"
     SAMPLES = "Samples by latent source"
     SHAPE = "Dimensions, moments and shape"
     DISTANCES = "Distance between z of q and z of the prior"

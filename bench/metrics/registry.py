@@ -8,6 +8,7 @@ from typing import Any
 
 from bench.errors import MatrixError, shown
 from bench.metrics.certified import CERTIFIED
+from bench.metrics.encoder import ENCODER
 from bench.metrics.latent_tests import TESTS
 from bench.metrics.latents import MATCH
 from bench.metrics.likelihood import LIKELIHOOD
@@ -93,7 +94,7 @@ class Metrics(Mapping[str, Metric]):
         return self[name]
 
 
-METRICS = Metrics([*CERTIFIED, *MATCH, *TESTS, *LIKELIHOOD, *SAMPLES])
+METRICS = Metrics([*CERTIFIED, *MATCH, *TESTS, *LIKELIHOOD, *ENCODER, *SAMPLES])
 """The suite's own."""
 
 

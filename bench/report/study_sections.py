@@ -11,6 +11,7 @@ from bench.analysis.results import Results
 from bench.metrics.metric import Table
 from bench.report.blocks import Block, drawn
 from bench.report.figures.quantiles import quantile_plot
+from bench.report.figures.sbc import rank_ecdf_plot
 from bench.report.figures.studies import kl_parts, levels, metric_panels
 from bench.report.leaderboard import NOTHING_RANKED, ordering, remarks
 from bench.report.markdown import markdown, quantity, rank_text
@@ -27,6 +28,13 @@ _DIAGNOSTIC = (
 _QUANTILES = (
     "Test inputs of the first seed, one line per latent dimension: the quantiles of q_j less those "
     "of N(0, 1). A level line at 0 is a match, a slope a wrong scale, a wave a wrong shape."
+)
+_RANKS = (
+    "First seed: the share of ranks below each value, less that value, of every latent dimension "
+    "(blue) and of the joint rank (orange). Where the encoder is the posterior of its decoder, "
+    "95 % of lines stay in the grey band. An S that first rises is a q(z|x) that is too narrow, "
+    "one that first falls too wide, a bow a shift; a joint rank below the band covers less than it "
+    "claims."
 )
 
 
@@ -56,7 +64,9 @@ def study_section(study: Results, name: str) -> list[Block]:
             blocks += [f"<details><summary>{title}</summary>", *told, *also, "</details>"]
         elif told:
             blocks += [f"### {title}", *told, *notes(study, names, labels)]
-    if quantiles := _quantiles(study, labels):
+        if told and title == Table.ENCODER:
+            blocks += _ranks(study, name, labels)
+    if quantiles := _cut(study, labels, "quantiles"):
         text = f"{name}: quantiles of each dimension less those of N(0, 1)"
         picture = drawn(text, f"{slug}-quantiles.png", quantile_plot(quantiles))
         blocks += ["### Each dimension against N(0, 1)", _QUANTILES, picture]
@@ -93,10 +103,17 @@ def _of_real_images(study: Results) -> list[str]:
     return [f"→ real: best where closest to real, unseen images, which have {values}."]
 
 
-def _quantiles(study: Results, labels: Mapping[str, str]) -> dict[str, np.ndarray]:
-    """Label -> quantiles of every marginal, of the configurations that have them."""
+def _ranks(study: Results, name: str, labels: Mapping[str, str]) -> list[Block]:
+    """The figure of the encoder's calibration, where ranks are kept."""
+    if not (counts := _cut(study, labels, "sbc")):
+        return []
+    return [_RANKS, drawn(f"{name}: ranks", f"{_slug(name)}-sbc.png", rank_ecdf_plot(counts))]
+
+
+def _cut(study: Results, labels: Mapping[str, str], kind: str) -> dict[str, np.ndarray]:
+    """Label -> arrays of one kind, of the configurations that have them."""
     arrays = study.arrays or {}
-    keys = {label: f"{config}/quantiles" for config, label in labels.items()}
+    keys = {label: f"{config}/{kind}" for config, label in labels.items()}
     return {label: arrays[key] for label, key in keys.items() if key in arrays}
 
 

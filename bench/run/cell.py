@@ -23,6 +23,7 @@ from vaelib.numerics.matmul import exact_convolutions
 from vaelib.samples.options import Quality
 from vaelib.samples.quality import sample_quality
 from vaelib.seeding import stream
+from vaelib.simulation import encoder_calibration
 from vaelib.stats.nulls import NormalNull
 
 __all__ = ["run_block"]
@@ -99,6 +100,8 @@ def _measure(
     rows = audit(mean, scale, prior, posteriors["test"], seed=seed, null=null)
     for name, index in inputs.items():
         rows += _bounds(model, x[index], name, seed, quality)
+    calibrated, counts = encoder_calibration(model, x, seed, quality.sbc_draws)
+    rows += calibrated
     stages("statistics")
     scores, samples = sample_quality(model, data, x, split, seed, quality, cache / "features")
     rows += scores
@@ -109,11 +112,15 @@ def _measure(
         few[name], codes[name] = inputs[name][kept], (mean[kept].cpu(), scale[kept].cpu())
     rows += _own(own, model, codes, data, x, few, seed)
     stages("statistics")
-    arrays = samples | {
-        f"{name}_{part}": tensor.numpy()
-        for name, pair in codes.items()
-        for part, tensor in zip(("mean", "scale"), pair, strict=True)
-    }
+    arrays = (
+        samples
+        | counts
+        | {
+            f"{name}_{part}": tensor.numpy()
+            for name, pair in codes.items()
+            for part, tensor in zip(("mean", "scale"), pair, strict=True)
+        }
+    )
     if data.labels is not None:
         arrays |= {f"{name}_labels": data.labels[index].numpy() for name, index in few.items()}
     return CellResult(cell, measurements=rows, arrays=arrays)

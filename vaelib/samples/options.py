@@ -17,6 +17,8 @@ DECILES = ("lowest_decile", "highest_decile")
 FEATURES = ("classifier", "pca", "pretrained")
 """What images are compared by: names of ``vaelib.samples.features.FEATURES``."""
 
+_FEWEST = 20  # simulated draws from which ranks say anything
+
 
 @dataclass(frozen=True)
 class Quality:
@@ -27,6 +29,8 @@ class Quality:
         features: a name of ``FEATURES``.
         bound_inputs: test inputs on which the importance-weighted bound is evaluated at most; 0
             leaves it out.
+        sbc_draws: pairs of z and x that are simulated to ask whether the encoder is the posterior
+            of its decoder; 0 leaves it out.
 
     Raises:
         ValueError: for an unknown or repeated source, unknown features or a bad number.
@@ -35,6 +39,7 @@ class Quality:
     sources: Sequence[str] = ("prior", "aggregate", "gmm", "reconstruction")
     features: str = "classifier"
     bound_inputs: int = 50
+    sbc_draws: int = 0
 
     def __post_init__(self) -> None:
         for source in self.sources:
@@ -47,3 +52,8 @@ class Quality:
             raise ValueError(f"features must be one of {known}, got {self.features!r}")
         if self.bound_inputs < 0 or self.bound_inputs == 1:
             raise ValueError(f"bound_inputs must be 0 or at least 2, got {self.bound_inputs}")
+        if self.sbc_draws < 0 or 0 < self.sbc_draws < _FEWEST:
+            raise ValueError(
+                f"sbc_draws must be 0 or at least {_FEWEST}, got {self.sbc_draws}; "
+                "1000 see a scale that is a fifth off"
+            )

@@ -72,7 +72,7 @@ def test_a_rejection_too_many_is_exit_code_1(quick, tmp_path, capsys):
         (tmp_path / QUICK).mkdir(exist_ok=True)
         table.to_csv(tmp_path / QUICK / f"{subject}.csv", index=False)
     assert main(["validate", "--quick", "--rebuild", "--results", str(tmp_path)]) == 1
-    assert "2 of 22 levels" in capsys.readouterr().out
+    assert "2 of 26 levels" in capsys.readouterr().out
     page = (tmp_path / "validity-quick.md").read_text()
     assert "**2 lie outside**" in page and "**above**" in page
 

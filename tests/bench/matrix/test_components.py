@@ -109,7 +109,7 @@ MISTAKES = [
     (
         SHORT + '[base]\nquality = { source = ["prior"] }',
         'base.quality.source: unknown key, did you mean "sources"? '
-        "Known: bound_inputs, features, sources",
+        "Known: bound_inputs, features, sbc_draws, sources",
     ),
 ]
 

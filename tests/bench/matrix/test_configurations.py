@@ -124,6 +124,18 @@ def test_an_option_that_came_later_changes_no_id_at_what_it_was_before():
     assert not set(ids(precision="bfloat16")) & set(ids())
 
 
+def test_an_encoder_that_is_not_calibrated_leaves_every_id(read):
+    values = read(SHORT).base
+    assert values["quality"]["sbc_draws"] == 0
+    quality = {name: value for name, value in values["quality"].items() if name != "sbc_draws"}
+    one, before = (
+        Configuration("base", v, (), {}) for v in (values, values | {"quality": quality})
+    )
+    assert one.id == before.id
+    more = values | {"quality": quality | {"sbc_draws": 1000}}
+    assert Configuration("base", more, (), {}).id != one.id
+
+
 MISTAKES = [
     (
         SHORT + "[base]\nenocder = {}",

@@ -125,9 +125,9 @@ def test_ids_change_with_every_value(read):
     ]
     for family, table in base.base.items():
         for option, value in table.items() if isinstance(table, dict) else ():
-            words = {"activation": "tanh", "features": "pca", "sources": ["flow"]}
-            if option in words:
-                changes.append((f"{family}.{option}", words[option]))
+            others = {"activation": "tanh", "features": "pca", "sources": ["flow"], "sbc_draws": 20}
+            if option in others:
+                changes.append((f"{family}.{option}", others[option]))
             elif not isinstance(value, str) and value is not None:
                 other = [*value, 3] if isinstance(value, list) else not value
                 number = isinstance(value, int | float) and not isinstance(value, bool)

@@ -83,5 +83,10 @@ def test_margin_of_the_auc_is_one_standard_error():
     assert METRICS["c2st_auc"].margin == pytest.approx(np.std(aucs), rel=0.15)  # 4 standard errors
 
 
+def test_margin_of_the_encoders_scale_in_nats():
+    ratio = 1 - METRICS["sbc_scale"].margin
+    assert (ratio**2 - 1) / 2 - math.log(ratio) == pytest.approx(0.0025, abs=1e-4)
+
+
 def test_margin_of_the_elbo_as_a_likelihood_ratio():
     assert math.exp(METRICS["elbo"].margin) == pytest.approx(1.6, abs=0.06)

@@ -20,6 +20,7 @@ from bench.report.markdown import heading, quantity
 from bench.report.page import page
 from bench.rows import read_rows, write_rows
 from tests.bench.synthetic import INPUTS, paged, synthetic_rows
+from vaelib.stats.sbc import GRID
 
 COMMENT = "# Does the match improve with depth?\n# Cost: 2 minutes.\n"
 
@@ -108,6 +109,23 @@ def test_pages_and_figures_are_rebuilt_byte_for_byte_from_the_files(results):
     assert len(before) == 2 + 3 + 10, "two pages, rows, matrix and arrays, ten figures"
     write_pages(results, "synthetic")
     assert tree(results) == before
+
+
+def test_ranks_of_an_encoder_stand_in_a_table_with_their_figure(tmp_path, small):
+    one = small[small["metric"] == "elbo"].drop_duplicates(["config", "seed"])
+    calibrated = [
+        one.assign(metric="sbc_test", split="test", p_value=0.001, message="simulated"),
+        one.assign(metric="sbc_scale", split="test", value=0.8),
+    ]
+    ranks = np.tile(np.arange(1, GRID + 1) * 10, (3, 1))
+    rows = pd.concat([small[small["metric"] == ""], one, *calibrated])
+    text = paged(tmp_path, "one", rows, arrays={"base/sbc": ranks}).read_text()
+    part = section(text, "### Is the encoder the posterior?")
+    heads, lines = cells(part)
+    assert heads[2:] == [titled("sbc_test"), titled("sbc_scale")]
+    assert lines[0][1:] == ["test", "10 of 10", "0.8 ± 0"]
+    assert "SBC: simulated (" in part and "(one/figures/latent-size-sbc.png)" in part
+    assert (tmp_path / "one" / "figures" / "latent-size-sbc.png").stat().st_size > 5000
 
 
 def test_new_rows_change_the_page(tmp_path, undrawn, small):

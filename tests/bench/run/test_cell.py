@@ -65,6 +65,18 @@ def test_a_repeated_run_is_identical_row_by_row_whichever_others_are_wanted(reco
     assert without_time(run_block(job((1,)))) == without_time(records)[1:]
 
 
+def test_an_encoder_is_calibrated_where_it_is_wanted(records):
+    quality = {"sources": [], "features": "pca", "bound_inputs": 0, "sbc_draws": 60}
+    (record,) = run_block(job((0,), quality=quality))
+    found = {m.metric: m for m in record.measurements if m.metric.startswith("sbc")}
+    assert list(found) == ["sbc_test", "sbc_joint_test", "sbc_scale"]
+    assert 0 < found["sbc_test"].p_value <= 1 and found["sbc_scale"].value > 0
+    assert "grey levels" in found["sbc_scale"].message
+    assert record.arrays["sbc"].shape == (3, 100)
+    assert not any(m.metric.startswith("sbc") for m in records[0].measurements)
+    assert "sbc" not in records[0].arrays
+
+
 def test_seeds_differ(records):
     first, second = without_time(records)
     assert first.measurements != second.measurements

@@ -192,6 +192,7 @@ def test_a_judge_is_shared_by_the_configurations_of_a_seed(monkeypatch):
         ({"sources": ["gmm", "gmm"]}, "sources must be distinct"),
         ({"features": "resnet"}, "features must be one of classifier, pca, pretrained, got"),
         ({"bound_inputs": 1}, "bound_inputs must be 0 or at least 2, got 1"),
+        ({"sbc_draws": 19}, "sbc_draws must be 0 or at least 20, got 19"),
     ],
 )
 def test_bad_options(options, message):
