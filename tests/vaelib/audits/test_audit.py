@@ -35,7 +35,7 @@ def test_a_matching_encoder_has_no_excess_and_a_wide_one_has():
     assert abs(good["marginal_kl_excess"].value) < 0.05
     assert good["marginal_kl_null_test"].p_value > 0.01
     assert wide["marginal_kl_excess"].value > 0.4
-    assert wide["marginal_kl_null_test"].p_value == pytest.approx(0.01)
+    assert wide["marginal_kl_null_test"].p_value == pytest.approx(1 / 20)
     assert wide["second_moment"].value == pytest.approx(1.6**2, rel=0.15)
 
 
@@ -45,7 +45,7 @@ def test_there_is_no_excess_where_a_scale_of_an_active_dimension_exceeds_1():
         row = values(rows)[name]
         assert row.value is None and row.p_value is None
         assert "scales of active dimensions must not exceed 1, got 1.2" in row.message
-    assert values(rows, source="gauge_fixed")["marginal_kl_excess"].value is not None
+    assert values(rows, source="gauge_fixed").keys() == {"rate", "marginal_kl"}
     assert values(rows)["marginal_kl"].value > 0.5
 
 
@@ -227,7 +227,7 @@ def test_the_gauge_fix_mends_a_scale_and_nothing_else():
     wide = audit(1.6 * MEAN + 1, 1.6 * SCALE)
     before, after = values(wide), values(wide, source="gauge_fixed")
     assert after["rate"].value < before["rate"].value - 0.5
-    assert abs(after["marginal_kl_excess"].value) < 0.05 < before["marginal_kl_excess"].value
+    assert after["marginal_kl"].value < 0.1 < before["marginal_kl"].value - 0.5
 
 
 def test_where_the_mismatch_lies_adds_up():
