@@ -27,7 +27,7 @@ def run(monkeypatch, capsys):
         text = capsys.readouterr().out
         blocks = [[]]
         for line in text.splitlines():
-            if line.startswith("what was given"):
+            if line.startswith("is N(0, I) safe"):
                 blocks.append([])
             blocks[-1].append(line)
         return text, [dict(re.findall(r"^(.+?): (.*?)\. ", "\n".join(b), re.M)) for b in blocks[1:]]
@@ -52,15 +52,16 @@ def test_oracles(run):
 def test_plain_torch(run):
     _, (found,) = run("plain_torch")
     assert found["what was given"] == "held-out inputs"
-    assert found["saturation"] == "no"
-    assert found[SAFE] in ("no", "undecided")  # the margin is .05 nats, the excess .05 to .1
+    low, high = map(float, re.fullmatch(r"(\S+) to (\S+) nats", found["KL(q‖p)"]).groups())
+    assert 0 <= low < high < 0.3  # .03 to .12 on one machine; the margin is .05
+    assert found[SAFE] in ("no", "undecided")
 
 
 def test_scvi_style(run):
     _, (found,) = run("scvi_style")
     assert found["scale"] in ("right", "undecided")  # standardised on the training images
     assert found["shape"] == "not normal"
-    assert found[SAFE] == "no"
+    assert found[SAFE] == "no" and " nats" in found["KL(q‖p)"]
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -70,7 +71,7 @@ def test_pythae_agrees_with_brute_force(run):
     ours, brute = map(float, re.findall(r"marginal KL, .*: +(\S+) nats", text))
     assert ours == pytest.approx(brute, abs=1e-6)
     assert ours > 0.01
-    assert found["saturation"] == "no"
+    assert found[SAFE] in ("yes", "no", "undecided") and "saturated" not in text
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -80,7 +81,7 @@ def test_diffusers_in_both_views(run):
     assert "flat: 1078 latents of 32 dimensions" in text
     assert "position: 1078 latents of 2 dimensions" in text
     assert flat[SAFE] in ("yes", "no", "undecided")
-    assert position["saturation"] == "no"
+    assert position[SAFE] in ("yes", "no", "undecided")
 
 
 def test_a_prior_of_ones_own_trains_beside_the_normal_one(tmp_path, monkeypatch):
