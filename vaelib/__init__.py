@@ -3,6 +3,7 @@
 Letters used in every docstring of this package:
 
 * ``N`` encoded inputs, the components of the aggregate posterior
+* ``n`` held-out inputs, one z of each
 * ``M`` evaluation points
 * ``D`` latent dimensions
 * ``S`` seeds (replicates)

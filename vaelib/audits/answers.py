@@ -107,11 +107,9 @@ def answers(
         >>> generator = torch.Generator().manual_seed(0)
         >>> def encode(n):
         ...     return 0.8 * torch.randn(n, 2, generator=generator), torch.full((n, 2), 0.6)
-        >>> for answer in answers(*encode(3000), encode(1000))[:4]:
+        >>> for answer in answers(*encode(3000), encode(1000))[:4:3]:
         ...     print(answer.question, "-", answer.verdict)
         is N(0, I) safe to sample? - yes
-        KL(q‖p) - 0 to 0.00937 nats
-        what was given - held-out inputs
         scale - right
     """
     rows = audit(mean, scale, prior, heldout, seed=seed, groups=groups)
