@@ -224,7 +224,8 @@ def _shape(evidence: Evidence) -> Answer:
         return Answer("shape", word, sentence, "excess kurtosis", kurtosis, None, p)
     most = evidence.interval("negentropy")
     word = "not normal" if interval[0] > margin else "undecided"
-    if most is not None and most[1] < margin and not evidence.saturated:
+    inside = most is not None and most[1] < margin and not evidence.saturated
+    if word == "undecided" and inside:
         word = "normal"
     value = evidence.value("shape_gain")
     sentence = f"The fitted density gains {value:.3g} nats over the best Gaussian{beside}."

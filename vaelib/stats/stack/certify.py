@@ -17,7 +17,12 @@ from vaelib.stats.stack.betting import (
     lower_end,
     predictable_gains,
 )
-from vaelib.stats.stack.candidates import Candidate, GaussianCandidate, Posteriors
+from vaelib.stats.stack.candidates import (
+    Candidate,
+    GaussianCandidate,
+    Posteriors,
+    fitted_gaussian,
+)
 from vaelib.stats.stack.fitted import fit_candidates, log_ratios
 from vaelib.stats.stack.groups import as_groups
 from vaelib.stats.stack.weights import cross_fitted_gains, gain_estimate, stack_weights, with_prior
@@ -68,7 +73,8 @@ class Certified:
         lower: proved lower end of KL(q‖p), in nats; at least 0, which every KL is.
         log_e: log of the e-value against q = p, in nats.
         p_value: of the same.
-        shape: the gain over the best Gaussian candidate: what lies beyond mean and covariance.
+        shape: the gain over the best Gaussian, the full one among them whether or not it is a
+            candidate: what lies beyond mean and covariance.
         stack: the density with weights from all z, the prior's share at least .02.
         rounds: how many z, or groups of them, were played.
     """
@@ -127,9 +133,9 @@ def certify(
             f"got {z.shape[1]}"
         )
     candidates = fit_candidates(fitted, generator, prior=prior)
-    ratio = log_ratios(candidates, z)
+    ratio, gaussian = log_ratios(candidates, z), _gaussian_ratios(candidates, fitted, z)
     played = predictable_gains(ratio, generator, groups=numbers)
-    return _certified(candidates, ratio, numbers, played, generator, alpha)
+    return _certified(candidates, ratio, gaussian, numbers, played, generator, alpha)
 
 
 def certify_in_sequence(
@@ -183,14 +189,19 @@ def certify_in_sequence(
     played = gains_in_order(ratio, place[after] - starts[0], ends)
     fold = place % _FOLDS
     crosswise: dict[str, Tensor] = {}
+    gaussian = torch.zeros(len(z), 3, dtype=torch.float64)
     for k in range(_FOLDS):
         own = fold == k
-        candidates = fit_candidates(data.part(~own), generator, prior=prior)
+        others = data.part(~own)
+        candidates = fit_candidates(others, generator, prior=prior)
         for name, values in zip(candidates, log_ratios(candidates, z[own]).T, strict=True):
             crosswise.setdefault(name, torch.zeros(len(z), dtype=torch.float64))[own] = values
+        some = _gaussian_ratios(candidates, others, z[own])
+        gaussian[own, : some.shape[1]] = some
     return _certified(
         fit_candidates(data, generator, prior=prior),
         _aligned(crosswise, list(crosswise)),
+        gaussian,
         numbers,
         played,
         generator,
@@ -202,6 +213,13 @@ def _aligned(columns: dict[str, Tensor], names: list[str]) -> Tensor:
     """Log ratios of the named candidates, shape (n, K); one that was not fitted is the prior."""
     none = torch.zeros_like(next(iter(columns.values())))
     return torch.stack([columns.get(name, none) for name in names], 1)
+
+
+def _gaussian_ratios(candidates: dict[str, Candidate], data: Posteriors, z: Tensor) -> Tensor:
+    """log g - log p of every Gaussian among the candidates, and of the full one, shape (n, G)."""
+    kept = [one for one in candidates.values() if type(one) is GaussianCandidate]
+    before = next(iter(candidates.values())).log_prob(z)
+    return torch.stack([g.log_prob(z) - before for g in (fitted_gaussian(data), *kept)], 1)
 
 
 def _checked(z: Tensor, groups: Tensor | None, alpha: float) -> Tensor:
@@ -221,16 +239,14 @@ def _checked(z: Tensor, groups: Tensor | None, alpha: float) -> Tensor:
 def _certified(
     candidates: dict[str, Candidate],
     ratio: Tensor,
+    gaussian: Tensor,
     groups: Tensor,
     played: PredictableGains,
     generator: torch.Generator,
     alpha: float,
 ) -> Certified:
     gains = cross_fitted_gains(ratio, generator, groups=groups)
-    gaussian = [
-        i for i, one in enumerate(candidates.values()) if isinstance(one, GaussianCandidate)
-    ]
-    best = max(gaussian or [0], key=lambda i: float(ratio[:, i].mean()))
+    best = gaussian[:, gaussian.mean(0).argmax()]
     weights = with_prior(stack_weights(ratio, groups), _SHARE)
     log_e, p_value = e_process(played.log_factors)
     return Certified(
@@ -238,7 +254,7 @@ def _certified(
         lower=max(0.0, lower_end(*played.bets(), alpha)),
         log_e=log_e,
         p_value=p_value,
-        shape=gain_estimate(gains - ratio[:, best], groups),
+        shape=gain_estimate(gains - best, groups),
         stack=Stack(candidates, weights),
         rounds=int(groups.max()) + 1,
     )

@@ -57,6 +57,21 @@ def test_shape_is_what_lies_beyond_the_gaussian():
     assert shell.shape.value > 0.5
 
 
+@pytest.mark.parametrize("dimensions", [8, 32])
+def test_a_gaussian_law_has_no_shape(dimensions):
+    """Half of the dimensions of another variance: the best Gaussian is none of the candidates."""
+    generator = stream("certify", 19)
+    scale = torch.ones(dimensions, dtype=torch.float64)
+    scale[: dimensions // 2] = 1.3**0.5
+    result = certify(
+        points(scale * normal(1000, dimensions, generator)),
+        scale * normal(800, dimensions, generator),
+        stream("certify order", 19),
+    )
+    assert result.shape.value < 3 * result.shape.standard_error + 0.01
+    assert result.gain.value > 0.05
+
+
 def test_the_stack_is_a_density_near_q():
     """Its draws have the radii of the world, and its log density the gain."""
     world, generator = WORLD["N(0, 2 I), D = 2"], stream("certify", 3)
