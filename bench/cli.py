@@ -192,8 +192,11 @@ def report(
 @app.command()
 def audit(
     file: Annotated[
-        Path, typer.Argument(help="An .npz with mean and scale (or logvar), each (N, D), or z.")
-    ],
+        Path | None,
+        typer.Argument(
+            help="An .npz with mean and scale (or logvar), each (N, D), or z.", show_default=False
+        ),
+    ] = None,
     prior: Annotated[
         str, typer.Option(help="normal, or uniform on a box.", autocompletion=_priors)
     ] = "normal",
@@ -215,6 +218,19 @@ def audit(
     fail_on: Annotated[
         str | None, typer.Option(help="Exit with 1 where the answer is no, or undecided or no.")
     ] = None,
+    power: Annotated[
+        bool,
+        typer.Option(
+            "--power", help="Also plant departures at your n and D: what is seen of them."
+        ),
+    ] = False,
+    repeats: Annotated[
+        int | None, typer.Option(min=1, help="Of each with --power.", show_default="10")
+    ] = None,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="No file: how many held-out inputs a margin needs.")
+    ] = False,
+    dimensions: Annotated[int | None, typer.Option(help="D, with --plan.")] = None,
 ) -> None:
     """Answer for your own model: may I sample from N(0, I)?
 
@@ -229,7 +245,22 @@ def audit(
     vaebench audit posterior.npz --report audit
 
     vaebench audit posterior.npz --json > rows.json
+
+    vaebench audit --plan --margin 0.05 --dimensions 8
     """
+    if plan:
+        others = (prior != "normal", report, threads, alpha, fail_on, power, repeats, file)
+        if any(others):
+            raise UserError("--plan takes --dimensions, --margin and --json alone, and no file")
+        from bench.commands.plan import execute as execute_plan
+
+        raise typer.Exit(execute_plan(_console(), dimensions, margin, as_json=as_json))
+    if file is None:
+        raise UserError("audit needs a file, an .npz, or --plan with --dimensions")
+    if dimensions is not None:
+        raise UserError("--dimensions goes with --plan; a file has its own")
+    if repeats is not None and not power:
+        raise UserError("--repeats goes with --power")
     if prior not in _UNTRAINED:
         raise UserError(unknown("--prior", f'prior "{prior}"', prior, _UNTRAINED))
     from bench.commands.audit import execute
@@ -245,6 +276,7 @@ def audit(
             margin=margin,
             alpha=alpha,
             fail_on=fail_on,
+            repeats=(repeats or 10) if power else 0,
         )
     )
 

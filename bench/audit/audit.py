@@ -13,10 +13,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 
 from bench.audit.archive import Archive, read_archive
+from bench.audit.planted import count_planted
 from bench.run.progress import timed_bar
 from vaelib import audit, audit_samples
 from vaelib.audits.answers import Answer, Moments, answers_from
 from vaelib.audits.measurement import Measurement, Progress
+from vaelib.audits.power import Counted
 from vaelib.audits.settings import DEFAULTS
 from vaelib.audits.verdict import MARGIN
 from vaelib.datasets import cache_folder, data_folder
@@ -36,6 +38,7 @@ class Audited:
         prior: name of the prior.
         rows: the measurements.
         answers: to the plain questions; of priors other than N(0, I) fewer.
+        planted: how often departures from N(0, I) are seen at these n and D, where that was asked.
         threads: of torch that were used.
         seconds: wall time.
     """
@@ -44,6 +47,7 @@ class Audited:
     prior: str
     rows: list[Measurement]
     answers: list[Answer] = field(default_factory=list)
+    planted: list[Counted] = field(default_factory=list)
     threads: int = 1
     seconds: float = math.nan
 
@@ -76,6 +80,7 @@ def audit_file(
     always: bool = False,
     margin: float = MARGIN,
     alpha: float = DEFAULTS.alpha,
+    repeats: int = 0,
 ) -> Audited:
     """Read a file and measure what it holds.
 
@@ -89,6 +94,7 @@ def audit_file(
         always: whether to use as many threads whatever the number of inputs.
         margin: KL in nats that does no harm.
         alpha: one-sided level of both ends of the bracket.
+        repeats: of every departure from N(0, I) that is planted at these n and D.
 
     Returns:
         The audit.
@@ -120,11 +126,14 @@ def audit_file(
             moments = {"train": Moments.of(*archive.train)}
             if archive.heldout is not None:
                 moments["test"] = Moments.of(*archive.heldout)
+        planted: list[Counted] = []
+        if repeats:
+            planted = count_planted(rows, moments, margin, alpha, repeats, console, progress)
     if prior == "normal":
-        answers = answers_from(rows, moments, margin=margin)
+        answers = answers_from(rows, moments, margin=margin, planted=planted)
     else:
         answers = answers_from(rows, margin=margin, prior=f"the {prior} prior")
-    return Audited(archive, prior, rows, answers, count, time.perf_counter() - start)
+    return Audited(archive, prior, rows, answers, planted, count, time.perf_counter() - start)
 
 
 def _cache(console: Console) -> Path | None:

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from bench.analysis.quantiles import SHARES, marginal_quantiles
 from bench.audit.audit import Audited
+from bench.audit.planted import planted_lines
 from bench.audit.text import answer_cells, headline, measured_cells, note, title
 from bench.metrics.registry import METRICS
 from bench.report.figures.quantiles import quantile_plot
@@ -121,6 +122,13 @@ def page(audited: Audited, name: str, figures: Sequence[tuple[str, str]]) -> str
     heads = ["question", "answer", "effect", "value", "interval", "p-value"]
     blocks.append(markdown(heads, [answer_cells(one) for one in audited.answers], left=3))
     blocks += [f"- **{one.question}**: {one.sentence}" for one in audited.answers[1:]]
+    if audited.planted:
+        blocks.append("## What could have been seen")
+        blocks.append(markdown(*planted_lines(audited.planted)))
+        blocks.append(
+            "Departures from N(0, I) of known KL, planted at the n and D of these inputs: how "
+            "often the e-value rejects · how often the lower end exceeds 0."
+        )
     for caption, path in figures:
         blocks.append(f"![{caption}]({path})\n\n*{caption}*")
     for split in audited.splits:

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from bench.analysis.replicates import SPLITS
 from bench.audit.audit import Audited
+from bench.audit.planted import planted_table
 from bench.metrics.registry import METRICS
 from bench.report.markdown import quantity
 from bench.report.terminal import table
@@ -48,6 +49,8 @@ def show(audited: Audited, console: Console) -> None:
     console.print(table(heads, map(_short, audited.answers)))
     for one in audited.answers[1:]:
         _say(console, f"{one.question}: {one.sentence}")
+    if audited.planted:
+        console.print(planted_table(audited.planted))
     for split in (*SPLITS, "sample"):
         mine = [row for row in audited.rows if row.split == split]
         if mine:

@@ -32,6 +32,7 @@ def execute(
     margin: float | None = None,
     alpha: float | None = None,
     fail_on: str | None = None,
+    repeats: int = 0,
 ) -> int:
     """Audit a user's own posterior.
 
@@ -45,6 +46,7 @@ def execute(
         margin: KL in nats that does no harm; the suite's where None.
         alpha: One-sided level of both ends of the bracket; the suite's where None.
         fail_on: "no" or "undecided": the answer that gives exit code 1, a worse one included.
+        repeats: Of every departure that is planted at the n and D of the file.
 
     Returns:
         The exit code: 1 where the answer is what it was to fail on, else 0.
@@ -56,6 +58,10 @@ def execute(
     margin = MARGIN if margin is None else margin
     alpha = DEFAULTS.alpha if alpha is None else alpha
     _check(margin, alpha, fail_on)
+    if repeats and prior != "normal":
+        raise UserError(f"--power is for the prior normal, not {prior}; leave --power out")
+    if repeats and as_json:
+        raise UserError("--power prints a table, --json rows alone; leave one of them out")
     aside = Console(stderr=True, soft_wrap=True)
     if report is not None:
         with _writing(report):
@@ -63,7 +69,14 @@ def execute(
     try:
         count = threads or idle_cores()
         audited = audit_file(
-            file, prior, aside, count, always=bool(threads), margin=margin, alpha=alpha
+            file,
+            prior,
+            aside,
+            count,
+            always=bool(threads),
+            margin=margin,
+            alpha=alpha,
+            repeats=repeats,
         )
     except ValueError as error:
         raise typer.BadParameter(f"{file}: {error}") from error

@@ -254,6 +254,22 @@ def test_help_and_usage_errors_do_not_wait_for_torch():
         (["frobnicate"], "frobnicate"),
         (["list", "metrcs"], 'unknown kind "metrcs", did you mean "metrics"'),
         (["audit", "nowhere.npz"], "expected a readable .npz file"),
+        (["audit"], "audit needs a file, an .npz, or --plan with --dimensions"),
+        (["audit", "p.npz", "--plan"], "--plan takes --dimensions, --margin and --json alone"),
+        (["audit", "--plan", "--alpha", "0.1"], "--plan takes --dimensions, --margin and --json"),
+        (["audit", "--plan"], "--plan needs --dimensions, the D of the latents"),
+        (["audit", "--plan", "--dimensions", "0"], "--dimensions must be at least 1, got 0"),
+        (["audit", "--plan", "--dimensions", "9999"], "where counts end, got 9999"),
+        (["audit", "--plan", "--dimensions", "2", "--margin", "0"], "--margin must be a positive"),
+        (
+            ["audit", "--plan", "--dimensions", "2", "--margin", "nan"],
+            "--margin must be a positive",
+        ),
+        (["audit", "--plan", "--dimensions", "2", "--margin", "1e-9"], "--margin must be at least"),
+        (["audit", "p.npz", "--dimensions", "2"], "--dimensions goes with --plan"),
+        (["audit", "p.npz", "--repeats", "2"], "--repeats goes with --power"),
+        (["audit", "p.npz", "--power", "--json"], "leave one of them out"),
+        (["audit", "p.npz", "--power", "--prior", "uniform"], "--power is for the prior normal"),
     ],
 )
 def test_mistakes_are_one_line_and_exit_code_64(arguments, message, tmp_path, capfd, monkeypatch):
@@ -350,6 +366,19 @@ def test_audit_prints_rows_as_json_and_nothing_else(tmp_path, capfd):
     excess = next(row for row in rows if row["metric"] == "marginal_kl_excess")
     assert abs(excess["value"]) < 0.1
     assert excess["unit"] == "nats"
+
+
+def test_a_plan_needs_no_file(capfd, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
+    assert run("audit", "--plan", "--dimensions", 2) == 0
+    out = capfd.readouterr().out
+    assert out.startswith("Departures of 0.1 nats were planted at D = 2. They are seen in 80 % of ")
+    assert " The answer is no at a margin of 0.05 as often with " in out
+    assert re.search(r"│ scale +│ \d+ · \d+ of \d+ +│", out)
+    assert "parity" not in out  # which takes four dimensions
+    assert run("audit", "--plan", "--dimensions", 2, "--json") == 0
+    rows = json.loads(capfd.readouterr().out)
+    assert {(row["kl"], row["dimensions"]) for row in rows} == {(0.1, 2)}
 
 
 def test_audit_takes_logvar_and_heldout(tmp_path, capfd):

@@ -34,6 +34,8 @@ from vaelib.audits.moment_answers import (
     location,
     scale,
 )
+from vaelib.audits.power import Counted
+from vaelib.audits.sight import sight_of
 from vaelib.audits.verdict import LEAST_FOR_YES, MARGIN, unseen_share, verdict
 from vaelib.priors import Prior
 
@@ -48,6 +50,7 @@ def answers_from(
     *,
     margin: float = MARGIN,
     prior: str = "N(0, I)",
+    planted: Sequence[Counted] = (),
 ) -> list[Answer]:
     """Answer every question that the rows of an audit allow.
 
@@ -56,6 +59,8 @@ def answers_from(
         moments: split -> its moments, for N(0, I); None for another prior.
         margin: KL in nats that does no harm.
         prior: what the prior is called.
+        planted: departures from N(0, I) counted at these very n and D; where there are none, an
+            undecided answer quotes the table that comes with the package.
 
     Returns:
         The answers; the first is whether the prior is safe to sample, the last what would help.
@@ -69,7 +74,8 @@ def answers_from(
         names = "none" if moments is None else ", ".join(moments)
         raise ValueError(f"moments must hold the split of the rows, got {names}")
     evidence = Evidence(rows, splits[0])
-    given = [_safe(evidence, margin, prior), _bracket(evidence, prior), _data(splits[0])]
+    sight = "" if moments is None else sight_of(evidence, moments, margin, planted)
+    given = [_safe(evidence, margin, prior, sight), _bracket(evidence, prior), _data(splits[0])]
     if moments is not None:
         own = moments[splits[0]]
         given += [scale(own), location(own), correlation(own), _shape(evidence)]
@@ -122,7 +128,7 @@ def answers(
     return answers_from(rows, moments, margin=margin)
 
 
-def _safe(evidence: Evidence, margin: float, prior: str) -> Answer:
+def _safe(evidence: Evidence, margin: float, prior: str, sight: str) -> Answer:
     bracket = evidence.bracket
     word = verdict(bracket, margin)
     sentence = {
@@ -132,7 +138,7 @@ def _safe(evidence: Evidence, margin: float, prior: str) -> Answer:
         "yes": f"q lies within {bracket.upper:.3g} nats of {prior}, and {margin:g} would do no "
         f"harm. A mode that holds less than {unseen_share(max(1, bracket.inputs)):.2g} of q, far "
         "from all else, may have gone unseen.",
-        "undecided": _undecided(evidence, margin, prior),
+        "undecided": " ".join(filter(None, [_undecided(evidence, margin, prior), sight])),
     }[word]
     if evidence.split == "train" and word != "flagged":
         sentence += " The encoder was trained on these inputs: not proved for new ones."

@@ -1,14 +1,19 @@
 """What `vaebench audit` prints and writes."""
 
+import dataclasses
 import json
 import re
 
 import numpy as np
 import pytest
+import torch
+from rich.console import Console
 
-from bench.audit import audit
+from bench.audit import audit, planted
 from bench.audit import page as audit_figures
 from bench.cli import main
+from vaelib.audits.measurement import Measurement, silent
+from vaelib.audits.moment_answers import Moments
 
 NAMES = re.compile(r"[a-z]\w+_\w+")
 
@@ -309,3 +314,37 @@ def test_a_cache_that_cannot_be_written_costs_time_and_a_warning(bare, capfd, mo
         f"warning: cannot write to {bare / 'nulls'}: nulls are simulated"
     )
     assert json.loads(captured.out)
+
+
+def test_power_plants_departures_at_the_n_and_d_of_the_file(tmp_path, capfd, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
+    asked = []
+
+    def count(row, repeats, *, fitted, alpha, progress=None):
+        asked.append((row.n, row.dimensions, repeats, fitted, alpha))
+        return dataclasses.replace(row, repeats=repeats, seen=repeats, proved=repeats // 2)
+
+    monkeypatch.setattr("bench.audit.planted.count", count)
+    np.savez(tmp_path / "z.npz", z=gaussian(0, shape=(60, 1)))
+    options = ["--power", "--repeats", 4, "--alpha", 0.1, "--report", tmp_path / "page"]
+    assert run(tmp_path / "z.npz", *options) == 0
+    captured = capfd.readouterr()
+    assert set(asked) == {(60, 1, 1, 0, 0.1), (60, 1, 4, 0, 0.1)}
+    assert len(asked) == 1 + 9  # the first is timed; three kinds need no second dimension
+    assert re.match(r"planting 9 departures 4 times each at n = 60, D = 1: about ", captured.err)
+    assert "0.2 nats are certified with as many inputs and dimensions as here: scale 2 of 4" in (
+        captured.out
+    )
+    assert re.search(r"│ heavy tails +│ 4 · 2 of 4 │", captured.out)
+    page = (tmp_path / "page" / "audit.md").read_text()
+    assert "## What could have been seen" in page and "4 · 2 of 4" in page
+
+
+def test_what_was_planted_is_what_the_law_can_hold():
+    moments = {"sample": Moments.of_sample(torch.tensor(gaussian(0, shape=(60, 4))))}
+    rows = [Measurement("sample", "certified_inputs", 60.0)]
+    counted = planted.count_planted(rows, moments, 0.2, 0.1, 0, Console(quiet=True), silent)
+    assert {row.kl for row in counted if row.departure == "scale"} == {0.2, 0.4, 0.8}
+    assert {row.kl for row in counted if row.departure == "parity"} == {0.2, 0.4}
+    assert {row.placed for row in counted if row.departure != "scale"} == {"rotated"}
+    assert planted.count_planted([], moments, 0.2, 0.1, 1, Console(quiet=True), silent) == []

@@ -6,6 +6,7 @@ import torch
 from vaelib.audits.answers import Moments, answers_from
 from vaelib.audits.audit import audit, audit_samples
 from vaelib.audits.moment_answers import MARGINS, decide
+from vaelib.audits.power import Counted
 from vaelib.audits.verdict import Bracket, unseen_share, verdict
 from vaelib.seeding import stream
 from vaelib.stats.nulls import NormalNull
@@ -191,3 +192,17 @@ def test_a_mode_of_that_share_is_unseen_with_the_chance_of_the_level():
     for n in (20, 300, 10_000):
         assert (1 - unseen_share(n)) ** n == pytest.approx(0.025)
         assert unseen_share(n) == pytest.approx(3.7 / n, rel=0.1)
+
+
+def test_undecided_says_what_could_have_been_seen():
+    mean, scale = exact(400, scale=0.2)
+    heldout = exact(120, seed=1, scale=0.2)
+    rows = audit(mean, scale, heldout=heldout, null_draws=9, null=NULL, test_rows=50)
+    moments = {"train": Moments.of(mean, scale), "test": Moments.of(*heldout)}
+    given = answers_from(rows, moments)[0]
+    assert given.verdict == "undecided"
+    assert "0.2 nats are certified at .025 with 100 held-out z at D = 2" in given.sentence
+    own = [Counted(120, 2, "ring", "rotated", 0.2, repeats=7, proved=5)]
+    sentence = answers_from(rows, moments, planted=own)[0].sentence
+    assert sentence.endswith("as many inputs and dimensions as here: ring 5 of 7.")
+    assert "Planted" not in answers_from(rows, prior="another")[0].sentence

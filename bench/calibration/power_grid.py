@@ -1,0 +1,113 @@
+"""Counts what the stack sees of planted departures, into the table that comes with the package.
+
+``python -m bench.calibration.power_grid --repeats 50 --most-seconds 3000`` adds what is missing,
+from cheap to dear, and keeps every row as soon as it is counted; rows that other code of the stack
+counted are counted anew, after all that is missing. The whole grid takes tens of hours.
+"""
+
+import hashlib
+import itertools
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+
+from bench.run.progress import duration
+from vaelib.audits import power
+from vaelib.audits.departures import DEPARTURES
+from vaelib.audits.power import Counted, Setting
+from vaelib.code_hash import code_hash
+from vaelib.files import write_atomically
+
+__all__ = ["code", "due", "fill", "grid"]
+
+SIZES = (100, 300, 1000, 3000, 10_000)
+DIMENSIONS = (1, 2, 4, 8, 16, 32, 64, 128)
+KLS = (0.05, 0.1, 0.2)
+_TABLE = Path(power.__file__).with_name("power.csv")
+
+
+def grid() -> Iterator[Setting]:
+    """Every setting, from cheap to dear."""
+    every = itertools.product(SIZES, DIMENSIONS, DEPARTURES, ("axes", "rotated"), KLS)
+    settings = (Setting(*one) for one in every)
+    return iter(sorted(filter(lambda one: one.possible, settings), key=_cost))
+
+
+def _cost(one: Setting) -> float:
+    """Of one repeat, in no unit; what is quoted first comes before its like on axes."""
+    beside = one.placed == "axes" and one.turned.possible
+    return one.n * (8 + min(one.dimensions, 32)) * (10 if beside else 1)
+
+
+def code() -> str:
+    """Eight digits of the hash of what decides a count."""
+    parts = [code_hash("vaelib.stats.stack.certify"), code_hash("vaelib.audits.departures")]
+    return hashlib.sha256("".join(parts).encode()).hexdigest()[:8]
+
+
+def due(rows: dict[Setting, Counted], repeats: int) -> list[Counted]:
+    """What is to be counted, from where it stands.
+
+    Args:
+        rows: what was counted before.
+        repeats: wanted of each setting.
+
+    Returns:
+        The missing, from cheap to dear, then what other code counted.
+    """
+    ours = code()
+    missing, stale = [], []
+    for one in grid():
+        new = Counted(**one.__dict__, code=ours)
+        row = rows.get(one, new)
+        if row.code != ours:
+            stale.append(new)
+        elif row.repeats < repeats:
+            missing.append(row)
+    return missing + stale
+
+
+def fill(path: Path, repeats: int, most_seconds: float) -> int:
+    """Count until nothing is due or the time is over.
+
+    Args:
+        path: the table; made where there is none.
+        repeats: wanted of each setting.
+        most_seconds: after which no further setting begins.
+
+    Returns:
+        How many settings are still due.
+    """
+    torch.set_num_threads(1)
+    start = time.perf_counter()
+    before = power.read(path.read_text("utf-8")) if path.exists() else []
+    rows = {row.setting: row for row in before}
+    queue = due(rows, repeats)
+    for done, row in enumerate(queue):
+        took = time.perf_counter() - start
+        if took >= most_seconds:
+            return len(queue) - done
+        rows[row.setting] = power.count(row, repeats)
+        write_atomically(path, power.written(rows.values()).encode())
+        print(f"[{done + 1}/{len(queue)}] {duration(took)} {rows[row.setting]}", flush=True)
+    return 0
+
+
+def main(
+    repeats: Annotated[int, typer.Option(min=1, help="Of each setting.")] = 50,
+    most_seconds: Annotated[
+        float, typer.Option(help="After which no further setting begins.")
+    ] = float("inf"),
+    table: Annotated[Path, typer.Option(help="The CSV that is filled.")] = _TABLE,
+) -> None:
+    """Fill the table of planted departures; what is counted already is kept."""
+    left = fill(table, repeats, most_seconds)
+    print(f"{left} settings are due" if left else "nothing is due")
+
+
+if __name__ == "__main__":
+    typer.run(main)

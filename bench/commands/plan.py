@@ -1,0 +1,67 @@
+"""What ``vaebench audit --plan`` does: how many held-out inputs a margin needs at some D."""
+
+import json
+import math
+from dataclasses import asdict
+
+from rich.console import Console
+
+from bench.errors import UserError
+from bench.report.terminal import table
+from vaelib.audits.departures import DEPARTURES
+from vaelib.audits.power import shipped
+from vaelib.audits.sight import Plan, plan
+from vaelib.audits.verdict import LEAST_FOR_YES, MARGIN
+
+__all__ = ["execute"]
+
+
+def execute(
+    console: Console, dimensions: int | None, margin: float | None, *, as_json: bool = False
+) -> int:
+    """Plan an audit from the counts of planted departures that come with the package.
+
+    Args:
+        console: Standard output.
+        dimensions: D.
+        margin: KL in nats that does no harm; the suite's where None.
+        as_json: Whether to print the counts as JSON instead.
+
+    Returns:
+        The exit code, 0.
+
+    Raises:
+        UserError: For a margin or a D that nothing was counted for.
+    """
+    margin = MARGIN if margin is None else margin
+    if dimensions is None:
+        raise UserError("--plan needs --dimensions, the D of the latents")
+    if not 0 < margin < math.inf:
+        raise UserError(f"--margin must be a positive number of nats, got {margin:g}")
+    try:
+        planned = plan(shipped(), dimensions, margin)
+    except ValueError as error:
+        raise UserError(f"--{error}") from error
+    if as_json:
+        print(json.dumps([asdict(row) for row in planned.rows], indent=1))
+        return 0
+    console.print(planned.sentence, markup=False, style="bold", soft_wrap=not console.is_terminal)
+    console.print(table(["planted", *(f"n = {n:,}" for n in planned.sizes)], _lines(planned)))
+    for text in (
+        "In each cell: seen by the e-value · answered no, of so many repeats. Points, in random "
+        "directions, and three times as many to fit to.",
+        f"A yes needs {LEAST_FOR_YES} held-out inputs, and their number above exp(rate + 1): the "
+        "rate is the mean KL of a posterior to the prior.",
+    ):
+        console.print(text, markup=False, soft_wrap=not console.is_terminal)
+    return 0
+
+
+def _lines(planned: Plan) -> list[list[str]]:
+    """A kind a row, an n a column."""
+    cells = {
+        (row.departure, row.n): f"{row.seen} · {row.halved} of {row.repeats}"
+        for row in planned.rows
+    }
+    kinds = [name for name in DEPARTURES if any(row.departure == name for row in planned.rows)]
+    return [[kind, *(cells.get((kind, n), "–") for n in planned.sizes)] for kind in kinds]
