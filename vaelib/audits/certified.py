@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -16,8 +17,9 @@ from vaelib.priors import Normal, Prior
 from vaelib.priors.base import has_map
 from vaelib.seeding import stream
 from vaelib.stats.stack.candidates import Posteriors
-from vaelib.stats.stack.certify import Certified, certify, certify_in_sequence
+from vaelib.stats.stack.certify import LEAST, Certified, certify, certify_in_sequence
 from vaelib.stats.stack.flags import nearness, repeated_rows
+from vaelib.stats.stack.groups import as_groups
 from vaelib.stats.stack.upper import upper_end
 
 __all__ = ["COPIES", "REPEATS", "SURFACE", "UNKNOWN", "UNPROVED", "Latents", "bracket", "stacked"]
@@ -41,11 +43,17 @@ class Latents:
         z: one for each input, shape (n, D), float64.
         posterior: of the inputs; None for points and bare z.
         groups: labels of inputs that are not independent, shape (n,).
+
+    Raises:
+        ValueError: for groups that are not one integer for each input.
     """
 
     z: Tensor
     posterior: AggregatePosterior | None = None
     groups: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        as_groups(self.groups, len(self.z))
 
     def part(self, most: int, generator: torch.Generator) -> Latents:
         """A random choice of so many inputs; all of them where there are no more."""
@@ -85,7 +93,7 @@ def bracket(
     if len(few.z) < len(played.z):
         note = joined(note, f"of {len(few.z):,} random inputs")
     alarm = _repeats(few)
-    if fitted is not None:
+    if fitted is not None and len(fitted.z) >= LEAST:
         near = nearness(fitted.z.cpu(), few.z.cpu(), stream("nearness", settings.seed))
         alarm = COPIES if near.flagged else alarm
         yield Measurement(split, "copies", near.nearer, message=COPIES * near.flagged)
@@ -153,7 +161,7 @@ def stacked(
         raise ValueError(reason)
     mapped = has_map(prior)
     z = _in_support(prior, played.z, mapped)
-    against = None if mapped or type(prior) is Normal else prior.cpu()
+    against = None if mapped or type(prior) is Normal else copy.deepcopy(prior).cpu()
     generator = stream("certified", settings.seed)
     if fitted is None:
         own = _posteriors(played, z, mapped)
@@ -210,16 +218,13 @@ def _upper(latents: Latents, prior: Prior, split: str, settings: AuditSettings) 
     few = points_of(q, 16)
     generator = stream(f"upper end {split}", settings.seed)
     points = None if few is None else torch.randperm(q.components, generator=generator)[:few]
-    with torch.no_grad():
-        end = upper_end(
-            q,
-            prior,
-            generator,
-            alpha=settings.alpha,
-            draws=_DRAWS if few is None else 1,
-            points=points,
-            groups=latents.groups,
-        )
+    draws = _DRAWS if few is None else 1
+    options = {"points": points, "groups": latents.groups}
+    try:
+        with torch.no_grad():
+            end = upper_end(q, prior, generator, alpha=settings.alpha, draws=draws, **options)
+    except ValueError as error:
+        return Measurement(split, "certified_kl_upper", None, message=str(error))
     note = UNPROVED if split == "train" else ""
     if few is not None and few < q.components:
         note = joined(note, f"density at z of {few:,} random inputs")

@@ -304,3 +304,26 @@ def test_henze_zirkler_is_refused_in_many_dimensions():
     )
     assert rows["henze_zirkler_test"].p_value is None
     assert "1 to machine precision" in rows["henze_zirkler_test"].message
+
+
+@pytest.mark.parametrize("groups", [torch.zeros(3).long(), torch.zeros(300), torch.zeros(300, 1)])
+def test_groups_of_another_shape_or_kind_are_one_sentence(groups):
+    message = r"groups must be integers of shape \(300,\), one label per z, got "
+    for call in (
+        lambda: audit(MEAN, SCALE, groups=groups),
+        lambda: audit(MEAN[:30], SCALE[:30], heldout=(MEAN, SCALE), groups=groups),
+        lambda: audit(MEAN, 0 * SCALE, groups=groups),
+        lambda: audit_samples(MEAN, groups=groups),
+    ):
+        with pytest.raises(ValueError, match=message):
+            call()
+
+
+def test_one_input_has_no_bracket_and_says_why():
+    rows = audit(MEAN[:1], SCALE[:1], heldout=(MEAN[:1], SCALE[:1]))
+    one = values(rows, "test")
+    assert one["certified_kl_lower"].value is None
+    assert "at least 20 independent z" in one["certified_kl_lower"].message
+    assert one["certified_kl_upper"].message.startswith("an upper end needs at least 2 independent")
+    few = values(audit(MEAN[:1], SCALE[:1], heldout=(MEAN, SCALE)), "test")
+    assert "at least 2 rows" in few["certified_kl_lower"].message

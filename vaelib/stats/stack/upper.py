@@ -113,11 +113,17 @@ def upper_end(
 
     Returns:
         The end, and what says whether it is worth anything.
+
+    Raises:
+        ValueError: For fewer than two independent inputs.
     """
     terms = direct_terms(posterior, prior, generator, draws, points)
     if groups is not None:
         chosen = groups if points is None else groups[points]
         terms = group_mean(terms, as_groups(chosen, len(terms)))
+    if len(terms) < 2:
+        what = "inputs" if groups is None else "groups of inputs"
+        raise ValueError(f"an upper end needs at least 2 independent {what}, got {len(terms)}")
     z = posterior.sample(generator)[0]
     rate = float(prior.rate(posterior.mean, posterior.scale, z).mean())
     most = math.log(posterior.components)
