@@ -320,13 +320,16 @@ def test_the_gauge_fix_has_its_own_table(text, frame):
 def test_what_was_said_of_a_number_is_passed_on(tmp_path, undrawn, small):
     touched = small["metric"].isin(["marginal_kl_null", "marginal_kl_excess"])
     wide = small["config"].isin(["latent_dim-3", "base"]) & touched
-    note = "some scales exceed 1: the null is approximate"
+    note = "the scale depends on the place, which its null assumes it does not"
     text = compose(tmp_path, small.assign(message=small["message"].mask(wide, note)))
-    assert f"* null KL, excess KL: {note} (2; 3)" in text.split("<summary>Diagnostics</summary>")[1]
+    assert (
+        f"* null KL, excess given scale: {note} (2; 3)"
+        in text.split("<summary>Diagnostics</summary>")[1]
+    )
     assert note not in compose(tmp_path, small)
     trained = wide & (small["split"] == "train")
     text = compose(tmp_path, small.assign(message=small["message"].mask(trained, note)))
-    assert f"* null KL, excess KL: {note} (train: 2; 3)" in text
+    assert f"* null KL, excess given scale: {note} (train: 2; 3)" in text
 
 
 def test_absent_metrics_are_left_out(tmp_path, undrawn, frame, text):

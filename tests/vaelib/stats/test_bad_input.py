@@ -289,6 +289,8 @@ PARTS = {  # of the above: their arguments are checked by then, to the cost of a
 def test_the_sweeps_know_every_public_function():
     public = set()
     for module in pkgutil.iter_modules(vaelib.stats.__path__):
+        if module.ispkg:  # the stack's own tests give it bad input
+            continue
         loaded = importlib.import_module(f"vaelib.stats.{module.name}")
         public |= {n for n in loaded.__all__ if inspect.isfunction(getattr(loaded, n))}
     swept = {*ONE_SAMPLE, *TWO_SAMPLE, *POSTERIOR, *ELSEWHERE, *PARTS}
