@@ -273,6 +273,9 @@ ELSEWHERE = {
     "marginal_kl_floor": "below",
     "p_value": "below",
     "scale_by_place": "test_finite_sample",
+    "band": "test_sbc",
+    "calibration": "test_sbc",
+    "crossed_mean": "test_crossed",
     "prior_scale": "test_prior_tests",
     "total_correlation": "below",
 }
