@@ -46,7 +46,8 @@ def execute(
         print(json.dumps([asdict(row) for row in planned.rows], indent=1))
         return 0
     console.print(planned.sentence, markup=False, style="bold", soft_wrap=not console.is_terminal)
-    console.print(table(["planted", *(f"n = {n:,}" for n in planned.sizes)], _lines(planned)))
+    heads = [f"n = {n:,}, D = {counted}" for n, counted in planned.sizes.items()]
+    console.print(table(["planted", *heads], _lines(planned)))
     for text in (
         "In each cell: seen by the e-value · answered no, of so many repeats. Points, in random "
         "directions, and three times as many to fit to.",

@@ -151,16 +151,16 @@ class Plan:
 
     Attributes:
         sentence: which numbers suffice for what.
-        rows: the counts it rests on, of one D and KL.
+        rows: the counts it rests on, of one KL, and of one D for each n.
     """
 
     sentence: str
     rows: list[Counted]
 
     @property
-    def sizes(self) -> list[int]:
-        """Every n, rising."""
-        return sorted({row.n for row in self.rows})
+    def sizes(self) -> dict[int, int]:
+        """Every n, rising, and the D that was counted."""
+        return dict(sorted({row.n: row.dimensions for row in self.rows}.items()))
 
 
 def plan(rows: Sequence[Counted], dimensions: int, margin: float) -> Plan:
@@ -191,11 +191,11 @@ def plan(rows: Sequence[Counted], dimensions: int, margin: float) -> Plan:
             f"{margin:g}"
         )
     same = [row for row in standard if row.kl == max(kls)]
-    nearest_d = min(row.dimensions for row in same)
-    chosen = [row for row in same if row.dimensions == nearest_d]
-    counted = f"at D = {nearest_d}"
-    if nearest_d != dimensions:
-        counted += f", the nearest counted that is no easier than {dimensions}"
+    nearest_d = {n: min(row.dimensions for row in same if row.n == n) for n in {r.n for r in same}}
+    chosen = [row for row in same if row.dimensions == nearest_d[row.n]]
+    counted = f"at D = {dimensions}"
+    if set(nearest_d.values()) != {dimensions}:
+        counted = f"at the nearest D counted that is no less than {dimensions}"
     seen = _needed([(row, row.seen) for row in chosen])
     no = _needed([(row, row.halved) for row in chosen])
     return Plan(

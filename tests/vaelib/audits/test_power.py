@@ -163,11 +163,12 @@ def test_a_plan_says_from_which_n_on():
         *(row("parity", n=n, seen=1, proved=0) for n in (100, 300, 1000)),
         row("scale", n=3000),  # of which the other kinds are still to be counted
     ]
+    rows = [dataclasses.replace(one, dimensions=16 if one.n == 1000 else 8) for one in rows]
     made = plan(rows, 5, 0.13)
-    assert made.sizes == [100, 300, 1000] and len(made.rows) == 9
+    assert made.sizes == {100: 8, 300: 8, 1000: 16} and len(made.rows) == 9
     assert made.sentence == (
-        "Departures of 0.2 nats were planted at D = 8, the nearest counted that is no easier than "
-        "5. They are seen in 80 % of repeats with 100 held-out inputs for correlation; 1,000 "
+        "Departures of 0.2 nats were planted at the nearest D counted that is no less than 5. "
+        "They are seen in 80 % of repeats with 100 held-out inputs for correlation; 1,000 "
         "held-out inputs for scale; more than 1,000, the most counted, for parity. The answer is "
         "no at a margin of 0.1 as often with 300 held-out inputs for correlation; 1,000 held-out "
         "inputs for scale; more than 1,000, the most counted, for parity."
