@@ -5,8 +5,9 @@ S = 10 shared seeds, whose noise makes up a share of the variance of the means. 
 covered is the correlation without that noise, over ever more seeds; in the column `as measured`,
 which is the hull's too, that of means over S seeds, which the noise pulls towards 0. `hull` is the
 interval of the pages, `resampled` its percentile interval over configurations and seeds,
-`configurations` that over configurations alone, and `Fisher` knows K and the correlation only. `better` is how often, at the same level, one of two
-equally good predictors is shown to be better than the other by `hull`'s resamples.
+`configurations` that over configurations alone, and `Fisher` knows K and the correlation only.
+`better` is how often, at the same level, one of two equally good predictors is shown to be better
+than the other by the resamples of the hull.
 """
 
 import argparse
