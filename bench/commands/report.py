@@ -3,20 +3,22 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from bench.analysis.predictors import predictions
 from bench.analysis.results import Results
 from bench.report.claims_page import claims_page
 from bench.report.index import index
 from bench.report.page import page
+from bench.report.predictors_page import NAME, headline, predictors_page
 from vaelib.files import write_atomically
 
-__all__ = ["outdated", "write_index", "write_pages"]
+__all__ = ["outdated", "write_overviews", "write_pages"]
 
 
 def write_pages(results: Path, name: str) -> Path:
-    """Write the page of one matrix, its figures, its claims and the index.
+    """Write the page of one matrix, its figures and its claims, and what is said of all matrices.
 
-    They come from the files in the folder of the matrix alone: without new rows and arrays they are
-    rebuilt byte for byte.
+    The former come from the files in the folder of the matrix alone, the latter from the rows of
+    all: without new rows and arrays they are rebuilt byte for byte.
 
     Args:
         results: Folder of all results.
@@ -33,28 +35,44 @@ def write_pages(results: Path, name: str) -> Path:
     if matrix.findings:
         files[results / f"{name}-claims.md"] = claims_page(name, matrix.findings).encode()
     _save(files)
-    write_index(results, matrix)
+    write_overviews(results, matrix)
     return path
 
 
-def write_index(results: Path, matrix: Results | None = None) -> Path:
-    """Write ``README.md``: the answer of every matrix that has rows.
+def write_overviews(results: Path, matrix: Results | None = None) -> Path:
+    """Write what predicts sample quality, and ``README.md``: the answer of every matrix.
 
     Args:
         results: Folder of all results.
         matrix: One of them that has been read already.
 
     Returns:
-        Path of the index.
+        Path of ``README.md``.
     """
-    folders = [path.parent for path in sorted(results.glob("*/rows.csv"))]
-    matrices = [
-        matrix if matrix and matrix.name == folder.name else Results.read(folder, whole=False)
-        for folder in folders
-    ]
-    path = results / "README.md"
-    _save({path: index(matrices, [page.stem for page in results.glob("*.md")]).encode()})
+    matrices, unread = _all(results, matrix)
+    predicted = predictions(matrices)
+    rendered = predictors_page([one.name for one in matrices], predicted, unread)
+    pages = [page.stem for page in results.glob("*.md")]
+    figures, path = results / NAME / "figures", results / "README.md"
+    files = {figures / picture.file: picture.png for picture in rendered.pictures}
+    files[results / f"{NAME}.md"] = rendered.text.encode()
+    files[path] = index(matrices, pages, unread, headline(predicted)).encode()
+    _save(files)
     return path
+
+
+def _all(results: Path, matrix: Results | None) -> tuple[list[Results], dict[str, str]]:
+    """Read every matrix that has rows; of those that cannot be read, why."""
+    matrices, unread = [], {}
+    for folder in sorted(path.parent for path in results.glob("*/rows.csv")):
+        if matrix and matrix.name == folder.name:
+            matrices.append(matrix)
+            continue
+        try:
+            matrices.append(Results.read(folder, whole=False))
+        except (OSError, ValueError) as error:
+            unread[folder.name] = " ".join(str(error).split()).replace(f"{results}/", "")
+    return matrices, unread
 
 
 def _save(files: Mapping[Path, bytes]) -> None:

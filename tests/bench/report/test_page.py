@@ -11,7 +11,7 @@ from bench.analysis.comparison import ranking, rankings
 from bench.analysis.quantiles import SHARES
 from bench.analysis.replicates import between_sources, summarise, t_interval
 from bench.analysis.results import Results
-from bench.commands.report import write_index, write_pages
+from bench.commands.report import write_overviews, write_pages
 from bench.metrics.metric import Table
 from bench.metrics.registry import METRICS
 from bench.report import blocks, leaderboard, study_sections
@@ -106,7 +106,7 @@ def cells(text):
 
 def test_pages_and_figures_are_rebuilt_byte_for_byte_from_the_files(results):
     before = tree(results)
-    assert len(before) == 2 + 3 + 10, "two pages, rows, matrix and arrays, ten figures"
+    assert len(before) == 3 + 3 + 11, "three pages, rows, matrix and arrays, eleven figures"
     write_pages(results, "synthetic")
     assert tree(results) == before
 
@@ -427,19 +427,19 @@ def test_the_index_lists_every_matrix_and_the_other_pages(tmp_path, undrawn, sma
     paged(tmp_path, "first", dead(small))
     (tmp_path / "validity.md").write_text("# Validity\n")
     (tmp_path / "scratch").mkdir()
-    write_index(tmp_path)
+    write_overviews(tmp_path)
     text = (tmp_path / "README.md").read_text()
     _, body = cells(text)
     assert [row[0] for row in body] == ["[first](first.md)", "[second](second.md)"]
     assert body[1][1] == answer(small) and body[1][2:] == ["7", "10", "1"]
     assert "Other pages: [validity](validity.md)." in text
     again = text
-    write_index(tmp_path)
+    write_overviews(tmp_path)
     assert (tmp_path / "README.md").read_text() == again
 
 
 def test_an_index_of_nothing(tmp_path):
-    assert "No matrix has rows yet." in write_index(tmp_path).read_text()
+    assert "No matrix has rows yet." in write_overviews(tmp_path).read_text()
 
 
 def test_the_synthetic_frame_is_what_the_store_would_write(frame):
