@@ -293,8 +293,16 @@ def validate(
     rebuild: Annotated[
         bool, typer.Option("--rebuild", help="Run nothing: the page from its tables.")
     ] = False,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(help="One table: answers, estimators, levels, …; may be repeated."),
+    ] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option(help="Stop then; the same command goes on.", show_default="no limit"),
+    ] = None,
 ) -> None:
-    """Calibrate the suite itself: estimators against oracles, levels and power of every test.
+    """Calibrate the suite itself: how often the answer is wrong, estimators, levels and power.
 
     Writes validity.md and its tables. Exit code 1 where anything lies outside its band.
 
@@ -302,7 +310,17 @@ def validate(
     """
     from bench.commands.validate import execute
 
-    raise typer.Exit(execute(results, quick=quick, workers=workers, rebuild=rebuild))
+    limit = float("inf") if minutes is None else minutes
+    raise typer.Exit(
+        execute(
+            results,
+            quick=quick,
+            workers=workers,
+            rebuild=rebuild,
+            only=only or (),
+            minutes=limit,
+        )
+    )
 
 
 @app.command("list")

@@ -16,8 +16,8 @@ from functools import partial
 
 import torch
 
-from tests.own_worlds import OWN_WORLDS
-from tests.worlds import WORLDS
+from bench.calibration.own_worlds import OWN_WORLDS
+from bench.calibration.worlds import WORLDS
 from vaelib.datasets import digits
 from vaelib.likelihoods import Bernoulli
 from vaelib.models import VAE

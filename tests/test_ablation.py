@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from bench.calibration.worlds import WORLDS
 from tests.ablation import Values, table, values
-from tests.worlds import WORLDS
 from vaelib.seeding import stream
 from vaelib.stats.stack.candidates import Posteriors
 

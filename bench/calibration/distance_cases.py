@@ -19,6 +19,9 @@ from vaelib.stats import energy, mmd, stein, two_sample
 from vaelib.stats.classifier import classifier_test
 from vaelib.stats.holes import hole_mass
 from vaelib.stats.sbc import calibration
+from vaelib.stats.stack.candidates import Posteriors
+from vaelib.stats.stack.certify import certify
+from vaelib.stats.stack.flags import nearness
 
 __all__ = ["distance_cases"]
 
@@ -43,8 +46,36 @@ def distance_cases() -> Iterator[Case]:
         "unbiased",
         _sliced,
     )
+    yield Case(
+        "copies",
+        "independent draws, D = 2, 200 and 100 of them",
+        lambda: 0.5,
+        "exchangeable but for one neighbour",
+        "mean known",
+        _copies,
+        1000,
+    )
+    yield Case(
+        "shape_gain",
+        "N(0, 2 I), D = 2, n = 100: a Gaussian",
+        lambda: 0.0,
+        "closed form",
+        "at most",
+        _shape_gain,
+        100,
+    )
     yield from _bound_cases()
     yield from map(_scale_case, (1.0, 0.8))
+
+
+def _copies(g: torch.Generator) -> Estimate:
+    return nearness(normal(200, 2, g), normal(100, 2, g), g).nearer, NOT_PRINTED
+
+
+def _shape_gain(g: torch.Generator) -> Estimate:
+    """Nothing lies beyond the Gaussian, so that a fitted density gains nothing over it."""
+    points, z = (math.sqrt(2) * normal(n, 2, g) for n in (200, 100))
+    return certify(Posteriors(points, torch.zeros_like(points)), z, g).shape.value, NOT_PRINTED
 
 
 def _kernel_cases(v: float, dimensions: int, n: int) -> Iterator[Case]:

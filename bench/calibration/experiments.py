@@ -5,6 +5,7 @@ from typing import ClassVar
 
 __all__ = [
     "EXPERIMENTS",
+    "Answer",
     "AuditedEncoder",
     "Estimation",
     "Excess",
@@ -177,6 +178,31 @@ class AuditedEncoder(Experiment):
         return f"{encoder}, D = {self.dimensions}, N = {self.inputs}"
 
 
+@dataclass(frozen=True)
+class Answer(Experiment):
+    """The answer of an audit where the KL is known.
+
+    Attributes:
+        kind: Name of a law, or of a world.
+        points: n, the z that are played.
+        dimensions: D.
+        kl: KL(q‖p) that the law is given, in nats; None for a world, which has its own.
+    """
+
+    subject = "answers"
+    kind: str
+    points: int
+    dimensions: int
+    kl: float | None
+
+    @property
+    def name(self) -> str:
+        """Kind, n, D and KL."""
+        kl = "its own" if self.kl is None else f"{self.kl:g}"
+        return f"{self.kind}|{self.points}|{self.dimensions}|{kl}"
+
+
 EXPERIMENTS: dict[str, type[Experiment]] = {
-    kind.__name__: kind for kind in (Estimation, Excess, Level, Power, Statement, AuditedEncoder)
+    kind.__name__: kind
+    for kind in (Estimation, Excess, Level, Power, Statement, AuditedEncoder, Answer)
 }

@@ -30,6 +30,14 @@ class Finished:
                     if record["code"] == self._code:
                         self._rows[Task.from_dict(record["task"])] = record["rows"]
 
+    def add(self, results: Iterable[Result]) -> None:
+        """Take results that are kept elsewhere for finished.
+
+        Args:
+            results: Tasks and their rows, of the present code.
+        """
+        self._rows |= dict(results)
+
     def of(self, tasks: Iterable[Task[Experiment]]) -> dict[Task[Experiment], Rows]:
         """Rows of those tasks that are finished."""
         return {task: self._rows[task] for task in tasks if task in self._rows}

@@ -1,11 +1,13 @@
 """The page of the calibration, made from its tables alone."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pandas as pd
+from matplotlib.figure import Figure
 
+from bench.calibration.answers.sections import answer_sections, answer_sentence
 from bench.calibration.bands import BAND, clopper_pearson
 from bench.calibration.figures import bias_figure, excess_figure, level_figure, power_figure
 from bench.calibration.samples import DESCRIPTIONS
@@ -15,6 +17,8 @@ from bench.report.markdown import markdown, quantity
 from vaelib.files import write_atomically
 
 __all__ = ["write_validity"]
+
+Drawing = Callable[[pd.DataFrame], Figure]
 
 _PROMISES = {
     "unbiased": "unbiased",
@@ -42,7 +46,7 @@ _HOW_TO_READ = f"""## How to read this
 
 
 def write_validity(results: Path, name: str) -> Path:
-    """Write the page and its figures.
+    """Write the page and its figures, from the tables that there are.
 
     Args:
         results: Folder of all results; the tables lie in its folder ``name``.
@@ -51,46 +55,38 @@ def write_validity(results: Path, name: str) -> Path:
     Returns:
         The page.
     """
-    folder = results / name
-    tables = {
-        subject: read_table(folder, subject)
-        for subject in ("estimators", "excess", "levels", "power", "intervals")
-    }
-    fresh = tables["levels"][tables["levels"]["null"] == "fresh"]
-    for title, figure in (
-        ("excess", excess_figure(tables["excess"])),
-        ("bias", bias_figure(tables["estimators"])),
-        ("levels", level_figure(fresh)),
-        ("power", power_figure(tables["power"])),
-    ):
-        save(figure, folder / "figures" / f"{title}.png")
-    sections = [
-        *_opening(folder, name, quick=name.endswith("-quick")),
-        *_excess_section(tables["excess"], name),
-        *_estimator_section(tables["estimators"], name),
-        *_level_section(tables["levels"], name),
-        *_power_section(tables["power"], name),
-        *_interval_section(tables["intervals"]),
-        _HOW_TO_READ,
-    ]
+    folder, quick = results / name, name.endswith("-quick")
+    sections = [*_opening(folder, name, quick)]
+    for subject, (section, figures) in _SECTIONS.items():
+        if not (folder / f"{subject}.csv").is_file():
+            continue
+        table = read_table(folder, subject)
+        for title, figure in figures.items():
+            save(figure(table), folder / "figures" / f"{title}.png")
+        sections += section(table, name)
+    sections.append(_HOW_TO_READ)
     page = results / f"{name}.md"
     write_atomically(page, ("\n\n".join(sections).rstrip() + "\n").encode())
     return page
 
 
 def _opening(folder: Path, name: str, quick: bool) -> list[str]:
-    made = f"; raw numbers in [{name}/]({name}/)."
+    made = f"Made by `vaebench validate{' --quick' if quick else ''}`; raw numbers in "
+    made += f"[{name}/]({name}/)."
     if quick:
-        return [
-            "# Is the suite itself calibrated? (quick form)",
-            _verdict(folder),
-            f"Made by `vaebench validate --quick`{made} The quick form has few settings and "
-            "repetitions, and sees gross defects alone.",
-        ]
+        made += " The quick form has few settings and repetitions, and sees gross defects alone."
+    title, calibrated = "# How often is the answer wrong?", "Is the suite itself calibrated?"
+    form = " (quick form)" if quick else ""
+    if not (folder / "answers.csv").is_file():
+        return [f"# {calibrated}{form}", _verdict(folder), made]
+    answers = pd.read_csv(folder / "answers.csv")
     return [
-        "# Is the suite itself calibrated?",
+        f"{title}{form}",
+        answer_sentence(answers),
+        made,
+        *answer_sections(answers, name, quick),
+        f"## {calibrated}",
         _verdict(folder),
-        f"Made by `vaebench validate`{made}",
     ]
 
 
@@ -273,7 +269,7 @@ def _power_section(table: pd.DataFrame, name: str) -> list[str]:
     ]
 
 
-def _interval_section(table: pd.DataFrame) -> list[str]:
+def _interval_section(table: pd.DataFrame, name: str) -> list[str]:
     lines = []
     for _, row in table.iterrows():
         low, high = clopper_pearson(int(row["held"]), int(row["repetitions"]))
@@ -297,3 +293,16 @@ def _interval_section(table: pd.DataFrame) -> list[str]:
         "are Monte Carlo errors at given inputs, and approximate.",
         markdown([*heads, "exact 95 % interval"], lines, left=3),
     ]
+
+
+def _of_fresh_nulls(table: pd.DataFrame) -> Figure:
+    return level_figure(table[table["null"] == "fresh"])
+
+
+_SECTIONS: dict[str, tuple[Callable[[pd.DataFrame, str], list[str]], dict[str, Drawing]]] = {
+    "excess": (_excess_section, {"excess": excess_figure}),
+    "estimators": (_estimator_section, {"bias": bias_figure}),
+    "levels": (_level_section, {"levels": _of_fresh_nulls}),
+    "power": (_power_section, {"power": power_figure}),
+    "intervals": (_interval_section, {}),
+}

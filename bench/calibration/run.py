@@ -3,14 +3,17 @@
 ``vaebench validate`` writes ``validity.md`` with the raw numbers beside it, from which the page is
 made. What falls out of its band is run once more, on fresh streams and with four times the
 repetitions, and the second run alone decides: with some hundreds of bands a first run falls out of
-one of them by chance too often, and a defect does not go away.
+one of them by chance too often, and a defect does not go away. The answers are counted over all
+kinds at once instead; each of their rows stands alone, so that hours of them may be run in pieces.
 """
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from concurrent.futures import Future, as_completed
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,6 +21,7 @@ from typing import Any, Protocol
 import pandas as pd
 import torch
 
+from bench.calibration.answers.audits import answer_rows, answer_tasks, known_answers
 from bench.calibration.estimators import estimator_row, estimator_tasks
 from bench.calibration.excess import excess_rows, excess_tasks
 from bench.calibration.experiments import Experiment
@@ -52,14 +56,23 @@ class Subject:
     Attributes:
         tasks: Lists what is to be run.
         rows: Runs one task.
+        known: Tasks and rows that a table of its holds, where each row stands alone: then the
+            table may hold a part of all, and nothing is run again.
     """
 
     tasks: Tasks
     rows: Callable[[Task[Any]], Rows]
+    known: Callable[[pd.DataFrame], Iterator[tuple[Task[Any], Rows]]] | None = None
 
 
 def run(
-    results: Path, *, quick: bool = False, workers: int = 1, say: Callable[[str], None] = print
+    results: Path,
+    *,
+    quick: bool = False,
+    workers: int = 1,
+    only: Collection[str] = (),
+    minutes: float = math.inf,
+    say: Callable[[str], None] = print,
 ) -> None:
     """Calibrate the suite and write its tables; one that was stopped goes on where it was.
 
@@ -67,31 +80,48 @@ def run(
         results: Folder of all results.
         quick: Fewer settings and repetitions, in ``validity-quick`` instead of ``validity``.
         workers: Processes; with one, everything runs in this one.
+        only: Subjects to look at; all where there are none.
+        minutes: After which the task at work is the last. Tables of which a task is missing stay
+            as they were, but for those whose rows stand alone.
         say: Takes a line of progress.
     """
-    name = QUICK if quick else FULL
-    tasks = [task for subject in SUBJECTS.values() for task in subject.tasks(quick)]
+    name, end = QUICK if quick else FULL, time.monotonic() + 60 * minutes
+    subjects = [subject for subject in SUBJECTS if not only or subject in only]
+    planned = {subject: SUBJECTS[subject].tasks(quick) for subject in subjects}
+    tasks = [task for own in planned.values() for task in own]
     finished = Finished(results / "cache" / f"{name}.jsonl")
-    rows = _rows(tasks, finished, workers, say)
+    for subject in subjects:
+        finished.add(_known(results / name, subject))
+    rows = _rows(tasks, finished, workers, say, end)
     if again := [
         replace(task, repetitions=_AGAIN * task.repetitions, again=1) for task in _suspects(rows)
     ]:
         say(f"{len(again)} tasks are run again, with {_AGAIN} times the repetitions")
-        rows |= _rows(again, finished, workers, say)
-    for subject in SUBJECTS:
-        table = [
-            row
-            for task, task_rows in rows.items()
-            if task.experiment.subject == subject
-            for row in task_rows
-        ]
-        write_rows(results / name / f"{subject}.csv", pd.DataFrame(table))
-    finished.forget()
+        planned["again"] = again
+        rows |= _rows(again, finished, workers, say, end)
+    every = [task for own in planned.values() for task in own]
+    for subject in subjects:
+        own = [task for task in every if task.experiment.subject == subject]
+        done = [task for task in own if task in rows]
+        if len(done) == len(own) or (done and SUBJECTS[subject].known):
+            table = pd.DataFrame([row for task in done for row in rows[task]])
+            write_rows(results / name / f"{subject}.csv", table)
+    if missing := sum(task not in rows for task in every):
+        say(f"{missing} tasks are left; the same command goes on with them")
+    elif not only:
+        finished.forget()
+
+
+def _known(folder: Path, subject: str) -> Iterator[Result]:
+    """What a table holds that another machine or day may have made."""
+    known, path = SUBJECTS[subject].known, folder / f"{subject}.csv"
+    if known and path.is_file():
+        yield from known(pd.read_csv(path))
 
 
 def perform(
     tasks: Sequence[Task[Experiment]], workers: int, say: Callable[[str], None]
-) -> Iterator[Result]:
+) -> Generator[Result]:
     """Run tasks, the longest first.
 
     Args:
@@ -142,15 +172,23 @@ def _cost(task: Task[Experiment]) -> tuple[bool, int]:
 
 
 def _rows(
-    tasks: Sequence[Task[Experiment]], finished: Finished, workers: int, say: Callable[[str], None]
+    tasks: Sequence[Task[Experiment]],
+    finished: Finished,
+    workers: int,
+    say: Callable[[str], None],
+    end: float,
 ) -> dict[Task[Experiment], Rows]:
     """Results in the order of the tasks, whoever finished first; what is finished is not run."""
     rows = finished.of(tasks)
     if rows:
         say(f"{len(rows)} of {len(tasks)} tasks were finished before")
     missing = [task for task in tasks if task not in rows]
-    rows |= dict(finished.keep(perform(missing, workers, say)))
-    return {task: rows[task] for task in tasks}
+    with closing(perform(missing, workers, say)) as results:
+        for task, found in finished.keep(results):
+            rows[task] = found
+            if time.monotonic() >= end:
+                break
+    return {task: rows[task] for task in tasks if task in rows}
 
 
 def _suspects(rows: dict[Task[Experiment], Rows]) -> list[Task[Experiment]]:
@@ -160,6 +198,8 @@ def _suspects(rows: dict[Task[Experiment], Rows]) -> list[Task[Experiment]]:
         tasks.setdefault(task.experiment, []).append(task)
     suspects = []
     for experiment, parts in tasks.items():
+        if SUBJECTS[experiment.subject].known:
+            continue
         table = pd.DataFrame([row for task in parts for row in rows[task]])
         if judged(experiment.subject, table)["outside"].any():
             suspects += parts
@@ -167,6 +207,7 @@ def _suspects(rows: dict[Task[Experiment], Rows]) -> list[Task[Experiment]]:
 
 
 SUBJECTS: dict[str, Subject] = {
+    "answers": Subject(answer_tasks, answer_rows, known_answers),
     "estimators": Subject(estimator_tasks, estimator_row),
     "excess": Subject(excess_tasks, excess_rows),
     "levels": Subject(level_tasks, level_rows),

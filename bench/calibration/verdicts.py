@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from bench.calibration.answers.rates import answer_rates
 from bench.calibration.bands import BAND, band
 from bench.calibration.estimators import EXACT
 from bench.calibration.intervals import APPROXIMATE
@@ -24,7 +25,8 @@ def read_table(folder: Path, subject: str) -> pd.DataFrame:
         subject: Name of the table.
 
     Returns:
-        The table as `judged`; what was run again stands in the last run alone.
+        The table as `judged`, of answers their rates; what was run again stands in the last run
+        alone.
     """
     frame = pd.read_csv(folder / f"{subject}.csv")
     return judged(subject, decisive(frame))
@@ -119,6 +121,7 @@ def _intervals(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 _JUDGES: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
+    "answers": answer_rates,
     "estimators": _estimators,
     "excess": _excess,
     "levels": _levels,
@@ -127,6 +130,7 @@ _JUDGES: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
 }
 
 _SENTENCES = {
+    "answers": f"of {{}} error rates of the answer above its {BAND:.1%} band",
     "estimators": f"of {{}} estimators more than {LARGEST_Z:g} standard errors from its oracle",
     "excess": f"of {{}} excesses more than {LARGEST_Z:g} standard errors from 0",
     "levels": f"of {{}} levels of tests above its {BAND:.1%} band",
@@ -135,7 +139,7 @@ _SENTENCES = {
 
 
 def summary(folder: Path) -> tuple[int, str]:
-    """Count what lies outside.
+    """Count what lies outside, in the tables that there are.
 
     Args:
         folder: Of the page's tables.
@@ -145,6 +149,8 @@ def summary(folder: Path) -> tuple[int, str]:
     """
     total, clauses = 0, []
     for subject, text in _SENTENCES.items():
+        if not (folder / f"{subject}.csv").is_file():
+            continue
         outside = read_table(folder, subject)["outside"]
         count = int(outside.sum())
         total += count

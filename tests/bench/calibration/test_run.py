@@ -13,11 +13,10 @@ from bench.calibration.run import QUICK, SUBJECTS, Subject, perform, run
 from bench.calibration.task import Task
 from bench.calibration.verdicts import judged, read_table, summary
 from bench.cli import main
-from bench.metrics.metric import Table
 from bench.metrics.registry import METRICS
 from vaelib import audit
 
-TABLES = ("estimators", "excess", "levels", "power", "intervals")
+TABLES = ("answers", "estimators", "excess", "levels", "power", "intervals")
 
 
 def silent(_):
@@ -43,7 +42,8 @@ def test_nothing_lies_outside_its_band(quick):
 def test_the_quick_form_is_called_so_and_leaves_the_full_page_alone(quick):
     assert (quick / "validity.md").read_text() == "the full page"
     page = (quick / "validity-quick.md").read_text()
-    assert page.startswith("# Is the suite itself calibrated? (quick form)")
+    assert page.startswith("# How often is the answer wrong? (quick form)")
+    assert "\n\n## Is the suite itself calibrated?\n\n" in page
     assert "**Nothing lies outside its band**: 0 of " in page
     for name in levels.TESTS:
         assert name in page
@@ -88,14 +88,15 @@ def test_every_test_and_estimator_that_the_audit_prints_is_looked_at():
     mean = torch.randn(120, 2, generator=torch.Generator().manual_seed(0))
     rows = audit(mean, mean.abs() + 0.1, heldout=(mean, mean.abs() + 0.1), null_draws=3)
     metrics = {row.metric for row in rows}
-    bracket = {name for name, metric in METRICS.items() if metric.table is Table.BRACKET}
-    tests = {name for name in metrics - bracket if name.endswith("_test")}
-    assert tests <= set(levels.TESTS)
-    assert {name for name in METRICS if name.endswith("_test")} - bracket <= set(levels.TESTS)
+    tests = {name for name in metrics if name.endswith("_test")}
+    looked_at = {*levels.TESTS, "certified_kl_test"}  # whose level the answers' table counts
+    assert tests <= looked_at
+    assert {name for name in METRICS if name.endswith("_test")} <= looked_at
     estimators = {case.estimator for case in estimator_cases().values()}
-    by_definition = {"saturated"}  # a comparison of the rate with log N - 1
+    by_definition = {"saturated", "certified_inputs"}  # a comparison, and a count
     elsewhere = {"marginal_kl_excess"}  # the table of the excess
-    assert metrics - tests - estimators - bracket == by_definition | elsewhere
+    answers = {"certified_kl", "certified_kl_lower", "certified_kl_upper"}  # their table
+    assert metrics - tests - estimators == by_definition | elsewhere | answers
 
 
 @pytest.mark.parametrize("full", [True, False])

@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
+from bench.calibration.worlds import near_duplicates, normal
 from tests.oracles import OWN_WORLDS, WORLDS
-from tests.worlds import near_duplicates, normal
 from vaelib.audits.certified import Latents, bracket
 from vaelib.audits.effects import Evidence
 from vaelib.audits.settings import AuditSettings

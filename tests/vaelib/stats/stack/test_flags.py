@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tests.worlds import normal
+from bench.calibration.worlds import normal
 from vaelib.seeding import stream
 from vaelib.stats.stack.flags import nearness, repeated_rows
 

@@ -8,7 +8,7 @@ from math import lgamma, log, pi, sqrt
 import torch
 from scipy import special, stats
 
-from tests.worlds import (
+from bench.calibration.worlds import (
     World,
     gaussian,
     kl_covariance,
