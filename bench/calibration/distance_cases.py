@@ -21,7 +21,7 @@ from vaelib.stats.holes import hole_mass
 from vaelib.stats.sbc import calibration
 from vaelib.stats.stack.candidates import Posteriors
 from vaelib.stats.stack.certify import certify
-from vaelib.stats.stack.flags import nearness
+from vaelib.stats.stack.flags import copied_share
 
 __all__ = ["distance_cases"]
 
@@ -48,12 +48,12 @@ def distance_cases() -> Iterator[Case]:
     )
     yield Case(
         "copies",
-        "independent draws, D = 2, 200 and 100 of them",
-        lambda: 0.5,
-        "exchangeable but for one neighbour",
-        "mean known",
+        "near-copies of 30 % of them, D = 4, 400 and 200 of them",
+        lambda: 0.3,
+        "the number of copies",
+        "at most",
         _copies,
-        1000,
+        100,
     )
     yield Case(
         "shape_gain",
@@ -69,7 +69,9 @@ def distance_cases() -> Iterator[Case]:
 
 
 def _copies(g: torch.Generator) -> Estimate:
-    return nearness(normal(200, 2, g), normal(100, 2, g), g).nearer, NOT_PRINTED
+    train, heldout = normal(400, 4, g), normal(200, 4, g)
+    heldout[:60] = train[:60] + 0.01 * normal(60, 4, g)
+    return copied_share(train, heldout, g), NOT_PRINTED
 
 
 def _shape_gain(g: torch.Generator) -> Estimate:

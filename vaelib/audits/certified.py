@@ -18,13 +18,13 @@ from vaelib.priors.base import has_map
 from vaelib.seeding import stream
 from vaelib.stats.stack.candidates import Posteriors
 from vaelib.stats.stack.certify import LEAST, Certified, certify, certify_in_sequence
-from vaelib.stats.stack.flags import nearness, repeated_rows
+from vaelib.stats.stack.flags import copied_share, repeated_rows
 from vaelib.stats.stack.groups import as_groups
 from vaelib.stats.stack.upper import upper_end
 
 __all__ = ["COPIES", "REPEATS", "SURFACE", "UNKNOWN", "UNPROVED", "Latents", "bracket", "stacked"]
 
-COPIES = "held-out z lie nearer to training z than training z to each other: copies prove nothing"
+COPIES = "some held-out inputs are near-copies of training inputs, and copies prove nothing"
 REPEATS = "some z repeat others: drop the copies, or give groups"
 SURFACE = "the prior lives on a surface, where no density with respect to volume exists"
 UNKNOWN = "the prior has no log_prob, without which no gain over it is known"
@@ -33,6 +33,7 @@ UNPROVED = "of inputs that the encoder was trained on: not proved for new ones"
 _LOWER = ("certified_kl", "certified_kl_lower", "certified_kl_test", "shape_gain")
 _DRAWS = 4  # z per input where candidates are fitted to draws: as good as the posteriors
 _REPEATED = 0.01  # share of rows; with fewer, float32 may have rounded them
+_COPIED = 0.01  # share of held-out inputs, proved, above which the others prove nothing
 
 
 @dataclass(frozen=True)
@@ -84,8 +85,8 @@ def bracket(
         fitted: what the candidates are fitted to; None where there are no other inputs.
 
     Yields:
-        The gain, the proved lower end, the e-value, the gain over a Gaussian, how near held-out z
-        lie to training z, and the upper end.
+        The gain, the proved lower end, the e-value, the gain over a Gaussian, the share of held-out
+        inputs that are copies, and the upper end.
     """
     settings.progress(f"bracket of {split}", 0, 2)
     note = UNPROVED if split == "train" else ""
@@ -94,9 +95,9 @@ def bracket(
         note = joined(note, f"of {len(few.z):,} random inputs")
     alarm = _repeats(few)
     if fitted is not None and len(fitted.z) >= LEAST:
-        near = nearness(fitted.z.cpu(), few.z.cpu(), stream("nearness", settings.seed))
-        alarm = COPIES if near.flagged else alarm
-        yield Measurement(split, "copies", near.nearer, message=COPIES * near.flagged)
+        share = _copied(fitted, few, stream("copies", settings.seed))
+        alarm = COPIES if share > _COPIED else alarm
+        yield Measurement(split, "copies", share, message=COPIES * (share > _COPIED))
     if alarm:
         yield from _nothing(split, alarm)
     else:
@@ -105,6 +106,16 @@ def bracket(
     if played.posterior is not None and not _no_density(prior):
         yield _upper(played, prior, split, settings)
     settings.progress(f"bracket of {split}", 2, 2)
+
+
+def _copied(fitted: Latents, played: Latents, generator: torch.Generator) -> float:
+    """The share of copies by posterior means, which repeat exactly; by z where there are none."""
+    pair = fitted, played
+    if fitted.posterior is not None and played.posterior is not None:
+        train, heldout = (latents.posterior.mean for latents in pair)
+    else:
+        train, heldout = (latents.z for latents in pair)
+    return copied_share(train.cpu().double(), heldout.cpu().double(), generator, played.groups)
 
 
 def _nothing(split: str, reason: str) -> Iterator[Measurement]:
