@@ -90,8 +90,8 @@ CERTIFIED = [
         None,
         0.01,
         "copies",
-        "Share of the held-out inputs that are near-copies of training inputs, proved from below by "
-        "a negative squared MMD: 0 for other inputs; copies would certify anything.",
+        "Share of the held-out inputs that are near-copies of training inputs, proved from below "
+        "by a negative squared MMD: 0 for other inputs; copies would certify anything.",
         "Gretton et al. 2012",
         matched=0.0,
         table=Table.BRACKET,

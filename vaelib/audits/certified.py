@@ -110,11 +110,9 @@ def bracket(
 
 def _copied(fitted: Latents, played: Latents, generator: torch.Generator) -> float:
     """The share of copies by posterior means, which repeat exactly; by z where there are none."""
-    pair = fitted, played
+    train, heldout = fitted.z, played.z
     if fitted.posterior is not None and played.posterior is not None:
-        train, heldout = (latents.posterior.mean for latents in pair)
-    else:
-        train, heldout = (latents.z for latents in pair)
+        train, heldout = fitted.posterior.mean, played.posterior.mean
     return copied_share(train.cpu().double(), heldout.cpu().double(), generator, played.groups)
 
 

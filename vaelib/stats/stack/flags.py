@@ -59,11 +59,11 @@ def copied_share(
         return 0.0
     square = float(nearest[nearest > 0].median()) * _WIDEST**2
     kernels = [(-squared / (2 * square)).float().exp_() for squared in (across, own, within)]
-    most = _share(*kernels, other)
+    most = _share(kernels, other)
     for _ in range(_SCALES - 1):
         for kernel in kernels:
             kernel.square_().square_()  # a Gaussian of half the scale
-        most = max(most, _share(*kernels, other))
+        most = max(most, _share(kernels, other))
     return most
 
 
@@ -71,8 +71,9 @@ def _squared(queries: Tensor, among: Tensor) -> Tensor:
     return torch.cdist(queries, among).square_()
 
 
-def _share(across: Tensor, own: Tensor, within: Tensor, other: Tensor) -> float:
+def _share(kernels: list[Tensor], other: Tensor) -> float:
     """The lower bound by the kernels of one scale, 0 where a pair does not count."""
+    across, own, within = kernels
     n, few, training = len(across), len(own), across.shape[1]
     held = across.mean(1) - within.sum(1) / other.sum(1).clamp_min(1)
     trained = across[:, :few].mean(0) - own.sum(1) / (training - 1)
