@@ -1,6 +1,7 @@
 """Bounds on the log likelihood of data under a model, in nats per data point."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,9 @@ from vaelib.seeding import stream
 from vaelib.stats.jackknife import Estimate, mean_of
 
 __all__ = [
+    "LADDER",
     "Bound",
+    "at_most",
     "bound_gap",
     "evidence_lower_bound",
     "importance_weights",
@@ -22,7 +25,10 @@ __all__ = [
     "tighter_bound",
 ]
 
-_IMPORTANCE_DRAWS = 1000  # K of the importance-weighted bound
+LADDER = (100, 1000, 10_000)
+"""K of the importance-weighted bound."""
+
+_ROUNDING = 1e-6  # of a gap, which a gain may have by float32 alone
 _DRAWS = 40_000  # of the ELBO, over all points: the error that is left is below others
 _WEIGHED = 1 << 12  # importance weights at once
 
@@ -153,26 +159,58 @@ def importance_weights(
     return torch.cat(log_weights)
 
 
-def bound_gap(log_weights: Tensor) -> Estimate:
+def bound_gap(log_weights: Tensor, draws: int | None = None) -> Estimate:
     """How much importance weighting gains on the ELBO: IWAE - ELBO with the same draws.
 
     In the mean over draws at most KL(q(z|x) || p(z|x)), which it approaches with K.
 
     Args:
-        log_weights: shape (n, K) of :func:`importance_weights`, n >= 2.
+        log_weights: shape (n, M) of :func:`importance_weights`, n >= 2.
+        draws: K, of which the bound is made; all M by default. With fewer, the M // K bounds of
+            each input are averaged.
 
     Returns:
         Mean over the data points and its standard error, data points and draws together, in nats.
+
+    Raises:
+        ValueError: for K below 1 or above M.
     """
-    bound = torch.logsumexp(log_weights, 1) - math.log(log_weights.shape[1])
+    n, most = log_weights.shape
+    draws = most if draws is None else draws
+    if not 1 <= draws <= most:
+        raise ValueError(f"draws must be from 1 to the {most:,} there are, got {draws}")
+    parts = log_weights[:, : most // draws * draws].view(n, -1, draws)
+    bound = torch.logsumexp(parts, 2).mean(1) - math.log(draws)
     return mean_of(bound - log_weights.mean(1))
 
 
+def at_most(gaps: Sequence[Estimate]) -> Estimate | None:
+    """What the gap comes to at most, from a ladder of K in equal ratios.
+
+    Each rung gains on the one below. Where the last gain is at most half of the one before, and so
+    is every further one of the gain before it, all further ones together are at most the last. With
+    importance weights of finite variance, ratios of 10 in K give gains that shrink to a tenth.
+
+    Args:
+        gaps: of :func:`bound_gap` at three or more K in ascending order.
+
+    Returns:
+        The last gap and the last gain together, with the standard error of the gap; None where the
+        ladder still rises, so that nothing bounds the gap from above.
+    """
+    before, gain = (b.value - a.value for a, b in zip(gaps[-3:-1], gaps[-2:], strict=True))
+    noise = _ROUNDING * max(1.0, abs(gaps[-1].value))
+    if gain > max(before / 2, noise):
+        return None
+    return Estimate(gaps[-1].value + max(0.0, gain), gaps[-1].standard_error)
+
+
 def tighter_bound(model: VAE, x: Tensor, elbo: Bound, seed: int, inputs: int) -> list[Measurement]:
-    """The importance-weighted bound with K = 1,000, and its gap to the ELBO.
+    """The importance-weighted bound with K = 10,000, and its gap to the ELBO on a ladder of K.
 
     The gap is measured on a few inputs, where it varies little; added to the ELBO of all inputs it
-    gives the bound of all without bias.
+    gives the bound of all without bias. No single K says that a gap is small, since each is a lower
+    estimate: where the ladder flattens, an upper one is given beside it.
 
     Args:
         model: a trained model.
@@ -182,18 +220,27 @@ def tighter_bound(model: VAE, x: Tensor, elbo: Bound, seed: int, inputs: int) ->
         inputs: at most so many are used; 0 for none.
 
     Returns:
-        Measurements ``iwae`` and ``bound_gap``, in nats per input.
+        Measurements ``iwae``, ``bound_gap`` with K = 10,000, ``bound_gap_100`` and
+        ``bound_gap_1000`` with fewer, and ``bound_gap_upper``, in nats per input.
     """
     if not inputs:
         return []
     order = torch.randperm(len(x), generator=stream("bound inputs", seed))[:inputs]
-    weights = importance_weights(
-        model, x[order.to(x.device)], stream("iwae", seed), _IMPORTANCE_DRAWS
-    )
-    gap, error = bound_gap(weights)
-    note = f"K = {_IMPORTANCE_DRAWS:,}, the gap on {len(order):,} of {len(x):,} test inputs"
+    weights = importance_weights(model, x[order.to(x.device)], stream("iwae", seed), LADDER[-1])
+    gaps = [bound_gap(weights, draws) for draws in LADDER]
+    few, some, (gap, error) = gaps
+    note = f"of {len(order):,} of {len(x):,} test inputs"
     value, spread = elbo.elbo + gap, float(np.hypot(error, elbo.standard_error))
+    upper = at_most(gaps)
+    rungs = f"{few.value:.3g}, {some.value:.3g}, {gap:.3g} at K = 100, 1,000, 10,000"
+    if upper is None:
+        bound = Measurement("test", "bound_gap_upper", None, message=f"still rises: {rungs}")
+    else:
+        bound = Measurement("test", "bound_gap_upper", *upper, message=note)
     return [
-        Measurement("test", "iwae", value, spread, message=note),
+        Measurement("test", "iwae", value, spread, message=f"K = {LADDER[-1]:,}, the gap {note}"),
         Measurement("test", "bound_gap", gap, error, message=note),
+        Measurement("test", "bound_gap_100", *few, message=note),
+        Measurement("test", "bound_gap_1000", *some, message=note),
+        bound,
     ]

@@ -34,10 +34,11 @@ class Finding:
             empty where the whole study is one effect.
         effect: Change along the study, difference to the first configuration, or, where there is
             a reference, the value itself; in the metric's unit, NaN where nothing was measured. Of
-            brackets, what the one that is claimed to match worse exceeds the other by at least.
+            brackets, what the one that is claimed to match worse exceeds the other by at least; of
+            a lower estimate, the estimate.
         half_width: Half the width of its 95 % t interval.
-        at_most: Of brackets, what it exceeds the other by at most, NaN where there is no limit; the
-            effect for all others.
+        at_most: Of brackets, what it exceeds the other by at most, of a lower estimate what bounds
+            it from above, NaN where there is no limit; the effect for all others.
         at_most_half_width: Half the width of its interval.
         used: The common seeds that decide.
         p_value: Of what the verdict rests on; NaN where nothing was tested.
@@ -68,7 +69,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class _Effects:
-    """What a claim is about, for each common seed; both ends are the same but of brackets."""
+    """What a claim is about, for each common seed: at least and at most, one where it is known."""
 
     least: Floats  # (S, K)
     most: Floats
@@ -97,7 +98,7 @@ def decide(
     measured = [metrics.named(claim.metric) for claim in claims]
     names = [tuple(studies[claim.study]) for claim in claims]
     frames = [_from_seed(frame, claim) for claim in claims]
-    effects = [_effects(*one) for one in zip(frames, claims, names, strict=True)]
+    effects = [_effects(*one) for one in zip(frames, claims, measured, names, strict=True)]
     reasons = [
         _undecidable(*one) for one in zip(frames, claims, measured, names, effects, strict=True)
     ]
@@ -120,7 +121,7 @@ def _from_seed(frame: pd.DataFrame, claim: Claim) -> pd.DataFrame:
     return frame if claim.from_seed is None else frame[frame["seed"] >= claim.from_seed]
 
 
-def _effects(frame: pd.DataFrame, claim: Claim, names: Sequence[str]) -> _Effects:
+def _effects(frame: pd.DataFrame, claim: Claim, metric: Metric, names: Sequence[str]) -> _Effects:
     """What a claim is about, on the common seeds of its configurations."""
     if claim.brackets:
         return _bracket_effects(frame, claim, names)
@@ -129,7 +130,12 @@ def _effects(frame: pd.DataFrame, claim: Claim, names: Sequence[str]) -> _Effect
         other = _table(frame, claim.metric, claim.split, claim.against, names)
         table = (table - other).dropna()
     effects = _changes(claim, table.to_numpy(float))
-    return _Effects(effects, effects, tuple(map(int, table.index)))
+    most = effects
+    if metric.at_most and not claim.compares:
+        upper = replicates(frame, metric.at_most, claim.split, claim.source)
+        upper = upper.reindex(index=table.index, columns=list(names))
+        most = _limits(upper.to_numpy(float) - (claim.reference or 0.0))
+    return _Effects(effects, most, tuple(map(int, table.index)))
 
 
 def _bracket_effects(frame: pd.DataFrame, claim: Claim, names: Sequence[str]) -> _Effects:
@@ -147,8 +153,13 @@ def _bracket_effects(frame: pd.DataFrame, claim: Claim, names: Sequence[str]) ->
         least, most = low[:, 1:] - high[:, :1], high[:, 1:] - low[:, :1]
     common = np.isfinite(least).all(axis=1)
     seeds = tuple(int(seed) for seed in ends[0].index[common])
-    most = np.where(np.isfinite(most[common]).all(axis=0), most[common], np.nan)
-    return _Effects(least[common], most, seeds)
+    return _Effects(least[common], _limits(most[common]), seeds)
+
+
+def _limits(most: Floats) -> Floats:
+    """What effects are at most, (S, K); where a seed has no limit, the effect has none."""
+    limits: Floats = np.where(np.isfinite(most).all(axis=0), most, np.nan)
+    return limits
 
 
 def _table(
@@ -193,7 +204,7 @@ def _undecidable(
 def _sides(claim: Claim, effects: _Effects, floor: float) -> Sides:
     """Where the effect of a claim lies."""
     if claim.expect == "equivalent":
-        return sides_of_equivalence(effects.least, claim.margin, floor)
+        return sides_of_equivalence(effects.least, effects.most, claim.margin, floor)
     if claim.expect in ("decreasing", "less"):
         return sides(-effects.most, -effects.least, claim.margin, floor)
     return sides(effects.least, effects.most, claim.margin, floor)

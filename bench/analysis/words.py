@@ -130,20 +130,23 @@ def sides(least: Floats, most: Floats, margin: float, floor: float) -> Sides:
     return Sides(boundaries, above.max(axis=1), shown_below, int(above[-1].argmax()))
 
 
-def sides_of_equivalence(effects: Floats, margin: float, floor: float) -> Sides:
+def sides_of_equivalence(least: Floats, most: Floats, margin: float, floor: float) -> Sides:
     """Ask whether the largest size of an effect lies above or below the margin.
 
     Args:
-        effects: Shape (S, K), of any sign.
+        least: What the effects are at least, of any sign, shape (S, K).
+        most: What they are at most; the same values where they are known, NaN where there is no
+            limit.
         margin: The smallest size that matters.
         floor: Margin of the metric.
 
     Returns:
         The sides of the margin alone.
     """
-    above, below = _tails(effects, (-margin, margin), floor)
+    above, _ = _tails(least, (-margin, margin), floor)
+    _, below = _tails(most, (-margin, margin), floor)
     inside = np.maximum(above[0], below[1])
-    outside = np.minimum(1.0, 2 * effects.shape[1] * np.minimum(above[1], below[0]).min())
+    outside = np.minimum(1.0, 2 * least.shape[1] * np.minimum(above[1], below[0]).min())
     return Sides((margin,), np.array([outside]), inside.max(keepdims=True), int(inside.argmax()))
 
 

@@ -4,6 +4,14 @@ from bench.metrics.metric import Metric, Table
 
 __all__ = ["LIKELIHOOD"]
 
+_LOWER = "What importance weighting gains with K = {}: a lower estimate of the mean "
+_GAPS = [
+    (name, f"gap, K = {draws}", _LOWER.format(draws) + "KL(q(z|x)‖p(z|x)).", place)
+    for place, (name, draws) in enumerate(
+        [("bound_gap_100", "100"), ("bound_gap_1000", "1,000"), ("bound_gap", "10,000")], 3
+    )
+]
+
 LIKELIHOOD = [
     Metric(
         "elbo",
@@ -33,20 +41,37 @@ LIKELIHOOD = [
         "higher",
         0.5,
         "IWAE",
-        "Importance-weighted bound on log p(x), tighter than the ELBO.",
+        "Importance-weighted bound on log p(x), tighter than the ELBO, with K = 10,000 draws.",
         "Burda et al. 2016",
         table=Table.LIKELIHOOD,
         place=2,
     ),
+    *(
+        Metric(
+            name,
+            "nats per input",
+            "lower",
+            0.5,
+            symbol,
+            summary,
+            "Burda et al. 2016; Cremer et al. 2018",
+            at_most="bound_gap_upper",
+            table=Table.LIKELIHOOD,
+            place=place,
+        )
+        for name, symbol, summary, place in _GAPS
+    ),
     Metric(
-        "bound_gap",
+        "bound_gap_upper",
         "nats per input",
         "lower",
         0.5,
-        "IWAE - ELBO",
-        "What importance weighting gains: a lower estimate of the mean KL(q(z|x)‖p(z|x)).",
-        "Burda et al. 2016; Cremer et al. 2018",
+        "gap at most",
+        "The gap of K = 10,000 and its gain over K = 1,000 once more: an upper estimate of the "
+        "mean KL(q(z|x)‖p(z|x)) where each factor of ten gains at most half of the one before; "
+        "absent where the ladder still rises.",
+        "vaebench",
         table=Table.LIKELIHOOD,
-        place=3,
+        place=6,
     ),
 ]

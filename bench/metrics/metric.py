@@ -44,6 +44,8 @@ class Metric:
         needs_unsaturated: Whether the number says nothing once the rate exceeds log N - 1.
         across_dimensions: Whether values at different latent dimensions D compare; else no claim
             sets one D against another by it, and no ranking does.
+        at_most: Of a lower estimate: name of the metric that bounds it from above, without which
+            no claim calls it small.
         matched: The value where the aggregate posterior is the prior, if that is one number.
         table: Where pages show it.
         place: Its column there; those of one place keep the order in which they are listed.
@@ -60,6 +62,7 @@ class Metric:
     reference: str
     needs_unsaturated: bool = False
     across_dimensions: bool = True
+    at_most: str = ""
     matched: float | None = None
     table: Table = Table.OWN
     place: int = 99

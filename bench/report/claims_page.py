@@ -171,6 +171,13 @@ def _table(findings: Sequence[Finding]) -> str:
     return markdown([*heads, "effect", "unit", "S", "p (Holm)"], lines, left=7)
 
 
+def _limit(finding: Finding, unit: str) -> str:
+    """What an effect is at most; nothing where there is no limit."""
+    if not math.isfinite(finding.at_most):
+        return ""
+    return f" and at most {quantity(finding.at_most, finding.at_most_half_width)}{unit}"
+
+
 def _source(claim: Claim) -> str:
     """Which latent source a claim concerns, and what it is compared with."""
     text = claim.source + ("" if claim.against is None else f" less {claim.against}")
@@ -223,15 +230,14 @@ def sentence(finding: Finding) -> str:
     elif claim.brackets:
         pair = [code(finding.decisive), code(names[0])]
         worse, better = pair[::-1] if claim.worse == "first" else pair
-        most = quantity(finding.at_most, finding.at_most_half_width)
         text = f"The KL of {worse} exceeds that of {better} on {claim.split} inputs by at least "
-        text += f"{size}{unit}"
-        text += f" and at most {most}{unit}" if math.isfinite(finding.at_most) else ""
+        text += f"{size}{unit}{_limit(finding, unit)}"
     elif claim.compares:
         text = f"{code(finding.decisive)} differs from {code(names[0])} in {what} by {size}{unit}"
     else:
         others = f", of {len(names)} configurations the one that decides," if names[1:] else ""
-        text = f"For {code(finding.decisive)}{others} {what} is {size}{unit}"
+        text = f"For {code(finding.decisive)}{others} {what} is "
+        text += f"at least {size}{unit}{_limit(finding, unit)}" if metric.at_most else size + unit
     text += f" (S = {finding.seeds}); expected: {_expected(finding)}."
     return f"{text} Not decided: {finding.reason}." if finding.reason else text
 

@@ -12,6 +12,7 @@ from vaelib.models import BATCH, VAE
 from vaelib.networks import MLPDecoder, MLPEncoder
 from vaelib.priors import Normal
 from vaelib.seeding import stream
+from vaelib.stats.jackknife import Estimate
 
 D, PIXELS, NOISE = 2, 6, 0.5
 
@@ -130,3 +131,60 @@ def test_memory_is_bounded_and_decoders_without_a_replicate_axis_will_do(x):
     assert Images.largest == BATCH
     with pytest.raises(ValueError, match="draws must be at least 2, got 1"):
         likelihood_bounds.importance_weights(model, x, stream("z", 0), draws=1)
+
+
+def test_the_ladder_averages_the_bounds_of_fewer_draws():
+    weights = torch.randn(5, 30, dtype=torch.float64, generator=stream("w", 0))
+    blocks = [likelihood_bounds.bound_gap(weights[:, i : i + 10]) for i in (0, 10, 20)]
+    elbos = weights.view(5, 3, 10).mean(2) - weights.mean(1, keepdim=True)
+    expected = sum(gap.value for gap in blocks) / 3 + float(elbos.mean())
+    assert likelihood_bounds.bound_gap(weights, 10).value == pytest.approx(expected, abs=1e-12)
+    assert likelihood_bounds.bound_gap(weights, 30) == likelihood_bounds.bound_gap(weights)
+    with pytest.raises(ValueError, match="must be from 1 to the 30 there are, got 31"):
+        likelihood_bounds.bound_gap(weights, 31)
+
+
+@pytest.mark.parametrize(
+    ("gaps", "expected"),
+    [
+        ([0.5, 0.59, 0.6], 0.61),
+        ([0.5, 0.55, 0.575], 0.6),
+        ([0.5, 0.55, 0.58], None),
+        ([0.5, 0.5, 0.6], None),
+        ([0.5, 0.6, 0.59], 0.59),
+        ([0.0, 0.0, 1e-9], 0.0),
+    ],
+)
+def test_a_ladder_bounds_the_gap_where_it_flattens(gaps, expected):
+    ladder = [Estimate(gap, 0.1) for gap in gaps]
+    bound = likelihood_bounds.at_most(ladder)
+    assert (bound is None) == (expected is None)
+    assert bound is None or bound == pytest.approx((expected, 0.1), abs=1e-8)
+
+
+@pytest.mark.parametrize("stretch", [0.5, 0.7, 1.3])
+def test_the_divergence_lies_between_the_rungs_and_what_bounds_them(x, stretch):
+    """Also where the weights have no variance: an encoder half as wide as the posterior."""
+    model, _ = linear_vae(0.5, stretch)
+    truth = D * 0.5 * (stretch**2 + 0.25 - 1 - 2 * math.log(stretch))
+    bound = likelihood_bounds.evidence_lower_bound(model, x, stream("z", 1))
+    found = {
+        row.metric: row
+        for row in likelihood_bounds.tighter_bound(model, x, bound, seed=0, inputs=40)
+    }
+    names = ("bound_gap_100", "bound_gap_1000", "bound_gap", "bound_gap_upper")
+    rungs = [found[name].value for name in names if found[name].value is not None]
+    assert rungs == sorted(rungs)
+    noise = 4 * found["bound_gap"].standard_error
+    assert found["bound_gap"].value < truth + noise
+    if len(rungs) == 4:
+        assert found["bound_gap_upper"].value > truth - noise
+    else:
+        assert stretch == 0.5 and "still rises: " in found["bound_gap_upper"].message
+
+
+def test_a_ladder_that_rises_by_the_same_again_bounds_nothing():
+    """A posterior of which the encoder misses nearly everything: each K finds a bit more."""
+    heavy = 4 * torch.randn(20, 10_000, dtype=torch.float64, generator=stream("w", 1))
+    gaps = [likelihood_bounds.bound_gap(heavy, draws) for draws in likelihood_bounds.LADDER]
+    assert likelihood_bounds.at_most(gaps) is None

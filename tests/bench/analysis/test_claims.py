@@ -4,6 +4,7 @@ import pytest
 
 from bench.analysis.claims import LEAST_SEEDS, decide
 from bench.matrix.claims import Claim
+from bench.metrics.registry import METRICS
 from bench.rows import COLUMNS
 
 NAMES = ("base", "b", "c")
@@ -241,3 +242,39 @@ def test_wrong_verdicts_over_all_claims_stay_below_one_in_twenty():
         ).drop_duplicates(["config", "seed", "metric"])
         wrong += any(found.verdict != "inconclusive" for found in decide(frame, claims, STUDIES))
     assert wrong / 400 < 0.087
+
+
+@pytest.mark.parametrize(
+    ("expect", "lower", "upper", "expected"),
+    [
+        ("greater", 0.9, 1.0, "larger than the margin"),
+        ("greater", 0.9, np.nan, "larger than the margin"),
+        ("greater", 0.1, np.nan, "inconclusive"),
+        ("greater", 0.1, 0.9, "inconclusive"),
+        ("greater", 0.1, 0.2, "opposite"),
+        ("less", 0.1, np.nan, "inconclusive"),
+        ("less", 0.1, 0.9, "inconclusive"),
+        ("less", 0.1, 0.2, "larger than the margin"),
+        ("less", 0.9, np.nan, "opposite"),
+        ("equivalent", 0.5, np.nan, "inconclusive"),
+        ("equivalent", 0.5, 0.52, "absent within the margin"),
+        ("equivalent", 0.9, np.nan, "larger than the margin"),
+    ],
+)
+def test_a_lower_estimate_is_called_small_by_its_upper_end_alone(expect, lower, upper, expected):
+    """One K of importance weighting proves no small gap, and a gain over the prior no match."""
+    margin = {"margin": 0.1} if expect == "equivalent" else {}
+    for metric in ("bound_gap", "certified_kl", "shape_gain"):
+        frame = rows(draws([lower] * 3), metric)
+        above = rows(draws([upper] * 3), METRICS[metric].at_most)
+        if np.isnan(upper):
+            above.loc[above["seed"] > 0, "value"] = lower + 0.01  # one seed without a limit
+        frame = pd.concat([frame, above]).drop_duplicates(["config", "seed", "metric"])
+        known = {"metric": metric, "reference": 0.5} | margin
+        (found,) = decide(frame, [claim(expect, **known)], STUDIES)
+        assert found.verdict == expected
+        assert np.isfinite(found.at_most) == np.isfinite(upper)
+
+
+def test_whatever_bounds_a_metric_is_one():
+    assert all(m.at_most in METRICS for m in METRICS.values() if m.at_most)

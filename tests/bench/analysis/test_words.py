@@ -20,7 +20,7 @@ def test_the_sides_are_one_sided_t_tests():
         for side, p_value in (("greater", above), ("less", below)):
             exact = stats.ttest_1samp(values[:, 0], at, alternative=side).pvalue
             assert p_value == pytest.approx(exact)
-    same = sides_of_equivalence(values, 0.5, 1e-9)
+    same = sides_of_equivalence(values, values, 0.5, 1e-9)
     assert same.boundaries == (0.5,)
     assert same.below[0] == max(found.below[2], found.above[0])
     assert same.above[0] == pytest.approx(min(1, 2 * min(found.above[2], found.below[0])))
@@ -143,6 +143,6 @@ def test_wrong_words_about_equivalence():
     rng, count, lost = np.random.default_rng(2), 500, 0
     for _ in range(count):
         values = rng.normal([[NARROW, -NARROW, 0.0]], 1.0, (SEEDS, 3))
-        (said,) = judge([sides_of_equivalence(values, NARROW, 1e-9)], [True], ALPHA)
+        (said,) = judge([sides_of_equivalence(values, values, NARROW, 1e-9)], [True], ALPHA)
         lost += said.verdict != "inconclusive"
     assert lost / count < ALPHA + four_errors(ALPHA, count)

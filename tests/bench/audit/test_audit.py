@@ -268,7 +268,7 @@ def test_copies_of_training_inputs_are_no_answer(tmp_path, capfd):
     np.savez(tmp_path / "p.npz", mean=mean, scale=none, heldout_mean=near, heldout_scale=none[:100])
     assert run(tmp_path / "p.npz", "--fail-on", "undecided") == 1
     out = capfd.readouterr().out
-    assert out.startswith("May I sample from N(0, I)? FLAGGED. No answer: held-out z lie nearer")
+    assert out.startswith("May I sample from N(0, I)? FLAGGED. No answer: some held-out inputs are")
 
 
 def test_groups_are_read(tmp_path, capfd):

@@ -85,8 +85,8 @@ def test_there_must_be_tables_to_rebuild_from(tmp_path, capsys):
 
 
 def test_every_test_and_estimator_that_the_audit_prints_is_looked_at():
-    mean = torch.randn(120, 2, generator=torch.Generator().manual_seed(0))
-    rows = audit(mean, mean.abs() + 0.1, heldout=(mean, mean.abs() + 0.1), null_draws=3)
+    mean, other = torch.randn(2, 120, 2, generator=torch.Generator().manual_seed(0))
+    rows = audit(mean, mean.abs() + 0.1, heldout=(other, other.abs() + 0.1), null_draws=3)
     metrics = {row.metric for row in rows}
     tests = {name for name in metrics if name.endswith("_test")}
     looked_at = {*levels.TESTS, "certified_kl_test"}  # whose level the answers' table counts
