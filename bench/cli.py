@@ -227,6 +227,10 @@ def audit(
     repeats: Annotated[
         int | None, typer.Option(min=1, help="Of each with --power.", show_default="10")
     ] = None,
+    condition: Annotated[
+        int | None,
+        typer.Option(help="Answer for this one of the file's conditions.", show_default="each"),
+    ] = None,
     plan: Annotated[
         bool, typer.Option("--plan", help="No file: how many held-out inputs a margin needs.")
     ] = False,
@@ -236,7 +240,8 @@ def audit(
 
     The file holds `mean` and `scale` (or `logvar`) of the training inputs and, where you have
     them, `heldout_mean` and `heldout_scale` - or `z` alone, one latent per input. Scales of 0 are
-    a deterministic encoder's. `groups` labels inputs that are not independent.
+    a deterministic encoder's. `groups` labels inputs that are not independent, `conditions` and
+    `heldout_conditions` what the prior is conditioned on: there is an answer for each.
 
     For example:
 
@@ -250,7 +255,7 @@ def audit(
     """
     if plan:
         others = (prior != "normal", report, threads, alpha, fail_on, power, repeats, file)
-        if any(others):
+        if any(others) or condition is not None:
             raise UserError("--plan takes --dimensions, --margin and --json alone, and no file")
         from bench.commands.plan import execute as execute_plan
 
@@ -277,6 +282,7 @@ def audit(
             alpha=alpha,
             fail_on=fail_on,
             repeats=(repeats or 10) if power else 0,
+            condition=condition,
         )
     )
 

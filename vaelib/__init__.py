@@ -14,7 +14,15 @@ All information quantities are in nats.
 
 from vaelib.audits.answers import answers
 from vaelib.audits.audit import audit, audit_samples
+from vaelib.audits.conditions import answers_by_condition
 from vaelib.encoders import encode
 from vaelib.posterior import AggregatePosterior
 
-__all__ = ["AggregatePosterior", "answers", "audit", "audit_samples", "encode"]
+__all__ = [
+    "AggregatePosterior",
+    "answers",
+    "answers_by_condition",
+    "audit",
+    "audit_samples",
+    "encode",
+]

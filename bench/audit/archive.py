@@ -16,8 +16,9 @@ MOST = 1 << 27
 _KEYS = (
     *("mean", "scale", "logvar"),
     *("heldout_mean", "heldout_scale", "heldout_logvar"),
-    *("z", "groups"),
+    *("z", "groups", "conditions", "heldout_conditions"),
 )
+_LABELS = ("groups", "conditions", "heldout_conditions")
 _NAMED = 5  # rows that an error names
 _WIDEST = 700  # a log variance, of a scale whose square is a number
 
@@ -32,6 +33,8 @@ class Archive:
         z: bare latents, shape (n, D), where only they were given.
         groups: labels of the held-out inputs, or where there are none of all, that are not
             independent of each other, shape (n,).
+        conditions: labels of the training inputs, or of z, that the prior is conditioned on, (N,).
+        heldout_conditions: those of the held-out inputs, shape (n,).
         warnings: sentences that a person should read first.
     """
 
@@ -39,7 +42,48 @@ class Archive:
     heldout: tuple[Tensor, Tensor] | None = None
     z: Tensor | None = None
     groups: Tensor | None = None
+    conditions: Tensor | None = None
+    heldout_conditions: Tensor | None = None
     warnings: tuple[str, ...] = ()
+
+    @property
+    def labels(self) -> list[int]:
+        """The conditions there are, ascending; none where the prior has no condition."""
+        return [] if self.conditions is None else sorted(set(self.conditions.tolist()))
+
+    def of_condition(self, label: int) -> "Archive":
+        """The inputs of one condition.
+
+        Args:
+            label: the condition.
+
+        Returns:
+            An archive without conditions; without held-out inputs where this condition has none.
+
+        Raises:
+            ValueError: for a condition that no input has.
+        """
+        if label not in self.labels:
+            known = ", ".join(map(str, self.labels[:_NAMED])) or "none, as there is no `conditions`"
+            raise ValueError(f"expected one of the conditions ({known}), got {label}")
+        assert self.conditions is not None
+        own = self.conditions == label
+        held = None if self.heldout_conditions is None else self.heldout_conditions == label
+        played = own if held is None else held
+        heldout = None if self.heldout is None or held is None else _rows(self.heldout, held)
+        if heldout is not None and not len(heldout[0]):
+            heldout, played = None, own
+        groups = self.groups if self.heldout is None or heldout is not None else None
+        return Archive(
+            None if self.train is None else _rows(self.train, own),
+            heldout,
+            None if self.z is None else self.z[own],
+            None if groups is None else groups[played],
+        )
+
+
+def _rows(pair: tuple[Tensor, Tensor], rows: Tensor) -> tuple[Tensor, Tensor]:
+    return pair[0][rows], pair[1][rows]
 
 
 class _Refused(ValueError):
@@ -49,8 +93,9 @@ class _Refused(ValueError):
 def read_archive(path: Path) -> Archive:
     """Read ``mean`` and ``scale`` or ``logvar``, and their ``heldout_`` counterparts, or ``z``.
 
-    Beside either, ``groups`` labels inputs that are not independent. Scales that are all 0 are a
-    deterministic encoder's. Names, types and sizes are checked before any data is read.
+    Beside either, ``groups`` labels inputs that are not independent, and ``conditions``, beside
+    held-out inputs with ``heldout_conditions``, what the prior is conditioned on. Scales that are
+    all 0 are a deterministic encoder's. Names, types and sizes are checked before any data is read.
 
     Args:
         path: an .npz file; pickled objects in it are refused, never loaded.
@@ -113,8 +158,8 @@ def _checked(file: zipfile.ZipFile, member: str) -> str:
 
 
 def _numbers(name: str, array: np.ndarray) -> Tensor:
-    if name == "groups":
-        return _labels(array)
+    if name in _LABELS:
+        return _labels(name, array)
     values = torch.from_numpy(np.asarray(array, dtype=np.float64))
     if values.dim() != 2 or 0 in values.shape:
         raise _Refused(
@@ -130,10 +175,10 @@ def _numbers(name: str, array: np.ndarray) -> Tensor:
     return values
 
 
-def _labels(array: np.ndarray) -> Tensor:
+def _labels(name: str, array: np.ndarray) -> Tensor:
     if array.ndim != 1 or array.dtype.kind not in "iu":
         raise _Refused(
-            f"groups must be integers of shape (n,), one label per input, got {array.dtype} of "
+            f"{name} must be integers of shape (n,), one label per input, got {array.dtype} of "
             f"shape {array.shape}"
         )
     return torch.from_numpy(array.astype(np.int64))
@@ -146,25 +191,47 @@ def _archive(arrays: dict[str, Tensor]) -> Archive:
         for name, values in arrays.items()
         if name.endswith(("mean", "z")) and values.shape[0] < values.shape[1]
     )
-    groups = arrays.pop("groups", None)
+    groups, conditions, of_heldout = (arrays.pop(name, None) for name in _LABELS)
     if "z" in arrays:
         if len(arrays) > 1:
             others = ", ".join(name for name in arrays if name != "z")
             raise ValueError(f"expected z alone, or posteriors without it, got z and {others}")
-        _check_groups(groups, arrays["z"], "z")
-        return Archive(None, z=arrays["z"], groups=groups, warnings=swapped)
+        z = arrays["z"]
+        _check_labels("groups", groups, z, "z")
+        _check_conditions(conditions, of_heldout, z, None)
+        return Archive(None, z=z, groups=groups, conditions=conditions, warnings=swapped)
     train = _pair(arrays, "")
     given = any(name.startswith("heldout_") for name in arrays)
     heldout = _pair(arrays, "heldout_") if given else None
-    _check_groups(groups, (heldout or train)[0], "heldout_mean" if given else "mean")
-    return Archive(train, heldout, groups=groups, warnings=swapped)
+    _check_labels("groups", groups, (heldout or train)[0], "heldout_mean" if given else "mean")
+    _check_conditions(conditions, of_heldout, train[0], None if heldout is None else heldout[0])
+    return Archive(train, heldout, None, groups, conditions, of_heldout, swapped)
 
 
-def _check_groups(groups: Tensor | None, inputs: Tensor, name: str) -> None:
-    if groups is not None and len(groups) != len(inputs):
+def _check_labels(what: str, labels: Tensor | None, inputs: Tensor, name: str) -> None:
+    if labels is not None and len(labels) != len(inputs):
         raise ValueError(
-            f"groups must hold one label for each of the {len(inputs):,} rows of {name}, got "
-            f"{len(groups):,}"
+            f"{what} must hold one label for each of the {len(inputs):,} rows of {name}, got "
+            f"{len(labels):,}"
+        )
+
+
+def _check_conditions(
+    conditions: Tensor | None, of_heldout: Tensor | None, inputs: Tensor, heldout: Tensor | None
+) -> None:
+    """Labels of every input, or of none; a condition must have been trained on."""
+    if (conditions is None) != (of_heldout is None) and heldout is not None:
+        raise ValueError("expected both conditions and heldout_conditions, or neither, got one")
+    if heldout is None and of_heldout is not None:
+        raise ValueError("expected heldout_conditions beside heldout_mean alone, got no such mean")
+    _check_labels("conditions", conditions, inputs, "the inputs")
+    if conditions is None or of_heldout is None or heldout is None:
+        return
+    _check_labels("heldout_conditions", of_heldout, heldout, "heldout_mean")
+    if new := sorted(set(of_heldout.tolist()) - set(conditions.tolist())):
+        raise ValueError(
+            f"expected training inputs of every condition, got none of {new[0]}; drop its held-out "
+            "inputs"
         )
 
 

@@ -1,4 +1,4 @@
-"""An audit from a file to what a person reads: terminal, JSON rows, Markdown with figures."""
+"""An audit from an archive to what a person reads: terminal, JSON rows, Markdown with figures."""
 
 import math
 import os
@@ -12,7 +12,7 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 
-from bench.audit.archive import Archive, read_archive
+from bench.audit.archive import Archive
 from bench.audit.planted import count_planted
 from bench.run.progress import timed_bar
 from vaelib import audit, audit_samples
@@ -24,7 +24,7 @@ from vaelib.audits.verdict import MARGIN
 from vaelib.datasets import cache_folder, data_folder
 from vaelib.stats.nulls import NormalNull
 
-__all__ = ["Audited", "audit_file"]
+__all__ = ["Audited", "audit_archive"]
 
 _FEW = 5000  # inputs
 
@@ -71,8 +71,8 @@ def _threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def audit_file(
-    path: Path,
+def audit_archive(
+    archive: Archive,
     prior: str,
     console: Console,
     threads: int = 1,
@@ -82,12 +82,12 @@ def audit_file(
     alpha: float = DEFAULTS.alpha,
     repeats: int = 0,
 ) -> Audited:
-    """Read a file and measure what it holds.
+    """Measure what a file held; of inputs with conditions, those of one.
 
     Simulated nulls of the tests, which depend on n and D alone, are kept in the data folder.
 
     Args:
-        path: an .npz, see `bench.audit.archive`.
+        archive: as it was read, without conditions.
         prior: a name of ``vaelib.priors.PRIORS``.
         console: where warnings and, on a terminal, progress go: standard error.
         threads: of torch; below 5,000 inputs, where more cost more than they give, one is used.
@@ -100,10 +100,7 @@ def audit_file(
         The audit.
     """
     start = time.perf_counter()
-    archive = read_archive(path)
     count = threads if always or _inputs(archive) > _FEW else 1
-    for warning in archive.warnings:
-        console.print(f"warning: {warning}", markup=False)
     null = NormalNull(folder=_cache(console))
     with _threads(count), _progress(console) as progress:
         if archive.train is None:

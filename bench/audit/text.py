@@ -1,7 +1,8 @@
 """An audit in words: on the terminal, and as rows of JSON."""
 
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -18,7 +19,16 @@ from vaelib.audits.measurement import Measurement
 from vaelib.audits.settings import DEFAULTS
 from vaelib.stats.goodness_of_fit import GOODNESS_OF_FIT_TESTS
 
-__all__ = ["answer_cells", "headline", "json_rows", "measured_cells", "note", "show", "title"]
+__all__ = [
+    "answer_cells",
+    "headline",
+    "json_rows",
+    "measured_cells",
+    "note",
+    "show",
+    "show_conditions",
+    "title",
+]
 
 
 _SEEN = {
@@ -29,12 +39,41 @@ _SEEN = {
 }  # inputs at most
 
 
-def json_rows(audited: Audited) -> list[dict[str, Any]]:
-    """Rows as plain objects, with their units."""
+def json_rows(audited: Audited, condition: int | None = None) -> list[dict[str, Any]]:
+    """Rows as plain objects, with their units and, where there is one, their condition."""
+    own = {} if condition is None else {"condition": condition}
     return [
-        {**row.__dict__, "message": note(audited, row), "unit": METRICS[row.metric].unit}
+        {**own, **row.__dict__, "message": note(audited, row), "unit": METRICS[row.metric].unit}
         for row in audited.rows
     ]
+
+
+def show_conditions(audits: Mapping[int | None, Audited], console: Console, alpha: float) -> None:
+    """Print the answer of each condition.
+
+    Args:
+        audits: condition -> its audit.
+        console: standard output.
+        alpha: level of all answers together.
+    """
+    said = Counter(one.answers[0].verdict for one in audits.values())
+    counts = ", ".join(f"{word} {count}" for word, count in said.most_common())
+    name = _prior_name(next(iter(audits.values())))
+    _say(console, f"May I sample from {name} given the condition? {counts}.", style="bold")
+    lines = []
+    for label, one in audits.items():
+        split = "sample" if one.archive.z is not None else list(one.splits)[-1]
+        best, kl = one.answers[:2]
+        lines.append([str(label), f"{_size(one, split)[0]:,}", best.verdict, kl.verdict])
+    heads = ["condition", "n", "answer", "KL(q‖p)"]
+    console.print(table(heads, lines))
+    for label, one in audits.items():
+        _say(console, f"{label}: {one.answers[0].sentence} {one.answers[-1].sentence}")
+    _say(
+        console,
+        f"Each end at level {alpha:g}/{len(audits)}, so that all of one side hold together at "
+        f"{alpha:g}. All numbers of one condition: --condition {next(iter(audits))}.",
+    )
 
 
 def show(audited: Audited, console: Console) -> None:
@@ -92,8 +131,11 @@ def _notes(audited: Audited, rows: Sequence[Measurement]) -> dict[str, list[str]
 def headline(audited: Audited) -> str:
     """The question and its answer, in one line."""
     one = audited.answers[0]
-    name = "N(0, I)" if audited.prior == "normal" else f"the {audited.prior} prior"
-    return f"May I sample from {name}? {one.verdict.upper()}. {one.sentence}"
+    return f"May I sample from {_prior_name(audited)}? {one.verdict.upper()}. {one.sentence}"
+
+
+def _prior_name(audited: Audited) -> str:
+    return "N(0, I)" if audited.prior == "normal" else f"the {audited.prior} prior"
 
 
 def _size(audited: Audited, split: str) -> tuple[int, int]:

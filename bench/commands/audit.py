@@ -10,7 +10,8 @@ import typer
 from rich.console import Console
 
 from bench.audit import text
-from bench.audit.audit import audit_file
+from bench.audit.archive import Archive, read_archive
+from bench.audit.audit import audit_archive
 from bench.errors import UserError
 from bench.run.resources import idle_cores
 from vaelib.audits.settings import DEFAULTS
@@ -33,6 +34,7 @@ def execute(
     alpha: float | None = None,
     fail_on: str | None = None,
     repeats: int = 0,
+    condition: int | None = None,
 ) -> int:
     """Audit a user's own posterior.
 
@@ -47,6 +49,7 @@ def execute(
         alpha: One-sided level of both ends of the bracket; the suite's where None.
         fail_on: "no" or "undecided": the answer that gives exit code 1, a worse one included.
         repeats: Of every departure that is planted at the n and D of the file.
+        condition: The one to answer for, where the prior is conditioned; each of them where None.
 
     Returns:
         The exit code: 1 where the answer is what it was to fail on, else 0.
@@ -63,33 +66,64 @@ def execute(
     if repeats and as_json:
         raise UserError("--power prints a table, --json rows alone; leave one of them out")
     aside = Console(stderr=True, soft_wrap=True)
+    parts = _parts(file, condition)
+    several = None not in parts
+    if several and (report is not None or repeats):
+        option, first = "--power" if repeats else "--report", next(iter(parts))
+        raise UserError(
+            f"{option} is for one answer, and {file} has one for each of {len(parts)} conditions; "
+            f"choose one, such as --condition {first}"
+        )
     if report is not None:
         with _writing(report):
             report.mkdir(parents=True, exist_ok=True)
-    try:
-        count = threads or idle_cores()
-        audited = audit_file(
-            file,
-            prior,
-            aside,
-            count,
-            always=bool(threads),
-            margin=margin,
-            alpha=alpha,
-            repeats=repeats,
-        )
-    except ValueError as error:
-        raise typer.BadParameter(f"{file}: {error}") from error
+    audits = {}
+    for label, part in parts.items():
+        for warning in part.warnings:
+            aside.print(f"warning: {warning}", markup=False)
+        with _reading(file):
+            audits[label] = audit_archive(
+                part,
+                prior,
+                aside,
+                threads or idle_cores(),
+                always=bool(threads),
+                margin=margin,
+                alpha=alpha / len(parts),
+                repeats=repeats,
+            )
     if as_json:
-        print(json.dumps(text.json_rows(audited), indent=1))
+        rows = [row for label, one in audits.items() for row in text.json_rows(one, label)]
+        print(json.dumps(rows, indent=1))
+    elif several:
+        text.show_conditions(audits, console, alpha)
     else:
-        text.show(audited, console)
+        text.show(audits[None], console)
     if report is not None:
         from bench.audit.page import write_report  # imports matplotlib
 
         with _writing(report):
-            aside.print(str(write_report(report, audited, file.name)), markup=False)
-    return int(audited.answers[0].verdict in _FAILURES.get(fail_on or "", ()))
+            aside.print(str(write_report(report, audits[None], file.name)), markup=False)
+    said = {one.answers[0].verdict for one in audits.values()}
+    return int(bool(said & set(_FAILURES.get(fail_on or "", ()))))
+
+
+def _parts(file: Path, condition: int | None) -> dict[int | None, Archive]:
+    """What is to be answered for: the inputs of every condition, or under None all there are."""
+    with _reading(file):
+        archive = read_archive(file)
+        if condition is not None:
+            return {None: archive.of_condition(condition)}
+        return {label: archive.of_condition(label) for label in archive.labels} or {None: archive}
+
+
+@contextmanager
+def _reading(file: Path) -> Iterator[None]:
+    """Within the block what is wrong with the file is one line about it."""
+    try:
+        yield
+    except ValueError as error:
+        raise typer.BadParameter(f"{file}: {error}") from error
 
 
 def _check(margin: float, alpha: float, fail_on: str | None) -> None:

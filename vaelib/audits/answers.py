@@ -23,6 +23,7 @@ from collections.abc import Mapping, Sequence
 from torch import Tensor
 
 from vaelib.audits.audit import audit
+from vaelib.audits.certified import CODES
 from vaelib.audits.effects import Evidence
 from vaelib.audits.measurement import Measurement
 from vaelib.audits.moment_answers import (
@@ -35,12 +36,18 @@ from vaelib.audits.moment_answers import (
     scale,
 )
 from vaelib.audits.power import Counted
+from vaelib.audits.settings import DEFAULTS
 from vaelib.audits.sight import sight_of
 from vaelib.audits.verdict import LEAST_FOR_YES, MARGIN, unseen_share, verdict
 from vaelib.priors import Prior
 
 __all__ = ["Answer", "Moments", "answers", "answers_from"]
 
+_FOR_CODES = Answer(
+    "what would help",
+    "a law of the codes",
+    "Sample codes from a law that is fitted to them, such as an autoregressive model.",
+)
 _LEVEL = 0.01  # of the shape tests where no density can be read
 
 
@@ -76,6 +83,8 @@ def answers_from(
     evidence = Evidence(rows, splits[0])
     sight = "" if moments is None else sight_of(evidence, moments, margin, planted)
     given = [_safe(evidence, margin, prior, sight), _bracket(evidence, prior), _data(splits[0])]
+    if evidence.message("certified_kl_lower") == CODES:
+        return [*given, _FOR_CODES]
     if moments is not None:
         own = moments[splits[0]]
         given += [scale(own), location(own), correlation(own), _shape(evidence)]
@@ -91,6 +100,7 @@ def answers(
     *,
     seed: int = 0,
     margin: float = MARGIN,
+    alpha: float = DEFAULTS.alpha,
     groups: Tensor | None = None,
     prior: str | Prior = "normal",
 ) -> list[Answer]:
@@ -102,6 +112,7 @@ def answers(
         heldout: mean and scale of inputs that were not trained on.
         seed: of the audit.
         margin: KL in nats that does no harm.
+        alpha: one-sided level of both ends of the KL.
         groups: labels of held-out inputs that are not independent, as of :func:`audit`.
         prior: as of :func:`audit`.
 
@@ -118,7 +129,7 @@ def answers(
         is N(0, I) safe to sample? - yes
         scale - right
     """
-    rows = audit(mean, scale, prior, heldout, seed=seed, groups=groups)
+    rows = audit(mean, scale, prior, heldout, seed=seed, alpha=alpha, groups=groups)
     if prior != "normal":
         name = prior if isinstance(prior, str) else type(prior).__name__
         return answers_from(rows, margin=margin, prior=name)

@@ -26,6 +26,7 @@ __all__ = ["COPIES", "REPEATS", "SURFACE", "UNKNOWN", "UNPROVED", "Latents", "br
 
 COPIES = "some held-out inputs are near-copies of training inputs, and copies prove nothing"
 REPEATS = "some z repeat others: drop the copies, or give groups"
+CODES = "z are integers: codes have probabilities and no density, so compare their counts with p's"
 SURFACE = "the prior lives on a surface, where no density with respect to volume exists"
 UNKNOWN = "the prior has no log_prob, without which no gain over it is known"
 UNPROVED = "of inputs that the encoder was trained on: not proved for new ones"
@@ -93,7 +94,7 @@ def bracket(
     few = played.part(settings.certified_rows, stream(f"certified rows {split}", settings.seed))
     if len(few.z) < len(played.z):
         note = joined(note, f"of {len(few.z):,} random inputs")
-    alarm = _repeats(few)
+    alarm = CODES if _are_codes(few.z) else _repeats(few)
     if fitted is not None and len(fitted.z) >= LEAST:
         share = _copied(fitted, few, stream("copies", settings.seed))
         alarm = COPIES if share > _COPIED else alarm
@@ -106,6 +107,11 @@ def bracket(
     if played.posterior is not None and not _no_density(prior):
         yield _upper(played, prior, split, settings)
     settings.progress(f"bracket of {split}", 2, 2)
+
+
+def _are_codes(z: Tensor) -> bool:
+    """Whether bare z, or points, are labels of a codebook; one constant is something else."""
+    return bool((z == z.round()).all()) and bool((z != z[0]).any())
 
 
 def _copied(fitted: Latents, played: Latents, generator: torch.Generator) -> float:

@@ -1,3 +1,4 @@
+import re
 import zipfile
 
 import numpy as np
@@ -179,3 +180,57 @@ def test_a_header_that_promises_more_than_there_is_is_refused(tmp_path):
         member.write(MEAN.tobytes())
     with pytest.raises(ValueError, match="got: EOF: reading array data, expected 4800 bytes got"):
         read_archive(path)
+
+
+def test_conditions_part_an_archive(tmp_path):
+    labels = np.arange(200) % 2
+    groups, held = np.arange(50), np.arange(50) % 2
+    given = {"heldout_mean": MEAN[:50], "heldout_scale": SCALE[:50], "groups": groups}
+    path = tmp_path / "p.npz"
+    found = read_archive(
+        saved(path, mean=MEAN, scale=SCALE, conditions=labels, heldout_conditions=held, **given)
+    )
+    assert found.labels == [0, 1]
+    one = found.of_condition(1)
+    np.testing.assert_array_equal(one.train[0], MEAN[1::2])
+    np.testing.assert_array_equal(one.heldout[0], MEAN[1:50:2])
+    np.testing.assert_array_equal(one.groups, groups[1::2])
+    assert one.labels == []
+    with pytest.raises(ValueError, match=r"expected one of the conditions \(0, 1\), got 2"):
+        found.of_condition(2)
+    some = dict(given, heldout_conditions=np.zeros(50, int))
+    lone = read_archive(saved(path, mean=MEAN, scale=SCALE, conditions=labels, **some))
+    assert lone.of_condition(1).heldout is None and lone.of_condition(1).groups is None
+    bare = read_archive(saved(path, z=MEAN, conditions=labels, groups=np.arange(200)))
+    np.testing.assert_array_equal(bare.of_condition(0).z, MEAN[::2])
+    np.testing.assert_array_equal(bare.of_condition(0).groups, np.arange(200)[::2])
+    plain = read_archive(saved(path, mean=MEAN, scale=SCALE))
+    assert plain.labels == []
+    with pytest.raises(ValueError, match="got 0"):
+        plain.of_condition(0)
+
+
+ONES, HELD = np.ones(200, int), {"heldout_mean": MEAN, "heldout_scale": SCALE}
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"conditions": np.ones(200)}, "conditions must be integers of shape (n,), one label per"),
+        ({"conditions": ONES[:3]}, "conditions must hold one label for each of the 200 rows of"),
+        ({"heldout_conditions": ONES}, "expected heldout_conditions beside heldout_mean alone"),
+        (HELD | {"conditions": ONES}, "expected both conditions and heldout_conditions, or"),
+        (HELD | {"heldout_conditions": ONES}, "expected both conditions and heldout_conditions"),
+        (
+            HELD | {"conditions": ONES, "heldout_conditions": ONES + 6},
+            "expected training inputs of every condition, got none of 7",
+        ),
+        (
+            HELD | {"conditions": ONES, "heldout_conditions": ONES[:3]},
+            "heldout_conditions must hold one label for each of the 200 rows of heldout_mean",
+        ),
+    ],
+)
+def test_conditions_that_do_not_fit_are_refused(more, message, tmp_path):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        read_archive(saved(tmp_path / "p.npz", mean=MEAN, scale=SCALE, **more))

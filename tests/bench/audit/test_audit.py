@@ -11,6 +11,7 @@ from rich.console import Console
 
 from bench.audit import audit, planted
 from bench.audit import page as audit_figures
+from bench.audit.archive import read_archive
 from bench.cli import main
 from vaelib.audits.measurement import Measurement, silent
 from vaelib.audits.moment_answers import Moments
@@ -146,7 +147,7 @@ def test_what_saw_some_of_many_inputs_says_so_everywhere(tmp_path, capfd):
 def test_figures_of_many_inputs_say_that_they_show_some(tmp_path, monkeypatch):
     monkeypatch.setattr(audit_figures, "_DRAWN", 100)
     path = posterior(tmp_path / "p.npz")
-    audited = audit.audit_file(path, "normal", audit.Console(stderr=True))
+    audited = audit.audit_archive(read_archive(path), "normal", audit.Console(stderr=True))
     audit_figures.write_report(tmp_path / "report", audited, path.name)
     text = (tmp_path / "report" / "audit.md").read_text()
     captions = re.findall(r"!\[(.+?)\]", text)
@@ -182,7 +183,10 @@ NAN[[3, 5], 1] = np.nan
     [
         ({"z": NAN}, r"z must be finite, got NaN or infinity in 2 of 200 rows \(3, 5\); drop"),
         ({"z": NAN[:, 0]}, r"z must have shape \(N, D\) with N and D at least 1, got \(200,\)"),
-        ({"latents": NAN}, "unknown key 'latents'; known are mean, .*, z, groups$"),
+        (
+            {"latents": NAN},
+            "unknown key 'latents'; known are mean, .*, z, groups, conditions, heldout_conditions$",
+        ),
         ({"z": np.array([[{}, 1]] * 9, dtype=object)}, "z holds pickled objects, which are never"),
         ({"mean": gaussian(0), "scale": gaussian(1)}, r"got min -\d\.\d+; if these are log varia"),
         ({"mean": gaussian(0), "logvar": gaussian(1, 1e4)}, "logvar must lie between -700 and 700"),
@@ -203,7 +207,7 @@ def test_a_bad_file_is_one_line(arrays, message, tmp_path, capfd):
         rf"^vaebench: Invalid value: {re.escape(str(path))}: .*{message}", captured.err
     )
     assert captured.err.count("\n") == 1
-    assert list(folder.iterdir()) == []
+    assert not folder.exists()
 
 
 def test_another_prior_is_answered_by_the_bracket_alone(tmp_path, capfd):
@@ -299,7 +303,7 @@ def test_untrained_priors_are_those_that_the_command_knows():
 def test_a_folder_that_cannot_be_written_is_said_before_the_audit(
     bare, tmp_path, capfd, monkeypatch
 ):
-    monkeypatch.setattr(audit, "audit_file", pytest.fail)
+    monkeypatch.setattr("bench.commands.audit.audit_archive", pytest.fail)
     assert run(bare, "--report", bare) == 64
     assert capfd.readouterr().err == (
         f"vaebench: cannot write to {bare}: File exists; choose another folder\n"
@@ -348,3 +352,28 @@ def test_what_was_planted_is_what_the_law_can_hold():
     assert {row.kl for row in counted if row.departure == "parity"} == {0.2, 0.4}
     assert {row.placed for row in counted if row.departure != "scale"} == {"rotated"}
     assert planted.count_planted([], moments, 0.2, 0.1, 1, Console(quiet=True), silent) == []
+
+
+def test_every_condition_has_an_answer(tmp_path, capfd):
+    labels = np.arange(600) % 2
+    z = gaussian(0, shape=(600, 2)) + 2.0 * labels[:, None]
+    np.savez(tmp_path / "z.npz", z=z, conditions=labels)
+    assert run(tmp_path / "z.npz", "--fail-on", "no") == 1
+    out = capfd.readouterr().out
+    assert out.startswith("May I sample from N(0, I) given the condition? undecided 1, no 1.\n")
+    assert "\n1: q lies at least " in out and "level 0.025/2" in out
+    assert run(tmp_path / "z.npz", "--json") == 0
+    rows = json.loads(capfd.readouterr().out)
+    lower = {
+        row["condition"]: row["value"] for row in rows if row["metric"] == "certified_kl_lower"
+    }
+    assert lower[0] < 0.05 < lower[1]
+    assert run(tmp_path / "z.npz", "--condition", "1", "--json") == 0
+    assert all("condition" not in row for row in json.loads(capfd.readouterr().out))
+    assert run(tmp_path / "z.npz", "--condition", "5") == 64
+    assert "expected one of the conditions (0, 1), got 5" in capfd.readouterr().err
+    for option in ("--power", "--report"):
+        extra = (option, tmp_path / "r") if option == "--report" else (option,)
+        assert run(tmp_path / "z.npz", *extra) == 64
+        assert f"{option} is for one answer, and" in capfd.readouterr().err
+    assert not (tmp_path / "r").exists()
