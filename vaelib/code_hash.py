@@ -185,7 +185,12 @@ def _emptied(node: ast.expr) -> ast.expr:
 
 def _without_raised_names(scope: ast.AST) -> None:
     """Empties texts that are given a name in a scope and are read in its errors alone."""
-    if isinstance(scope, ast.ClassDef):
+    given = [
+        node
+        for node in ([] if isinstance(scope, ast.ClassDef) else _statements(scope))
+        if isinstance(node, ast.Assign) and _is_text(node.value)
+    ]
+    if not given:
         return
     names = [node for node in ast.walk(scope) if isinstance(node, ast.Name)]
     if any(name.id in _ANY_NAME for name in names):
@@ -204,11 +209,10 @@ def _without_raised_names(scope: ast.AST) -> None:
             only -= set(node.names)
     if isinstance(scope, ast.Module):  # a public name may be read elsewhere
         only = {name for name in only if name.startswith("_")}
-    for node in _statements(scope):
-        if isinstance(node, ast.Assign) and _is_text(node.value):
-            targets = [target.id for target in node.targets if isinstance(target, ast.Name)]
-            if len(targets) == len(node.targets) and only.issuperset(targets):
-                node.value = ast.Constant("")
+    for node in given:
+        targets = [target.id for target in node.targets if isinstance(target, ast.Name)]
+        if len(targets) == len(node.targets) and only.issuperset(targets):
+            node.value = ast.Constant("")
 
 
 def _statements(scope: ast.AST) -> Iterator[ast.AST]:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from vaelib.audits.certified import Latents, bracket
-from vaelib.audits.densities import match, points_of
+from vaelib.audits.densities import SHARE, match, points_of
 from vaelib.audits.latent_tests import bare_moments, panel
 from vaelib.audits.measurement import Measurement, Progress
 from vaelib.audits.settings import DEFAULTS, AuditSettings
@@ -162,7 +162,7 @@ def _bare(z: Tensor, prior: Prior, split: str, reason: str) -> Iterator[Measurem
 def _holes(q: AggregatePosterior, z: Tensor, prior: Prior, settings: AuditSettings) -> Measurement:
     most = settings.kernel_rows
     if q.components > most:
-        most = points_of(q, 16) or most
+        most = points_of(q, SHARE) or most
     try:
         share = holes.hole_mass(q, z[:most], prior, stream("holes", settings.seed), draws=most)
     except ValueError as error:

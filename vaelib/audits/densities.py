@@ -10,7 +10,10 @@ from vaelib.priors import Normal, Prior
 from vaelib.seeding import stream
 from vaelib.stats import divergences, finite_sample, marginals, moments
 
-__all__ = ["match", "points_of"]
+__all__ = ["SHARE", "match", "points_of"]
+
+SHARE = 8
+"""Points at which a mixture of very many inputs is evaluated, for each of one draw of the null."""
 
 _PAIRS = 1 << 25  # (point, component) pairs up to which every component is evaluated at its z
 _PLACED = 3.0  # standard errors from 0 at which the scale is said to depend on the place
@@ -19,6 +22,7 @@ _NULL_METRICS = ("marginal_kl_null", "marginal_kl_excess", "marginal_kl_null_tes
 _NO_ACTIVE = "not defined: no dimension is active"
 _BY_PLACE = "the scale depends on the place, which its null assumes it does not"
 _SATURATED = "saturated: never evidence of a match"
+_LEFT_OUT = "saturated, where it says nothing, and left out, as of so many inputs it costs most"
 
 
 def points_of(q: AggregatePosterior, share: float = 1.0) -> int | None:
@@ -64,7 +68,7 @@ def match(
     yield Measurement(split, "marginal_kl_floor", floor)
     yield Measurement(split, "saturated", float(saturated))
     if q.components > 1:
-        few = points_of(q, 16)
+        few = points_of(q, SHARE)
         low = divergences.leave_one_out_kl(
             q, prior, stream(f"z {split}", settings.seed), 2 if few is None else 1, few
         )
@@ -89,7 +93,7 @@ def _observed(
     q: AggregatePosterior, prior: Prior, split: str, seed: int
 ) -> tuple[divergences.Decomposition, str]:
     """The rate and its parts, and at how many inputs where that is not all of them."""
-    few = points_of(q, 16)
+    few = points_of(q, SHARE)
     draws = 4 if few is None else 1
     observed = divergences.decompose(q, prior, stream(f"z {split}", seed), draws, few)
     return observed, _seen(q, few)
@@ -119,8 +123,13 @@ def _given_scale(
         yield Measurement(split, "scale_by_place", *correlation)
         if abs(correlation.value) > _PLACED * correlation.standard_error:
             placed = _BY_PLACE
-    tick = ticks(settings.progress, f"null of {split}", settings.null_draws)
     few = points_of(q)
+    saturated = finite_sample.is_saturated(observed.rate, q.components)
+    if saturated and few is not None:
+        for metric in _NULL_METRICS:
+            yield Measurement(split, metric, None, message=_LEFT_OUT)
+        return
+    tick = ticks(settings.progress, f"null of {split}", settings.null_draws)
     try:
         null = finite_sample.marginal_kl_null(
             q, stream(f"null {split}", settings.seed), settings.null_draws, few, tick
@@ -129,12 +138,12 @@ def _given_scale(
         for metric in _NULL_METRICS:
             yield Measurement(split, metric, None, message=str(error))
         return
-    if finite_sample.is_saturated(observed.rate, q.components):
+    if saturated:
         placed = joined(_SATURATED, placed)
     exchangeable = divergences.decompose(
         q, prior, stream(f"null z {split}", settings.seed), points=few
     )
-    seen, note = joined(placed, _seen(q, points_of(q, 16))), _seen(q, few)
+    seen, note = joined(placed, _seen(q, points_of(q, SHARE))), _seen(q, few)
     yield Measurement(split, "marginal_kl_null", null.mean, null.standard_error, message=note)
     yield Measurement(split, "marginal_kl_excess", *null.excess(observed), message=seen)
     value, p_value = exchangeable.marginal_kl, null.p_value(exchangeable)

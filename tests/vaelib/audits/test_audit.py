@@ -261,7 +261,7 @@ def test_many_inputs_are_evaluated_at_a_few_and_say_so():
         )
     )
     for name in ("marginal_kl", "marginal_kl_excess", "negentropy", "total_correlation"):
-        assert rows[name].message == "density at z of 11,184 random inputs"
+        assert rows[name].message == "density at z of 5,592 random inputs"
     for name in ("marginal_kl_null", "marginal_kl_null_test"):
         assert rows[name].message == "density at z of 699 random inputs"
     assert abs(rows["marginal_kl_excess"].value) < 0.02

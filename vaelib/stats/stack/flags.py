@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,6 +14,7 @@ __all__ = ["copied_share", "repeated_rows"]
 _HELDOUT = 2000  # z whose copies are looked for
 _AMONG = 20_000  # training z that they are looked for among
 _WIDEST = 4.0  # scale of a kernel, in distances between neighbours
+_AT_ONCE = 1 << 18  # pairs
 _SCALES = 6  # each half of the one before
 _SIGMA = 4.0  # standard errors below the estimate: few false alarms though six scales are tried
 
@@ -47,39 +50,75 @@ def copied_share(
     chosen = torch.randperm(len(heldout), generator=generator)[:_HELDOUT]
     train = train[torch.randperm(len(train), generator=generator)[:_AMONG]]
     heldout, few = heldout[chosen], train[:_HELDOUT]
-    other = torch.ones(len(heldout), len(heldout), dtype=torch.bool)
-    if groups is not None:
-        label = groups.to(heldout.device)[chosen]
-        other = label[:, None] != label
-    across, own = _squared(heldout, train), _squared(few, train)
-    own[torch.arange(len(few)), torch.arange(len(few))] = torch.inf
-    within = _squared(heldout, heldout).masked_fill(~other.fill_diagonal_(False), torch.inf)
-    nearest = own.min(1).values
+    labels = torch.arange(len(heldout)) if groups is None else groups.to(chosen.device)[chosen]
+    itself = torch.arange(len(few))
+    nearest = torch.cat([_squared(*b).min(1).values for b in _blocks(few, train, itself)])
     if not bool((nearest > 0).any()):
         return 0.0
-    square = float(nearest[nearest > 0].median()) * _WIDEST**2
-    kernels = [(-squared / (2 * square)).float().exp_() for squared in (across, own, within)]
-    most = _share(kernels, other)
-    for _ in range(_SCALES - 1):
-        for kernel in kernels:
-            kernel.square_().square_()  # a Gaussian of half the scale
-        most = max(most, _share(kernels, other))
-    return most
+    widest = float(nearest[nearest > 0].median()) * _WIDEST**2
+    across = _kernels(_blocks(heldout, train), widest)
+    own = _kernels(_blocks(few, train, itself), widest)
+    within = _kernels(_blocks(heldout, heldout, labels, labels), widest)
+    others = (labels[:, None] != labels).sum(1).clamp_min(1)
+    return max(_share(*sums, others, len(train)) for sums in zip(across, own, within, strict=True))
 
 
-def _squared(queries: Tensor, among: Tensor) -> Tensor:
-    return torch.cdist(queries, among).square_()
+_Block = tuple[Tensor, Tensor, Tensor | None]  # queries, among, pairs that do not count
 
 
-def _share(kernels: list[Tensor], other: Tensor) -> float:
-    """The lower bound by the kernels of one scale, 0 where a pair does not count."""
-    across, own, within = kernels
-    n, few, training = len(across), len(own), across.shape[1]
-    held = across.mean(1) - within.sum(1) / other.sum(1).clamp_min(1)
-    trained = across[:, :few].mean(0) - own.sum(1) / (training - 1)
+def _blocks(
+    queries: Tensor, among: Tensor, labels: Tensor | None = None, others: Tensor | None = None
+) -> Iterator[_Block]:
+    """Rows of the matrix of pairs that fit a cache; pairs of one label do not count."""
+    size = max(1, _AT_ONCE // len(among))
+    columns = torch.arange(len(among)) if others is None else others
+    for start in range(0, len(queries), size):
+        rows = slice(start, start + size)
+        none = None if labels is None else labels[rows, None] == columns
+        yield queries[rows], among, none
+
+
+def _squared(queries: Tensor, among: Tensor, none: Tensor | None) -> Tensor:
+    """Squared distances, infinite where a pair does not count."""
+    squared = torch.cdist(queries, among).square_()
+    return squared if none is None else squared.masked_fill_(none, torch.inf)
+
+
+class _Sums(NamedTuple):
+    """Of a kernel matrix: over its rows, its columns, and of its squares."""
+
+    rows: Tensor
+    columns: Tensor
+    squares: float
+
+
+def _kernels(blocks: Iterator[_Block], widest: float) -> list[_Sums]:
+    """The sums of Gaussian kernels, each of half the scale of the one before."""
+    rows: list[list[Tensor]] = [[] for _ in range(_SCALES)]
+    columns: list[Tensor] = []
+    squares = [0.0] * _SCALES
+    for block in blocks:
+        kernel = (_squared(*block) / (-2 * widest)).float().exp_()
+        columns = columns or [torch.zeros(kernel.shape[1]) for _ in range(_SCALES)]
+        for scale in range(_SCALES):
+            if scale:
+                kernel.square_()  # the fourth power is a Gaussian of half the scale
+            rows[scale].append(kernel.sum(1))
+            columns[scale] += kernel.sum(0)
+            kernel.square_()
+            squares[scale] += float(kernel.sum())
+    return [_Sums(torch.cat(r), c, s) for r, c, s in zip(rows, columns, squares, strict=True)]
+
+
+def _share(across: _Sums, own: _Sums, within: _Sums, others: Tensor, training: int) -> float:
+    """The lower bound by the kernels of one scale."""
+    n, few = len(across.rows), len(own.rows)
+    held = across.rows / training - within.rows / others
+    trained = across.columns[:few] / n - own.rows / (training - 1)
     mean = (held.mean() + trained.mean()) / 2
-    sparse = across.square().mean() / (2 * n**2)  # few held-out z may have no near pair by chance
-    error = math.sqrt(float(held.var() / n + trained.var() / few + sparse))
+    # few held-out z may have no near pair by chance
+    sparse = across.squares / (n * training) / (2 * n**2)
+    error = math.sqrt(float(held.var() / n + trained.var() / few) + sparse)
     return min(1.0, max(0.0, training * (float(mean) - _SIGMA * error)))
 
 

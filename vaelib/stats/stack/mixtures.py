@@ -22,6 +22,8 @@ __all__ = ["MixtureCandidate", "fit_mixture"]
 
 _CHANGE = 1e-3  # nats per step below which EM stops
 _EACH = 50  # posteriors per component: with fewer it tells of them, not of their law
+_EARLY = 5000  # posteriors that EM begins with, where there are more
+_Fit = tuple[Tensor, Tensor, Tensor]  # shares, means, factors
 _SEED_RANGE = 2**31 - 1
 
 
@@ -75,7 +77,7 @@ def fit_mixture(
     """Fit a mixture by EM from k-means; covariances are shrunk to the pooled one.
 
     Args:
-        data: posteriors, or points.
+        data: posteriors, or points, in random order: EM begins with the first 5,000.
         components: K, at most a fiftieth of N.
         generator: random stream.
         diagonal: whether the covariances are.
@@ -97,22 +99,38 @@ def fit_mixture(
     products = mean[:, pairs[0]] * mean[:, pairs[1]]
     products[:, pairs[0] == pairs[1]] += variance
     features = torch.cat([products, mean, torch.ones(count, 1, dtype=torch.float64)], 1)
-    resp = _start(mean, components, generator)
+    early = max(_EARLY, _EACH * components)
+    resp = _start(mean[:early], components, generator)
+    if count > early:
+        fit = _em(features[:early], resp, pairs, pseudo, steps)
+        resp = _memberships(features, fit, pairs)[0]
+    shares, means, factors = _em(features, resp, pairs, pseudo, steps)
+    scaled = unit * factors if diagonal else unit[:, None] * factors
+    return MixtureCandidate(shares, centre + unit * means, scaled)
+
+
+def _em(features: Tensor, resp: Tensor, pairs: Tensor, pseudo: int, steps: int) -> _Fit:
+    """Steps of EM from memberships, until one gains next to nothing."""
     before = -math.inf
     for step in range(steps):
         size, means, flat = _maximised(resp.T @ features, pairs, pseudo)
+        diagonal = bool((pairs[0] == pairs[1]).all())
         factors = flat.sqrt() if diagonal else torch.linalg.cholesky(_square(flat, pairs))
-        shares = size / size.sum()
+        fit = size / size.sum(), means, factors
         if step == steps - 1:
             break
-        logs = features @ _coefficients(shares, means, factors, pairs).T
-        total = logs.logsumexp(1, keepdim=True)
-        now = float(total.mean())
+        resp, now = _memberships(features, fit, pairs)
         if now - before < _CHANGE:
             break
-        before, resp = now, (logs - total).exp()
-    scaled = unit * factors if diagonal else unit[:, None] * factors
-    return MixtureCandidate(shares, centre + unit * means, scaled)
+        before = now
+    return fit
+
+
+def _memberships(features: Tensor, fit: _Fit, pairs: Tensor) -> tuple[Tensor, float]:
+    """The E step: memberships, shape (N, K), and the mean log likelihood."""
+    logs = features @ _coefficients(*fit, pairs).T
+    total = logs.logsumexp(1, keepdim=True)
+    return (logs - total).exp(), float(total.mean())
 
 
 def _start(mean: Tensor, components: int, generator: torch.Generator) -> Tensor:

@@ -7,6 +7,7 @@ from sklearn.mixture import GaussianMixture
 from torch.distributions import MultivariateNormal
 
 from vaelib.seeding import stream
+from vaelib.stats.stack import mixtures
 from vaelib.stats.stack.candidates import Posteriors
 from vaelib.stats.stack.mixtures import fit_mixture
 
@@ -84,8 +85,9 @@ def test_its_likelihood_never_falls(make, diagonal):
     assert bool((np.diff(heights) > -1e-10).all()) and heights[-1] > heights[0] + 0.02
 
 
-def test_it_is_the_fit_to_many_draws():
+def test_it_is_the_fit_to_many_draws(monkeypatch):
     """40 draws of each posterior, both from the same labels: shares, means and covariances."""
+    monkeypatch.setattr(mixtures, "_EARLY", 12_000)
     data = posteriors(300, 2)
     generator = stream("mixtures", 3)
     drawn = torch.cat([data.draw(generator) for _ in range(40)])
@@ -95,6 +97,17 @@ def test_it_is_the_fit_to_many_draws():
     new = posteriors(4000, 2, seed=5).draw(generator)
     gap = ours.log_prob(new) - peer.log_prob(new)
     assert abs(float(gap.mean())) < 0.01 and float(gap.square().mean().sqrt()) < 0.1
+
+
+@pytest.mark.parametrize("diagonal", [False, True])
+def test_beginning_with_a_part_of_many_costs_nothing(diagonal, monkeypatch):
+    data, new = posteriors(12_000, 2), posteriors(4000, 2, seed=5).draw(stream("mixtures", 9))
+    options = {"diagonal": diagonal}
+    part = fit_mixture(data, 30, stream("mixtures", 10), **options)
+    monkeypatch.setattr(mixtures, "_EARLY", 12_000)
+    whole = fit_mixture(data, 30, stream("mixtures", 10), **options)
+    gap = float((part.log_prob(new) - whole.log_prob(new)).mean())
+    assert gap != 0 and abs(gap) < 0.005
 
 
 def test_it_is_better_than_the_fit_to_one_draw():
