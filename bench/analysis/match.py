@@ -63,7 +63,7 @@ class Matched:
             "flagged" where a seed has copies among its held-out inputs; else "undecided".
         inputs: the fewest independent held-out z of a seed.
         saturated: how many seeds are.
-        collapsed: whether no unit is active on at least half of the seeds.
+        collapsed: whether z says nothing of the input on at least half of the seeds.
     """
 
     config: str

@@ -38,6 +38,7 @@ __all__ = [
 
 LEVEL = 0.95
 FEW_SEEDS = 4
+_TOLD = 0.05  # nats of an input in z, below which the model has collapsed: the margin of a KL
 TOO_FEW = "too few seeds for a claim"
 SPLITS = ("test", "train")
 """In the order in which they are shown; the first that there is decides."""
@@ -185,9 +186,11 @@ def between_sources(
 
 
 def collapses(frame: pd.DataFrame, split: str) -> pd.DataFrame:
-    """Count the seeds on which no latent dimension is active: z says nothing of its input.
+    """Count the seeds on which z says nothing of its input.
 
-    Such a model matches any prior, at the price of one grey image. A configuration of which half
+    No posterior mean moves with the input, and z holds less than .05 nats about it: an encoder may
+    tell inputs apart by its scales alone. Such a model matches any prior, at the price of one grey
+    image. A configuration of which half
     the seeds or more collapsed is no contender; one of which fewer did is ranked by all its seeds,
     the dead among them, and pages say how many those are.
 
@@ -200,7 +203,8 @@ def collapses(frame: pd.DataFrame, split: str) -> pd.DataFrame:
         whether the configuration is listed apart.
     """
     units = replicates(frame, "active_units", split)
-    dead, seeds = (units == 0).sum(), units.notna().sum()
+    told = replicates(frame, "mutual_information", split).reindex_like(units)
+    dead, seeds = ((units == 0) & ~(told > _TOLD)).sum(), units.notna().sum()
     return pd.DataFrame({"collapsed": dead, "S": seeds, "apart": (dead > 0) & (2 * dead >= seeds)})
 
 

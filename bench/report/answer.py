@@ -60,5 +60,5 @@ def _sentence(match: Match) -> str:
     first = match.configurations[0]
     text += f". For `{first.config}` KL(q‖p) is {ends(first)} (means of S = {first.lower.seeds})."
     if dead := len(match.configurations) - len(alive):
-        text += f" {dead} more collapsed: no unit is active, so that nothing is encoded."
+        text += f" {dead} more collapsed: z says nothing of the input."
     return text

@@ -40,8 +40,9 @@ _MEANING = (
     "q(z), paired within each model. Where both are poor it is small, so it ranks nobody."
 )
 _COLLAPSED = (
-    "In no ranking: on at least half of the seeds no latent dimension is active. Such a model "
-    "matches its prior because z says next to nothing of the input: its samples are near one blur."
+    "In no ranking: on at least half of the seeds no posterior mean moves with the input, and z "
+    "holds less than .05 nats about it. Such a model matches its prior because it encodes nothing: "
+    "its samples are near one blur."
 )
 INTERVAL = (
     "Intervals are over all training seeds on these data; sampling other images adds to them."

@@ -36,9 +36,9 @@ _HOW_TO_READ = f"""## How to read this
 * **After the gauge fix**: each dimension shifted and rescaled to mean 0 and variance 1. Affine
   heads absorb that for free, so what it removes is unfinished training, not the model.
 * **Saturated** (†): R > log N - 1. So few inputs cannot resolve the joint KL.
-* **Collapsed**: no latent dimension is active, so that z says nothing of the input. Where half the
-  seeds or more are so, a configuration stands apart from every ranking; where fewer are, it is
-  ranked by all its seeds and the page counts the dead ones.
+* **Collapsed**: no latent dimension is active and I(n; z) is below .05 nats, so that z says
+  nothing of the input. Where half the seeds or more are so, a configuration stands apart from
+  every ranking; where fewer are, it is ranked by all its seeds and the page counts the dead ones.
 * **Rank**: the ranks that the seeds allow, from 1 + the number of configurations significantly
   better to K - the number significantly worse: paired t tests of all pairs on common seeds with
   Holm's correction, so that all intervals of one column hold together with 95 % confidence.

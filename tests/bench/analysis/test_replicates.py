@@ -187,6 +187,10 @@ def test_a_configuration_stands_apart_where_half_its_seeds_are_dead():
     found = collapses(frame, "test")
     assert found["collapsed"].to_dict() == counts and set(found["S"]) == {6}
     assert found["apart"].to_dict() == {"alive": False, "some": False, "half": True, "dead": True}
+    by_scale = frame.assign(metric="mutual_information", value=0.3)  # of means that do not move
+    by_scale.loc[by_scale["config"] == "dead", "value"] = 0.01
+    told = collapses(pd.concat([frame, by_scale]), "test")
+    assert told["collapsed"].to_dict() == {"alive": 0, "some": 0, "half": 0, "dead": 6}
     unknown = collapses(frame.assign(metric="elbo"), "test")
     assert not unknown["apart"].any() and not unknown["S"].any()
 

@@ -105,7 +105,7 @@ def test_a_dead_model_is_counted_apart():
     rows = changed(bracketed(WORLD), "active_units", 0.0, config="good")
     text = said(rows)
     assert "in 1 of 3 configurations; 0 match" in text
-    assert text.endswith("1 more collapsed: no unit is active, so that nothing is encoded.")
+    assert text.endswith("1 more collapsed: z says nothing of the input.")
     assert "| `good`" in bracket_section(Results("m", rows))[1]
     every = changed(rows, "active_units", 0.0)
     assert said(every) == "On held-out inputs of digits all configurations have collapsed."
