@@ -12,7 +12,7 @@ each metric is also compared as its mean over the configurations. That family an
 configurations share the error between them, half each; one configuration alone has all of it.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from bench.analysis.baseline import examine
 from bench.analysis.replicates import contested
 from bench.analysis.worsening import worsening
 from bench.metrics.metric import Metric
@@ -30,14 +31,14 @@ from vaelib.stats.multiple_testing import holm
 __all__ = [
     "ALPHA",
     "Comparison",
-    "GateError",
     "MEAN",
     "compare",
-    "examine",
     "exit_code",
 ]
 
-Verdict = Literal["REGRESSED", "FAILED", "MISSING", "CHANGED", "NEW", "INCONCLUSIVE", "OK"]
+Verdict = Literal[
+    "REGRESSED", "FAILED", "MISSING", "CHANGED", "NEW", "ABSURD", "INCONCLUSIVE", "OK"
+]
 
 ALPHA = 0.01
 """Chance of any REGRESSED on unchanged code, over both families."""
@@ -45,10 +46,7 @@ MEAN = "(mean)"
 """Stands for the mean over the configurations."""
 _UPPER = 0.95  # one-sided confidence that an OK is not worse than the margin
 _MOST_SEEDS = 1000
-
-
-class GateError(ValueError):
-    """The baseline cannot serve; the message says what to do."""
+_ABSURD = 100.0  # times the margin and the spread of the other seeds
 
 
 @dataclass(frozen=True)
@@ -114,7 +112,7 @@ def exit_code(comparisons: list[Comparison], *, strict: bool = False) -> int:
     verdicts = {one.verdict for one in comparisons}
     if "REGRESSED" in verdicts:
         return 1
-    if not verdicts & {"OK", "INCONCLUSIVE"} or verdicts & {"FAILED", "MISSING", "CHANGED", "NEW"}:
+    if not verdicts & {"OK", "INCONCLUSIVE"} or verdicts - {"OK", "INCONCLUSIVE"}:
         return 2
     return int(strict and "INCONCLUSIVE" in verdicts)
 
@@ -142,7 +140,7 @@ def compare(
     broken = [one for name in names for one in _broken(name, new, baseline)]
     usable = [name for name in names if name not in {one.config for one in broken}]
     compared: list[Comparison | _Tested] = []
-    for metric, split, source in _keys(baseline, metrics):
+    for metric, split, source in _keys(new, baseline, metrics):
         compared += _compared(metric, split, source, new, baseline, usable)
     broken += [one for one in compared if isinstance(one, Comparison)]
     tested = [one for one in compared if isinstance(one, _Tested)]
@@ -152,45 +150,6 @@ def compare(
     alpha = ALPHA / max(1, sum(bool(family) for family in families))
     means, single = (_decided(family, alpha) for family in families)
     return means + sorted([*broken, *single], key=lambda one: names.index(one.config))
-
-
-def examine(
-    baseline: pd.DataFrame,
-    matrix: str,
-    seeds: Mapping[str, Collection[int]],
-    metrics: Metrics = METRICS,
-) -> None:
-    """Refuse a baseline that says nothing about a run, which need not have happened yet.
-
-    Args:
-        baseline: Tidy rows.
-        matrix: Name of the matrix that runs.
-        seeds: Seeds of each of its configurations.
-        metrics: Known metrics.
-
-    Raises:
-        GateError: If the baseline is empty, of another matrix, of other configurations, or of fewer
-            seeds, or names a metric that is not known.
-    """
-    anew = "make it anew from a run that you trust"
-    if baseline.empty:
-        raise GateError(f"expected rows in the baseline, got none; {anew}")
-    names = sorted(baseline["matrix"].unique())
-    if names != [matrix]:
-        raise GateError(f"expected a baseline of {matrix}, got {', '.join(names)}; {anew}")
-    unknown = sorted(set(baseline["metric"]) - set(metrics) - {""})
-    if unknown:
-        raise GateError(f"expected known metrics in the baseline, got {unknown[0]}; {anew}")
-    common = [config for config in baseline["config"].unique() if config in seeds]
-    if not common:
-        raise GateError(f"expected a baseline with configurations of this matrix, got none; {anew}")
-    for config in common:
-        theirs = set(baseline.loc[baseline["config"] == config, "seed"])
-        if set(seeds[config]) - theirs:
-            raise GateError(
-                f"expected {len(seeds[config])} seeds of {config} in the baseline, "
-                f"got {len(theirs & set(seeds[config]))} of them; {anew}"
-            )
 
 
 def _broken(config: str, new: pd.DataFrame, baseline: pd.DataFrame) -> Iterator[Comparison]:
@@ -225,13 +184,15 @@ def _verdict(config: str, verdict: Verdict, message: str) -> Comparison:
     return Comparison(config, "", "", "", verdict, message=message)
 
 
-def _keys(baseline: pd.DataFrame, metrics: Metrics) -> list[tuple[Metric, str, str]]:
+def _keys(
+    new: pd.DataFrame, baseline: pd.DataFrame, metrics: Metrics
+) -> list[tuple[Metric, str, str]]:
     """Metrics with a direction on the split that decides: test, or train where there is none.
 
     Returns:
-        Metric, split and source, without the sources that no model makes.
+        Metric, split and source of what either has, without the sources that no model makes.
     """
-    measured = baseline[baseline["value"].notna()]
+    measured = pd.concat([frame[frame["value"].notna()] for frame in (new, baseline)])
     split = "test" if (measured["split"] == "test").any() else "train"
     deciding = measured[measured["split"] == split][["metric", "source"]].drop_duplicates()
     pairs = set(deciding.itertuples(index=False, name=None))
@@ -254,17 +215,24 @@ def _compared(
     """One metric of every configuration, and of their mean."""
     sign = -1.0 if metric.better == "higher" else 1.0
     tables = [contested(frame, metric, split, source) for frame in (new, baseline)]
-    seeds = tables[1].index
+    seeds = tables[1].index.union(tables[0].index)
     ours, theirs = (sign * table.reindex(index=seeds, columns=names) for table in tables)
     defined = theirs.notna().any() | ours.notna().any()
     whole = ours.notna().all() & theirs.notna().all()
     for name in defined.index[defined & ~whole]:
-        what = "not measured on every seed of both; a truncated baseline is made anew"
+        what = f"not measured on every seed of {_lacking(ours[name], theirs[name])}"
         yield Comparison(name, metric.name, source, split, "MISSING", message=what)
-    kept = whole.index[whole]
+    assert metric.margin is not None
+    absurd: dict[str, str] = {}
+    for table, whose in ((ours, "run"), (theirs, "baseline")):
+        for name in whole.index[whole]:
+            if found := _absurd(sign * table[name], metric.margin):
+                absurd[name] = f"{found} in the {whose}"
+    for name, what in absurd.items():
+        yield Comparison(name, metric.name, source, split, "ABSURD", message=what)
+    kept = whole.index[whole].difference(list(absurd), sort=False)
     if not len(kept):
         return
-    assert metric.margin is not None
     values = np.stack([table[kept].to_numpy(float) for table in (ours, theirs)])
     columns = [str(name) for name in kept]
     if len(kept) > 1:
@@ -288,6 +256,27 @@ def _compared(
         )
         beyond = float(stats.t.sf((mean[place] - metric.margin) / error[place], freedom[place]))
         yield _Tested(comparison, float(error[place]), float(freedom[place]), beyond)
+
+
+def _lacking(ours: "pd.Series[float]", theirs: "pd.Series[float]") -> str:
+    """Which side lacks values."""
+    lacking = [values.isna().any() for values in (ours, theirs)]
+    if all(lacking):
+        return "both"
+    return "the run" if lacking[0] else "the baseline; make it anew from a run that you trust"
+
+
+def _absurd(values: "pd.Series[float]", margin: float) -> str:
+    """The one value that lies so far from all others that it would hide what they say, if any."""
+    if len(values) < 3:
+        return ""
+    numbers = values.to_numpy(float)
+    far = int(np.abs(numbers - np.median(numbers)).argmax())
+    others = np.delete(numbers, far)
+    low, high = others.min(), others.max()
+    if abs(numbers[far] - np.median(numbers)) <= _ABSURD * (margin + high - low):
+        return ""
+    return f"seed {values.index[far]} has {numbers[far]:.4g}, the others {low:.4g} to {high:.4g}"
 
 
 def _decided(tests: list[_Tested], alpha: float) -> list[Comparison]:

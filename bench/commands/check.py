@@ -9,8 +9,10 @@ from pathlib import Path
 import pandas as pd
 from rich.console import Console
 
-from bench.analysis.gate import Comparison, GateError, compare, examine, exit_code
+from bench.analysis.baseline import GateError, examine
+from bench.analysis.gate import Comparison, compare, exit_code
 from bench.commands.benchmark import benchmark
+from bench.commands.outputs import check_output, write_output
 from bench.matrix.language import load
 from bench.metrics.registry import METRICS
 from bench.report.gate_page import junit, label, line, page, sentence, worst_first
@@ -21,7 +23,6 @@ from bench.run.progress import Progress, progress_on
 from bench.run.request import Request
 from bench.run.resources import device_of, executor_of
 from bench.run.summary import Summary
-from vaelib.files import write_atomically
 
 __all__ = ["check", "execute", "read_baseline"]
 
@@ -108,6 +109,9 @@ def execute(
     Returns:
         The exit code: 0 fine, 1 regressed, 2 not comparable.
     """
+    for path, option in ((markdown, "--markdown"), (xml, "--junit")):
+        if path is not None:
+            check_output(path, option, [baseline])
     matrix = load(request.matrix, metrics=METRICS)
     planned = plan(matrix, request.results, device_of(request))
     try:
@@ -116,9 +120,9 @@ def execute(
         print(f"vaebench: {error}", file=sys.stderr)
         return 2
     if markdown:
-        write_atomically(markdown, page(comparisons, matrix.name, str(baseline)).encode())
+        write_output(markdown, page(comparisons, matrix.name, str(baseline)).encode())
     if xml:
-        write_atomically(xml, junit(comparisons, matrix.name))
+        write_output(xml, junit(comparisons, matrix.name))
     console.print(summary.text(planned.folder, request.command("--only") + " {name}"), markup=False)
     for one in worst_first(comparisons):
         if one.verdict != "OK":

@@ -50,7 +50,7 @@ LIKELIHOOD = [
         Metric(
             name,
             "nats per input",
-            "lower",
+            "lower" if name == "bound_gap" else None,
             0.5,
             symbol,
             summary,
@@ -64,7 +64,7 @@ LIKELIHOOD = [
     Metric(
         "bound_gap_upper",
         "nats per input",
-        "lower",
+        None,
         0.5,
         "gap at most",
         "The gap of K = 10,000 and its gain over K = 1,000 once more: an upper estimate of the "

@@ -10,7 +10,7 @@ from bench.report.markdown import code, markdown
 
 __all__ = ["junit", "label", "line", "page", "sentence", "worst_first"]
 
-_ORDER = ("REGRESSED", "FAILED", "MISSING", "CHANGED", "NEW", "INCONCLUSIVE", "OK")
+_ORDER = ("REGRESSED", "FAILED", "MISSING", "CHANGED", "NEW", "ABSURD", "INCONCLUSIVE", "OK")
 
 
 def line(comparisons: Sequence[Comparison]) -> str:

@@ -3,7 +3,8 @@ import pandas as pd
 import pytest
 
 from bench.analysis import gate
-from bench.analysis.gate import MEAN, Comparison, GateError, compare, exit_code
+from bench.analysis.baseline import GateError
+from bench.analysis.gate import MEAN, Comparison, compare, exit_code
 from bench.metrics.registry import METRICS
 from bench.rows import COLUMNS
 from tests.bench.synthetic import synthetic_rows
@@ -126,6 +127,50 @@ def test_what_cannot_be_compared_is_never_a_pass(edit, verdict):
     assert exit_code(found) == 2
 
 
+@pytest.mark.parametrize("lacking", ["baseline", "run"])
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda frame, gone: frame[~gone],
+        lambda frame, gone: frame.assign(value=frame["value"].mask(gone)),
+        lambda frame, gone: frame.assign(source=frame["source"].mask(gone, "gauge_fixed")),
+        lambda frame, gone: frame.assign(split=frame["split"].mask(gone, "train")),
+    ],
+)
+def test_a_metric_that_either_side_lacks_is_no_pass(edit, lacking):
+    """Removed, emptied, of another source or split, in every configuration."""
+    before, _ = draws()
+    less = edit(before, before["metric"] == "elbo")
+    found = compare(*((before, less) if lacking == "baseline" else (less, before)))
+    missing = [one for one in found if one.metric == "elbo" and one.verdict == "MISSING"]
+    assert {one.config for one in missing} >= set(CONFIGS) and exit_code(found) == 2
+    assert any(f"not measured on every seed of the {lacking}" in one.message for one in missing)
+    assert {one.verdict for one in found if one.metric != "elbo"} == {"OK"}
+
+
+@pytest.mark.parametrize("whose", ["baseline", "run"])
+def test_one_absurd_value_is_named_and_hides_nothing(whose):
+    before, after = draws(shift=4)
+    odd = before if whose == "baseline" else after
+    odd.loc[(odd["metric"] == "elbo") & (odd["config"] == "a") & (odd["seed"] == 3), "value"] = 1e6
+    found = compare(after, before)
+    (one,) = [one for one in found if one.verdict == "ABSURD"]
+    assert (one.config, one.metric) == ("a", "elbo")
+    assert one.message.startswith("seed 3 has 1e+06, the others ") and whose in one.message
+    assert exit_code(found) == 1, "the regression of the others is found"
+    unchanged = compare(odd, odd)
+    assert exit_code(unchanged) == 2
+    wide, _ = draws(seed=1, spread=3)
+    assert not [one for one in compare(wide, wide) if one.verdict == "ABSURD"]
+
+
+def test_a_run_of_one_seed_could_never_fail():
+    before, _ = draws()
+    one = before[before["seed"] == 0]
+    with pytest.raises(GateError, match="expected at least 2 seeds, got 1, whose spread is not"):
+        compare(one, before)
+
+
 def test_a_configuration_that_the_baseline_lacks_is_new():
     before, _ = draws()
     found = compare(before, before[before["config"] != "a"])
@@ -138,8 +183,18 @@ def test_a_configuration_that_the_baseline_lacks_is_new():
         (lambda old: old.iloc[:0], "expected rows in the baseline, got none"),
         (lambda old: old.assign(matrix="digits"), "expected a baseline of ci, got digits"),
         (lambda old: old.assign(metric="frechett"), "expected known metrics .* got frechett"),
-        (lambda old: old.assign(config="z"), "configurations of this matrix, got none"),
+        (
+            lambda old: old.assign(config="z" + old["config"]),
+            "configurations of this matrix, got none",
+        ),
         (lambda old: old[old["seed"] < 3], "expected 5 seeds of base in the baseline, got 3"),
+        (lambda old: old.assign(split="tset"), "known splits in the baseline, got tset"),
+        (lambda old: old.assign(source="priour"), "known sources in the baseline, got priour"),
+        (lambda old: old.assign(status="fine"), "known statuses in the baseline, got fine"),
+        (lambda old: pd.concat([old, old[:1]]), "moment_kl of base, seed 0 twice"),
+        (lambda old: old.assign(cell=[*old["cell"][:-1], "x"]), "one cell for each seed of c"),
+        (lambda old: old.assign(value=np.inf), "finite numbers in the baseline, got infinite"),
+        (lambda old: old.assign(p_value=7.0), "p-values between 0 and 1 in the baseline, got 7"),
     ],
 )
 def test_a_baseline_that_cannot_serve_is_refused(edit, message):
@@ -180,10 +235,10 @@ def test_a_worsening_of_two_standard_deviations_is_detected():
 
 def test_what_no_model_makes_is_not_gated():
     frame = synthetic_rows(3)
-    keys = {(metric.name, source) for metric, _, source in gate._keys(frame, METRICS)}
+    keys = {(metric.name, source) for metric, _, source in gate._keys(frame, frame, METRICS)}
     assert ("frechet", "prior") in keys
     renamed = frame.assign(source=frame["source"].replace("prior", "floor"))
-    keys = {(metric.name, source) for metric, _, source in gate._keys(renamed, METRICS)}
+    keys = {(metric.name, source) for metric, _, source in gate._keys(renamed, renamed, METRICS)}
     assert ("frechet", "aggregate") in keys and ("frechet", "floor") not in keys
 
 

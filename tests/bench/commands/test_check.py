@@ -103,3 +103,11 @@ def test_a_run_never_overwrites_its_baseline(done, capfd):
     assert check(done, done / "small" / "rows.csv") == 2
     assert "expected --results apart from the baseline" in capfd.readouterr().err
     assert (done / "small" / "rows.csv").read_bytes() == before
+
+
+def test_outputs_are_refused_before_anything_runs(done, tmp_path, capfd):
+    for option in ("--markdown", "--junit"):
+        assert check(done, done / "baseline.csv", option, done / "baseline.csv") == 64
+        captured = capfd.readouterr()
+        assert captured.err.startswith(f"vaebench: {option} must not replace a table of rows")
+        assert captured.out == "" and captured.err.count("\n") == 1

@@ -1,0 +1,59 @@
+"""Files that an option names: refused before anything runs where they would replace another."""
+
+import os
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+
+from bench.errors import UserError
+from vaelib.files import write_atomically
+
+__all__ = ["check_output", "write_output"]
+
+
+def check_output(path: Path, option: str, kept: Iterable[Path] = ()) -> None:
+    """Refuse a path that cannot be written, or that should not be.
+
+    Args:
+        path: Where the output is to go.
+        option: That names it, for the message.
+        kept: Files that it must not replace.
+
+    Raises:
+        UserError: For a link, a folder, one of the files that are kept, a table of rows, or a
+            folder that is not there or cannot be written.
+    """
+    elsewhere = "choose another file"
+    if path.is_symlink():
+        raise UserError(f"{option} must not replace a link, got {path}; {elsewhere}")
+    if path.is_dir():
+        raise UserError(f"{option} must be a file, got the folder {path}; {elsewhere}")
+    if path.suffix == ".csv" or path.resolve() in {other.resolve() for other in kept}:
+        raise UserError(f"{option} must not replace a table of rows, got {path}; {elsewhere}")
+    if not path.parent.is_dir():
+        raise UserError(f"{option} must lie in a folder that is there, got {path}; {elsewhere}")
+    target = path if _is_stream(path) else path.parent
+    if not os.access(target, os.W_OK):
+        raise UserError(f"{option}: cannot write to {target}; {elsewhere}")
+
+
+def write_output(path: Path, data: bytes) -> None:
+    """Write an output: a file as a whole; a device or a pipe is written to, never replaced.
+
+    Args:
+        path: As it was checked.
+        data: All of its bytes.
+    """
+    if _is_stream(path):
+        with path.open("wb") as stream:
+            stream.write(data)
+    else:
+        write_atomically(path, data)
+
+
+def _is_stream(path: Path) -> bool:
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return stat.S_ISCHR(mode) or stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)

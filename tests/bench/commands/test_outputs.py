@@ -1,0 +1,55 @@
+"""An output never takes the place of a table, a link or a device, and is refused beforehand."""
+
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from bench.commands.outputs import check_output, write_output
+from bench.errors import UserError
+
+
+def test_a_new_file_and_an_old_page_are_written(tmp_path):
+    path = tmp_path / "check.md"
+    for text in (b"first", b"second"):
+        check_output(path, "--markdown", [tmp_path / "rows.csv"])
+        write_output(path, text)
+        assert path.read_bytes() == text
+
+
+def test_what_must_not_be_replaced_is_refused(tmp_path):
+    rows, link, baseline = (tmp_path / name for name in ("rows.csv", "link.md", "baseline.txt"))
+    rows.write_text("a"), baseline.write_text("b")
+    link.symlink_to(baseline)
+    for path, said in (
+        (rows, "--junit must not replace a table of rows, got"),
+        (tmp_path / "new.csv", "--junit must not replace a table of rows, got"),
+        (baseline, "--junit must not replace a table of rows, got"),
+        (tmp_path / "." / "baseline.txt", "--junit must not replace a table of rows, got"),
+        (link, "--junit must not replace a link, got"),
+        (tmp_path, "--junit must be a file, got the folder"),
+        (tmp_path / "none" / "x.md", "--junit must lie in a folder that is there, got"),
+    ):
+        with pytest.raises(UserError, match=said):
+            check_output(path, "--junit", [baseline])
+    assert rows.read_text() == "a" and baseline.read_text() == "b" and link.is_symlink()
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_pipe_is_written_to_and_stays_one(tmp_path):
+    pipe, read = tmp_path / "pipe", []
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()))
+    reader.start()
+    check_output(pipe, "--markdown")
+    write_output(pipe, b"page")
+    reader.join(10)
+    assert read == [b"page"] and pipe.is_fifo()
+
+
+def test_a_device_is_written_to():
+    null = Path("/dev/null")
+    check_output(null, "--junit")
+    write_output(null, b"page")
+    assert null.is_char_device()
