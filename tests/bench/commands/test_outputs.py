@@ -44,7 +44,7 @@ def test_a_pipe_is_written_to_and_stays_one(tmp_path):
     reader.start()
     check_output(pipe, "--markdown")
     write_output(pipe, b"page")
-    reader.join(10)
+    reader.join()
     assert read == [b"page"] and pipe.is_fifo()
 
 
