@@ -21,8 +21,10 @@ from vaelib.samples.options import SOURCES, Quality
 from vaelib.training import Training
 
 __all__ = [
+    "MatrixName",
     "Name",
     "Option",
+    "StudyName",
     "Text",
     "arguments",
     "component_at",
@@ -32,9 +34,24 @@ __all__ = [
 ]
 
 
+_PAGES = {"readme", "index", "predictors", "performance", "validity", "validity-quick", "cache"}
+
+
 def _name(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", text):
         raise ValueError("should be 1 to 64 letters, digits, - and _")
+    return text
+
+
+def _matrix_name(text: str) -> str:
+    if _name(text).startswith("-") or text.lower() in _PAGES or text.lower().endswith("-claims"):
+        raise ValueError("should begin with a letter, digit or _, and be called like no other page")
+    return text
+
+
+def _study_name(text: str) -> str:
+    if ";" in _text(text):
+        raise ValueError("should have no semicolon, which parts the studies of a row")
     return text
 
 
@@ -45,6 +62,8 @@ def _text(text: str) -> str:
 
 
 Name = Annotated[str, AfterValidator(_name)]  # becomes a file name
+MatrixName = Annotated[str, AfterValidator(_matrix_name)]  # and a page
+StudyName = Annotated[str, AfterValidator(_study_name)]
 Text = Annotated[str, AfterValidator(_text)]  # people read it
 
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from bench.errors import MatrixError, shown, unknown
-from bench.matrix.components import Text, arguments, component_at, fitting, resolve
+from bench.matrix.components import StudyName, arguments, component_at, fitting, resolve
 from bench.matrix.registry import FAMILIES
 
 __all__ = [
@@ -97,7 +97,7 @@ class _Latent:
 
 @dataclass(frozen=True)
 class _Block:
-    name: Text
+    name: StudyName
     grid: dict[str, Any] | None = None
     zip: dict[str, Any] | None = None
 

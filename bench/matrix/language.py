@@ -22,7 +22,7 @@ from pydantic import Field
 
 from bench.errors import MatrixError, shown, unknown
 from bench.matrix.claims import Claim, claims_of
-from bench.matrix.components import Name, Text, arguments
+from bench.matrix.components import MatrixName, Text, arguments
 from bench.matrix.configurations import (
     DEFAULTS,
     Configuration,
@@ -128,7 +128,7 @@ class Matrix:
 
 @dataclass(frozen=True)
 class _Header:
-    name: Name
+    name: MatrixName
     seeds: Annotated[int, Field(ge=1, le=10_000)] = 10
     first_seed: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     block: Annotated[int, Field(ge=1, le=10_000)] = 5

@@ -1,5 +1,6 @@
 """What a page is made of: blocks of Markdown, and pictures that are drawn but not yet saved."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -56,6 +57,11 @@ def drawn(text: str, file: str, figure: Figure) -> Picture:
     return Picture(text, file, png(figure))
 
 
+def _plain(text: str) -> str:
+    """The text of a picture, from which no link or tag can break out."""
+    return re.sub(r"([\\`\[\]<>])", r"\\\1", " ".join(text.split()))
+
+
 def composed(name: str, blocks: Sequence[Block]) -> Page:
     """Put a page together.
 
@@ -67,7 +73,7 @@ def composed(name: str, blocks: Sequence[Block]) -> Page:
         The page.
     """
     texts = [
-        block if isinstance(block, str) else f"![{block.text}]({name}/figures/{block.file})"
+        block if isinstance(block, str) else f"![{_plain(block.text)}]({name}/figures/{block.file})"
         for block in blocks
     ]
     pictures = tuple(block for block in blocks if isinstance(block, Picture))

@@ -7,7 +7,8 @@ from bench.analysis.replicates import FEW_SEEDS
 from bench.analysis.results import Results
 from bench.report.blocks import Block, drawn
 from bench.report.figures.brackets import brackets
-from bench.report.markdown import code, markdown, quantity
+from bench.report.markdown import code, markdown, prose, quantity
+from bench.report.names import file_name
 from vaelib.audits.verdict import LEAST_FOR_YES
 
 __all__ = ["bracket_section"]
@@ -33,8 +34,8 @@ def bracket_section(results: Results) -> list[Block]:
     for match in results.matches:
         if not match.configurations:
             continue
-        title = f"### {match.data}" if len(results.matches) > 1 else ""
-        name = f"brackets-{match.data}.png" if title else "brackets.png"
+        title = f"### {prose(match.data)}" if len(results.matches) > 1 else ""
+        name = f"brackets-{file_name(match.data)}.png" if title else "brackets.png"
         text = f"KL(q‖p) on {match.split} inputs of {match.data}: proved lower end to upper end"
         figure = drawn(text, name, brackets(match))
         blocks += [*filter(None, [title]), _table(match), figure]

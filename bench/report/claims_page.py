@@ -7,7 +7,7 @@ from bench.analysis.claims import LEAST_SEEDS, Finding
 from bench.analysis.results import Results
 from bench.analysis.words import VERDICTS
 from bench.matrix.claims import Claim
-from bench.report.markdown import code, markdown, quantity
+from bench.report.markdown import code, markdown, prose, quantity
 from bench.run.progress import seeds_text
 
 __all__ = ["QUESTIONS", "answers", "claims_page", "sentence", "standing", "word"]
@@ -67,7 +67,7 @@ def claims_page(name: str, findings: Sequence[Finding]) -> str:
     blocks = [f"# Claims of {name}", f"**{_counts(findings)}** {_exploratory(findings)}"]
     blocks += [_table(findings), *_same_margin(findings)]
     for finding in findings:
-        title = f"### {finding.claim.id}: {finding.claim.says}"
+        title = f"### {finding.claim.id}: {prose(finding.claim.says)}"
         told = f"**{word(finding).capitalize()}.** {sentence(finding)}"
         blocks += [title, f"{told} {standing(finding).capitalize()}."]
     blocks += [_HOW_TO_READ.strip(), f"Made from [{name}/rows.csv]({name}/rows.csv)."]
@@ -155,7 +155,7 @@ def _table(findings: Sequence[Finding]) -> str:
         lines.append(
             [
                 claim.id,
-                claim.says,
+                prose(claim.says),
                 f"**{word(finding)}**",
                 metric.symbol + _source(claim),
                 claim.split,
@@ -255,7 +255,7 @@ def answers(matrices: Iterable[Results]) -> list[str]:
     blocks = []
     for statement, says in QUESTIONS.items():
         lines = [
-            f"* **{word(finding)}** on [{name}]({name}-claims.md), {finding.claim.says}: "
+            f"* **{word(finding)}** on [{name}]({name}-claims.md), {prose(finding.claim.says)}: "
             f"{sentence(finding)} {standing(finding).capitalize()}."
             for name, finding in findings
             if _statement(finding.claim) == statement

@@ -4,6 +4,7 @@ from bench.analysis.results import Results
 from bench.report.blocks import Block, drawn
 from bench.report.figures.quilt import latent_quilt
 from bench.report.markdown import code
+from bench.report.names import of_configuration
 from bench.run.record import KEPT
 
 __all__ = ["latent_section"]
@@ -33,6 +34,6 @@ def latent_section(results: Results) -> list[Block]:
         mean, scale = arrays[f"{name}/mean"], arrays[f"{name}/scale"]
         figure = latent_quilt(mean, scale, arrays.get(f"{name}/labels"))
         some = f", {len(mean):,} random inputs" if len(mean) == KEPT else ""
-        picture = drawn(f"latent space of {name}", f"quilt-{name}.png", figure)
+        picture = drawn(f"latent space of {name}", f"quilt-{of_configuration(name)}.png", figure)
         blocks += [f"{code(name)}{some}:", picture]
     return blocks

@@ -10,7 +10,16 @@ from bench.analysis.replicates import rejections
 from bench.analysis.results import Results
 from bench.metrics.metric import Metric
 
-__all__ = ["code", "glossary", "heading", "markdown", "metric_column", "quantity", "rank_text"]
+__all__ = [
+    "code",
+    "glossary",
+    "heading",
+    "markdown",
+    "metric_column",
+    "prose",
+    "quantity",
+    "rank_text",
+]
 
 
 def quantity(mean: float, half_width: float = math.nan) -> str:
@@ -72,6 +81,22 @@ def code(text: str) -> str:
     """
     plain = re.sub(r"\s+", " ", text.replace("`", "'")).strip()[:200]
     return f"`{plain}`" if plain else ""
+
+
+def prose(text: str) -> str:
+    r"""Set a person's text as running text: what would be markup is shown as it is.
+
+    Args:
+        text: Any text.
+
+    Returns:
+        One line of Markdown without links, HTML, code or emphasis.
+
+    Example:
+        >>> prose("a *b* <script> [c](d)")
+        'a \\*b\\* \\<script\\> \\[c\\](d)'
+    """
+    return re.sub(r"([\\`*_\[\]<>#~$&])", r"\\\1", " ".join(text.split()))
 
 
 def heading(metric: Metric) -> str:

@@ -9,7 +9,8 @@ from bench.analysis.results import Results
 from bench.metrics.registry import OF_SAMPLES
 from bench.report.blocks import Block, drawn
 from bench.report.figures.samples import match_against_cost, sample_grids, where_sampling_fails
-from bench.report.markdown import code, heading, markdown, metric_column, quantity
+from bench.report.markdown import code, heading, markdown, metric_column, prose, quantity
+from bench.report.names import file_name, of_configuration
 from vaelib.samples.options import DECILES
 
 __all__ = ["sample_section"]
@@ -68,9 +69,9 @@ def sample_section(results: Results) -> list[Block]:
     blocks: list[Block] = ["## Samples", _INTRODUCTION]
     several = len(results.datasets) > 1
     for data, part in results.datasets.items():
-        blocks += [f"### Samples of {data}"] if several else []
+        blocks += [f"### Samples of {prose(data)}"] if several else []
         blocks += [*_costs(part, keys), *_deciles(part, keys), *_references(part, keys)]
-        blocks += _match(part, f"match-cost-{data}.png" if several else "match-cost.png")
+        blocks += _match(part, f"match-cost-{file_name(data)}.png" if several else "match-cost.png")
     return [*blocks, *_pictures(results)]
 
 
@@ -176,10 +177,14 @@ def _pictures(results: Results) -> Iterator[Block]:
         yield from ["### Sample grids", _GRIDS]
     for name in sorted(samples, key=lambda name: (name != "base", name)):
         yield f"{code(name)}:"
-        yield drawn(f"samples of {name}", f"samples-{name}.png", sample_grids(samples[name]))
+        yield drawn(
+            f"samples of {name}",
+            f"samples-{of_configuration(name)}.png",
+            sample_grids(samples[name]),
+        )
     for name in sorted(samples):
         if f"{name}/mean" in arrays and {"deepest", "densest"} <= set(samples[name]):
             plane = arrays[f"{name}/mean"], arrays[f"{name}/scale"]
             figure = where_sampling_fails(*plane, samples[name])
             yield from ["### Where sampling fails", _HOLES, f"{code(name)}:"]
-            yield drawn(f"holes of {name}", f"holes-{name}.png", figure)
+            yield drawn(f"holes of {name}", f"holes-{of_configuration(name)}.png", figure)

@@ -1,7 +1,6 @@
 """The sections of a matrix's studies: pictures, ranking, tables."""
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -14,7 +13,8 @@ from bench.report.figures.quantiles import quantile_plot
 from bench.report.figures.sbc import rank_ecdf_plot
 from bench.report.figures.studies import kl_parts, levels, metric_panels
 from bench.report.leaderboard import NOTHING_RANKED, ordering, remarks
-from bench.report.markdown import markdown, quantity, rank_text
+from bench.report.markdown import markdown, prose, quantity, rank_text
+from bench.report.names import file_name
 from bench.report.study_tables import DAGGER, DIAGNOSTICS, FOLDED, notes, study_table, tables
 
 __all__ = ["study_section"]
@@ -50,8 +50,8 @@ def study_section(study: Results, name: str) -> list[Block]:
     """
     keys, labels = study.measured_keys, levels(study.rows)
     varied = ", ".join(varied_keys(study.rows)) or "configuration"
-    slug = _slug(name)
-    blocks: list[Block] = [f"## Study: {name}"]
+    slug = file_name(name)
+    blocks: list[Block] = [f"## Study: {prose(name)}"]
     panels = [m for m in _PANELS if any((m, split, "") in keys for split in SPLITS)][:4]
     if panels:
         figure = metric_panels(study.rows, [study.metrics[metric] for metric in panels])
@@ -73,10 +73,6 @@ def study_section(study: Results, name: str) -> list[Block]:
     return blocks
 
 
-def _slug(name: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
-
-
 def _told(study: Results, name: str, title: str, table: str) -> list[Block]:
     """A table with what a reader needs beside it; nothing where the table is empty."""
     if not table:
@@ -86,7 +82,7 @@ def _told(study: Results, name: str, title: str, table: str) -> list[Block]:
         return [table, *_of_real_images(study)]
     if title != DIAGNOSTICS:
         return [table, *daggers]
-    text, file = f"{name}: raw KL, null and excess", f"{_slug(name)}-kl.png"
+    text, file = f"{name}: raw KL, null and excess", f"{file_name(name)}-kl.png"
     drawable = any(metric == "marginal_kl_null" for metric, *_ in study.measured_keys)
     pictures = [drawn(text, file, kl_parts(study.rows))] if drawable else []
     return [_DIAGNOSTIC, table, *daggers, *pictures]
@@ -107,7 +103,7 @@ def _ranks(study: Results, name: str, labels: Mapping[str, str]) -> list[Block]:
     """The figure of the encoder's calibration, where ranks are kept."""
     if not (counts := _cut(study, labels, "sbc")):
         return []
-    return [_RANKS, drawn(f"{name}: ranks", f"{_slug(name)}-sbc.png", rank_ecdf_plot(counts))]
+    return [_RANKS, drawn(f"{name}: ranks", f"{file_name(name)}-sbc.png", rank_ecdf_plot(counts))]
 
 
 def _cut(study: Results, labels: Mapping[str, str], kind: str) -> dict[str, np.ndarray]:

@@ -1,8 +1,10 @@
 import math
 import re
+from html import unescape
 
 import numpy as np
 import pytest
+from markdown_it import MarkdownIt
 
 from bench.analysis.replicates import measured_keys, summarise
 from bench.analysis.results import Results
@@ -13,6 +15,7 @@ from bench.report.markdown import (
     heading,
     markdown,
     metric_column,
+    prose,
     quantity,
     rank_text,
 )
@@ -149,3 +152,11 @@ def test_the_glossary_explains_what_it_is_asked_in_one_row_each():
     assert len(lines) == 5 and "rate R" in lines[2] and "ELBO" in lines[4]
     assert {len(re.findall(r"(?<!\\)\|", line)) for line in lines} == {6}
     assert [line.split("|")[3].strip() for line in lines[2:]] == ["", "lower", "higher"]
+
+
+def test_a_persons_text_is_no_markup():
+    hostile = "a *b* <script>x</script> [c](http://d) `e` _f_ # $g$ & ~h~\n\\"
+    text = prose(hostile)
+    html = MarkdownIt("commonmark", {"html": True}).render(text)
+    assert not re.search(r"<(?!/?p>)", html)
+    assert unescape(re.sub(r"</?p>", "", html)).strip() == " ".join(hostile.split())
