@@ -62,9 +62,9 @@ def test_shipped_matrices_load(name):
     assert matrix.name == name
     assert "?" in leading_comment(matrix.text) and "Cost:" in leading_comment(matrix.text)
     assert "Last:" in leading_comment(matrix.text)
-    for study in matrix.studies:  # a comparison, or the base measured better
-        measured = all(key.startswith("quality.") for key in study.keys)
-        assert len(study.configurations) >= 2 or measured
+    for one in matrix.studies:  # a comparison, or the base measured better
+        measured = all(key.startswith("quality.") for key in one.keys)
+        assert len(one.configurations) >= 2 or measured
     assert load(str(shipped()[name])) == load(name)
 
 
