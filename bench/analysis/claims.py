@@ -35,7 +35,7 @@ class Finding:
         effect: Change along the study, difference to the first configuration, or, where there is
             a reference, the value itself; in the metric's unit, NaN where nothing was measured. Of
             brackets, what the one that is claimed to match worse exceeds the other by at least; of
-            a lower estimate, the estimate.
+            a lower estimate, the estimate; of an upper one, what bounds it from below.
         half_width: Half the width of its 95 % t interval.
         at_most: Of brackets, what it exceeds the other by at most, of a lower estimate what bounds
             it from above, NaN where there is no limit; the effect for all others.
@@ -130,12 +130,18 @@ def _effects(frame: pd.DataFrame, claim: Claim, metric: Metric, names: Sequence[
         other = _table(frame, claim.metric, claim.split, claim.against, names)
         table = (table - other).dropna()
     effects = _changes(claim, table.to_numpy(float))
-    most = effects
-    if metric.at_most and not claim.compares:
-        upper = replicates(frame, metric.at_most, claim.split, claim.source)
-        upper = upper.reindex(index=table.index, columns=list(names))
-        most = _limits(upper.to_numpy(float) - (claim.reference or 0.0))
-    return _Effects(effects, most, tuple(map(int, table.index)))
+    least, most = (
+        _limits(_changes(claim, _beside(frame, name, claim, table))) if name else effects
+        for name in ("" if claim.compares else one for one in (metric.at_least, metric.at_most))
+    )
+    return _Effects(least, most, tuple(map(int, table.index)))
+
+
+def _beside(frame: pd.DataFrame, metric: str, claim: Claim, table: pd.DataFrame) -> Floats:
+    """Another metric of the same cells, (S, K); NaN where it has no value."""
+    values = replicates(frame, metric, claim.split, claim.source)
+    numbers: Floats = values.reindex(index=table.index, columns=table.columns).to_numpy(float)
+    return numbers
 
 
 def _bracket_effects(frame: pd.DataFrame, claim: Claim, names: Sequence[str]) -> _Effects:
@@ -157,7 +163,7 @@ def _bracket_effects(frame: pd.DataFrame, claim: Claim, names: Sequence[str]) ->
 
 
 def _limits(most: Floats) -> Floats:
-    """What effects are at most, (S, K); where a seed has no limit, the effect has none."""
+    """What bounds effects, (S, K); where a seed has no limit, the effect has none."""
     limits: Floats = np.where(np.isfinite(most).all(axis=0), most, np.nan)
     return limits
 

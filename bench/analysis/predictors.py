@@ -53,7 +53,7 @@ def predictions(matrices: Iterable[Results]) -> list[Prediction]:
     found: list[Prediction] = []
     for results in matrices:
         several = len(results.datasets) > 1
-        for data, part in results.datasets.items():
+        for data, part in results.models.datasets.items():
             found += _of_part(part, data if several else "")
     return found
 

@@ -28,6 +28,7 @@ __all__ = [
     "failures",
     "measured_keys",
     "rejections",
+    "remeasured",
     "replicates",
     "saturated",
     "summarise",
@@ -206,6 +207,23 @@ def collapses(frame: pd.DataFrame, split: str) -> pd.DataFrame:
     told = replicates(frame, "mutual_information", split).reindex_like(units)
     dead, seeds = ((units == 0) & ~(told > _TOLD)).sum(), units.notna().sum()
     return pd.DataFrame({"collapsed": dead, "S": seeds, "apart": (dead > 0) & (2 * dead >= seeds)})
+
+
+def remeasured(frame: pd.DataFrame) -> list[str]:
+    """Name the configurations that measure the models of another one, with other options.
+
+    Args:
+        frame: Tidy rows, which hold every key that a study of their matrix varies.
+
+    Returns:
+        Those that differ from an earlier one in options of ``quality`` alone.
+    """
+    keys = [key for key in frame.columns if key not in COLUMNS]
+    trained = [key for key in keys if not key.startswith("quality.")]
+    if len(trained) == len(keys):
+        return []
+    first = frame.drop_duplicates("config")
+    return list(first.loc[first.duplicated(["dataset", *trained]), "config"])
 
 
 def dimensions(frame: pd.DataFrame) -> int:

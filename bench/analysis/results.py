@@ -22,6 +22,7 @@ from bench.analysis.replicates import (
     collapses,
     failures,
     measured_keys,
+    remeasured,
     saturated,
     summarise,
 )
@@ -113,9 +114,14 @@ class Results:
         return decide(self.rows, self.matrix.claims, studies, self.metrics)
 
     @cached_property
+    def models(self) -> "Results":
+        """The part without what measures the models of another configuration once more."""
+        return self.part(self.rows[~self.rows["config"].isin(remeasured(self.rows))])
+
+    @cached_property
     def matches(self) -> list[Match]:
         """How many configurations match the prior, one decision for each data set."""
-        return [match_of(part.rows, data) for data, part in self.datasets.items()]
+        return [match_of(part.rows, data) for data, part in self.models.datasets.items()]
 
     @cached_property
     def failures(self) -> pd.DataFrame:

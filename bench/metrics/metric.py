@@ -46,6 +46,8 @@ class Metric:
             sets one D against another by it, and no ranking does.
         at_most: Of a lower estimate: name of the metric that bounds it from above, without which
             no claim calls it small.
+        at_least: Of an upper estimate: name of the metric that bounds it from below, without which
+            no claim calls it large.
         matched: The value where the aggregate posterior is the prior, if that is one number.
         table: Where pages show it.
         place: Its column there; those of one place keep the order in which they are listed.
@@ -63,6 +65,7 @@ class Metric:
     needs_unsaturated: bool = False
     across_dimensions: bool = True
     at_most: str = ""
+    at_least: str = ""
     matched: float | None = None
     table: Table = Table.OWN
     place: int = 99

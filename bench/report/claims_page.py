@@ -178,6 +178,14 @@ def _limit(finding: Finding, unit: str) -> str:
     return f" and at most {quantity(finding.at_most, finding.at_most_half_width)}{unit}"
 
 
+def _bounds(finding: Finding, unit: str) -> str:
+    """What a quantity is at least and at most, as far as either is known."""
+    if not math.isfinite(finding.effect):
+        return f" is{_limit(finding, unit).removeprefix(' and')}"
+    size = quantity(finding.effect, finding.half_width)
+    return f" is at least {size}{unit}{_limit(finding, unit)}"
+
+
 def _source(claim: Claim) -> str:
     """Which latent source a claim concerns, and what it is compared with."""
     text = claim.source + ("" if claim.against is None else f" less {claim.against}")
@@ -236,8 +244,11 @@ def sentence(finding: Finding) -> str:
         text = f"{code(finding.decisive)} differs from {code(names[0])} in {what} by {size}{unit}"
     else:
         others = f", of {len(names)} configurations the one that decides," if names[1:] else ""
-        text = f"For {code(finding.decisive)}{others} {what} is "
-        text += f"at least {size}{unit}{_limit(finding, unit)}" if metric.at_most else size + unit
+        bounded = metric.at_least or metric.at_most
+        text = f"For {code(finding.decisive)}{others} "
+        text += (
+            f"what {what} bounds{_bounds(finding, unit)}" if bounded else f"{what} is {size}{unit}"
+        )
     text += f" (S = {finding.seeds}); expected: {_expected(finding)}."
     return f"{text} Not decided: {finding.reason}." if finding.reason else text
 

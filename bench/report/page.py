@@ -74,7 +74,7 @@ def page(results: Results) -> Page:
         )
         blocks.append(f"Claims and verdicts: [{claims}]({claims}).{seeds}")
     blocks += [*failure_section(results), *bracket_section(results)]
-    blocks += ["## Leaderboard", *leaderboard_section(results)]
+    blocks += ["## Leaderboard", *leaderboard_section(results.models)]
     for study, part in results.studies.items():
         blocks += study_section(part, study)
     blocks += [*sample_section(results), *latent_section(results), _HOW_TO_READ.strip()]

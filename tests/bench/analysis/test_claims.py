@@ -277,4 +277,29 @@ def test_a_lower_estimate_is_called_small_by_its_upper_end_alone(expect, lower, 
 
 
 def test_whatever_bounds_a_metric_is_one():
-    assert all(m.at_most in METRICS for m in METRICS.values() if m.at_most)
+    assert {m.at_most for m in METRICS.values()} <= {*METRICS, ""}
+    assert {m.at_least for m in METRICS.values()} <= {*METRICS, ""}
+
+
+@pytest.mark.parametrize(
+    ("expect", "lower", "upper", "expected"),
+    [
+        ("less", 0.1, 0.2, "larger than the margin"),
+        ("less", np.nan, 0.2, "larger than the margin"),
+        ("less", 0.1, 0.9, "inconclusive"),
+        ("less", np.nan, 0.9, "inconclusive"),
+        ("less", 0.8, 0.9, "opposite"),
+        ("greater", 0.1, 0.9, "inconclusive"),
+        ("greater", 0.8, 0.9, "larger than the margin"),
+        ("greater", 0.1, 0.2, "opposite"),
+    ],
+)
+def test_an_upper_estimate_is_called_large_by_its_lower_end_alone(expect, lower, upper, expected):
+    """An upper end above the margin is no mismatch."""
+    for metric in ("certified_kl_upper", "bound_gap_upper"):
+        frame = rows(draws([upper] * 3), metric)
+        below = rows(draws([lower] * 3), METRICS[metric].at_least)
+        frame = pd.concat([frame, below]).drop_duplicates(["config", "seed", "metric"])
+        (found,) = decide(frame, [claim(expect, metric=metric, reference=0.5)], STUDIES)
+        assert found.verdict == expected
+        assert np.isfinite(found.effect) == np.isfinite(lower) and np.isfinite(found.at_most)

@@ -17,6 +17,7 @@ from bench.analysis.replicates import (
     collapses,
     failures,
     rejections,
+    remeasured,
     replicates,
     summarise,
     t_interval,
@@ -205,3 +206,17 @@ def test_differences_between_sources_pair_within_each_cell():
     ]
     found = between_sources(pd.DataFrame(rows), "frechet", "prior", "aggregate")["a"]
     assert found.to_numpy() == pytest.approx([0.3, np.nan, 0.3], nan_ok=True)
+
+
+def test_what_measures_a_model_once_more_is_named():
+    known = {"dataset": "digits", "metric": "elbo", "seed": 0}
+    frame = pd.DataFrame(
+        [
+            known | {"config": "base", "latent_dim": 2, "quality.bound_inputs": 50},
+            known | {"config": "more", "latent_dim": 2, "quality.bound_inputs": 500},
+            known | {"config": "wide", "latent_dim": 4, "quality.bound_inputs": 50},
+            known | {"config": "other", "latent_dim": 8, "quality.bound_inputs": 500},
+        ]
+    )
+    assert remeasured(frame) == ["more"]
+    assert remeasured(frame.drop(columns="quality.bound_inputs")) == []
