@@ -56,12 +56,13 @@ def write_report(folder: Path, audited: Audited, name: str) -> Path:
         if len(part[0]) > _DRAWN:
             who = f"{_DRAWN:,} random inputs"
         quantiles[split] = marginal_quantiles(mean, scale)
-        if mean.shape[1] == 2:
+        if mean.shape[1] == 2 and audited.prior == "normal" and scale.any():
             what = f"{split}: z of {who}, draws of N(0, I), and their log-ratio"
             figures[f"quilt-{split}"] = (what, latent_quilt(mean, scale))
-    what = "Quantiles of every dimension less those of N(0, 1): level is a match, a slope a wrong "
-    what += f"scale, an S a wrong shape; of {who}"
-    figures["quantiles"] = (what, quantile_plot(quantiles))
+    if audited.prior == "normal":
+        what = "Quantiles of every dimension less those of N(0, 1): level is a match, a slope a "
+        what += f"wrong scale, an S a wrong shape; of {who}"
+        figures["quantiles"] = (what, quantile_plot(quantiles))
     for split in audited.splits:
         mine = [
             r for r in audited.rows if r.split == split and not r.source and r.value is not None

@@ -276,7 +276,8 @@ def _help(evidence: Evidence, given: Sequence[Answer], prior: str) -> Answer:
             "rescale and shift every dimension of z to mean 0 and variance 1 (free: the decoder "
             "undoes it" + ("" if math.isnan(won) else f"; the rate falls by {won:.2f} nats") + ")"
         )
-    if words.get("shape") == "not normal" or words.get("holes") == "holes":
+    gained = not math.isnan(evidence.value("certified_kl"))
+    if gained and (words.get("shape") == "not normal" or words.get("holes") == "holes"):
         advice["fit a density"] = _fitted(evidence, prior)
     elif words.get("correlation") == "correlated":
         advice["fit a Gaussian"] = (

@@ -93,6 +93,8 @@ def audit(
         True
     """
     settings = AuditSettings(seed, null_draws, test_rows, alpha=alpha, null=null, progress=progress)
+    if heldout is not None and (isinstance(heldout, Tensor) or len(heldout) != 2):
+        raise ValueError("heldout must be a pair of mean and scale, got something else")
     if _are_points(mean, scale):
         return _audit_points(mean, heldout, prior, settings, groups)
     p = _prior(prior, AggregatePosterior(mean, scale).mean)

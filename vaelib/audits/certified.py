@@ -95,7 +95,8 @@ def bracket(
     if len(few.z) < len(played.z):
         note = joined(note, f"of {len(few.z):,} random inputs")
     alarm = CODES if _are_codes(few.z) else _repeats(few)
-    if fitted is not None and len(fitted.z) >= LEAST:
+    enough = int(as_groups(few.groups, len(few.z)).max()) + 1 >= LEAST
+    if fitted is not None and len(fitted.z) >= LEAST and enough:
         share = _copied(fitted, few, stream("copies", settings.seed))
         alarm = COPIES if share > _COPIED else alarm
         yield Measurement(split, "copies", share, message=COPIES * (share > _COPIED))

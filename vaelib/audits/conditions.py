@@ -57,6 +57,8 @@ def answers_by_condition(
         {0: 'undecided', 1: 'no'}
     """
     labels = _labels(conditions, mean, "conditions")
+    if heldout is not None and (isinstance(heldout, Tensor) or len(heldout) != 3):
+        raise ValueError("heldout must be mean, scale and conditions, got something else")
     if heldout is not None:
         held = _labels(heldout[2], heldout[0], "conditions of heldout")
         if new := sorted(set(held.tolist()) - set(labels.tolist())):
@@ -80,6 +82,8 @@ def answers_by_condition(
 
 
 def _labels(labels: Tensor, inputs: Tensor, name: str) -> Tensor:
+    if not isinstance(labels, Tensor):
+        raise ValueError(f"{name} must be a tensor of integers, got {type(labels).__name__}")
     if labels.shape != inputs.shape[:1] or labels.is_floating_point():
         raise ValueError(
             f"{name} must be integers of shape ({len(inputs)},), one label per input, got "

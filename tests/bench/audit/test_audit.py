@@ -124,6 +124,19 @@ def test_a_report_is_a_page_with_its_figures(kind, bare, tmp_path, capfd):
     assert (again / "audit.md").read_text() == text
 
 
+@pytest.mark.parametrize(
+    ("prior", "width", "drawn"),
+    [("normal", 0.0, ["quantiles", "kl-test"]), ("uniform", 0.3, ["kl-test"])],
+)
+def test_a_report_draws_what_there_is_of_points_and_of_another_prior(prior, width, drawn, tmp_path):
+    mean, held = 5 + gaussian(0, shape=(60, 2)).clip(-4, 4), 5 + gaussian(1, shape=(40, 2)) / 2
+    widths = {"scale": np.full_like(mean, width), "heldout_scale": np.full_like(held, width)}
+    np.savez(tmp_path / "p.npz", mean=mean, heldout_mean=held, **widths)
+    assert run(tmp_path / "p.npz", "--prior", prior, "--report", tmp_path / "page") == 0
+    text = (tmp_path / "page" / "audit.md").read_text()
+    assert re.findall(r"\(figures/(.+?)\.png\)", text) == drawn
+
+
 def test_what_saw_some_of_many_inputs_says_so_everywhere(tmp_path, capfd):
     np.savez(tmp_path / "z.npz", z=gaussian(0, shape=(2500, 1)))
     folder = tmp_path / "report"

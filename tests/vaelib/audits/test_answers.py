@@ -137,6 +137,13 @@ def test_bare_latents_are_answered_without_densities(factor, scale, safe):
     assert answered[SAFE].interval[1] == math.inf
 
 
+def test_no_density_is_advised_where_none_was_fitted():
+    z = torch.cat([2 * exact()[0].sign() + 0.1 * exact(seed=1)[0], torch.ones(1000, 1)], 1)
+    given = answers_from(audit_samples(z), {"sample": Moments.of_sample(z)})
+    assert "no dimension may be constant" in given[0].sentence
+    assert "density" not in given[-1].sentence
+
+
 def test_few_inputs_are_undecided_not_safe():
     assert answers(exact(40))[SAFE].verdict == "undecided"
 

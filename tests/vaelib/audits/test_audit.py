@@ -114,6 +114,25 @@ def test_heldout_inputs_are_the_test_split():
     assert test["marginal_kl_excess"].value > train["marginal_kl_excess"].value + 1
 
 
+@pytest.mark.parametrize("heldout", [MEAN, (MEAN,), (MEAN, SCALE, SCALE)])
+def test_heldout_inputs_are_a_mean_and_a_scale(heldout):
+    with pytest.raises(ValueError, match="heldout must be a pair of mean and scale"):
+        audit(MEAN, SCALE, heldout=heldout)
+
+
+def test_groups_are_a_tensor():
+    with pytest.raises(ValueError, match="groups must be a tensor of integers, got list"):
+        audit(MEAN, SCALE, groups=list(range(300)))
+
+
+def test_one_group_is_too_few_and_no_copy():
+    """Pairs within a group do not count; without others all held-out z would look like copies."""
+    rows = audit(MEAN, SCALE, heldout=(-MEAN, SCALE), groups=torch.zeros(300, dtype=int))
+    test = values(rows, "test")
+    assert "copies" not in test
+    assert "at least 20 independent groups" in test["certified_kl_lower"].message
+
+
 def test_the_same_seed_gives_the_same_rows():
     assert audit(MEAN, SCALE, seed=3) == audit(MEAN, SCALE, seed=3)
     assert audit(MEAN, SCALE, seed=3) != audit(MEAN, SCALE, seed=4)

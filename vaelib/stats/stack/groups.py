@@ -19,10 +19,12 @@ def as_groups(groups: Tensor | None, rows: int) -> Tensor:
         Numbers 0 … G - 1 of shape (n,), int64.
 
     Raises:
-        ValueError: For labels of another length or that are not integers.
+        ValueError: For labels of another length, or that are no tensor of integers.
     """
     if groups is None:
         return torch.arange(rows)
+    if not isinstance(groups, Tensor):
+        raise ValueError(f"groups must be a tensor of integers, got {type(groups).__name__}")
     if groups.shape != (rows,) or groups.is_floating_point():
         raise ValueError(
             f"groups must be integers of shape ({rows},), one label per z, "
