@@ -146,7 +146,7 @@ MATCH = [
         0.05,
         "moment KL",
         "KL from the Gaussian with the mean and covariance of q_N to the normal prior. Margin: as "
-        "for the excess given scale.",
+        "for the gain.",
         "Kullback 1959",
         matched=0.0,
         table=Table.SHAPE,
