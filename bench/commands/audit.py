@@ -66,7 +66,7 @@ def execute(
     if repeats and as_json:
         raise UserError("--power prints a table, --json rows alone; leave one of them out")
     aside = Console(stderr=True, soft_wrap=True)
-    parts = _parts(file, condition)
+    parts, conditions = _parts(file, condition)
     several = None not in parts
     if several and (report is not None or repeats):
         option, first = "--power" if repeats else "--report", next(iter(parts))
@@ -89,7 +89,7 @@ def execute(
                 threads or idle_cores(),
                 always=bool(threads),
                 margin=margin,
-                alpha=alpha / len(parts),
+                alpha=alpha / conditions,
                 repeats=repeats,
             )
     if as_json:
@@ -108,13 +108,16 @@ def execute(
     return int(bool(said & set(_FAILURES.get(fail_on or "", ()))))
 
 
-def _parts(file: Path, condition: int | None) -> dict[int | None, Archive]:
-    """What is to be answered for: the inputs of every condition, or under None all there are."""
+def _parts(file: Path, condition: int | None) -> tuple[dict[int | None, Archive], int]:
+    """What is to be answered for, under None where it is one, and how many answers share a level."""
     with _reading(file):
         archive = read_archive(file)
-        if condition is not None:
-            return {None: archive.of_condition(condition)}
-        return {label: archive.of_condition(label) for label in archive.labels} or {None: archive}
+        parts: dict[int | None, Archive] = {
+            label: archive.of_condition(label) for label in archive.labels
+        }
+        if condition is not None:  # which has the level, looked at alone, that it has among all
+            return {None: archive.of_condition(condition)}, max(1, len(parts))
+        return parts or {None: archive}, max(1, len(parts))
 
 
 @contextmanager

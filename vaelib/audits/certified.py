@@ -6,6 +6,7 @@ import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -25,7 +26,7 @@ from vaelib.stats.stack.upper import upper_end
 __all__ = ["COPIES", "REPEATS", "SURFACE", "UNKNOWN", "UNPROVED", "Latents", "bracket", "stacked"]
 
 COPIES = "some held-out inputs are near-copies of training inputs, and copies prove nothing"
-REPEATS = "some z repeat others: drop the copies, or give groups"
+REPEATS = "some inputs repeat others: drop the copies, or give groups"
 CODES = "z are integers: codes have probabilities and no density, so compare their counts with p's"
 SURFACE = "the prior lives on a surface, where no density with respect to volume exists"
 UNKNOWN = "the prior has no log_prob, without which no gain over it is known"
@@ -189,7 +190,28 @@ def stacked(
         other = fitted.posterior.sample(stream("fitted z", settings.seed), _DRAWS)
         other = other.reshape(-1, other.shape[-1])
     data = _posteriors(fitted, _in_support(prior, other, mapped), mapped)
-    return certify(data, z, generator, prior=against, alpha=settings.alpha, groups=played.groups)
+    means = None
+    if not mapped and all(type(one.posterior) is AggregatePosterior for one in (fitted, played)):
+        assert played.posterior is not None
+        means = played.posterior.mean.cpu()
+    return certify(
+        data,
+        z,
+        generator,
+        prior=against,
+        alpha=settings.alpha,
+        groups=played.groups,
+        means=means,
+    )
+
+
+def _one_of_each(latents: Latents, generator: torch.Generator) -> Latents:
+    """A random input of each group: independent, and of the q in which groups count alike."""
+    numbers = as_groups(latents.groups, len(latents.z))
+    order = torch.randperm(len(numbers), generator=generator)
+    first = order[np.unique(numbers[order].numpy(), return_index=True)[1]]
+    q = latents.posterior
+    return Latents(latents.z[first], None if q is None else q.part(first))
 
 
 def _no_density(prior: Prior) -> str:
@@ -221,24 +243,29 @@ def _in_support(prior: Prior, z: Tensor, mapped: bool) -> Tensor:
 
 
 def _repeats(latents: Latents) -> str:
-    """What is wrong with points of which many are equal; empty where that may be."""
-    if latents.posterior is not None or latents.groups is not None:
+    """What is wrong with inputs of which many are equal; empty where that may be."""
+    # encoders that have collapsed give every input the same posterior, whose z are independent
+    q = latents.posterior
+    if latents.groups is not None:
         return ""
-    return REPEATS if repeated_rows(latents.z) > _REPEATED else ""
+    share = repeated_rows(latents.z) if q is None else repeated_rows(q.mean, q.scale)
+    collapsed = q is not None and share > 1 - 1.5 / len(latents.z)
+    return REPEATS if share > _REPEATED and not collapsed else ""
 
 
 def _upper(latents: Latents, prior: Prior, split: str, settings: AuditSettings) -> Measurement:
     """The upper end, at z of a random choice of inputs where all would cost too much."""
+    if latents.groups is not None:
+        latents = _one_of_each(latents, stream(f"one of a group {split}", settings.seed))
     q = latents.posterior
     assert q is not None
     few = points_of(q, 16)
     generator = stream(f"upper end {split}", settings.seed)
     points = None if few is None else torch.randperm(q.components, generator=generator)[:few]
     draws = _DRAWS if few is None else 1
-    options = {"points": points, "groups": latents.groups}
     try:
         with torch.no_grad():
-            end = upper_end(q, prior, generator, alpha=settings.alpha, draws=draws, **options)
+            end = upper_end(q, prior, generator, alpha=settings.alpha, draws=draws, points=points)
     except ValueError as error:
         return Measurement(split, "certified_kl_upper", None, message=str(error))
     note = UNPROVED if split == "train" else ""

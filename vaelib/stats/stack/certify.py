@@ -25,6 +25,7 @@ from vaelib.stats.stack.candidates import (
 )
 from vaelib.stats.stack.fitted import fit_candidates, log_ratios
 from vaelib.stats.stack.groups import as_groups
+from vaelib.stats.stack.near import FEWEST_DIMENSIONS, copy_distance, near
 from vaelib.stats.stack.weights import cross_fitted_gains, gain_estimate, stack_weights, with_prior
 
 __all__ = ["LEAST", "Certified", "Stack", "certify", "certify_in_sequence"]
@@ -96,12 +97,14 @@ def certify(
     prior: Prior | None = None,
     alpha: float = 0.025,
     groups: Tensor | None = None,
+    means: Tensor | None = None,
 ) -> Certified:
     """Bound KL(q‖p) from below with held-out z.
 
     The lower end exceeds KL(q‖p) with probability at most alpha: a theorem, see
     :mod:`vaelib.stats.stack.betting`, where the z, or their groups, are independent draws of q and
-    the inputs of ``fitted`` are others.
+    the inputs of ``fitted`` are others. A z of an input that lies as near to one of ``fitted`` as a
+    copy does wins nothing, see :mod:`vaelib.stats.stack.near`.
 
     Args:
         fitted: posteriors or points of the training inputs.
@@ -110,6 +113,8 @@ def certify(
         prior: p; None for N(0, I).
         alpha: one-sided level.
         groups: labels of shape (n,) of z that are not independent.
+        means: posterior means of the held-out inputs, shape (n, D), which copies share exactly; the
+            z themselves where there are none.
 
     Returns:
         The bound and what it rests on.
@@ -134,6 +139,8 @@ def certify(
         )
     candidates = fit_candidates(fitted, generator, prior=prior)
     ratio, gaussian = log_ratios(candidates, z), _gaussian_ratios(candidates, fitted, z)
+    distance = _copy_distance(fitted.mean)
+    ratio = _unrecited(ratio, z if means is None else means, fitted.mean, distance)
     played = predictable_gains(ratio, generator, groups=numbers)
     return _certified(candidates, ratio, gaussian, numbers, played, generator, alpha)
 
@@ -173,14 +180,15 @@ def certify_in_sequence(
     count = int(numbers.max()) + 1
     place = torch.randperm(count, generator=generator)[numbers]
     starts = [math.ceil(share * count) for share in _FITS]
-    parts = [place < starts[0]]
+    distance = _copy_distance(data.mean[place < starts[0]])
     rows, columns = [], []
     for start, end in zip(starts, [*starts[1:], count], strict=True):
         candidates = fit_candidates(data.part(place < start), generator, prior=prior)
         block = (place >= start) & (place < end)
         rows.append(torch.nonzero(block)[:, 0])
-        columns.append(dict(zip(candidates, log_ratios(candidates, z[block]).T, strict=True)))
-        parts.append(block)
+        ratio = log_ratios(candidates, z[block])
+        ratio = _unrecited(ratio, data.mean[block], data.mean[place < start], distance)
+        columns.append(dict(zip(candidates, ratio.T, strict=True)))
     names = list(columns[0])
     ratio = torch.cat([_aligned(part, names) for part in columns])
     after = torch.cat(rows)
@@ -194,7 +202,8 @@ def certify_in_sequence(
         own = fold == k
         others = data.part(~own)
         candidates = fit_candidates(others, generator, prior=prior)
-        for name, values in zip(candidates, log_ratios(candidates, z[own]).T, strict=True):
+        found = _unrecited(log_ratios(candidates, z[own]), data.mean[own], others.mean, distance)
+        for name, values in zip(candidates, found.T, strict=True):
             crosswise.setdefault(name, torch.zeros(len(z), dtype=torch.float64))[own] = values
         some = _gaussian_ratios(candidates, others, z[own])
         gaussian[own, : some.shape[1]] = some
@@ -207,6 +216,18 @@ def certify_in_sequence(
         generator,
         alpha,
     )
+
+
+def _copy_distance(train: Tensor) -> float:
+    """Where few dimensions keep a density from reciting, none."""
+    return copy_distance(train) if train.shape[1] >= FEWEST_DIMENSIONS else -1.0
+
+
+def _unrecited(ratio: Tensor, inputs: Tensor, train: Tensor, distance: float) -> Tensor:
+    """Log ratios, at most 0 where an input lies as near to a training input as a copy does."""
+    if distance < 0:
+        return ratio
+    return torch.where(near(inputs, train, distance)[:, None], ratio.clamp_max(0), ratio)
 
 
 def _aligned(columns: dict[str, Tensor], names: list[str]) -> Tensor:

@@ -9,6 +9,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from vaelib.stats.stack.groups import as_groups
+
 __all__ = ["copied_share", "repeated_rows"]
 
 _HELDOUT = 2000  # z whose copies are looked for
@@ -60,7 +62,8 @@ def copied_share(
     own = _kernels(_blocks(few, train, itself), widest)
     within = _kernels(_blocks(heldout, heldout, labels, labels), widest)
     others = (labels[:, None] != labels).sum(1).clamp_min(1)
-    return max(_share(*sums, others, len(train)) for sums in zip(across, own, within, strict=True))
+    sums = zip(across, own, within, strict=True)
+    return max(_share(*one, others, as_groups(labels, len(labels)), len(train)) for one in sums)
 
 
 _Block = tuple[Tensor, Tensor, Tensor | None]  # queries, among, pairs that do not count
@@ -110,15 +113,20 @@ def _kernels(blocks: Iterator[_Block], widest: float) -> list[_Sums]:
     return [_Sums(torch.cat(r), c, s) for r, c, s in zip(rows, columns, squares, strict=True)]
 
 
-def _share(across: _Sums, own: _Sums, within: _Sums, others: Tensor, training: int) -> float:
-    """The lower bound by the kernels of one scale."""
+def _share(
+    across: _Sums, own: _Sums, within: _Sums, others: Tensor, groups: Tensor, training: int
+) -> float:
+    """The lower bound by the kernels of one scale; the held-out z of a group are one draw."""
     n, few = len(across.rows), len(own.rows)
     held = across.rows / training - within.rows / others
     trained = across.columns[:few] / n - own.rows / (training - 1)
     mean = (held.mean() + trained.mean()) / 2
+    sums = torch.zeros(int(groups.max()) + 1).index_add_(0, groups, held - held.mean())
+    independent = len(sums)
+    own_error = sums.square().sum() / n**2 * independent / max(1, independent - 1)
     # few held-out z may have no near pair by chance
-    sparse = across.squares / (n * training) / (2 * n**2)
-    error = math.sqrt(float(held.var() / n + trained.var() / few) + sparse)
+    sparse = across.squares / (n * training) / (2 * independent**2)
+    error = math.sqrt(float(own_error + trained.var() / few) + sparse)
     return min(1.0, max(0.0, training * (float(mean) - _SIGMA * error)))
 
 
