@@ -15,7 +15,7 @@ from bench.metrics.registry import METRICS
 from bench.report.markdown import quantity
 from bench.report.terminal import table
 from vaelib.audits.answers import Answer
-from vaelib.audits.measurement import Measurement
+from vaelib.audits.measurement import Measurement, joined
 from vaelib.audits.settings import DEFAULTS
 from vaelib.stats.goodness_of_fit import GOODNESS_OF_FIT_TESTS
 
@@ -40,12 +40,18 @@ _SEEN = {
 
 
 def json_rows(audited: Audited, condition: int | None = None) -> list[dict[str, Any]]:
-    """Rows as plain objects, with their units and, where there is one, their condition."""
+    """Rows as plain objects, with their units; what is not finite is null, with a message."""
     own = {} if condition is None else {"condition": condition}
     return [
-        {**own, **row.__dict__, "message": note(audited, row), "unit": METRICS[row.metric].unit}
-        for row in audited.rows
+        {**own, **_strict(audited, row), "unit": METRICS[row.metric].unit} for row in audited.rows
     ]
+
+
+def _strict(audited: Audited, row: Measurement) -> dict[str, Any]:
+    cells = {**row.__dict__, "message": note(audited, row)}
+    lost = [k for k, v in cells.items() if isinstance(v, float) and not math.isfinite(v)]
+    said = [f"{name} is not finite" for name in lost]
+    return cells | dict.fromkeys(lost) | {"message": joined(cells["message"], *said)}
 
 
 def show_conditions(audits: Mapping[int | None, Audited], console: Console, alpha: float) -> None:

@@ -13,8 +13,8 @@ needs the whole interval of an effect on one side of its margin; otherwise it is
 | holes | prior mass where held-out z almost never fall, .01 when matched | .02 |
 
 The lower end of the KL is proved at one-sided level alpha, the upper end asymptotic; intervals of
-the others are at 95 %, over the inputs, those of moments by the normal law (Bonferroni over
-dimensions or pairs).
+the others are at 95 %, over the inputs, those of moments by χ², t and Fisher's z (Bonferroni over
+dimensions or pairs), which hold from 3 inputs on.
 """
 
 import math

@@ -1,11 +1,12 @@
 import math
+from collections import Counter
 
 import pytest
 import torch
 
 from vaelib.audits.answers import Moments, answers_from
 from vaelib.audits.audit import audit, audit_samples
-from vaelib.audits.moment_answers import MARGINS, decide
+from vaelib.audits.moment_answers import MARGINS, correlation, decide, location, scale
 from vaelib.audits.power import Counted
 from vaelib.audits.verdict import Bracket, unseen_share, verdict
 from vaelib.seeding import stream
@@ -213,3 +214,22 @@ def test_undecided_says_what_could_have_been_seen():
     sentence = answers_from(rows, moments, planted=own)[0].sentence
     assert sentence.endswith("as many inputs and dimensions as here: ring 5 of 7.")
     assert "Planted" not in answers_from(rows, prior="another")[0].sentence
+
+
+WRONG = {"too narrow", "too wide", "right on average only", "shifted", "correlated"}
+
+
+@pytest.mark.parametrize("dimensions", [1, 4])
+@pytest.mark.parametrize("n", [2, 3, 5, 10])
+def test_few_draws_of_the_prior_are_seldom_called_anything_else(n, dimensions):
+    """Of 300 samples 15 are expected at 5 % where q is p, and more than 27 in one of 1,000."""
+    generator = torch.Generator().manual_seed(n)
+    wrong = Counter()
+    for _ in range(300):
+        z = torch.randn(n, dimensions, generator=generator, dtype=torch.float64)
+        points = Moments.of_sample(z), Moments.of(z, torch.full_like(z, 1e-6))
+        for kind, own in zip(("sample", "narrow"), points, strict=True):
+            for answer in (question(own) for question in (scale, location, correlation)):
+                wrong[kind, answer.question] += answer.verdict in WRONG
+    assert max(wrong.values()) <= 27
+    assert n > 2 or not wrong.total()
