@@ -68,9 +68,9 @@ def show_conditions(audits: Mapping[int | None, Audited], console: Console, alph
     _say(console, f"May I sample from {name} given the condition? {counts}.", style="bold")
     lines = []
     for label, one in audits.items():
-        split = "sample" if one.archive.z is not None else list(one.splits)[-1]
+        decides = list(one.splits)[-1]
         best, kl = one.answers[:2]
-        lines.append([str(label), f"{_size(one, split)[0]:,}", best.verdict, kl.verdict])
+        lines.append([str(label), f"{_size(one, decides)[0]:,}", best.verdict, kl.verdict])
     heads = ["condition", "n", "answer", "KL(q‖p)"]
     console.print(table(heads, lines))
     for label, one in audits.items():

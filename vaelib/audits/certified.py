@@ -23,7 +23,17 @@ from vaelib.stats.stack.flags import copied_share, repeated_rows
 from vaelib.stats.stack.groups import as_groups
 from vaelib.stats.stack.upper import upper_end
 
-__all__ = ["COPIES", "REPEATS", "SURFACE", "UNKNOWN", "UNPROVED", "Latents", "bracket", "stacked"]
+__all__ = [
+    "CODES",
+    "COPIES",
+    "REPEATS",
+    "SURFACE",
+    "UNKNOWN",
+    "UNPROVED",
+    "Latents",
+    "bracket",
+    "stacked",
+]
 
 COPIES = "some held-out inputs are near-copies of training inputs, and copies prove nothing"
 REPEATS = "some inputs repeat others: drop the copies, or give groups"

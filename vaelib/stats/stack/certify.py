@@ -25,7 +25,7 @@ from vaelib.stats.stack.candidates import (
 )
 from vaelib.stats.stack.fitted import fit_candidates, log_ratios
 from vaelib.stats.stack.groups import as_groups
-from vaelib.stats.stack.near import FEWEST_DIMENSIONS, copy_distance, near
+from vaelib.stats.stack.near import copy_distance, unrecited
 from vaelib.stats.stack.weights import cross_fitted_gains, gain_estimate, stack_weights, with_prior
 
 __all__ = ["LEAST", "Certified", "Stack", "certify", "certify_in_sequence"]
@@ -139,8 +139,8 @@ def certify(
         )
     candidates = fit_candidates(fitted, generator, prior=prior)
     ratio, gaussian = log_ratios(candidates, z), _gaussian_ratios(candidates, fitted, z)
-    distance = _copy_distance(fitted.mean)
-    ratio = _unrecited(ratio, z if means is None else means, fitted.mean, distance)
+    distance = copy_distance(fitted.mean)
+    ratio = unrecited(ratio, z if means is None else means, fitted.mean, distance)
     played = predictable_gains(ratio, generator, groups=numbers)
     return _certified(candidates, ratio, gaussian, numbers, played, generator, alpha)
 
@@ -180,14 +180,14 @@ def certify_in_sequence(
     count = int(numbers.max()) + 1
     place = torch.randperm(count, generator=generator)[numbers]
     starts = [math.ceil(share * count) for share in _FITS]
-    distance = _copy_distance(data.mean[place < starts[0]])
+    distance = copy_distance(data.mean[place < starts[0]])
     rows, columns = [], []
     for start, end in zip(starts, [*starts[1:], count], strict=True):
         candidates = fit_candidates(data.part(place < start), generator, prior=prior)
         block = (place >= start) & (place < end)
         rows.append(torch.nonzero(block)[:, 0])
         ratio = log_ratios(candidates, z[block])
-        ratio = _unrecited(ratio, data.mean[block], data.mean[place < start], distance)
+        ratio = unrecited(ratio, data.mean[block], data.mean[place < start], distance)
         columns.append(dict(zip(candidates, ratio.T, strict=True)))
     names = list(columns[0])
     ratio = torch.cat([_aligned(part, names) for part in columns])
@@ -202,7 +202,7 @@ def certify_in_sequence(
         own = fold == k
         others = data.part(~own)
         candidates = fit_candidates(others, generator, prior=prior)
-        found = _unrecited(log_ratios(candidates, z[own]), data.mean[own], others.mean, distance)
+        found = unrecited(log_ratios(candidates, z[own]), data.mean[own], others.mean, distance)
         for name, values in zip(candidates, found.T, strict=True):
             crosswise.setdefault(name, torch.zeros(len(z), dtype=torch.float64))[own] = values
         some = _gaussian_ratios(candidates, others, z[own])
@@ -216,18 +216,6 @@ def certify_in_sequence(
         generator,
         alpha,
     )
-
-
-def _copy_distance(train: Tensor) -> float:
-    """Where few dimensions keep a density from reciting, none."""
-    return copy_distance(train) if train.shape[1] >= FEWEST_DIMENSIONS else -1.0
-
-
-def _unrecited(ratio: Tensor, inputs: Tensor, train: Tensor, distance: float) -> Tensor:
-    """Log ratios, at most 0 where an input lies as near to a training input as a copy does."""
-    if distance < 0:
-        return ratio
-    return torch.where(near(inputs, train, distance)[:, None], ratio.clamp_max(0), ratio)
 
 
 def _aligned(columns: dict[str, Tensor], names: list[str]) -> Tensor:

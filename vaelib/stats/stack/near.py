@@ -13,18 +13,16 @@ import math
 import torch
 from torch import Tensor
 
-__all__ = ["FEWEST_DIMENSIONS", "copy_distance", "near"]
+__all__ = ["copy_distance", "unrecited"]
 
-FEWEST_DIMENSIONS = 3
-"""D below which a density that recites what it has seen wins next to nothing by it."""
-
+_FEWEST = 3  # D below which a density that recites what it has seen wins next to nothing by it
 _QUERIES = 2000  # training inputs whose neighbours tell the distance
 _SHARE = 0.01
 _ROUNDING = 1e-6  # of the spread: rows that are nearer repeat each other
 _BLOCK = 1 << 24  # pairs at once
 
 
-def copy_distance(train: Tensor) -> float:
+def copy_distance(train: Tensor) -> float | None:
     """How near a z must lie to a training input to be taken for a copy of it.
 
     That is the first percentile of the distances between neighbours. Where the training inputs hold
@@ -36,8 +34,10 @@ def copy_distance(train: Tensor) -> float:
         train: means or z of the training inputs, shape (N, D); 2,000 of them are asked.
 
     Returns:
-        A distance; 0 where all rows are equal.
+        A distance, 0 where all rows are equal; None below 3 dimensions, where none is needed.
     """
+    if train.shape[1] < _FEWEST:
+        return None
     chosen = torch.randperm(len(train), generator=torch.Generator().manual_seed(0))[:_QUERIES]
     centred, spread = train - train.mean(0), float(train.std(0, correction=0).norm())
     nearest = _nearest(centred[chosen], centred, chosen)
@@ -50,19 +50,23 @@ def copy_distance(train: Tensor) -> float:
     return float(max(least, middle * (-math.log1p(-_SHARE) / math.log(2)) ** ratio))
 
 
-def near(z: Tensor, train: Tensor, distance: float) -> Tensor:
-    """Which z lie within a distance of a training input.
+def unrecited(ratio: Tensor, z: Tensor, train: Tensor, distance: float | None) -> Tensor:
+    """Take log ratios to be 0 at most where a z lies as near to a training input as a copy does.
 
     Args:
-        z: means or z of the inputs that are played, shape (n, D).
-        train: of the training inputs, shape (N, D).
+        ratio: log r_k - log p at every z that is played, shape (n, K), in nats.
+        z: their inputs' means, or the z, shape (n, D).
+        train: the same of the training inputs, shape (N, D).
         distance: of :func:`copy_distance`.
 
     Returns:
-        Shape (n,), bool.
+        Shape (n, K).
     """
+    if distance is None:
+        return ratio
     centre = train.mean(0)
-    return _nearest(z - centre, train - centre) <= distance
+    near = _nearest(z - centre, train - centre) <= distance
+    return torch.where(near[:, None], ratio.clamp_max(0), ratio)
 
 
 def _nearest(z: Tensor, train: Tensor, itself: Tensor | None = None) -> Tensor:

@@ -13,7 +13,6 @@ from vaelib.posterior import AggregatePosterior
 from vaelib.priors import Prior
 from vaelib.stats.checks import check_least
 from vaelib.stats.jackknife import Estimate, mean_of
-from vaelib.stats.stack.groups import as_groups, group_mean
 
 __all__ = ["UpperEnd", "direct_terms", "mean_upper_end", "upper_end"]
 
@@ -122,19 +121,16 @@ def upper_end(
     alpha: float = 0.025,
     draws: int = 4,
     points: Tensor | None = None,
-    groups: Tensor | None = None,
 ) -> UpperEnd:
     """Bound KL(q‖p) <= E KL(q_N‖p) from above with held-out inputs.
 
     Args:
-        posterior: of the held-out inputs.
+        posterior: of the held-out inputs, which are independent.
         prior: p(z).
         generator: Random stream.
         alpha: One-sided level.
         draws: z per input.
         points: the inputs whose terms are wanted, shape (M,); the mixture stays whole.
-        groups: labels of shape (N,) of inputs that are not independent; a group is one term, and
-            groups of equal size make the bound that of the lower end's q.
 
     Returns:
         The end, and what says whether it is worth anything.
@@ -144,12 +140,8 @@ def upper_end(
             certain: then the log_prob of the prior is no log density.
     """
     terms = direct_terms(posterior, prior, generator, draws, points)
-    if groups is not None:
-        chosen = groups if points is None else groups[points]
-        terms = group_mean(terms, as_groups(chosen, len(terms)))
     if len(terms) < 2:
-        what = "inputs" if groups is None else "groups of inputs"
-        raise ValueError(f"an upper end needs at least 2 independent {what}, got {len(terms)}")
+        raise ValueError(f"an upper end needs at least 2 independent inputs, got {len(terms)}")
     z = posterior.sample(generator)[0]
     rate = float(prior.rate(posterior.mean, posterior.scale, z).mean())
     most = math.log(posterior.components)
