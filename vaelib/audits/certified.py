@@ -254,13 +254,12 @@ def _in_support(prior: Prior, z: Tensor, mapped: bool) -> Tensor:
 
 def _repeats(latents: Latents) -> str:
     """What is wrong with inputs of which many are equal; empty where that may be."""
-    # encoders that have collapsed give every input the same posterior, whose z are independent
     q = latents.posterior
     if latents.groups is not None:
         return ""
-    share = repeated_rows(latents.z) if q is None else repeated_rows(q.mean, q.scale)
-    collapsed = q is not None and share > 1 - 1.5 / len(latents.z)
-    return REPEATS if share > _REPEATED and not collapsed else ""
+    # where encoders are constant, many independent inputs share few posteriors: no copies
+    share = repeated_rows(latents.z) if q is None else repeated_rows(q.mean, q.scale, atoms=True)
+    return REPEATS if share > _REPEATED else ""
 
 
 def _upper(latents: Latents, prior: Prior, split: str, settings: AuditSettings) -> Measurement:

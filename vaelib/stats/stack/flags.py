@@ -130,14 +130,19 @@ def _share(
     return min(1.0, max(0.0, training * (float(mean) - _SIGMA * error)))
 
 
-def repeated_rows(*columns: Tensor) -> float:
+def repeated_rows(*columns: Tensor, atoms: bool = False) -> float:
     """The share of rows that equal an earlier row.
 
     Args:
         columns: tensors of shape (n, …), compared together.
+        atoms: whether the law may have some, of which the rows are no copies: the value that occurs
+            most often, and those that occur more than √n times.
 
     Returns:
         A share in [0, 1).
     """
     rows = torch.cat([column.reshape(len(column), -1) for column in columns], 1)
-    return 1 - len(torch.unique(rows, dim=0)) / len(rows)
+    counts = torch.unique(rows, dim=0, return_counts=True)[1].sort().values
+    if atoms:
+        counts = counts[:-1][counts[:-1] <= math.sqrt(len(rows))]
+    return int((counts - 1).sum()) / len(rows)
