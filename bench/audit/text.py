@@ -37,6 +37,8 @@ _SEEN = {
     "c2st_test": DEFAULTS.classified,
     "mmd_squared": DEFAULTS.kernel_rows,
 }  # inputs at most
+_CONDITIONS = 20  # whose numbers and sentences are printed
+_FIRST = ("no", "flagged", "undecided", "yes")
 
 
 def json_rows(audited: Audited, condition: int | None = None) -> list[dict[str, Any]]:
@@ -66,20 +68,30 @@ def show_conditions(audits: Mapping[int | None, Audited], console: Console, alph
     counts = ", ".join(f"{word} {count}" for word, count in said.most_common())
     name = _prior_name(next(iter(audits.values())))
     _say(console, f"May I sample from {name} given the condition? {counts}.", style="bold")
+    left = len(audits) - _CONDITIONS
+    shown = audits if left <= 0 else dict(_worst(audits))
     lines = []
-    for label, one in audits.items():
+    for label, one in shown.items():
         decides = list(one.splits)[-1]
         best, kl = one.answers[:2]
         lines.append([str(label), f"{_size(one, decides)[0]:,}", best.verdict, kl.verdict])
     heads = ["condition", "n", "answer", "KL(q‖p)"]
     console.print(table(heads, lines))
-    for label, one in audits.items():
+    for label, one in shown.items():
         _say(console, f"{label}: {one.answers[0].sentence} {one.answers[-1].sentence}")
+    if left > 0:
+        _say(console, f"{left:,} more, none answered worse than these: --json has all.")
     _say(
         console,
         f"Each end at level {alpha:g}/{len(audits)}, so that all of one side hold together at "
         f"{alpha:g}. All numbers of one condition: --condition {next(iter(audits))}.",
     )
+
+
+def _worst(audits: Mapping[int | None, Audited]) -> list[tuple[int | None, Audited]]:
+    """The conditions that are printed where not all are."""
+    order = sorted(audits.items(), key=lambda item: _FIRST.index(item[1].answers[0].verdict))
+    return order[:_CONDITIONS]
 
 
 def show(audited: Audited, console: Console) -> None:

@@ -215,7 +215,7 @@ def audit_samples(
     return rows + list(panel(z, p, "sample", settings))
 
 
-def _prior(prior: str | Prior, z: Tensor) -> Prior:
+def _prior(prior: object, z: Tensor) -> Prior:
     """The prior that is meant for latents z, in float64 and where z is."""
     fixed = [name for name, kind in PRIORS.items() if not kind.learned]
     if isinstance(prior, str):
@@ -224,6 +224,9 @@ def _prior(prior: str | Prior, z: Tensor) -> Prior:
                 f"prior must be one of {', '.join(fixed)} or a trained Prior, got {prior!r}"
             )
         return PRIORS[prior](z.shape[-1])
+    if not isinstance(prior, Prior):
+        got = f"the class {prior.__name__}" if isinstance(prior, type) else f"{prior!r:.80}"
+        raise ValueError(f"prior must be one of {', '.join(fixed)} or a trained Prior, got {got}")
     if prior.latent_dim != z.shape[-1]:
         raise ValueError(
             f"prior must have the {z.shape[-1]} dimensions of mean, got {prior.latent_dim}"

@@ -26,6 +26,7 @@ from vaelib.stats.stack.upper import upper_end
 __all__ = [
     "CODES",
     "COPIES",
+    "INFINITE",
     "REPEATS",
     "SURFACE",
     "UNKNOWN",
@@ -38,6 +39,7 @@ __all__ = [
 COPIES = "some held-out inputs are near-copies of training inputs, and copies prove nothing"
 REPEATS = "some inputs repeat others: drop the copies, or give groups"
 CODES = "z are integers: codes have probabilities and no density, so compare their counts with p's"
+INFINITE = "the KL is infinite"
 SURFACE = "the prior lives on a surface, where no density with respect to volume exists"
 UNKNOWN = "the prior has no log_prob, without which no gain over it is known"
 UNPROVED = "of inputs that the encoder was trained on: not proved for new ones"
@@ -240,14 +242,20 @@ def _posteriors(latents: Latents, z: Tensor, mapped: bool) -> Posteriors:
 
 
 def _in_support(prior: Prior, z: Tensor, mapped: bool) -> Tensor:
-    """z on the CPU, mapped where there is a map; none may lie where the prior has no mass."""
+    """z on the CPU, mapped where there is a map."""
+    # draws of a density lie in its support and never repeat a coordinate
     with torch.no_grad():
         outside = int((prior.log_prob(z) == -torch.inf).sum())
         moved = prior.to_normal(z) if mapped else z
     if outside or moved is None or not bool(moved.isfinite().all()):
+        which = f"{outside or 'some'} z of {len(z):,}"
+        raise ValueError(f"{INFINITE}: {which} lie where the prior has no mass")
+    constant = torch.nonzero((z == z[0]).all(0))[:, 0].tolist()
+    if constant and len(z) >= LEAST:
+        dimensions = ", ".join(map(str, constant))
         raise ValueError(
-            f"the KL is infinite: {outside or 'some'} z of {len(z):,} lie where the prior has no "
-            "mass"
+            f"{INFINITE}: of {len(z):,} z all are the same in dimensions {dimensions}; leave these "
+            "out to see what the others say"
         )
     return moved.cpu()
 
