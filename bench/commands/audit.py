@@ -1,7 +1,6 @@
 """What ``vaebench audit`` does: read a file, measure it, answer, write a page if one is wanted."""
 
 import json
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +15,8 @@ from bench.commands.printing import written_out
 from bench.errors import UserError
 from bench.run.resources import idle_cores
 from vaelib.audits.settings import DEFAULTS
-from vaelib.audits.verdict import MARGIN
+from vaelib.audits.verdict import MARGIN, check_margin
+from vaelib.stats.checks import check_level
 
 __all__ = ["execute"]
 
@@ -139,10 +139,11 @@ def _reading(file: Path) -> Iterator[None]:
 
 
 def _check(margin: float, alpha: float, fail_on: str | None) -> None:
-    if not 0 < margin < math.inf:
-        raise UserError(f"--margin must be a positive number of nats, got {margin:g}")
-    if not 0 < alpha < 1:
-        raise UserError(f"--alpha must lie between 0 and 1, got {alpha:g}")
+    try:
+        check_margin(margin)
+        check_level(alpha)
+    except ValueError as error:
+        raise UserError(f"--{error}") from error
     if fail_on is not None and fail_on not in _FAILURES:
         raise UserError(f"--fail-on must be {' or '.join(_FAILURES)}, got {fail_on!r}")
 

@@ -186,10 +186,10 @@ def stacked(
         ValueError: where nothing can be said: a prior on a surface, z outside its support, too few
             z, or latents that have no density.
     """
-    if reason := _no_density(prior):
+    if reason := _no_density(prior) or _infinite(prior, played):
         raise ValueError(reason)
     mapped = has_map(prior)
-    z = _in_support(prior, played.z, mapped)
+    z = _moved(prior, played.z, mapped)
     against = None if mapped or type(prior) is Normal else copy.deepcopy(prior).cpu()
     generator = stream("certified", settings.seed)
     if fitted is None:
@@ -201,7 +201,7 @@ def stacked(
     if mapped and fitted.posterior is not None:
         other = fitted.posterior.sample(stream("fitted z", settings.seed), _DRAWS)
         other = other.reshape(-1, other.shape[-1])
-    data = _posteriors(fitted, _in_support(prior, other, mapped), mapped)
+    data = _posteriors(fitted, _moved(prior, other, mapped), mapped)
     means = None
     if not mapped and all(type(one.posterior) is AggregatePosterior for one in (fitted, played)):
         assert played.posterior is not None
@@ -241,23 +241,36 @@ def _posteriors(latents: Latents, z: Tensor, mapped: bool) -> Posteriors:
     return Posteriors(q.mean.cpu(), q.scale.cpu())
 
 
-def _in_support(prior: Prior, z: Tensor, mapped: bool) -> Tensor:
-    """z on the CPU, mapped where there is a map."""
-    # draws of a density lie in its support and never repeat a coordinate
+def _moved(prior: Prior, z: Tensor, mapped: bool) -> Tensor:
+    """z on the CPU, mapped where there is a map; those that it takes nowhere are left out."""
+    if not mapped:
+        return z.cpu()
     with torch.no_grad():
-        outside = int((prior.log_prob(z) == -torch.inf).sum())
-        moved = prior.to_normal(z) if mapped else z
-    if outside or moved is None or not bool(moved.isfinite().all()):
-        which = f"{outside or 'some'} z of {len(z):,}"
-        raise ValueError(f"{INFINITE}: {which} lie where the prior has no mass")
+        moved = prior.to_normal(z)
+    assert moved is not None
+    return moved[moved.isfinite().all(1)].cpu()
+
+
+def _infinite(prior: Prior, played: Latents) -> str:
+    """Why no law of a finite KL draws such z, whatever was fitted to others; or nothing."""
+    z = played.z
+    with torch.no_grad():
+        lost = prior.log_prob(z) == -torch.inf
+        moved = prior.to_normal(z) if has_map(prior) else None
+    if moved is not None:
+        lost |= ~moved.isfinite().all(1).to(lost.device)
+    if bool(lost.any()):
+        which = f"{int(lost.sum()):,} z of {len(z):,}"
+        return f"{INFINITE}: {which} lie where the prior has no mass"
+    independent = int(as_groups(played.groups, len(z)).max()) + 1
     constant = torch.nonzero((z == z[0]).all(0))[:, 0].tolist()
-    if constant and len(z) >= LEAST:
-        dimensions = ", ".join(map(str, constant))
-        raise ValueError(
-            f"{INFINITE}: of {len(z):,} z all are the same in dimensions {dimensions}; leave these "
-            "out to see what the others say"
-        )
-    return moved.cpu()
+    if not constant or independent < LEAST:
+        return ""
+    dimensions = ", ".join(map(str, constant))
+    return (
+        f"{INFINITE}: of {len(z):,} z all are the same in dimensions {dimensions}; leave these "
+        "out to see what the others say"
+    )
 
 
 def _repeats(latents: Latents) -> str:

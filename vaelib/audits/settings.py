@@ -1,9 +1,9 @@
 """How an audit looks: its randomness, how much it looks at, and who is told how far it is."""
 
 from dataclasses import dataclass
-from typing import SupportsFloat
 
 from vaelib.audits.measurement import Progress, silent
+from vaelib.stats.checks import check_level
 from vaelib.stats.nulls import NormalNull
 
 __all__ = ["DEFAULTS", "AuditSettings"]
@@ -41,9 +41,7 @@ class AuditSettings:
     def __post_init__(self) -> None:
         if self.test_rows < 2:
             raise ValueError(f"test_rows must be at least 2, got {self.test_rows}")
-        alpha: object = self.alpha
-        if not isinstance(alpha, SupportsFloat) or not 0 < float(alpha) < 1:
-            raise ValueError(f"alpha must lie between 0 and 1, got {self.alpha!r}")
+        check_level(self.alpha)
 
 
 DEFAULTS = AuditSettings()

@@ -259,10 +259,10 @@ def test_margin_and_level_are_parameters_and_an_answer_may_be_a_failure(bare, ca
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--margin", "0"], "--margin must be a positive number of nats, got 0"),
-        (["--margin", "-1"], "--margin must be a positive number of nats, got -1"),
+        (["--margin", "0"], "--margin must be a positive number of nats, got 0.0"),
+        (["--margin", "-1"], "--margin must be a positive number of nats, got -1.0"),
         (["--margin", "nan"], "--margin must be a positive number of nats, got nan"),
-        (["--alpha", "1"], "--alpha must lie between 0 and 1, got 1"),
+        (["--alpha", "1"], "--alpha must lie between 0 and 1, got 1.0"),
         (["--fail-on", "maybe"], "--fail-on must be no or undecided, got 'maybe'"),
     ],
 )

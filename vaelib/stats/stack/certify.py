@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from vaelib.priors import Prior
+from vaelib.stats.checks import check_level
 from vaelib.stats.jackknife import Estimate
 from vaelib.stats.stack.betting import (
     PredictableGains,
@@ -232,8 +233,7 @@ def _gaussian_ratios(candidates: dict[str, Candidate], data: Posteriors, z: Tens
 
 
 def _checked(z: Tensor, groups: Tensor | None, alpha: float) -> Tensor:
-    if not 0 < alpha < 1:
-        raise ValueError(f"alpha must lie between 0 and 1, got {alpha}")
+    check_level(alpha)
     numbers = as_groups(groups, len(z))
     count = int(numbers.max()) + 1 if len(z) else 0
     if count < LEAST:

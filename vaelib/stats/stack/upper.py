@@ -11,7 +11,7 @@ from torch import Tensor
 
 from vaelib.posterior import AggregatePosterior
 from vaelib.priors import Prior
-from vaelib.stats.checks import check_least
+from vaelib.stats.checks import check_least, check_level
 from vaelib.stats.jackknife import Estimate, mean_of
 
 __all__ = ["UpperEnd", "direct_terms", "mean_upper_end", "upper_end"]
@@ -89,8 +89,7 @@ def mean_upper_end(terms: Tensor, alpha: float = 0.025) -> float:
     References:
         Hall (1992), On the removal of skewness by transformation, JRSS B 54.
     """
-    if not 0 < alpha < 1:
-        raise ValueError(f"alpha must lie between 0 and 1, got {alpha}")
+    check_level(alpha)
     check_least(len(terms), "terms", 2)
     more = torch.cat([terms, terms.max()[None]])
     mean, error = mean_of(more)
