@@ -38,7 +38,7 @@ def test_every_kind_of_match_is_audited_often_enough():
                 far.add(setting.kind)
     kinds = {kind for kind, _ in per}
     assert len(kinds) >= 10 and sum(per.values()) > 2000
-    assert {n for _, n in per} == {50, 200, 1000, 5000}
+    assert {n for _, n in per} == {50, 300, 1000, 5000}
     assert len(per) == 4 * len(kinds) and min(per.values()) >= 40
     assert far == kinds
 
