@@ -193,8 +193,8 @@ def _undecided(evidence: Evidence, margin: float, prior: str) -> str:
         return f"{text}; the upper end of {bracket.upper:.3g} is saturated and decides nothing."
     if bracket.upper < margin:
         return (
-            f"{text}, nor is a match said of fewer than {LEAST_FOR_YES} inputs "
-            f"({bracket.inputs} were given)."
+            f"{text}, nor is a match said of fewer than {LEAST_FOR_YES} "
+            f"independent inputs ({bracket.inputs} were given)."
         )
     return f"{text}, and the upper end of {bracket.upper:.3g} is not less."
 
@@ -209,7 +209,7 @@ def _bracket(evidence: Evidence, prior: str) -> Answer:
     spread = 0.0 if half is None else (half[1] - half[0]) / 2
     sentence = (
         f"A density fitted to the training latents gains {gain:.3g} ± {spread:.2g} nats on "
-        f"{bracket.inputs:,} z over {prior}; "
+        f"{bracket.inputs:,} independent z over {prior}; "
     )
     sentence += f"{bracket.lower:.3g} of them are proved" if bracket.lower > 0 else "none is proved"
     if math.isnan(bracket.upper):
