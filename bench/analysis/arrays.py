@@ -11,6 +11,7 @@ from bench.analysis.quantiles import marginal_quantiles
 from bench.run.plan import Plan
 from bench.run.store import Store
 from vaelib.files import write_atomically
+from vaelib.stats.crossed import crossed_mean
 
 __all__ = ["pictured", "read_arrays", "write_arrays"]
 
@@ -26,7 +27,9 @@ def pictured(planned: Plan) -> dict[str, np.ndarray]:
         shape (N, 2), and ``"/labels"``, shape (N,). Of every configuration:
         ``"<config>/samples/<source>"``, images, and, with the standard normal prior, of the test
         inputs ``"<config>/quantiles"``, shape (D, quantiles); where the encoder was calibrated,
-        ``"<config>/sbc"``, counts of ranks of shape (D + 1, GRID).
+        ``"<config>/sbc"``, counts of ranks of shape (D + 1, GRID). Where all seeds share their test
+        inputs, of metrics that are means over these ``"<config>/crossed/<metric>"``, the numbers of
+        a `vaelib.stats.crossed.CrossedMean` and how many seeds and inputs they are of.
     """
     store, base = Store(planned.folder), planned.matrix.configurations[0]
     drawn: dict[str, np.ndarray] = {}
@@ -44,7 +47,22 @@ def pictured(planned: Plan) -> dict[str, np.ndarray]:
         for key, images in arrays.items():
             if key.startswith("samples_"):
                 drawn[f"{name}/samples/{key.removeprefix('samples_')}"] = images
-    return drawn
+    return drawn | _crossed(planned, store)
+
+
+def _crossed(planned: Plan, store: Store) -> dict[str, np.ndarray]:
+    """Means over seeds and inputs, where two seeds or more share their inputs."""
+    tables: dict[str, list[np.ndarray]] = {}
+    for cell in planned.cells:
+        for key, values in store.arrays(cell.id).items():
+            if key.startswith("terms_"):
+                metric = key.removeprefix("terms_")
+                tables.setdefault(f"{cell.configuration.name}/crossed/{metric}", []).append(values)
+    return {
+        name: np.array([*crossed_mean(np.stack(table).astype(np.float64)), *np.shape(table)])
+        for name, table in tables.items()
+        if len(table) > 1
+    }
 
 
 def write_arrays(path: Path, arrays: Mapping[str, npt.ArrayLike]) -> None:

@@ -156,6 +156,8 @@ def _lower(
     except ValueError as error:
         yield from _nothing(split, str(error))
         return
+    if not note and played.groups is None:
+        settings.terms(split, "certified_kl", result.gains)
     yield Measurement(split, "certified_kl", *result.gain, message=note)
     yield Measurement(split, "certified_kl_lower", result.lower, message=note)
     yield Measurement(split, "certified_inputs", float(result.rounds))

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from vaelib.audits.measurement import Progress, silent
+from vaelib.audits.measurement import Progress, Terms, silent, unheard
 from vaelib.stats.checks import check_level
 from vaelib.stats.nulls import NormalNull
 
@@ -23,6 +23,7 @@ class AuditSettings:
         kernel_rows: inputs that the unbiased MMD and the hole mass see at most.
         null: null draws of the tests, with where to keep them.
         progress: told how far each stage is.
+        terms: told the gain of every held-out input.
 
     Raises:
         ValueError: for fewer than 2 rows to test, or an alpha outside (0, 1).
@@ -37,6 +38,7 @@ class AuditSettings:
     alpha: float = 0.025
     null: NormalNull = NormalNull()
     progress: Progress = silent
+    terms: Terms = unheard
 
     def __post_init__(self) -> None:
         if self.test_rows < 2:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from vaelib.audits.certified import INFINITE, Latents, stacked
+from vaelib.audits.certified import INFINITE, Latents, bracket, stacked
 from vaelib.audits.settings import AuditSettings
 from vaelib.priors import Normal, Uniform
 from vaelib.seeding import stream
@@ -51,3 +51,23 @@ def test_a_coordinate_is_constant_if_it_is_in_enough_groups(groups, infinite):
     with pytest.raises(ValueError, match="dimensions 0" if infinite else "groups of z") as refused:
         found(Normal(2), Latents(z, groups=labels), inside(400, 0, Normal(2)))
     assert (INFINITE in str(refused.value)) == infinite
+
+
+def test_gains_are_told_in_the_order_of_the_inputs_and_only_where_all_are_played():
+    told = []
+    settings = AuditSettings(
+        certified_rows=300, terms=lambda split, name, values: told.append((split, name, values))
+    )
+    prior, fitted = Normal(2), Latents(inside(400, 0, Normal(2)))
+    z = inside(300, 1, prior)
+    z[7] = 8.0  # only the prior's share and its own component reach it
+    rows = list(bracket(prior, "test", Latents(z), settings, fitted))
+    ((split, name, gains),) = told
+    assert (split, name, gains.shape) == ("test", "certified_kl", (300,))
+    value = next(row.value for row in rows if row.metric == "certified_kl")
+    assert float(gains.mean()) == pytest.approx(value, abs=1e-12)
+    assert int(gains.abs().argmax()) == 7
+    list(bracket(prior, "test", Latents(inside(301, 1, prior)), settings, fitted))
+    list(bracket(prior, "train", fitted, settings))
+    list(bracket(prior, "test", Latents(z, groups=torch.arange(300) // 2), settings, fitted))
+    assert len(told) == 1

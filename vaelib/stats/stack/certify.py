@@ -79,6 +79,7 @@ class Certified:
             candidate: what lies beyond mean and covariance.
         stack: the density with weights from all z, the prior's share at least .02.
         rounds: how many z, or groups of them, were played.
+        gains: of every z that the mean gain is of, shape (n,).
     """
 
     gain: Estimate
@@ -88,6 +89,7 @@ class Certified:
     shape: Estimate
     stack: Stack
     rounds: int
+    gains: Tensor
 
 
 def certify(
@@ -266,4 +268,5 @@ def _certified(
         shape=gain_estimate(gains - best, groups),
         stack=Stack(candidates, weights),
         rounds=int(groups.max()) + 1,
+        gains=gains,
     )
