@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -49,7 +49,7 @@ class Bound:
     reconstruction: float
     standard_error: float
     reconstruction_error: float
-    terms: Tensor
+    terms: Tensor = field(repr=False, compare=False)
 
 
 @torch.no_grad()
