@@ -33,9 +33,11 @@ def pictured(planned: Plan) -> dict[str, np.ndarray]:
     """
     store, base = Store(planned.folder), planned.matrix.configurations[0]
     drawn: dict[str, np.ndarray] = {}
+    shared = False
     firsts = {cell.configuration.name: cell for cell in reversed(planned.cells)}
     for name, cell in firsts.items():
         arrays = store.arrays(cell.id)
+        shared |= any(key.startswith("terms_") for key in arrays)
         if name == base.name and base.values["latent_dim"] == 2:
             kept = [kind for kind in ("mean", "scale", "labels") if f"train_{kind}" in arrays]
             drawn |= {f"{name}/{kind}": arrays[f"train_{kind}"] for kind in kept}
@@ -47,7 +49,7 @@ def pictured(planned: Plan) -> dict[str, np.ndarray]:
         for key, images in arrays.items():
             if key.startswith("samples_"):
                 drawn[f"{name}/samples/{key.removeprefix('samples_')}"] = images
-    return drawn | _crossed(planned, store)
+    return drawn | _crossed(planned, store) if shared else drawn
 
 
 def _crossed(planned: Plan, store: Store) -> dict[str, np.ndarray]:
