@@ -234,6 +234,14 @@ def audit(
         int | None,
         typer.Option(help="Answer for this one of the file's conditions.", show_default="each"),
     ] = None,
+    most: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Numbers that one array may hold; also lets a small file expand far.",
+            show_default="134217728",
+        ),
+    ] = None,
     plan: Annotated[
         bool, typer.Option("--plan", help="No file: how many held-out inputs a margin needs.")
     ] = False,
@@ -257,7 +265,7 @@ def audit(
     vaebench audit --plan --margin 0.05 --dimensions 8
     """
     if plan:
-        others = (prior != "normal", report, threads, alpha, fail_on, power, repeats, file)
+        others = (prior != "normal", report, threads, alpha, fail_on, power, repeats, file, most)
         if any(others) or condition is not None:
             raise UserError("--plan takes --dimensions, --margin and --json alone, and no file")
         from bench.commands.plan import execute as execute_plan
@@ -286,6 +294,7 @@ def audit(
             fail_on=fail_on,
             repeats=(repeats or 10) if power else 0,
             condition=condition,
+            most=most,
         )
     )
 

@@ -42,12 +42,14 @@ class Bound:
         reconstruction: expected log p(x|z) under the posterior.
         standard_error: Monte Carlo standard error of the ELBO, over draws of z at fixed data.
         reconstruction_error: that of the reconstruction.
+        terms: the ELBO of every point, shape (n,), float64 on the CPU.
     """
 
     elbo: float
     reconstruction: float
     standard_error: float
     reconstruction_error: float
+    terms: Tensor
 
 
 @torch.no_grad()
@@ -86,7 +88,8 @@ def evidence_lower_bound(
         likelihoods.append(_log_likelihood(model, x, z))
         bounds.append(likelihoods[-1] - prior.rate(mean.double(), scale.double(), z))
     (elbo, error), (reconstruction, its_error) = _mean(bounds), _mean(likelihoods)
-    return Bound(elbo, reconstruction, error, its_error)
+    terms = torch.stack(bounds).mean(0).cpu().double()
+    return Bound(elbo, reconstruction, error, its_error, terms)
 
 
 def _mean(values: list[Tensor]) -> tuple[float, float]:

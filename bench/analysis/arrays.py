@@ -13,8 +13,11 @@ from bench.errors import DamagedError
 from bench.run.plan import Plan
 from bench.run.store import Store
 from vaelib.files import read_bytes, write_atomically
+from vaelib.stats.crossed import CrossedMean, crossed_mean
 
 __all__ = ["pictured", "read_arrays", "write_arrays"]
+
+_CROSSED = len(CrossedMean._fields) + 2  # how many seeds and inputs come after
 
 
 def pictured(planned: Plan) -> dict[str, np.ndarray]:
@@ -28,7 +31,9 @@ def pictured(planned: Plan) -> dict[str, np.ndarray]:
         shape (N, 2), and ``"/labels"``, shape (N,). Of every configuration:
         ``"<config>/samples/<source>"``, images, and, with the standard normal prior, of the test
         inputs ``"<config>/quantiles"``, shape (D, quantiles); where the encoder was calibrated,
-        ``"<config>/sbc"``, counts of ranks of shape (D + 1, GRID).
+        ``"<config>/sbc"``, counts of ranks of shape (D + 1, GRID). Where all seeds share their test
+        inputs, of metrics that are means over these ``"<config>/crossed/<metric>"``, the numbers of
+        a `vaelib.stats.crossed.CrossedMean` and how many seeds and inputs they are of.
     """
     store, base = Store(planned.folder), planned.matrix.configurations[0]
     drawn: dict[str, np.ndarray] = {}
@@ -46,7 +51,22 @@ def pictured(planned: Plan) -> dict[str, np.ndarray]:
         for key, images in arrays.items():
             if key.startswith("samples_"):
                 drawn[f"{name}/samples/{key.removeprefix('samples_')}"] = images
-    return drawn
+    return drawn | _crossed(planned, store)
+
+
+def _crossed(planned: Plan, store: Store) -> dict[str, np.ndarray]:
+    """Means over seeds and inputs, where two seeds or more share their inputs."""
+    tables: dict[str, list[np.ndarray]] = {}
+    for cell in planned.cells:
+        for key, values in store.arrays(cell.id).items():
+            if key.startswith("terms_"):
+                metric = key.removeprefix("terms_")
+                tables.setdefault(f"{cell.configuration.name}/crossed/{metric}", []).append(values)
+    return {
+        name: np.array([*crossed_mean(np.stack(table).astype(np.float64)), *np.shape(table)])
+        for name, table in tables.items()
+        if len(table) > 1
+    }
 
 
 def write_arrays(path: Path, arrays: Mapping[str, npt.ArrayLike]) -> None:
@@ -101,6 +121,8 @@ def _check(name: str, array: np.ndarray, arrays: Mapping[str, np.ndarray]) -> No
     elif kind in ("mean", "scale"):
         shapes = {arrays[f"{config}/{part}"].shape for part in ("mean", "scale")}
         sound = array.ndim == 2 and array.shape[1] == 2 and len(shapes) == 1 and _finite(array)
+    elif kind.startswith("crossed/"):
+        sound = array.shape == (_CROSSED,) and _finite(array)
     else:
         sound = kind in ("quantiles", "sbc") and array.ndim == 2 and _finite(array)
     if not config or not array.size or not sound:

@@ -130,18 +130,20 @@ def _effects(frame: pd.DataFrame, claim: Claim, metric: Metric, names: Sequence[
         other = _table(frame, claim.metric, claim.split, claim.against, names)
         table = (table - other).dropna()
     effects = _changes(claim, table.to_numpy(float))
-    least, most = (
-        _limits(_changes(claim, _beside(frame, name, claim, table))) if name else effects
-        for name in ("" if claim.compares else one for one in (metric.at_least, metric.at_most))
-    )
+    least = most = effects
+    if not claim.compares:
+        if metric.at_least:
+            least = _bound(frame, metric.at_least, claim, table)
+        if metric.at_most:
+            most = _bound(frame, metric.at_most, claim, table)
     return _Effects(least, most, tuple(map(int, table.index)))
 
 
-def _beside(frame: pd.DataFrame, metric: str, claim: Claim, table: pd.DataFrame) -> Floats:
-    """Another metric of the same cells, (S, K); NaN where it has no value."""
+def _bound(frame: pd.DataFrame, metric: str, claim: Claim, table: pd.DataFrame) -> Floats:
+    """What another metric of the same cells says of their effects, (S, K)."""
     values = replicates(frame, metric, claim.split, claim.source)
-    numbers: Floats = values.reindex(index=table.index, columns=table.columns).to_numpy(float)
-    return numbers
+    values = values.reindex(index=table.index, columns=table.columns)
+    return _limits(_changes(claim, values.to_numpy(float)))
 
 
 def _bracket_effects(frame: pd.DataFrame, claim: Claim, names: Sequence[str]) -> _Effects:

@@ -1,6 +1,5 @@
 """Reading a user's own posterior, or bare latents, from an .npz file."""
 
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,10 +7,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["MOST", "Archive", "read_archive"]
+from bench.audit.npz import Refused, read_arrays
 
-MOST = 1 << 27
-"""Numbers that one array may hold: a gigabyte in float64, and the audit makes several copies."""
+__all__ = ["WIDEST", "Archive", "read_archive"]
+
+WIDEST = 8192
+"""Dimensions that an audit takes: a covariance of as many fills half a gigabyte."""
 
 _KEYS = (
     *("mean", "scale", "logvar"),
@@ -20,7 +21,11 @@ _KEYS = (
 )
 _LABELS = ("groups", "conditions", "heldout_conditions")
 _NAMED = 5  # rows that an error names
-_WIDEST = 700  # a log variance, of a scale whose square is a number
+_LONGEST = 300  # characters of what damaged bytes raise
+_SLOW = 512  # dimensions
+_LAST = (1 << 63) - 1  # label
+_LARGEST = 1e48  # statistics take z below 1e50, and products of several larger ones overflow
+_WIDEST = 220  # a log variance, of a scale between 1e-48 and 1e48
 
 
 @dataclass(frozen=True)
@@ -86,11 +91,7 @@ def _rows(pair: tuple[Tensor, Tensor], rows: Tensor) -> tuple[Tensor, Tensor]:
     return pair[0][rows], pair[1][rows]
 
 
-class _Refused(ValueError):
-    """What is wrong with a file that can be read."""
-
-
-def read_archive(path: Path) -> Archive:
+def read_archive(path: Path, most: int | None = None) -> Archive:
     """Read ``mean`` and ``scale`` or ``logvar``, and their ``heldout_`` counterparts, or ``z``.
 
     Beside either, ``groups`` labels inputs that are not independent, and ``conditions``, beside
@@ -99,6 +100,7 @@ def read_archive(path: Path) -> Archive:
 
     Args:
         path: an .npz file; pickled objects in it are refused, never loaded.
+        most: numbers that one array may hold, as in :func:`bench.audit.npz.read_arrays`.
 
     Returns:
         The posteriors or latents, float64.
@@ -106,81 +108,58 @@ def read_archive(path: Path) -> Archive:
     Raises:
         ValueError: for a file that is no such archive, is too large, or lacks what is needed.
     """
-    return _archive(_arrays(path))
+    return _archive(_arrays(path, most))
 
 
-def _arrays(path: Path) -> dict[str, Tensor]:
+def _arrays(path: Path, most: int | None) -> dict[str, Tensor]:
     """What a file holds, by name."""
     try:
-        _check_kind(path)
-        with zipfile.ZipFile(path) as file:
-            names = [_checked(file, member) for member in file.namelist()]
-        with np.load(path, allow_pickle=False) as file:
-            return {name: _numbers(name, file[name]) for name in names}
-    except _Refused:
+        arrays = read_arrays(path, _KEYS, most)
+        return {name: _numbers(name, array) for name, array in arrays.items()}
+    except Refused:
         raise
     except Exception as error:  # damaged bytes raise anything
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = " ".join(str(error).split())[:_LONGEST] or type(error).__name__
         raise ValueError(f"expected a readable .npz file, got: {reason}") from error
-
-
-def _check_kind(path: Path) -> None:
-    with path.open("rb") as raw:
-        if not zipfile.is_zipfile(raw):
-            what = "an empty file" if path.stat().st_size == 0 else "a file of another kind"
-            raise _Refused(f"expected an .npz archive, got {what}; save with np.savez")
-
-
-def _checked(file: zipfile.ZipFile, member: str) -> str:
-    """The name of an array whose header is right."""
-    name = member.removesuffix(".npy")
-    if name not in _KEYS:
-        raise _Refused(f"unknown key {name!r}; known are {', '.join(_KEYS)}")
-    with file.open(member) as stream:
-        version = np.lib.format.read_magic(stream)
-        reader = (
-            np.lib.format.read_array_header_1_0
-            if version == (1, 0)
-            else np.lib.format.read_array_header_2_0
-        )
-        shape, _, dtype = reader(stream)
-    if dtype.hasobject:
-        raise _Refused(f"{name} holds pickled objects, which are never loaded; save numbers")
-    if dtype.kind not in "fiu":
-        raise _Refused(f"{name} must hold numbers, got dtype {dtype}")
-    size = int(np.prod(shape, dtype=object))
-    if size > MOST:
-        raise _Refused(
-            f"{name} has shape {shape}, {size:,} numbers, and an audit takes {MOST:,} at most "
-            f"({MOST * 8 / 1e9:.1f} GB); save a random choice of the inputs, such as 1,000,000"
-        )
-    return name
 
 
 def _numbers(name: str, array: np.ndarray) -> Tensor:
     if name in _LABELS:
         return _labels(name, array)
-    values = torch.from_numpy(np.asarray(array, dtype=np.float64))
+    with np.errstate(all="ignore"):  # long doubles become infinite, which is refused below
+        values = torch.from_numpy(array.astype(np.float64))
     if values.dim() != 2 or 0 in values.shape:
-        raise _Refused(
+        raise Refused(
             f"{name} must have shape (N, D) with N and D at least 1, got {tuple(values.shape)}"
         )
     bad = (~values.isfinite()).any(1).nonzero()[:, 0].tolist()
     if bad:
         first = ", ".join(map(str, bad[:_NAMED])) + (", …" if len(bad) > _NAMED else "")
-        raise _Refused(
+        raise Refused(
             f"{name} must be finite, got NaN or infinity in {len(bad):,} of {len(values):,} rows "
             f"({first}); drop those inputs"
+        )
+    if values.shape[1] > WIDEST:
+        raise Refused(
+            f"{name} has {values.shape[1]:,} dimensions, and an audit takes {WIDEST:,} at most; "
+            "save a random choice of them, or a projection"
+        )
+    if float(values.abs().max()) >= _LARGEST:
+        raise Refused(
+            f"{name} must lie between -{_LARGEST:g} and {_LARGEST:g}, got "
+            f"{float(values.min()):.3g} to {float(values.max()):.3g}; save z in another unit"
         )
     return values
 
 
 def _labels(name: str, array: np.ndarray) -> Tensor:
     if array.ndim != 1 or array.dtype.kind not in "iu":
-        raise _Refused(
+        raise Refused(
             f"{name} must be integers of shape (n,), one label per input, got {array.dtype} of "
             f"shape {array.shape}"
         )
+    if len(array) and int(array.max()) > _LAST:
+        raise Refused(f"{name} must be at most {_LAST}, got {int(array.max())}; number them anew")
     return torch.from_numpy(array.astype(np.int64))
 
 
@@ -191,6 +170,7 @@ def _archive(arrays: dict[str, Tensor]) -> Archive:
         for name, values in arrays.items()
         if name.endswith(("mean", "z")) and values.shape[0] < values.shape[1]
     )
+    warnings = (*swapped, *_slow(arrays))
     groups, conditions, of_heldout = (arrays.pop(name, None) for name in _LABELS)
     if "z" in arrays:
         if len(arrays) > 1:
@@ -199,13 +179,24 @@ def _archive(arrays: dict[str, Tensor]) -> Archive:
         z = arrays["z"]
         _check_labels("groups", groups, z, "z")
         _check_conditions(conditions, of_heldout, z, None)
-        return Archive(None, z=z, groups=groups, conditions=conditions, warnings=swapped)
+        return Archive(None, z=z, groups=groups, conditions=conditions, warnings=warnings)
     train = _pair(arrays, "")
     given = any(name.startswith("heldout_") for name in arrays)
     heldout = _pair(arrays, "heldout_") if given else None
     _check_labels("groups", groups, (heldout or train)[0], "heldout_mean" if given else "mean")
     _check_conditions(conditions, of_heldout, train[0], None if heldout is None else heldout[0])
-    return Archive(train, heldout, None, groups, conditions, of_heldout, swapped)
+    return Archive(train, heldout, None, groups, conditions, of_heldout, warnings)
+
+
+def _slow(arrays: dict[str, Tensor]) -> tuple[str, ...]:
+    """What an audit of many dimensions costs, said before."""
+    most = max((values.shape[1] for values in arrays.values() if values.dim() == 2), default=0)
+    if most < _SLOW:
+        return ()
+    return (
+        f"D = {most:,}: time grows with D² and, where matrices are decomposed, D³, which takes "
+        "minutes to hours; fewer dimensions, or fewer inputs, take less",
+    )
 
 
 def _check_labels(what: str, labels: Tensor | None, inputs: Tensor, name: str) -> None:
@@ -264,4 +255,9 @@ def _pair(arrays: dict[str, Tensor], prefix: str) -> tuple[Tensor, Tensor]:
     if not lowest > 0:
         hint = f"; if these are log variances, save them as {prefix}logvar" if lowest < 0 else ""
         raise ValueError(f"{prefix}scale must be positive, got min {lowest:.3g}{hint}")
+    if lowest < 1 / _LARGEST:
+        raise ValueError(
+            f"{prefix}scale must be at least {1 / _LARGEST:g}, or 0 for all, got min {lowest:.3g}; "
+            "a deterministic encoder has scales of 0"
+        )
     return mean, spread

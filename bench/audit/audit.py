@@ -41,6 +41,7 @@ class Audited:
         planted: how often departures from N(0, I) are seen at these n and D, where that was asked.
         threads: of torch that were used.
         seconds: wall time.
+        alpha: one-sided level of both ends of the bracket.
     """
 
     archive: Archive
@@ -50,6 +51,7 @@ class Audited:
     planted: list[Counted] = field(default_factory=list)
     threads: int = 1
     seconds: float = math.nan
+    alpha: float = DEFAULTS.alpha
 
     @property
     def splits(self) -> dict[str, tuple[torch.Tensor, torch.Tensor] | torch.Tensor]:
@@ -130,7 +132,8 @@ def audit_archive(
         answers = answers_from(rows, moments, margin=margin, planted=planted)
     else:
         answers = answers_from(rows, margin=margin, prior=f"the {prior} prior")
-    return Audited(archive, prior, rows, answers, planted, count, time.perf_counter() - start)
+    seconds = time.perf_counter() - start
+    return Audited(archive, prior, rows, answers, planted, count, seconds, alpha)
 
 
 def _cache(console: Console) -> Path | None:

@@ -142,7 +142,8 @@ def page(audited: Audited, name: str, figures: Sequence[tuple[str, str]]) -> str
         "## How to read this",
         "± is half a 95 % Monte Carlo interval, at these inputs; intervals of the answers are over "
         "inputs. That of the first is the bracket: its lower end is proved at one-sided level "
-        "alpha (.025), its upper end asymptotic. Margins: `vaelib/audits/answers.py`.",
+        f"alpha = {audited.alpha:g}, its upper end asymptotic. Margins: "
+        "`vaelib/audits/answers.py`.",
         _glossary({row.metric for row in audited.rows}),
     ]
     return "\n\n".join(blocks) + "\n"

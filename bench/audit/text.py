@@ -15,7 +15,7 @@ from bench.metrics.registry import METRICS
 from bench.report.markdown import quantity
 from bench.report.terminal import table
 from vaelib.audits.answers import Answer
-from vaelib.audits.measurement import Measurement
+from vaelib.audits.measurement import Measurement, joined
 from vaelib.audits.settings import DEFAULTS
 from vaelib.stats.goodness_of_fit import GOODNESS_OF_FIT_TESTS
 
@@ -37,15 +37,23 @@ _SEEN = {
     "c2st_test": DEFAULTS.classified,
     "mmd_squared": DEFAULTS.kernel_rows,
 }  # inputs at most
+_CONDITIONS = 20  # whose numbers and sentences are printed
+_FIRST = ("no", "flagged", "undecided", "yes")
 
 
 def json_rows(audited: Audited, condition: int | None = None) -> list[dict[str, Any]]:
-    """Rows as plain objects, with their units and, where there is one, their condition."""
+    """Rows as plain objects, with their units; what is not finite is null, with a message."""
     own = {} if condition is None else {"condition": condition}
     return [
-        {**own, **row.__dict__, "message": note(audited, row), "unit": METRICS[row.metric].unit}
-        for row in audited.rows
+        {**own, **_strict(audited, row), "unit": METRICS[row.metric].unit} for row in audited.rows
     ]
+
+
+def _strict(audited: Audited, row: Measurement) -> dict[str, Any]:
+    cells = {**row.__dict__, "message": note(audited, row)}
+    lost = [k for k, v in cells.items() if isinstance(v, float) and not math.isfinite(v)]
+    said = [f"{name} is not finite" for name in lost]
+    return cells | dict.fromkeys(lost) | {"message": joined(cells["message"], *said)}
 
 
 def show_conditions(audits: Mapping[int | None, Audited], console: Console, alpha: float) -> None:
@@ -60,20 +68,30 @@ def show_conditions(audits: Mapping[int | None, Audited], console: Console, alph
     counts = ", ".join(f"{word} {count}" for word, count in said.most_common())
     name = _prior_name(next(iter(audits.values())))
     _say(console, f"May I sample from {name} given the condition? {counts}.", style="bold")
+    left = len(audits) - _CONDITIONS
+    shown = audits if left <= 0 else dict(_worst(audits))
     lines = []
-    for label, one in audits.items():
-        split = "sample" if one.archive.z is not None else list(one.splits)[-1]
+    for label, one in shown.items():
+        decides = list(one.splits)[-1]
         best, kl = one.answers[:2]
-        lines.append([str(label), f"{_size(one, split)[0]:,}", best.verdict, kl.verdict])
+        lines.append([str(label), f"{_size(one, decides)[0]:,}", best.verdict, kl.verdict])
     heads = ["condition", "n", "answer", "KL(q‖p)"]
     console.print(table(heads, lines))
-    for label, one in audits.items():
+    for label, one in shown.items():
         _say(console, f"{label}: {one.answers[0].sentence} {one.answers[-1].sentence}")
+    if left > 0:
+        _say(console, f"{left:,} more, none answered worse than these: --json has all.")
     _say(
         console,
         f"Each end at level {alpha:g}/{len(audits)}, so that all of one side hold together at "
         f"{alpha:g}. All numbers of one condition: --condition {next(iter(audits))}.",
     )
+
+
+def _worst(audits: Mapping[int | None, Audited]) -> list[tuple[int | None, Audited]]:
+    """The conditions that are printed where not all are."""
+    order = sorted(audits.items(), key=lambda item: _FIRST.index(item[1].answers[0].verdict))
+    return order[:_CONDITIONS]
 
 
 def show(audited: Audited, console: Console) -> None:

@@ -1,7 +1,6 @@
 """What ``vaebench audit`` does: read a file, measure it, answer, write a page if one is wanted."""
 
 import json
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,10 +11,12 @@ from rich.console import Console
 from bench.audit import text
 from bench.audit.archive import Archive, read_archive
 from bench.audit.audit import audit_archive
+from bench.commands.printing import written_out
 from bench.errors import UserError
 from bench.run.resources import idle_cores
 from vaelib.audits.settings import DEFAULTS
-from vaelib.audits.verdict import MARGIN
+from vaelib.audits.verdict import MARGIN, check_margin
+from vaelib.stats.checks import check_level
 
 __all__ = ["execute"]
 
@@ -35,6 +36,7 @@ def execute(
     fail_on: str | None = None,
     repeats: int = 0,
     condition: int | None = None,
+    most: int | None = None,
 ) -> int:
     """Audit a user's own posterior.
 
@@ -50,9 +52,11 @@ def execute(
         fail_on: "no" or "undecided": the answer that gives exit code 1, a worse one included.
         repeats: Of every departure that is planted at the n and D of the file.
         condition: The one to answer for, where the prior is conditioned; each of them where None.
+        most: Numbers that one array may hold, instead of the suite's limits.
 
     Returns:
-        The exit code: 1 where the answer is what it was to fail on, else 0.
+        The exit code: 1 where the answer is what it was to fail on, 2 where it could not be
+        written, else 0.
 
     Raises:
         UserError: For a folder that cannot be written, or options that cannot be.
@@ -66,7 +70,7 @@ def execute(
     if repeats and as_json:
         raise UserError("--power prints a table, --json rows alone; leave one of them out")
     aside = Console(stderr=True, soft_wrap=True)
-    parts = _parts(file, condition)
+    parts, conditions = _parts(file, condition, most)
     several = None not in parts
     if several and (report is not None or repeats):
         option, first = "--power" if repeats else "--report", next(iter(parts))
@@ -89,32 +93,40 @@ def execute(
                 threads or idle_cores(),
                 always=bool(threads),
                 margin=margin,
-                alpha=alpha / len(parts),
+                alpha=alpha / conditions,
                 repeats=repeats,
             )
-    if as_json:
-        rows = [row for label, one in audits.items() for row in text.json_rows(one, label)]
-        print(json.dumps(rows, indent=1))
-    elif several:
-        text.show_conditions(audits, console, alpha)
-    else:
-        text.show(audits[None], console)
+    with written_out() as output:
+        if as_json:
+            rows = [row for label, one in audits.items() for row in text.json_rows(one, label)]
+            print(json.dumps(rows, indent=1, allow_nan=False))
+        elif several:
+            text.show_conditions(audits, console, alpha)
+        else:
+            text.show(audits[None], console)
     if report is not None:
         from bench.audit.page import write_report  # imports matplotlib
 
         with _writing(report):
             aside.print(str(write_report(report, audits[None], file.name)), markup=False)
+    if output.code:
+        return output.code
     said = {one.answers[0].verdict for one in audits.values()}
     return int(bool(said & set(_FAILURES.get(fail_on or "", ()))))
 
 
-def _parts(file: Path, condition: int | None) -> dict[int | None, Archive]:
-    """What is to be answered for: the inputs of every condition, or under None all there are."""
+def _parts(
+    file: Path, condition: int | None, most: int | None
+) -> tuple[dict[int | None, Archive], int]:
+    """What is to be answered for, under None where it is one, and how many share the level."""
     with _reading(file):
-        archive = read_archive(file)
-        if condition is not None:
-            return {None: archive.of_condition(condition)}
-        return {label: archive.of_condition(label) for label in archive.labels} or {None: archive}
+        archive = read_archive(file, most)
+        parts: dict[int | None, Archive] = {
+            label: archive.of_condition(label) for label in archive.labels
+        }
+        if condition is not None:  # which has the level, looked at alone, that it has among all
+            return {None: archive.of_condition(condition)}, max(1, len(parts))
+        return parts or {None: archive}, max(1, len(parts))
 
 
 @contextmanager
@@ -127,10 +139,11 @@ def _reading(file: Path) -> Iterator[None]:
 
 
 def _check(margin: float, alpha: float, fail_on: str | None) -> None:
-    if not 0 < margin < math.inf:
-        raise UserError(f"--margin must be a positive number of nats, got {margin:g}")
-    if not 0 < alpha < 1:
-        raise UserError(f"--alpha must lie between 0 and 1, got {alpha:g}")
+    try:
+        check_margin(margin)
+        check_level(alpha)
+    except ValueError as error:
+        raise UserError(f"--{error}") from error
     if fail_on is not None and fail_on not in _FAILURES:
         raise UserError(f"--fail-on must be {' or '.join(_FAILURES)}, got {fail_on!r}")
 

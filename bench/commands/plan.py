@@ -1,7 +1,6 @@
 """What ``vaebench audit --plan`` does: how many held-out inputs a margin needs at some D."""
 
 import json
-import math
 from dataclasses import asdict
 
 from rich.console import Console
@@ -11,7 +10,7 @@ from bench.report.terminal import table
 from vaelib.audits.departures import DEPARTURES
 from vaelib.audits.power import shipped
 from vaelib.audits.sight import Plan, plan
-from vaelib.audits.verdict import LEAST_FOR_YES, MARGIN
+from vaelib.audits.verdict import LEAST_FOR_YES, MARGIN, check_margin
 
 __all__ = ["execute"]
 
@@ -36,9 +35,8 @@ def execute(
     margin = MARGIN if margin is None else margin
     if dimensions is None:
         raise UserError("--plan needs --dimensions, the D of the latents")
-    if not 0 < margin < math.inf:
-        raise UserError(f"--margin must be a positive number of nats, got {margin:g}")
     try:
+        check_margin(margin)
         planned = plan(shipped(), dimensions, margin)
     except ValueError as error:
         raise UserError(f"--{error}") from error

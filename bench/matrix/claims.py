@@ -133,6 +133,11 @@ def claims_of(
         _check_sides(claim, at)
         _check_brackets(claim, at)
         metric = metrics.get(claim.metric)
+        if claim.compares and metric is not None and not metric.compared:
+            raise MatrixError(
+                f"{at}.metric: expected a metric whose distance from the truth does not depend on "
+                f'the configuration where these are compared, got "{claim.metric}"; use "iwae"'
+            )
         apart = claim.study in across and claim.compares and not claim.brackets
         if apart and metric is not None and not metric.across_dimensions:
             raise MatrixError(

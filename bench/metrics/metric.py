@@ -44,6 +44,8 @@ class Metric:
         needs_unsaturated: Whether the number says nothing once the rate exceeds log N - 1.
         across_dimensions: Whether values at different latent dimensions D compare; else no claim
             sets one D against another by it, and no ranking does.
+        compared: Whether claims may compare configurations by it: not by an estimate from below
+            that falls short by more in one than in another.
         at_most: Of a lower estimate: name of the metric that bounds it from above, without which
             no claim calls it small.
         at_least: Of an upper estimate: name of the metric that bounds it from below, without which
@@ -64,6 +66,7 @@ class Metric:
     reference: str
     needs_unsaturated: bool = False
     across_dimensions: bool = True
+    compared: bool = True
     at_most: str = ""
     at_least: str = ""
     matched: float | None = None

@@ -171,19 +171,16 @@ def _table(findings: Sequence[Finding]) -> str:
     return markdown([*heads, "effect", "unit", "S", "p (Holm)"], lines, left=7)
 
 
-def _limit(finding: Finding, unit: str) -> str:
-    """What an effect is at most; nothing where there is no limit."""
-    if not math.isfinite(finding.at_most):
-        return ""
-    return f" and at most {quantity(finding.at_most, finding.at_most_half_width)}{unit}"
-
-
 def _bounds(finding: Finding, unit: str) -> str:
-    """What a quantity is at least and at most, as far as either is known."""
-    if not math.isfinite(finding.effect):
-        return f" is{_limit(finding, unit).removeprefix(' and')}"
-    size = quantity(finding.effect, finding.half_width)
-    return f" is at least {size}{unit}{_limit(finding, unit)}"
+    """What an effect is at least and at most, as far as either is known."""
+    ends = {
+        "at least": (finding.effect, finding.half_width),
+        "at most": (finding.at_most, finding.at_most_half_width),
+    }
+    known = [
+        f"{word} {quantity(*end)}{unit}" for word, end in ends.items() if math.isfinite(end[0])
+    ]
+    return " and ".join(known)
 
 
 def _source(claim: Claim) -> str:
@@ -238,17 +235,17 @@ def sentence(finding: Finding) -> str:
     elif claim.brackets:
         pair = [code(finding.decisive), code(names[0])]
         worse, better = pair[::-1] if claim.worse == "first" else pair
-        text = f"The KL of {worse} exceeds that of {better} on {claim.split} inputs by at least "
-        text += f"{size}{unit}{_limit(finding, unit)}"
+        text = f"The KL of {worse} exceeds that of {better} on {claim.split} inputs by "
+        text += _bounds(finding, unit)
     elif claim.compares:
         text = f"{code(finding.decisive)} differs from {code(names[0])} in {what} by {size}{unit}"
     else:
         others = f", of {len(names)} configurations the one that decides," if names[1:] else ""
-        bounded = metric.at_least or metric.at_most
         text = f"For {code(finding.decisive)}{others} "
-        text += (
-            f"what {what} bounds{_bounds(finding, unit)}" if bounded else f"{what} is {size}{unit}"
-        )
+        if metric.at_least or metric.at_most:
+            text += f"what {what} bounds is {_bounds(finding, unit)}"
+        else:
+            text += f"{what} is {size}{unit}"
     text += f" (S = {finding.seeds}); expected: {_expected(finding)}."
     return f"{text} Not decided: {finding.reason}." if finding.reason else text
 

@@ -24,13 +24,14 @@ def latent_section(results: Results) -> list[Block]:
         results: Of one matrix.
 
     Returns:
-        Blocks of Markdown and pictures; none without arrays.
+        Blocks of Markdown and pictures; none where there is no such posterior.
     """
-    arrays = results.arrays
-    if arrays is None:
+    arrays = results.arrays or {}
+    names = sorted(key.removesuffix("/mean") for key in arrays if key.endswith("/mean"))
+    if not names:
         return []
     blocks: list[Block] = ["## The latent space", _QUILT]
-    for name in sorted(key.removesuffix("/mean") for key in arrays if key.endswith("/mean")):
+    for name in names:
         mean, scale = arrays[f"{name}/mean"], arrays[f"{name}/scale"]
         figure = latent_quilt(mean, scale, arrays.get(f"{name}/labels"))
         some = f", {len(mean):,} random inputs" if len(mean) == KEPT else ""

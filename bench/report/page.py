@@ -5,6 +5,7 @@ from bench.analysis.results import Results
 from bench.report.answer import answer
 from bench.report.blocks import Block, Page, composed
 from bench.report.bracket_section import bracket_section
+from bench.report.data_section import data_section
 from bench.report.latent_section import latent_section
 from bench.report.leaderboard import failure_section, leaderboard_section
 from bench.report.markdown import glossary
@@ -75,6 +76,7 @@ def page(results: Results) -> Page:
         blocks.append(f"Claims and verdicts: [{claims}]({claims}).{seeds}")
     blocks += [*failure_section(results), *bracket_section(results)]
     blocks += ["## Leaderboard", *leaderboard_section(results.models)]
+    blocks += data_section(results)
     for study, part in results.studies.items():
         blocks += study_section(part, study)
     blocks += [*sample_section(results), *latent_section(results), _HOW_TO_READ.strip()]

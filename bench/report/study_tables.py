@@ -1,5 +1,6 @@
 """The tables of a study: which metrics stand together, and what is said below them."""
 
+import re
 from collections.abc import Mapping, Sequence
 
 from bench.analysis.replicates import SPLITS
@@ -21,6 +22,7 @@ DAGGER = (
 )
 """What the mark of saturated configurations means."""
 _DIAGNOSTIC = ("marginal_kl_null", "marginal_kl_excess", "marginal_kl_null_test")
+_NUMBER = re.compile(r"-?\d+(?:,\d{3})*(?:\.\d+)?(?:e[+-]?\d+)?")
 _RESCALED = "gauge_fixed"  # the source of what was measured after it
 
 
@@ -81,6 +83,8 @@ def study_table(
 def notes(study: Results, metrics: Sequence[str], labels: Mapping[str, str]) -> list[str]:
     """What was said of single numbers, such as why one is not defined.
 
+    Texts that differ in numbers alone are one line with the range of each.
+
     Args:
         study: The part of its configurations.
         metrics: Names of the metrics of one table.
@@ -93,12 +97,27 @@ def notes(study: Results, metrics: Sequence[str], labels: Mapping[str, str]) -> 
     remarks = rows[(rows["status"] == "ok") & (rows["message"] != "")]
     remarks = remarks[remarks["metric"].isin(list(metrics))]
     lines = []
-    for text, part in remarks.groupby("message", sort=False):
+    for _, part in remarks.groupby(
+        remarks["message"].str.replace(_NUMBER, "#", regex=True), sort=False
+    ):
         names, configurations = set(part["metric"]), set(part["config"])
         which = ", ".join(study.metrics[name].symbol for name in metrics if name in names)
         where = "; ".join(label for config, label in labels.items() if config in configurations)
         splits = set(rows.loc[rows["metric"].isin(names) & rows["value"].notna(), "split"])
         if len(only := set(part["split"])) < len(splits):
             where = f"{min(only)}: {where}"
-        lines.append(f"* {which}: {text} ({where})")
+        lines.append(f"* {which}: {_ranged(list(dict.fromkeys(part['message'])))} ({where})")
     return ["\n".join(lines)] if lines else []
+
+
+def _ranged(texts: Sequence[str]) -> str:
+    """One text for several that differ in numbers alone."""
+    numbers = [_NUMBER.findall(text) for text in texts]
+    ends = [(min(own, key=_value), max(own, key=_value)) for own in zip(*numbers, strict=True)]
+    words = [low if _value(low) == _value(high) else f"{low} to {high}" for low, high in ends]
+    parts = _NUMBER.split(texts[0])
+    return "".join(a + b for a, b in zip(parts, [*words, ""], strict=True))
+
+
+def _value(number: str) -> float:
+    return float(number.replace(",", ""))

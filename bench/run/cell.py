@@ -14,7 +14,7 @@ from bench.run.model_store import trained
 from bench.run.models import Replicate, dataset_of
 from bench.run.record import KEPT, CellResult
 from vaelib.audits.audit import audit
-from vaelib.audits.measurement import Measurement
+from vaelib.audits.measurement import Measurement, Terms
 from vaelib.datasets import Dataset, cache_folder
 from vaelib.families import PointFamily
 from vaelib.likelihood_bounds import evidence_lower_bound, point_reconstruction, tighter_bound
@@ -97,9 +97,16 @@ def _measure(
     null = NormalNull(folder=cache / "nulls")
     with torch.no_grad():
         prior = model.resolved_prior()
-    rows = audit(mean, scale, prior, posteriors["test"], seed=seed, null=null)
+    terms: dict[str, Tensor] = {}
+
+    def keep(name: str, metric: str, values: Tensor) -> None:
+        """Where all seeds share their test inputs, what each input adds to a mean."""
+        if name == "test" and data.official_test:
+            terms[f"terms_{metric}"] = values.float()
+
+    rows = audit(mean, scale, prior, posteriors["test"], seed=seed, null=null, terms=keep)
     for name, index in inputs.items():
-        rows += _bounds(model, x[index], name, seed, quality)
+        rows += _bounds(model, x[index], name, seed, quality, keep)
     calibrated, counts = encoder_calibration(model, x, seed, quality.sbc_draws)
     rows += calibrated
     stages("statistics")
@@ -115,6 +122,7 @@ def _measure(
     arrays = (
         samples
         | counts
+        | {name: values.numpy() for name, values in terms.items()}
         | {
             f"{name}_{part}": tensor.numpy()
             for name, pair in codes.items()
@@ -127,7 +135,7 @@ def _measure(
 
 
 def _bounds(
-    model: VAE, x: Tensor, split: str, seed: int, quality: Quality
+    model: VAE, x: Tensor, split: str, seed: int, quality: Quality, terms: Terms
 ) -> Iterator[Measurement]:
     """The evidence lower bound, its reconstruction, and on test inputs a tighter bound."""
     if model.family == PointFamily():
@@ -135,6 +143,7 @@ def _bounds(
         yield Measurement(split, "reconstruction", point_reconstruction(model, x))
         return
     bound = evidence_lower_bound(model, x, stream(f"elbo {split}", seed))
+    terms(split, "elbo", bound.terms)
     yield Measurement(split, "elbo", bound.elbo, bound.standard_error)
     yield Measurement(split, "reconstruction", bound.reconstruction, bound.reconstruction_error)
     if split == "test":

@@ -13,8 +13,8 @@ needs the whole interval of an effect on one side of its margin; otherwise it is
 | holes | prior mass where held-out z almost never fall, .01 when matched | .02 |
 
 The lower end of the KL is proved at one-sided level alpha, the upper end asymptotic; intervals of
-the others are at 95 %, over the inputs, those of moments by the normal law (Bonferroni over
-dimensions or pairs).
+the others are at 95 %, over the inputs, those of moments by χ², t and Fisher's z (Bonferroni over
+dimensions or pairs), which hold from 3 inputs on.
 """
 
 import math
@@ -38,7 +38,7 @@ from vaelib.audits.moment_answers import (
 from vaelib.audits.power import Counted
 from vaelib.audits.settings import DEFAULTS
 from vaelib.audits.sight import sight_of
-from vaelib.audits.verdict import LEAST_FOR_YES, MARGIN, unseen_share, verdict
+from vaelib.audits.verdict import LEAST_FOR_YES, MARGIN, check_margin, unseen_share, verdict
 from vaelib.priors import Prior
 
 __all__ = ["Answer", "Moments", "answers", "answers_from"]
@@ -119,6 +119,9 @@ def answers(
     Returns:
         The answers of :func:`answers_from`.
 
+    Raises:
+        ValueError: for inputs that :func:`audit` refuses, or a margin that is not positive.
+
     Example:
         >>> import torch
         >>> generator = torch.Generator().manual_seed(0)
@@ -129,6 +132,7 @@ def answers(
         is N(0, I) safe to sample? - yes
         scale - right
     """
+    check_margin(margin)
     rows = audit(mean, scale, prior, heldout, seed=seed, alpha=alpha, groups=groups)
     if prior != "normal":
         name = prior if isinstance(prior, str) else type(prior).__name__
@@ -144,17 +148,17 @@ def _safe(evidence: Evidence, margin: float, prior: str, sight: str) -> Answer:
     word = verdict(bracket, margin)
     sentence = {
         "flagged": f"No answer: {evidence.message('certified_kl_lower')}.",
-        "no": f"q lies at least {bracket.lower:.3g} nats from {prior}, proved; {margin:g} would do "
-        "no harm.",
+        "no": _no(evidence, margin, prior),
         "yes": f"q lies within {bracket.upper:.3g} nats of {prior}, and {margin:g} would do no "
         f"harm. A mode that holds less than {unseen_share(max(1, bracket.inputs)):.2g} of q, far "
-        "from all else, may have gone unseen.",
+        "from all else, may have gone unseen, and one of hardly three times as much may count too "
+        "little.",
         "undecided": " ".join(filter(None, [_undecided(evidence, margin, prior), sight])),
     }[word]
     if evidence.split == "train" and word != "flagged":
         sentence += " The encoder was trained on these inputs: not proved for new ones."
     ends = (bracket.lower, bracket.upper if math.isfinite(bracket.upper) else math.inf)
-    interval = None if math.isnan(bracket.lower) else ends
+    interval = ends if math.isfinite(bracket.lower) else None
     row = evidence.row.get("certified_kl")
     return Answer(
         f"is {prior} safe to sample?",
@@ -165,6 +169,14 @@ def _safe(evidence: Evidence, margin: float, prior: str, sight: str) -> Answer:
         interval,
         evidence.p_value("certified_kl_test"),
     )
+
+
+def _no(evidence: Evidence, margin: float, prior: str) -> str:
+    if math.isinf(evidence.bracket.lower):
+        message = evidence.message("certified_kl_lower")
+        return f"{message[0].upper()}{message[1:]}."
+    least = evidence.bracket.lower
+    return f"q lies at least {least:.3g} nats from {prior}, proved; {margin:g} would do no harm."
 
 
 def _undecided(evidence: Evidence, margin: float, prior: str) -> str:
@@ -181,8 +193,8 @@ def _undecided(evidence: Evidence, margin: float, prior: str) -> str:
         return f"{text}; the upper end of {bracket.upper:.3g} is saturated and decides nothing."
     if bracket.upper < margin:
         return (
-            f"{text}, nor is a match said of fewer than {LEAST_FOR_YES} inputs "
-            f"({bracket.inputs} were given)."
+            f"{text}, nor is a match said of fewer than {LEAST_FOR_YES} "
+            f"independent inputs ({bracket.inputs} were given)."
         )
     return f"{text}, and the upper end of {bracket.upper:.3g} is not less."
 
@@ -191,11 +203,13 @@ def _bracket(evidence: Evidence, prior: str) -> Answer:
     bracket = evidence.bracket
     if math.isnan(bracket.lower):
         return Answer("KL(q‖p)", "not measured", f"{evidence.message('certified_kl_lower')}.")
+    if math.isinf(bracket.lower):
+        return Answer("KL(q‖p)", "infinite", "No density says how far z are from the prior.")
     gain, half = evidence.value("certified_kl"), evidence.interval("certified_kl")
     spread = 0.0 if half is None else (half[1] - half[0]) / 2
     sentence = (
         f"A density fitted to the training latents gains {gain:.3g} ± {spread:.2g} nats on "
-        f"{bracket.inputs:,} z over {prior}; "
+        f"{bracket.inputs:,} independent z over {prior}; "
     )
     sentence += f"{bracket.lower:.3g} of them are proved" if bracket.lower > 0 else "none is proved"
     if math.isnan(bracket.upper):
@@ -283,6 +297,8 @@ def _help(evidence: Evidence, given: Sequence[Answer], prior: str) -> Answer:
         advice["fit a Gaussian"] = (
             f"sample from a Gaussian with the covariance of z instead of {prior}"
         )
+    elif math.isinf(evidence.bracket.lower):
+        advice["another law"] = f"sample from a law that is fitted to z instead of {prior}"
     elif safe == "no" and not advice:
         advice["fit a density"] = _fitted(evidence, prior)
     if safe == "undecided":

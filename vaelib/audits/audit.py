@@ -12,7 +12,7 @@ from torch import Tensor
 from vaelib.audits.certified import Latents, bracket
 from vaelib.audits.densities import SHARE, match, points_of
 from vaelib.audits.latent_tests import bare_moments, panel
-from vaelib.audits.measurement import Measurement, Progress
+from vaelib.audits.measurement import Measurement, Progress, Terms
 from vaelib.audits.settings import DEFAULTS, AuditSettings
 from vaelib.box_posterior import aggregate
 from vaelib.posterior import AggregatePosterior
@@ -53,6 +53,7 @@ def audit(
     groups: Tensor | None = None,
     null: NormalNull = DEFAULTS.null,
     progress: Progress = DEFAULTS.progress,
+    terms: Terms = DEFAULTS.terms,
 ) -> list[Measurement]:
     """Measure how the aggregate posterior matches its prior.
 
@@ -75,6 +76,7 @@ def audit(
             that are not independent: augmented copies, frames of a film.
         null: null draws of the tests, with where to keep them.
         progress: told how far each stage is.
+        terms: told the gain of every held-out input, where all of them are played.
 
     Returns:
         Measurements of split ``"train"`` and, where given, ``"test"``; nats unless the metric is
@@ -92,7 +94,9 @@ def audit(
         >>> lower.value < 0.05
         True
     """
-    settings = AuditSettings(seed, null_draws, test_rows, alpha=alpha, null=null, progress=progress)
+    settings = AuditSettings(
+        seed, null_draws, test_rows, alpha=alpha, null=null, progress=progress, terms=terms
+    )
     if heldout is not None and (isinstance(heldout, Tensor) or len(heldout) != 2):
         raise ValueError("heldout must be a pair of mean and scale, got something else")
     if _are_points(mean, scale):
@@ -215,7 +219,7 @@ def audit_samples(
     return rows + list(panel(z, p, "sample", settings))
 
 
-def _prior(prior: str | Prior, z: Tensor) -> Prior:
+def _prior(prior: object, z: Tensor) -> Prior:
     """The prior that is meant for latents z, in float64 and where z is."""
     fixed = [name for name, kind in PRIORS.items() if not kind.learned]
     if isinstance(prior, str):
@@ -224,6 +228,9 @@ def _prior(prior: str | Prior, z: Tensor) -> Prior:
                 f"prior must be one of {', '.join(fixed)} or a trained Prior, got {prior!r}"
             )
         return PRIORS[prior](z.shape[-1])
+    if not isinstance(prior, Prior):
+        got = f"the class {prior.__name__}" if isinstance(prior, type) else f"{prior!r:.80}"
+        raise ValueError(f"prior must be one of {', '.join(fixed)} or a trained Prior, got {got}")
     if prior.latent_dim != z.shape[-1]:
         raise ValueError(
             f"prior must have the {z.shape[-1]} dimensions of mean, got {prior.latent_dim}"

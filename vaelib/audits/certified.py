@@ -6,6 +6,7 @@ import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -22,11 +23,23 @@ from vaelib.stats.stack.flags import copied_share, repeated_rows
 from vaelib.stats.stack.groups import as_groups
 from vaelib.stats.stack.upper import upper_end
 
-__all__ = ["COPIES", "REPEATS", "SURFACE", "UNKNOWN", "UNPROVED", "Latents", "bracket", "stacked"]
+__all__ = [
+    "CODES",
+    "COPIES",
+    "INFINITE",
+    "REPEATS",
+    "SURFACE",
+    "UNKNOWN",
+    "UNPROVED",
+    "Latents",
+    "bracket",
+    "stacked",
+]
 
 COPIES = "some held-out inputs are near-copies of training inputs, and copies prove nothing"
-REPEATS = "some z repeat others: drop the copies, or give groups"
+REPEATS = "some inputs repeat others: drop the copies, or give groups"
 CODES = "z are integers: codes have probabilities and no density, so compare their counts with p's"
+INFINITE = "the KL is infinite"
 SURFACE = "the prior lives on a surface, where no density with respect to volume exists"
 UNKNOWN = "the prior has no log_prob, without which no gain over it is known"
 UNPROVED = "of inputs that the encoder was trained on: not proved for new ones"
@@ -143,6 +156,8 @@ def _lower(
     except ValueError as error:
         yield from _nothing(split, str(error))
         return
+    if not note and played.groups is None:
+        settings.terms(split, "certified_kl", result.gains)
     yield Measurement(split, "certified_kl", *result.gain, message=note)
     yield Measurement(split, "certified_kl_lower", result.lower, message=note)
     yield Measurement(split, "certified_inputs", float(result.rounds))
@@ -173,10 +188,10 @@ def stacked(
         ValueError: where nothing can be said: a prior on a surface, z outside its support, too few
             z, or latents that have no density.
     """
-    if reason := _no_density(prior):
+    if reason := _no_density(prior) or _infinite(prior, played):
         raise ValueError(reason)
     mapped = has_map(prior)
-    z = _in_support(prior, played.z, mapped)
+    z = _moved(prior, played.z, mapped)
     against = None if mapped or type(prior) is Normal else copy.deepcopy(prior).cpu()
     generator = stream("certified", settings.seed)
     if fitted is None:
@@ -188,8 +203,29 @@ def stacked(
     if mapped and fitted.posterior is not None:
         other = fitted.posterior.sample(stream("fitted z", settings.seed), _DRAWS)
         other = other.reshape(-1, other.shape[-1])
-    data = _posteriors(fitted, _in_support(prior, other, mapped), mapped)
-    return certify(data, z, generator, prior=against, alpha=settings.alpha, groups=played.groups)
+    data = _posteriors(fitted, _moved(prior, other, mapped), mapped)
+    means = None
+    if not mapped and all(type(one.posterior) is AggregatePosterior for one in (fitted, played)):
+        assert played.posterior is not None
+        means = played.posterior.mean.cpu()
+    return certify(
+        data,
+        z,
+        generator,
+        prior=against,
+        alpha=settings.alpha,
+        groups=played.groups,
+        means=means,
+    )
+
+
+def _one_of_each(latents: Latents, generator: torch.Generator) -> Latents:
+    """A random input of each group: independent, and of the q in which groups count alike."""
+    numbers = as_groups(latents.groups, len(latents.z))
+    order = torch.randperm(len(numbers), generator=generator)
+    first = order[np.unique(numbers[order].numpy(), return_index=True)[1]]
+    q = latents.posterior
+    return Latents(latents.z[first], None if q is None else q.part(first))
 
 
 def _no_density(prior: Prior) -> str:
@@ -207,38 +243,61 @@ def _posteriors(latents: Latents, z: Tensor, mapped: bool) -> Posteriors:
     return Posteriors(q.mean.cpu(), q.scale.cpu())
 
 
-def _in_support(prior: Prior, z: Tensor, mapped: bool) -> Tensor:
-    """z on the CPU, mapped where there is a map; none may lie where the prior has no mass."""
+def _moved(prior: Prior, z: Tensor, mapped: bool) -> Tensor:
+    """z on the CPU, mapped where there is a map; those that it takes nowhere are left out."""
+    if not mapped:
+        return z.cpu()
     with torch.no_grad():
-        outside = int((prior.log_prob(z) == -torch.inf).sum())
-        moved = prior.to_normal(z) if mapped else z
-    if outside or moved is None or not bool(moved.isfinite().all()):
-        raise ValueError(
-            f"the KL is infinite: {outside or 'some'} z of {len(z):,} lie where the prior has no "
-            "mass"
-        )
-    return moved.cpu()
+        moved = prior.to_normal(z)
+    assert moved is not None
+    return moved[moved.isfinite().all(1)].cpu()
+
+
+def _infinite(prior: Prior, played: Latents) -> str:
+    """Why no law of a finite KL draws such z, whatever was fitted to others; or nothing."""
+    z = played.z
+    with torch.no_grad():
+        lost = prior.log_prob(z) == -torch.inf
+        moved = prior.to_normal(z) if has_map(prior) else None
+    if moved is not None:
+        lost |= ~moved.isfinite().all(1).to(lost.device)
+    if bool(lost.any()):
+        which = f"{int(lost.sum()):,} z of {len(z):,}"
+        return f"{INFINITE}: {which} lie where the prior has no mass"
+    independent = int(as_groups(played.groups, len(z)).max()) + 1
+    constant = torch.nonzero((z == z[0]).all(0))[:, 0].tolist()
+    if not constant or independent < LEAST:
+        return ""
+    dimensions = ", ".join(map(str, constant))
+    return (
+        f"{INFINITE}: of {len(z):,} z all are the same in dimensions {dimensions}; leave these "
+        "out to see what the others say"
+    )
 
 
 def _repeats(latents: Latents) -> str:
-    """What is wrong with points of which many are equal; empty where that may be."""
-    if latents.posterior is not None or latents.groups is not None:
+    """What is wrong with inputs of which many are equal; empty where that may be."""
+    q = latents.posterior
+    if latents.groups is not None:
         return ""
-    return REPEATS if repeated_rows(latents.z) > _REPEATED else ""
+    # where encoders are constant, many independent inputs share few posteriors: no copies
+    share = repeated_rows(latents.z) if q is None else repeated_rows(q.mean, q.scale, atoms=True)
+    return REPEATS if share > _REPEATED else ""
 
 
 def _upper(latents: Latents, prior: Prior, split: str, settings: AuditSettings) -> Measurement:
     """The upper end, at z of a random choice of inputs where all would cost too much."""
+    if latents.groups is not None:
+        latents = _one_of_each(latents, stream(f"one of a group {split}", settings.seed))
     q = latents.posterior
     assert q is not None
     few = points_of(q, 16)
     generator = stream(f"upper end {split}", settings.seed)
     points = None if few is None else torch.randperm(q.components, generator=generator)[:few]
     draws = _DRAWS if few is None else 1
-    options = {"points": points, "groups": latents.groups}
     try:
         with torch.no_grad():
-            end = upper_end(q, prior, generator, alpha=settings.alpha, draws=draws, **options)
+            end = upper_end(q, prior, generator, alpha=settings.alpha, draws=draws, points=points)
     except ValueError as error:
         return Measurement(split, "certified_kl_upper", None, message=str(error))
     note = UNPROVED if split == "train" else ""

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from vaelib.audits.certified import COPIES, REPEATS
+from vaelib.audits.certified import COPIES, INFINITE, REPEATS
 from vaelib.audits.measurement import Measurement
 from vaelib.audits.moment_answers import Range
 from vaelib.audits.verdict import Bracket
@@ -65,8 +65,9 @@ class Evidence:
     @property
     def bracket(self) -> Bracket:
         """Both ends of KL(q‖p)."""
+        infinite = self.message("certified_kl_lower").startswith(INFINITE)
         return Bracket(
-            self.value("certified_kl_lower"),
+            math.inf if infinite else self.value("certified_kl_lower"),
             self.value("certified_kl_upper"),
             self.inputs,
             self.saturated,

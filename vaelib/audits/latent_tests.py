@@ -18,6 +18,8 @@ from vaelib.stats.sample_moments import SAMPLE_MOMENTS, jackknife
 
 __all__ = ["bare_moments", "panel"]
 
+_INFINITE = "infinite: some dimension has no spread, or the z lie on a plane"
+
 
 def bare_moments(z: Tensor, split: str) -> Iterator[Measurement]:
     """The moments of bare points against those of N(0, I).
@@ -31,7 +33,8 @@ def bare_moments(z: Tensor, split: str) -> Iterator[Measurement]:
     """
     for metric, statistic in SAMPLE_MOMENTS.items():
         try:
-            yield Measurement(split, metric, *jackknife(statistic, z))
+            value, error = jackknife(statistic, z)
+            yield Measurement(split, metric, value, error, message=_INFINITE * (value is None))
         except ValueError as error:
             yield Measurement(split, metric, None, message=str(error))
 
@@ -75,7 +78,9 @@ def panel(z: Tensor, prior: Prior, split: str, settings: AuditSettings) -> Itera
             continue
         finally:
             tick()
-        yield Measurement(split, metric, _finite(result.statistic), p_value=result.p_value)
+        value, p_value = _finite(result.statistic), result.p_value
+        note = _INFINITE * (value is None)
+        yield Measurement(split, metric, value, p_value=p_value, message=note)
 
 
 def _against_draws(

@@ -3,10 +3,15 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-__all__ = ["Measurement", "Progress", "joined", "silent", "ticks"]
+from torch import Tensor
+
+__all__ = ["Measurement", "Progress", "Terms", "joined", "silent", "ticks", "unheard"]
 
 Progress = Callable[[str, int, int], None]
 """Told what is being measured, how many steps of it are done, and of how many."""
+
+Terms = Callable[[str, str, Tensor], None]
+"""Told the split, the metric, and of every input in its order the number whose mean it is."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,10 @@ class Measurement:
 
 def silent(stage: str, done: int, of: int) -> None:
     """Progress that nobody watches."""
+
+
+def unheard(split: str, metric: str, values: Tensor) -> None:
+    """Terms that nobody keeps."""
 
 
 def ticks(progress: Progress, stage: str, of: int) -> Callable[[], None]:

@@ -1,10 +1,15 @@
-"""Scale, location and correlation of z against N(0, I): answers from its moments alone."""
+"""Scale, location and correlation of z against N(0, I): answers from its moments alone.
+
+Intervals are those of normal draws, over all dimensions or pairs together (Bonferroni), and hold
+from 3 inputs on: χ² of variances (of their average with Satterthwaite's degrees of freedom),
+Student's t of means, and of correlations Fisher's z with the half-width that is exact at 0.
+"""
 
 import math
 from dataclasses import dataclass
 
 import torch
-from scipy.special import ndtri
+from scipy.special import chdtri, stdtrit
 from torch import Tensor
 
 from vaelib.posterior import AggregatePosterior
@@ -22,6 +27,8 @@ MARGINS: dict[str, float] = {
     "hole_mass": 0.01,
 }
 """How far from its matched value an effect may be."""
+
+_LEAST = 3  # inputs: two lie on a line, whatever they are drawn from
 
 
 @dataclass(frozen=True)
@@ -78,39 +85,49 @@ class Moments:
 def scale(moments: Moments) -> Answer:
     """Whether the variances are those of N(0, I)."""
     variance = moments.covariance.diagonal()
-    dimensions = len(variance)
     average = float(variance.mean())
     second = float((variance + moments.mean.square()).mean())
-    squared = float(moments.covariance.square().sum()) / dimensions**2
-    half = 1.96 * math.sqrt(2 * squared / moments.inputs)
-    margin = MARGINS["second_moment"]
-    words = ("too narrow", "right", "too wide")
-    verdict = decide((average - half, average + half), 1 - margin, 1 + margin, words)
     worst = int((variance.log().abs()).argmax())
-    one = float(variance[worst])
-    wide = _quantile(dimensions) * one * math.sqrt(2 / moments.inputs)
-    margin = MARGINS["variance"]
-    single = decide((one - wide, one + wide), 1 - margin, 1 + margin, words)
-    if verdict == "right" and single != "right":
-        verdict = "right on average only" if single != "undecided" else verdict
+    words = ("too narrow", "right", "too wide")
+    verdict, interval = "undecided", None
+    if moments.inputs >= _LEAST:
+        freedom = moments.inputs - 1.0
+        square = float(moments.covariance.square().sum())
+        joint = freedom * float(variance.sum()) ** 2 / square if square > 0 else freedom
+        low, high = _variance_factors(joint, 1, moments.inputs)
+        interval = average * low, average * high
+        margin = MARGINS["second_moment"]
+        verdict = decide(interval, 1 - margin, 1 + margin, words)
+        low, high = _variance_factors(freedom, len(variance), moments.inputs)
+        margin = MARGINS["variance"]
+        each = [
+            decide((one * low, one * high), 1 - margin, 1 + margin, words)
+            for one in (float(variance.min()), float(variance.max()))
+        ]
+        if verdict == "right" and not set(each) <= {"right", "undecided"}:
+            verdict = "right on average only"
     sentence = (
         f"The variance per dimension averages {average:.3g} where N(0, I) has 1 "
-        f"(E|z|²/D = {second:.3g}); the dimension furthest off, {worst}, has {one:.3g}."
+        f"(E|z|²/D = {second:.3g}); the dimension furthest off, {worst}, has "
+        f"{float(variance[worst]):.3g}."
     )
-    return Answer("scale", verdict, sentence, "variance", average, (average - half, average + half))
+    return Answer("scale", verdict, sentence, "variance", average, interval)
 
 
 def location(moments: Moments) -> Answer:
     """Whether the mean is 0."""
-    worst = int(moments.mean.abs().argmax())
-    value = float(moments.mean[worst].abs())
-    deviation = math.sqrt(float(moments.covariance[worst, worst]) / moments.inputs)
-    half = _quantile(len(moments.mean)) * deviation
-    interval = (max(0.0, value - half), value + half)
-    verdict = decide(interval, 0, MARGINS["location"], ("", "centred", "shifted"))
+    size = moments.mean.abs()
+    worst = int(size.argmax())
+    value = float(size[worst])
     sentence = (
         f"The mean furthest from 0, of dimension {worst}, is {float(moments.mean[worst]):.3g}."
     )
+    if moments.inputs < _LEAST:
+        return Answer("location", "undecided", sentence, "largest |mean|", value)
+    freedom = moments.inputs - 1
+    half = _quantile(len(size), freedom) * (moments.covariance.diagonal() / freedom).sqrt()
+    interval = max(0.0, float((size - half).max())), float((size + half).max())
+    verdict = decide(interval, 0, MARGINS["location"], ("", "centred", "shifted"))
     return Answer("location", verdict, sentence, "largest |mean|", value, interval)
 
 
@@ -120,21 +137,35 @@ def correlation(moments: Moments) -> Answer:
     dimensions = len(deviation)
     if dimensions == 1:
         return Answer("correlation", "none", "There is one dimension.")
-    table = (moments.covariance / torch.outer(deviation, deviation)).abs()
+    if moments.inputs < _LEAST:
+        few = f"Of fewer than {_LEAST} inputs no correlation can be told."
+        return Answer("correlation", "undecided", few)
+    table = (moments.covariance / torch.outer(deviation, deviation)).nan_to_num_(0.0).abs_()
     table.fill_diagonal_(0)
     place = int(table.argmax())
-    value = float(table.flatten()[place])
-    half = _quantile(dimensions * (dimensions - 1) // 2) * (1 - value**2)
-    half /= math.sqrt(moments.inputs)
-    interval = (max(0.0, value - half), min(1.0, value + half))
+    value = min(1.0, float(table.flatten()[place]))
+    freedom = moments.inputs - 2
+    student = _quantile(dimensions * (dimensions - 1) // 2, freedom)
+    half = math.atanh(student / math.sqrt(freedom + student**2))
+    centre = math.atanh(min(value, 1 - 1e-15))
+    interval = max(0.0, math.tanh(centre - half)), math.tanh(centre + half)
     verdict = decide(interval, 0, MARGINS["correlation"], ("", "none", "correlated"))
     pair = f"{place // dimensions} and {place % dimensions}"
     sentence = f"The largest absolute correlation, of dimensions {pair}, is {value:.3g}."
     return Answer("correlation", verdict, sentence, "largest |correlation|", value, interval)
 
 
-def _quantile(comparisons: int) -> float:
-    return float(ndtri(1 - 0.025 / max(1, comparisons)))
+def _quantile(comparisons: int, freedom: float) -> float:
+    """Of Student's t, two-sided at 5 % over all comparisons together."""
+    return float(stdtrit(freedom, 1 - 0.025 / max(1, comparisons)))
+
+
+def _variance_factors(freedom: float, comparisons: int, inputs: int) -> Range:
+    """What a variance of normal draws is multiplied by for both ends of its interval."""
+    tail = 0.025 / comparisons
+    low, high = freedom / chdtri(freedom, tail), freedom / chdtri(freedom, 1 - tail)
+    unbiased = inputs / (inputs - 1)  # a mixture's variance is divided by N, a sample's by N - 1
+    return float(low), float(high) * unbiased
 
 
 def decide(interval: Range, low: float, high: float, words: tuple[str, str, str]) -> str:

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from vaelib.audits.measurement import Progress, silent
+from vaelib.audits.measurement import Progress, Terms, silent, unheard
+from vaelib.stats.checks import check_level
 from vaelib.stats.nulls import NormalNull
 
 __all__ = ["DEFAULTS", "AuditSettings"]
@@ -22,6 +23,7 @@ class AuditSettings:
         kernel_rows: inputs that the unbiased MMD and the hole mass see at most.
         null: null draws of the tests, with where to keep them.
         progress: told how far each stage is.
+        terms: told the gain of every held-out input.
 
     Raises:
         ValueError: for fewer than 2 rows to test, or an alpha outside (0, 1).
@@ -36,12 +38,12 @@ class AuditSettings:
     alpha: float = 0.025
     null: NormalNull = NormalNull()
     progress: Progress = silent
+    terms: Terms = unheard
 
     def __post_init__(self) -> None:
         if self.test_rows < 2:
             raise ValueError(f"test_rows must be at least 2, got {self.test_rows}")
-        if not 0 < self.alpha < 1:
-            raise ValueError(f"alpha must lie between 0 and 1, got {self.alpha}")
+        check_level(self.alpha)
 
 
 DEFAULTS = AuditSettings()

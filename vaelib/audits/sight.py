@@ -136,13 +136,20 @@ def could_have_seen(
 def _listed(rows: Sequence[Counted]) -> str:
     """The kinds with their counts, falling."""
     falling = sorted(rows, key=lambda row: -row.proved / row.repeats)
-    often = [row for row in falling if row.proved >= _HALF * row.repeats]
-    parts = {"": often, "in fewer than half ": falling[len(often) :]}
-    return "; ".join(
+    seen = [row for row in falling if row.proved]
+    often = [row for row in seen if row.proved >= _HALF * row.repeats]
+    never = falling[len(seen) :]
+    parts = {"": often, "in fewer than half ": seen[len(often) :]}
+    texts = [
         words + ", ".join(f"{row.departure} {row.proved} of {row.repeats}" for row in part)
         for words, part in parts.items()
         if part
-    )
+    ]
+    if never:
+        times = min(row.repeats for row in never)
+        kinds = ", ".join(row.departure for row in never)
+        texts.append(f"never in {times} repeats {kinds}")
+    return "; ".join(texts)
 
 
 @dataclass(frozen=True)

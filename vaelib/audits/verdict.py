@@ -2,9 +2,17 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, SupportsFloat
 
-__all__ = ["LEAST_FOR_YES", "MARGIN", "Bracket", "Verdict", "unseen_share", "verdict"]
+__all__ = [
+    "LEAST_FOR_YES",
+    "MARGIN",
+    "Bracket",
+    "Verdict",
+    "check_margin",
+    "unseen_share",
+    "verdict",
+]
 
 Verdict = Literal["yes", "no", "undecided", "flagged"]
 
@@ -57,14 +65,26 @@ def verdict(bracket: Bracket, margin: float = MARGIN) -> Verdict:
         >>> verdict(Bracket(0.0, 0.04, 10_000))
         'yes'
     """
-    if not 0 < margin < math.inf:
-        raise ValueError(f"margin must be a positive number of nats, got {margin:g}")
+    check_margin(margin)
     if bracket.flagged:
         return "flagged"
     if bracket.lower > margin:
         return "no"
     enough = bracket.inputs >= LEAST_FOR_YES and not bracket.saturated
     return "yes" if enough and bracket.upper < margin else "undecided"
+
+
+def check_margin(margin: object) -> None:
+    """Refuse what is no margin.
+
+    Args:
+        margin: KL in nats that does no harm.
+
+    Raises:
+        ValueError: for what is not a positive, finite number.
+    """
+    if not isinstance(margin, SupportsFloat) or not 0 < float(margin) < math.inf:
+        raise ValueError(f"margin must be a positive number of nats, got {margin!r}")
 
 
 def unseen_share(inputs: int) -> float:

@@ -84,9 +84,10 @@ class Uniform(Prior):
         return self.low + (self.high - self.low) * uniform
 
     def to_normal(self, z: Tensor) -> Tensor:
-        """Quantiles of N(0, 1), shape (n, D); infinite on the edges, NaN outside."""
-        scores: Tensor = torch.special.ndtri((z - self.low) / (self.high - self.low))
-        return scores
+        """Quantiles of N(0, 1), shape (n, D); on the edges those just inside, NaN outside."""
+        share, least = (z - self.low) / (self.high - self.low), torch.finfo(z.dtype).eps / 2
+        scores: Tensor = torch.special.ndtri(share.clamp(least, 1 - least))
+        return scores.where((share >= 0) & (share <= 1), math.nan)
 
     def kl(self, mean: Tensor, scale: Tensor) -> Tensor:
         """Closed form: sum over D of log((high - low) / width), width = sqrt(12) scale."""

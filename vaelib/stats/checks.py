@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import SupportsFloat
 
 import torch
 from torch import Tensor
@@ -14,6 +15,7 @@ __all__ = [
     "as_points",
     "as_two_sets",
     "check_least",
+    "check_level",
     "check_positive",
     "check_same_nets",
 ]
@@ -177,3 +179,16 @@ def check_least(value: int, name: str, least: int) -> int:
     if value < least:
         raise ValueError(f"{name} must be at least {least}, got {value}")
     return value
+
+
+def check_level(alpha: object) -> None:
+    """Check the level of a test or of one end of an interval.
+
+    Args:
+        alpha: The level.
+
+    Raises:
+        ValueError: If it is no number between 0 and 1.
+    """
+    if not isinstance(alpha, SupportsFloat) or not 0 < float(alpha) < 1:
+        raise ValueError(f"alpha must lie between 0 and 1, got {alpha!r}")

@@ -43,7 +43,7 @@ PANEL = ("mmd_test", "likelihood_ratio_test", "ks_test")
 
 
 _KINDS, _WORLDS = [*MATCHES, *MISMATCHES], [*WORLDS, *OWN_WORLDS]
-_POINTS = (50, 200, 1000, 5000)
+_POINTS = (50, 300, 1000, 5000)  # 300: from there on “yes” is possible
 _DIMENSIONS = (1, 2, 8, 32, 128)
 _TOGETHER = 3  # audits of one task
 _PARTS = {

@@ -14,7 +14,7 @@ from vaelib.priors import Normal, Prior
 __all__ = ["Audited", "Draw", "Family", "Kind", "held_out", "in_sequence", "latents_of"]
 
 Family = Literal["match", "gaussian", "other", "rare", "world"]
-"""Exact matches; Gaussians; other laws, those of a rare far mode apart; worlds of their own KL."""
+"""Exact matches; Gaussians; other laws, and those that few inputs show; worlds of their own KL."""
 
 MOST_FITTED = 5000
 """Inputs that candidates are fitted to; twice as many as are played, where that is less."""

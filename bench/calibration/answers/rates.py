@@ -66,12 +66,17 @@ def _counts(table: pd.DataFrame) -> Iterator[tuple[str, str, pd.Series, float]]:
         yield "“no”", _at(kl), at["verdict"] == "no", ALPHA
     for kl in (MARGIN, BEYOND):
         at = common[(common["kl"] == kl) & could_be_yes(common)]
-        yield "“yes”", f"{_at(kl)}, outside rare modes", at["verdict"] == "yes", ALPHA
+        yield "“yes”", f"{_at(kl)}, not in few inputs", at["verdict"] == "yes", ALPHA
     far = common[(common["kl"] > BEYOND) & could_be_yes(common)]
-    yield "“yes”", "larger KL, outside rare modes", far["verdict"] == "yes", ALPHA
+    yield "“yes”", "larger KL, not in few inputs", far["verdict"] == "yes", ALPHA
     for kl in (MARGIN, BEYOND):
         at = rare[(rare["kl"] == kl) & could_be_yes(rare)]
-        yield "“yes”", f"{_at(kl)}, a rare far mode", at["verdict"] == "yes", float("nan")
+        yield (
+            "“yes”",
+            f"{_at(kl)}, in at most 5 % of the inputs",
+            at["verdict"] == "yes",
+            float("nan"),
+        )
     wrong = (worlds["verdict"] == "no") & (worlds["kl"] <= MARGIN)
     wrong |= (worlds["verdict"] == "yes") & (worlds["kl"] > MARGIN)
     yield "a wrong word", "the named worlds", wrong, ALPHA
@@ -84,7 +89,7 @@ def _counts(table: pd.DataFrame) -> Iterator[tuple[str, str, pd.Series, float]]:
     upper = table[table["upper"].notna()]
     for where, rows in (
         ("KL 0", upper[upper["kl"] == 0]),
-        ("other KL, outside rare modes", upper[(upper["kl"] > 0) & (upper["family"] != "rare")]),
+        ("other KL, not in few inputs", upper[(upper["kl"] > 0) & (upper["family"] != "rare")]),
     ):
         yield (
             "upper end below the KL",

@@ -50,7 +50,7 @@ def answer_sentence(table: pd.DataFrame) -> str:
             f" out of {len(common):,} where it was possible"
             + (
                 f", and of {_count(rare['verdict'] == 'yes')} out of {len(rare):,} whose KL lies "
-                "in a rare far mode, which a yes cannot exclude."
+                "in at most 5 % of the inputs, which a yes of few inputs cannot exclude."
                 if len(rare)
                 else "."
             )

@@ -80,7 +80,7 @@ NAN[[3, 5, 7, 8, 9, 199], 1] = np.nan
         ({"mean": MEAN, "scale": SCALE[:9]}, r"got \(200, 2\) and \(9, 2\)"),
         (
             {"mean": MEAN, "logvar": np.full((200, 2), -2000)},
-            "logvar must lie between -700 and 700, got -2e\\+03 to -2e\\+03",
+            "logvar must lie between -220 and 220, got -2e\\+03 to -2e\\+03",
         ),
         ({"mean": MEAN.astype(complex), "scale": SCALE}, "must hold numbers, got dtype complex128"),
     ],

@@ -25,6 +25,7 @@ ACROSS = (
     'claim e.metric: expected a metric that compares latent dimensions, got "{}"; use '
     'metric = "certified_kl" with expect = "brackets apart", or a metric per dimension'
 )
+STUDY = 'study = "latent dimension"'
 DECREASING = SIZES.replace('"brackets apart"\nworse = "first"', '"decreasing"')
 
 
@@ -40,6 +41,14 @@ MISTAKES = [
         with_metric(DECREASING, "mmd_squared").replace("decreasing", "equivalent")
         + "margin = 0.1\n",
         ACROSS.format("mmd_squared"),
+    ),
+    *(
+        (
+            with_metric(DECREASING.replace(STUDY, 'study = "prior at 8 dimensions"'), name),
+            "claim e.metric: expected a metric whose distance from the truth does not depend on "
+            f'the configuration where these are compared, got "{name}"; use "iwae"',
+        )
+        for name in ("bound_gap", "bound_gap_100", "bound_gap_1000", "bound_gap_upper")
     ),
     (
         with_metric(SIZES, "marginal_kl_excess"),

@@ -11,6 +11,7 @@ from bench.run.cell import run_block
 from bench.run.models import build_model, dataset_of
 from tests.bench.fakes import job_of
 from vaelib import likelihood_bounds
+from vaelib.datasets import digits
 
 VALUES = {
     "dataset": {"name": "digits", "binary": False},
@@ -146,3 +147,19 @@ def test_elbo_is_reconstruction_minus_rate_and_an_average_over_draws():
     assert 0.6 < spread / claimed < 1.5  # chi with 29 degrees of freedom: outside below 1e-3
     with pytest.raises(ValueError, match="draws must be at least 2"):
         likelihood_bounds.evidence_lower_bound(model, x, torch.Generator(), draws=1)
+
+
+def test_the_terms_of_means_are_kept_where_all_seeds_share_their_test_inputs(records, monkeypatch):
+    assert not [name for record in records for name in record.arrays if "terms" in name]
+    published = replace(digits(), official_test=400)
+    monkeypatch.setattr(cell, "dataset_of", lambda _: published)
+    for record in run_block(job()):
+        value = {m.metric: m.value for m in record.measurements if m.split == "test"}
+        kept = {name for name in record.arrays if name.startswith("terms_")}
+        assert kept == {"terms_certified_kl", "terms_elbo"}
+        for name in kept:
+            terms = record.arrays[name]
+            assert terms.shape == (400,) and terms.dtype == np.float32
+            assert terms.mean(dtype=np.float64) == pytest.approx(
+                value[name.removeprefix("terms_")], rel=1e-5
+            )

@@ -1,13 +1,16 @@
 import math
+from collections import Counter
 
 import pytest
 import torch
 
+import vaelib
 from vaelib.audits.answers import Moments, answers_from
 from vaelib.audits.audit import audit, audit_samples
-from vaelib.audits.moment_answers import MARGINS, decide
+from vaelib.audits.moment_answers import MARGINS, correlation, decide, location, scale
 from vaelib.audits.power import Counted
 from vaelib.audits.verdict import Bracket, unseen_share, verdict
+from vaelib.priors import Normal
 from vaelib.seeding import stream
 from vaelib.stats.nulls import NormalNull
 
@@ -140,8 +143,39 @@ def test_bare_latents_are_answered_without_densities(factor, scale, safe):
 def test_no_density_is_advised_where_none_was_fitted():
     z = torch.cat([2 * exact()[0].sign() + 0.1 * exact(seed=1)[0], torch.ones(1000, 1)], 1)
     given = answers_from(audit_samples(z), {"sample": Moments.of_sample(z)})
-    assert "no dimension may be constant" in given[0].sentence
+    assert given[0].verdict == "no"
+    assert given[0].sentence.startswith("The KL is infinite: of 1,000 z all are the same in")
+    assert given[1].verdict == "infinite" and given[0].interval is None
     assert "density" not in given[-1].sentence
+
+
+@pytest.mark.parametrize("prior", [Normal, Normal(2).log_prob, None, 3])
+def test_a_prior_is_an_instance_or_a_name(prior):
+    with pytest.raises(ValueError, match="prior must be one of normal, uniform or a trained Prior"):
+        vaelib.answers(*exact(40), prior=prior)
+
+
+@pytest.mark.parametrize("margin", [0, -1.0, math.nan, math.inf, "a", None, (0.1,)])
+def test_a_margin_is_refused_before_anything_is_measured(margin, monkeypatch):
+    monkeypatch.setattr("vaelib.audits.answers.audit", None)
+    with pytest.raises(ValueError, match="margin must be a positive number of nats, got"):
+        vaelib.answers(*exact(40), margin=margin)
+
+
+@pytest.mark.parametrize("alpha", [0, 1, math.nan, "a", None])
+def test_a_level_is_a_number_between_0_and_1(alpha):
+    with pytest.raises(ValueError, match="alpha must lie between 0 and 1, got"):
+        vaelib.answers(*exact(40), alpha=alpha)
+
+
+def test_z_on_the_edge_of_a_box_are_inside():
+    z = 10 * torch.rand(400, 2, generator=stream("box", 0), dtype=torch.float64)
+    z[0, 0], z[1, 1] = 0.0, 10.0
+    row = {row.metric: row for row in audit_samples(z, "uniform")}["certified_kl"]
+    assert abs(row.value) < 4 * row.standard_error
+    z[2, 0] = 10.001
+    given = answers_from(audit_samples(z, "uniform"), prior="the box")
+    assert given[0].verdict == "no" and "infinite: 1 z of 400 lie where" in given[0].sentence
 
 
 def test_few_inputs_are_undecided_not_safe():
@@ -213,3 +247,22 @@ def test_undecided_says_what_could_have_been_seen():
     sentence = answers_from(rows, moments, planted=own)[0].sentence
     assert sentence.endswith("as many inputs and dimensions as here: ring 5 of 7.")
     assert "Planted" not in answers_from(rows, prior="another")[0].sentence
+
+
+WRONG = {"too narrow", "too wide", "right on average only", "shifted", "correlated"}
+
+
+@pytest.mark.parametrize("dimensions", [1, 4])
+@pytest.mark.parametrize("n", [2, 3, 5, 10])
+def test_few_draws_of_the_prior_are_seldom_called_anything_else(n, dimensions):
+    """Of 300 samples 15 are expected at 5 % where q is p, and more than 27 in one of 1,000."""
+    generator = torch.Generator().manual_seed(n)
+    wrong = Counter()
+    for _ in range(300):
+        z = torch.randn(n, dimensions, generator=generator, dtype=torch.float64)
+        points = Moments.of_sample(z), Moments.of(z, torch.full_like(z, 1e-6))
+        for kind, own in zip(("sample", "narrow"), points, strict=True):
+            for answer in (question(own) for question in (scale, location, correlation)):
+                wrong[kind, answer.question] += answer.verdict in WRONG
+    assert max(wrong.values()) <= 27
+    assert n > 2 or not wrong.total()

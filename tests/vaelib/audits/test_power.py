@@ -124,7 +124,7 @@ def test_in_one_dimension_axes_are_all_there_is():
 def test_the_sentence_names_what_is_certified_and_what_is_not():
     assert could_have_seen(ROWS, 300, 8, 0.2) == (
         "Planted departures of 0.2 nats are certified at .025 with 300 held-out z at D = 8: scale "
-        "10 of 10, correlation 7 of 10; in fewer than half parity 0 of 10."
+        "10 of 10, correlation 7 of 10; never in 10 repeats parity."
     )
     other = could_have_seen(ROWS, 301, 8, 0.2)
     assert "at D = 8, the nearest weaker setting that was counted: scale" in other
@@ -132,7 +132,7 @@ def test_the_sentence_names_what_is_certified_and_what_is_not():
     assert "are certified with as many inputs and dimensions as here: scale" in own
     weak = could_have_seen(ROWS, 100, 16, 0.2)
     assert weak.endswith(
-        "D = 16: in fewer than half scale 2 of 10, correlation 1 of 10, parity 0 of 10."
+        "D = 16: in fewer than half scale 2 of 10, correlation 1 of 10; never in 10 repeats parity."
     )
 
 

@@ -83,6 +83,26 @@ def test_copies_of_the_training_z_are_flagged():
     assert verdict(Evidence(list(rows), "test").bracket) == "flagged"
 
 
+@pytest.mark.parametrize(("distinct", "times"), [(30, 20), (60, 10), (120, 5), (590, 2)])
+def test_posteriors_of_repeated_inputs_are_flagged(distinct, times):
+    world = next(world for world in WORLDS if world.name == "exact match, D = 2")
+    generator = stream("worlds of the bracket", 6)
+    mean, scale = (part.repeat(times, 1) for part in world.encode(distinct, generator))
+    q = AggregatePosterior(mean, scale)
+    rows = bracket(Normal(2), "test", Latents(q.sample(generator)[0], q), AuditSettings())
+    assert verdict(Evidence(list(rows), "test").bracket) == "flagged"
+
+
+@pytest.mark.parametrize("constant", [0.02, 0.1, 0.5, 0.9, 1.0])
+def test_an_encoder_that_is_constant_on_a_part_of_the_inputs_is_not_flagged(constant):
+    generator = stream("worlds of the bracket", 7)
+    mean = 0.5 * normal(HELDOUT, 2, generator)
+    mean[: int(constant * HELDOUT)] = 0.0
+    q = AggregatePosterior(mean, torch.full_like(mean, 0.8))
+    rows = bracket(Normal(2), "test", Latents(q.sample(generator)[0], q), AuditSettings())
+    assert not Evidence(list(rows), "test").bracket.flagged
+
+
 def test_an_exact_match_of_many_inputs_is_a_yes():
     world = next(world for world in WORLDS if world.name == "exact match, D = 2")
     evidence, _ = measured(world, 2)

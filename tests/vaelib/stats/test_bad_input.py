@@ -281,7 +281,7 @@ ELSEWHERE = {
 }
 PARTS = {  # of the above: their arguments are checked by then, to the cost of a check per tile
     *("as_bandwidths", "as_features", "as_pair", "as_points", "as_two_sets", "check_least"),
-    *("check_positive", "check_same_nets", "cross_tiles"),
+    *("check_level", "check_positive", "check_same_nets", "cross_tiles"),
     *("gaussian_stein", "imq_stein", "inverse_multiquadric", "kernel_sums", "laplace"),
     *("pair_total", "squared_distances", "symmetric_tiles"),
     *("binned_kl", "gaussian_kl", "grid_over", "group_of", "largest_departure"),

@@ -28,6 +28,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from vaelib.stats.checks import check_level
 from vaelib.stats.stack.groups import as_groups, group_log_mean_exp, group_mean
 from vaelib.stats.stack.weights import stack_weights, stacked_gains, with_prior
 
@@ -163,8 +164,7 @@ def lower_end(gains: Tensor, floors: Tensor, alpha: float = 0.025) -> float:
         >>> round(lower_end(torch.ones(100), torch.zeros(100)), 3)
         0.934
     """
-    if not 0 < alpha < 1:
-        raise ValueError(f"alpha must lie between 0 and 1, got {alpha}")
+    check_level(alpha)
     if len(gains) == 0 or gains.shape != floors.shape:
         shapes = f"{tuple(gains.shape)} and {tuple(floors.shape)}"
         raise ValueError(f"gains and floors must have one shape (n,) with n >= 1, got {shapes}")

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from vaelib.priors import Prior
+from vaelib.stats.checks import check_level
 from vaelib.stats.jackknife import Estimate
 from vaelib.stats.stack.betting import (
     PredictableGains,
@@ -25,6 +26,7 @@ from vaelib.stats.stack.candidates import (
 )
 from vaelib.stats.stack.fitted import fit_candidates, log_ratios
 from vaelib.stats.stack.groups import as_groups
+from vaelib.stats.stack.near import copy_distance, unrecited
 from vaelib.stats.stack.weights import cross_fitted_gains, gain_estimate, stack_weights, with_prior
 
 __all__ = ["LEAST", "Certified", "Stack", "certify", "certify_in_sequence"]
@@ -77,6 +79,7 @@ class Certified:
             candidate: what lies beyond mean and covariance.
         stack: the density with weights from all z, the prior's share at least .02.
         rounds: how many z, or groups of them, were played.
+        gains: of every z that the mean gain is of, shape (n,).
     """
 
     gain: Estimate
@@ -86,6 +89,7 @@ class Certified:
     shape: Estimate
     stack: Stack
     rounds: int
+    gains: Tensor
 
 
 def certify(
@@ -96,12 +100,14 @@ def certify(
     prior: Prior | None = None,
     alpha: float = 0.025,
     groups: Tensor | None = None,
+    means: Tensor | None = None,
 ) -> Certified:
     """Bound KL(q‖p) from below with held-out z.
 
     The lower end exceeds KL(q‖p) with probability at most alpha: a theorem, see
     :mod:`vaelib.stats.stack.betting`, where the z, or their groups, are independent draws of q and
-    the inputs of ``fitted`` are others.
+    the inputs of ``fitted`` are others. A z of an input that lies as near to one of ``fitted`` as a
+    copy does wins nothing, see :mod:`vaelib.stats.stack.near`.
 
     Args:
         fitted: posteriors or points of the training inputs.
@@ -110,6 +116,8 @@ def certify(
         prior: p; None for N(0, I).
         alpha: one-sided level.
         groups: labels of shape (n,) of z that are not independent.
+        means: posterior means of the held-out inputs, shape (n, D), which copies share exactly; the
+            z themselves where there are none.
 
     Returns:
         The bound and what it rests on.
@@ -134,6 +142,8 @@ def certify(
         )
     candidates = fit_candidates(fitted, generator, prior=prior)
     ratio, gaussian = log_ratios(candidates, z), _gaussian_ratios(candidates, fitted, z)
+    distance = copy_distance(fitted.mean)
+    ratio = unrecited(ratio, z if means is None else means, fitted.mean, distance)
     played = predictable_gains(ratio, generator, groups=numbers)
     return _certified(candidates, ratio, gaussian, numbers, played, generator, alpha)
 
@@ -173,14 +183,15 @@ def certify_in_sequence(
     count = int(numbers.max()) + 1
     place = torch.randperm(count, generator=generator)[numbers]
     starts = [math.ceil(share * count) for share in _FITS]
-    parts = [place < starts[0]]
+    distance = copy_distance(data.mean[place < starts[0]])
     rows, columns = [], []
     for start, end in zip(starts, [*starts[1:], count], strict=True):
         candidates = fit_candidates(data.part(place < start), generator, prior=prior)
         block = (place >= start) & (place < end)
         rows.append(torch.nonzero(block)[:, 0])
-        columns.append(dict(zip(candidates, log_ratios(candidates, z[block]).T, strict=True)))
-        parts.append(block)
+        ratio = log_ratios(candidates, z[block])
+        ratio = unrecited(ratio, data.mean[block], data.mean[place < start], distance)
+        columns.append(dict(zip(candidates, ratio.T, strict=True)))
     names = list(columns[0])
     ratio = torch.cat([_aligned(part, names) for part in columns])
     after = torch.cat(rows)
@@ -194,7 +205,8 @@ def certify_in_sequence(
         own = fold == k
         others = data.part(~own)
         candidates = fit_candidates(others, generator, prior=prior)
-        for name, values in zip(candidates, log_ratios(candidates, z[own]).T, strict=True):
+        found = unrecited(log_ratios(candidates, z[own]), data.mean[own], others.mean, distance)
+        for name, values in zip(candidates, found.T, strict=True):
             crosswise.setdefault(name, torch.zeros(len(z), dtype=torch.float64))[own] = values
         some = _gaussian_ratios(candidates, others, z[own])
         gaussian[own, : some.shape[1]] = some
@@ -223,8 +235,7 @@ def _gaussian_ratios(candidates: dict[str, Candidate], data: Posteriors, z: Tens
 
 
 def _checked(z: Tensor, groups: Tensor | None, alpha: float) -> Tensor:
-    if not 0 < alpha < 1:
-        raise ValueError(f"alpha must lie between 0 and 1, got {alpha}")
+    check_level(alpha)
     numbers = as_groups(groups, len(z))
     count = int(numbers.max()) + 1 if len(z) else 0
     if count < LEAST:
@@ -257,4 +268,5 @@ def _certified(
         shape=gain_estimate(gains - best, groups),
         stack=Stack(candidates, weights),
         rounds=int(groups.max()) + 1,
+        gains=gains,
     )

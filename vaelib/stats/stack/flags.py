@@ -9,6 +9,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from vaelib.stats.stack.groups import as_groups
+
 __all__ = ["copied_share", "repeated_rows"]
 
 _HELDOUT = 2000  # z whose copies are looked for
@@ -60,7 +62,8 @@ def copied_share(
     own = _kernels(_blocks(few, train, itself), widest)
     within = _kernels(_blocks(heldout, heldout, labels, labels), widest)
     others = (labels[:, None] != labels).sum(1).clamp_min(1)
-    return max(_share(*sums, others, len(train)) for sums in zip(across, own, within, strict=True))
+    sums = zip(across, own, within, strict=True)
+    return max(_share(*one, others, as_groups(labels, len(labels)), len(train)) for one in sums)
 
 
 _Block = tuple[Tensor, Tensor, Tensor | None]  # queries, among, pairs that do not count
@@ -110,26 +113,36 @@ def _kernels(blocks: Iterator[_Block], widest: float) -> list[_Sums]:
     return [_Sums(torch.cat(r), c, s) for r, c, s in zip(rows, columns, squares, strict=True)]
 
 
-def _share(across: _Sums, own: _Sums, within: _Sums, others: Tensor, training: int) -> float:
-    """The lower bound by the kernels of one scale."""
+def _share(
+    across: _Sums, own: _Sums, within: _Sums, others: Tensor, groups: Tensor, training: int
+) -> float:
+    """The lower bound by the kernels of one scale; the held-out z of a group are one draw."""
     n, few = len(across.rows), len(own.rows)
     held = across.rows / training - within.rows / others
     trained = across.columns[:few] / n - own.rows / (training - 1)
     mean = (held.mean() + trained.mean()) / 2
+    sums = torch.zeros(int(groups.max()) + 1).index_add_(0, groups, held - held.mean())
+    independent = len(sums)
+    own_error = sums.square().sum() / n**2 * independent / max(1, independent - 1)
     # few held-out z may have no near pair by chance
-    sparse = across.squares / (n * training) / (2 * n**2)
-    error = math.sqrt(float(held.var() / n + trained.var() / few) + sparse)
+    sparse = across.squares / (n * training) / (2 * independent**2)
+    error = math.sqrt(float(own_error + trained.var() / few) + sparse)
     return min(1.0, max(0.0, training * (float(mean) - _SIGMA * error)))
 
 
-def repeated_rows(*columns: Tensor) -> float:
+def repeated_rows(*columns: Tensor, atoms: bool = False) -> float:
     """The share of rows that equal an earlier row.
 
     Args:
         columns: tensors of shape (n, …), compared together.
+        atoms: whether the law may have some, of which the rows are no copies: the value that occurs
+            most often, and those that occur more than √n times.
 
     Returns:
         A share in [0, 1).
     """
     rows = torch.cat([column.reshape(len(column), -1) for column in columns], 1)
-    return 1 - len(torch.unique(rows, dim=0)) / len(rows)
+    counts = torch.unique(rows, dim=0, return_counts=True)[1].sort().values
+    if atoms:
+        counts = counts[:-1][counts[:-1] <= math.sqrt(len(rows))]
+    return int((counts - 1).sum()) / len(rows)

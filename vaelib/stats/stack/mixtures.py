@@ -111,10 +111,9 @@ def fit_mixture(
 
 def _em(features: Tensor, resp: Tensor, pairs: Tensor, pseudo: int, steps: int) -> _Fit:
     """Steps of EM from memberships, until one gains next to nothing."""
-    before = -math.inf
+    before, diagonal = -math.inf, bool((pairs[0] == pairs[1]).all())
     for step in range(steps):
         size, means, flat = _maximised(resp.T @ features, pairs, pseudo)
-        diagonal = bool((pairs[0] == pairs[1]).all())
         factors = flat.sqrt() if diagonal else torch.linalg.cholesky(_square(flat, pairs))
         fit = size / size.sum(), means, factors
         if step == steps - 1:

@@ -38,7 +38,7 @@ def test_every_kind_of_match_is_audited_often_enough():
                 far.add(setting.kind)
     kinds = {kind for kind, _ in per}
     assert len(kinds) >= 10 and sum(per.values()) > 2000
-    assert {n for _, n in per} == {50, 200, 1000, 5000}
+    assert {n for _, n in per} == {50, 300, 1000, 5000}
     assert len(per) == 4 * len(kinds) and min(per.values()) >= 40
     assert far == kinds
 
@@ -153,11 +153,11 @@ def test_errors_are_counted_where_they_could_happen():
     assert (row["events"], row["audits"]) == (0, 200) and not row["outside"]
     assert row["high"] == pytest.approx(0.018275, abs=1e-6)
     # the 20 of 50 inputs could not be called a match
-    beyond = rate(rates, "“yes”", "KL 0.06, outside rare modes")
+    beyond = rate(rates, "“yes”", "KL 0.06, not in few inputs")
     assert (beyond["events"], beyond["audits"]) == (0, 40)
-    rare = rate(rates, "“yes”", "KL 0.06, a rare far mode")
+    rare = rate(rates, "“yes”", "KL 0.06, in at most 5 % of the inputs")
     assert (rare["events"], rare["audits"]) == (10, 10) and not rare["outside"]
-    upper = rate(rates, "upper end below the KL", "other KL, outside rare modes")
+    upper = rate(rates, "upper end below the KL", "other KL, not in few inputs")
     assert (upper["events"], upper["audits"]) == (20, 109)
     assert could_be_yes(equal_audits(1, saturated=1)).tolist() == [False]
 
@@ -184,7 +184,7 @@ def test_the_sentence_is_made_of_the_counts():
     assert "“no” was said of 2 (1.00%)" in sentence
     assert "Of 40 laws whose KL is 0.05 nats exactly" in sentence and "0% of them" in sentence
     assert "“yes” was said of none out of 40 where it was possible" in sentence
-    assert "10 (100.00%) out of 10 whose KL lies in a rare far mode" in sentence
+    assert "10 (100.00%) out of 10 whose KL lies in at most 5 % of the inputs" in sentence
 
 
 def test_the_page_says_how_many_were_run_and_what_is_not_seen():

@@ -105,3 +105,8 @@ def test_repeats_are_counted():
     assert repeated_rows(torch.cat([z, z[:5]])) == pytest.approx(1 / 3)
     scale = torch.arange(15.0)[:, None]
     assert repeated_rows(torch.cat([z, z[:5]]), scale) == 0
+    twice_and_five_times = torch.cat([z, z[:5], z[:1], z[:1], z[:1]])
+    assert repeated_rows(twice_and_five_times) == pytest.approx(8 / 18)
+    assert repeated_rows(twice_and_five_times, atoms=True) == pytest.approx(4 / 18)
+    assert repeated_rows(z.repeat(5, 1), atoms=True) == pytest.approx(36 / 50)
+    assert repeated_rows(z[:2].repeat(50, 1), atoms=True) == 0

@@ -1,0 +1,67 @@
+"""What is kept of means over seeds and inputs, where all seeds share their inputs."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+
+from bench.analysis import arrays
+from bench.analysis.arrays import pictured
+from bench.analysis.results import Results
+from bench.metrics.registry import METRICS
+from bench.report.data_section import data_section
+from bench.report.markdown import quantity
+from bench.rows import COLUMNS
+from vaelib.stats.crossed import crossed_mean
+
+
+def planned(tables):
+    """A plan that has run: of each configuration its seeds, each with the terms of its ELBO."""
+    cells = [
+        SimpleNamespace(id=f"{config}{seed}", configuration=configuration)
+        for config, table in tables.items()
+        for configuration in [SimpleNamespace(name=config, values={"latent_dim": 16})]
+        for seed in range(len(table))
+    ]
+    matrix = SimpleNamespace(configurations=[cells[0].configuration])
+    return SimpleNamespace(folder=None, matrix=matrix, cells=cells)
+
+
+def kept(tables, monkeypatch):
+    stored = {
+        f"{config}{seed}": {"terms_elbo": values.astype(np.float32)}
+        for config, table in tables.items()
+        for seed, values in enumerate(table)
+    }
+    store = SimpleNamespace(arrays=lambda cell: stored[cell])
+    monkeypatch.setattr(arrays, "Store", lambda folder: store)
+    return pictured(planned(tables))
+
+
+def crossed(seeds, inputs, rng):
+    effects = rng.normal(0, 0.3, (seeds, 1)) + rng.normal(0, 5, inputs)
+    return -90 + effects + rng.normal(0, 0.1, (seeds, inputs))
+
+
+def test_the_parts_of_a_mean_over_seeds_and_inputs_are_kept(monkeypatch):
+    rng = np.random.default_rng(0)
+    tables = {"base": crossed(8, 200, rng), "wide": crossed(3, 200, rng), "one": crossed(1, 9, rng)}
+    found = kept(tables, monkeypatch)
+    assert set(found) == {"base/crossed/elbo", "wide/crossed/elbo"}, "one seed has no spread"
+    expected = [*crossed_mean(tables["base"]), 8, 200]
+    assert np.allclose(found["base/crossed/elbo"], expected, rtol=1e-4)
+
+
+def test_the_page_shows_how_much_wider_the_interval_over_inputs_is(monkeypatch):
+    table = crossed(8, 200, np.random.default_rng(1))
+    drawn = kept({"base": table}, monkeypatch)
+    row = dict.fromkeys(COLUMNS, "") | {"config": "base", "metric": "elbo", "status": "ok"}
+    results = Results("m", pd.DataFrame([row]), arrays=drawn)
+    title, meaning, text = data_section(results)
+    one = crossed_mean(table)
+    assert one.half_width > 1.5 * one.seeds_half_width
+    for width in (one.half_width, one.seeds_half_width):
+        assert quantity(one.mean, width) in text
+    assert METRICS["elbo"].symbol in text and "200" in text and "over seeds and inputs" in meaning
+    assert title == "## Other test inputs"
+    assert data_section(Results("m", pd.DataFrame([row]))) == []

@@ -1,0 +1,76 @@
+"""Near-copies of training inputs win nothing, and independent draws lose next to nothing."""
+
+import pytest
+import torch
+
+from bench.calibration.worlds import normal
+from vaelib.seeding import stream
+from vaelib.stats.stack.candidates import Posteriors
+from vaelib.stats.stack.certify import certify, certify_in_sequence
+from vaelib.stats.stack.near import copy_distance, unrecited
+
+
+def near(z, train, distance):
+    """Which z win nothing."""
+    return unrecited(torch.ones(len(z), 1), z, train, distance)[:, 0] == 0
+
+
+def points(z):
+    return Posteriors(z, torch.zeros_like(z))
+
+
+@pytest.mark.parametrize("dimensions", [3, 8, 24])
+def test_a_hundredth_of_independent_draws_lies_as_near(dimensions):
+    generator = stream("near", 0)
+    train, z = normal(3000, dimensions, generator), normal(4000, dimensions, generator)
+    share = float(near(z, train, copy_distance(train)).double().mean())
+    assert 0.003 < share < 0.04
+
+
+def test_copies_lie_nearer_also_where_training_inputs_hold_copies():
+    generator = stream("near", 1)
+    train = normal(2000, 8, generator)
+    plain = copy_distance(train)
+    train[1700:] = train[:300] + 1e-3 * normal(300, 8, generator)
+    assert 0.3 * plain < copy_distance(train) < 2 * plain
+    copies = train[:500] + 0.05 * normal(500, 8, generator)
+    assert float(near(copies, train, copy_distance(train)).double().mean()) > 0.95
+
+
+def test_equal_rows_have_no_distance():
+    zeros = torch.zeros(30, 3, dtype=torch.float64)
+    assert copy_distance(zeros) == 0 and bool(near(zeros, zeros, 0.0).all())
+
+
+@pytest.mark.parametrize("share", [0.01, 0.03, 0.1])
+@pytest.mark.parametrize("noise", [0.0, 0.02, 0.2])
+def test_few_copies_certify_nothing_at_an_exact_match(share, noise):
+    """Fewer than what is flagged: they won 1.2 nats."""
+    generator = stream("near", 2)
+    train, z = normal(2000, 8, generator), normal(600, 8, generator)
+    copied = round(share * 600)
+    z[:copied] = train[:copied] + noise * normal(copied, 8, generator)
+    found = certify(points(train), z, generator)
+    assert found.lower < 0.02 and found.gain.value < 0.02
+
+
+def test_posteriors_are_compared_by_their_means():
+    generator = stream("near", 3)
+    scale, (train, own) = 0.05, (0.9987 * normal(n, 16, generator) for n in (2000, 600))
+    own[:60] = train[:60]
+    z = own + scale * normal(600, 16, generator)
+    data = Posteriors(train, torch.full_like(train, scale))
+    assert certify(data, z, generator, means=own).lower < 0.02
+
+
+def test_copies_within_a_sequence_certify_nothing():
+    generator = stream("near", 4)
+    z = normal(1000, 8, generator)
+    z[700:] = z[:300] + 1e-3 * normal(300, 8, generator)
+    assert certify_in_sequence(points(z), z, generator).lower < 0.02
+
+
+def test_a_mismatch_is_certified_as_before():
+    generator = stream("near", 5)
+    train, z = (1.3 * normal(n, 8, generator) for n in (2000, 1000))
+    assert certify(points(train), z, generator).lower > 0.4  # of .66
