@@ -1,6 +1,9 @@
 """The command line: ``vaebench`` = ``python -m bench``."""
 
 import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -354,6 +357,23 @@ def list_names(
     raise typer.Exit(execute(kind, _console()))
 
 
+@contextmanager
+def _plain_warnings() -> Iterator[None]:
+    """Shows the suite's own warnings as one line, without the place in the code."""
+    usual = warnings.formatwarning
+
+    def plain(message: Any, category: type[Warning], *place: Any, **more: Any) -> str:  # noqa: ANN401
+        if category.__module__.partition(".")[0] in ("bench", "vaelib"):
+            return f"vaebench: warning: {message}\n"
+        return usual(message, category, *place, **more)
+
+    warnings.formatwarning = plain
+    try:
+        yield
+    finally:
+        warnings.formatwarning = usual
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line.
 
@@ -367,7 +387,8 @@ def main(arguments: list[str] | None = None) -> int:
     if here not in sys.path:
         sys.path.insert(0, here)  # components named by an import path may lie in this folder
     try:
-        code = app(arguments, prog_name="vaebench", standalone_mode=False)
+        with _plain_warnings():
+            code = app(arguments, prog_name="vaebench", standalone_mode=False)
         return int(code or 0)
     except _UsageError as error:
         message = error.format_message()

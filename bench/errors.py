@@ -4,7 +4,15 @@ import difflib
 import json
 from collections.abc import Iterable
 
-__all__ = ["LONGEST", "MatrixError", "UserError", "shown", "unknown"]
+__all__ = [
+    "LONGEST",
+    "DamagedError",
+    "DamagedWarning",
+    "MatrixError",
+    "UserError",
+    "shown",
+    "unknown",
+]
 
 LONGEST = 60
 """Characters of a wrong value that an error shows."""
@@ -19,6 +27,14 @@ class MatrixError(UserError, ValueError):
 
     def __init__(self, message: str) -> None:
         super().__init__("".join(c if c.isprintable() else " " for c in message))
+
+
+class DamagedError(UserError, ValueError):
+    """A file of results is not what a run wrote; one sentence with its path and the cause."""
+
+
+class DamagedWarning(UserWarning):
+    """A file of results cannot be used, and what is asked for can be done without it."""
 
 
 def shown(value: object) -> str:

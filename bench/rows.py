@@ -1,5 +1,6 @@
 """Tidy rows: the table that every page, figure and verdict is made from."""
 
+import io
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -12,7 +13,7 @@ from bench.matrix.language import Cell
 from bench.run.record import DONE
 from bench.run.store import Store
 from vaelib.audits.measurement import Measurement
-from vaelib.files import write_atomically
+from vaelib.files import read_bytes, write_atomically
 
 __all__ = ["COLUMNS", "SCHEMA", "csv_bytes", "read_rows", "rows", "write_rows"]
 
@@ -135,7 +136,8 @@ def write_rows(path: Path, frame: pd.DataFrame) -> None:
     write_atomically(path, csv_bytes(frame))
 
 
-_NUMBERS = ["value", "standard_error", "p_value", "seconds"]
+_NUMBERS = ("value", "standard_error", "p_value", "seconds")
+_COUNTS = ("seed", "schema")
 
 
 def read_rows(path: Path) -> pd.DataFrame:
@@ -150,18 +152,32 @@ def read_rows(path: Path) -> pd.DataFrame:
         all of their values are.
 
     Raises:
-        ValueError: If a column of the rows is absent.
+        OSError: If it cannot be read.
+        ValueError: If it is no table of rows, or breaks off in the middle of one.
     """
-    frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+    data = read_bytes(path)
+    frame = pd.read_csv(io.BytesIO(data), dtype=str, keep_default_na=False)
     if "seconds" in frame and "schema" not in frame:
         frame.insert(list(frame.columns).index("seconds") + 1, "schema", "1")
     if absent := [name for name in COLUMNS if name not in frame]:
         raise ValueError(f"expected the column {absent[0]} in {path}, got none; write it anew")
-    frame[_NUMBERS] = frame[_NUMBERS].replace("", "nan").astype(float)
-    keys = [name for name in frame.columns if name not in COLUMNS]
-    for name in ["seed", "schema", *keys]:
+    if not data.endswith(b"\n"):
+        raise ValueError(f"expected whole rows in {path}, got a last one cut short; write it anew")
+    for name in (*_NUMBERS, *_COUNTS):
+        try:
+            kind = int if name in _COUNTS else float
+            frame[name] = frame[name].replace("", "nan").astype(kind)
+        except (ValueError, OverflowError) as error:
+            reason = f"expected numbers in the column {name} of {path}, got {error}"
+            raise ValueError(f"{reason}; write it anew") from error
+    if other := set(frame["schema"]) - set(range(1, SCHEMA + 1)):
+        raise ValueError(
+            f"expected a schema up to {SCHEMA} in {path}, got {max(other)}; a newer version of the "
+            "suite can read it"
+        )
+    for name in (name for name in frame.columns if name not in COLUMNS):
         for kind in (int, float):
-            with suppress(ValueError):
+            with suppress(ValueError, OverflowError):
                 frame[name] = frame[name].astype(kind)
                 break
     return frame

@@ -1,6 +1,7 @@
 """The small arrays that figures are drawn from: written from the store, read by the report."""
 
 import io
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -8,12 +9,15 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.analysis.quantiles import marginal_quantiles
+from bench.errors import DamagedError
 from bench.run.plan import Plan
 from bench.run.store import Store
-from vaelib.files import write_atomically
-from vaelib.stats.crossed import crossed_mean
+from vaelib.files import read_bytes, write_atomically
+from vaelib.stats.crossed import CrossedMean, crossed_mean
 
 __all__ = ["pictured", "read_arrays", "write_arrays"]
+
+_CROSSED = len(CrossedMean._fields) + 2  # how many seeds and inputs come after
 
 
 def pictured(planned: Plan) -> dict[str, np.ndarray]:
@@ -88,8 +92,44 @@ def read_arrays(path: Path) -> dict[str, np.ndarray] | None:
 
     Returns:
         All of them by name; None where there is no such file.
+
+    Raises:
+        DamagedError: where the file holds something else than `pictured` returned.
     """
-    if not path.exists():
+    if not os.path.lexists(path):
         return None
-    with np.load(path) as arrays:
-        return dict(arrays)
+    try:
+        with np.load(io.BytesIO(read_bytes(path)), allow_pickle=False) as file:
+            arrays = dict(file)
+        for name, array in arrays.items():
+            _check(name, array, arrays)
+    except Exception as error:  # damaged bytes raise anything
+        reason = (isinstance(error, OSError) and error.strerror) or str(error)
+        raise DamagedError(
+            f"expected the arrays of figures in {path}, got something else "
+            f"({' '.join(reason.split()) or type(error).__name__}); run the matrix again"
+        ) from error
+    return arrays
+
+
+def _check(name: str, array: np.ndarray, arrays: Mapping[str, np.ndarray]) -> None:
+    """Raises a ValueError for what no figure can be drawn of."""
+    config, _, kind = name.partition("/")
+    source = kind.removeprefix("samples/")
+    if source != kind and "/" not in source:
+        sound = array.dtype == np.uint8 and array.ndim == 4 and array.shape[1] in (1, 3)
+    elif kind == "labels":
+        sound = array.shape == arrays[f"{config}/mean"].shape[:1]
+    elif kind in ("mean", "scale"):
+        shapes = {arrays[f"{config}/{part}"].shape for part in ("mean", "scale")}
+        sound = array.ndim == 2 and array.shape[1] == 2 and len(shapes) == 1 and _finite(array)
+    elif kind.startswith("crossed/"):
+        sound = array.shape == (_CROSSED,) and _finite(array)
+    else:
+        sound = kind in ("quantiles", "sbc") and array.ndim == 2 and _finite(array)
+    if not config or not array.size or not sound:
+        raise ValueError(f"{name} of {array.dtype}, shape {array.shape}, cannot be drawn")
+
+
+def _finite(array: np.ndarray) -> bool:
+    return array.dtype.kind in "fiu" and bool(np.isfinite(array).all())

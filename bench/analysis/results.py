@@ -4,8 +4,10 @@ A report takes a `Results`. What follows from its rows alone is computed when it
 and kept, so that the leaderboard, the tables, the figures and the index say the same.
 """
 
+import os
+import tomllib
+import warnings
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -26,11 +28,13 @@ from bench.analysis.replicates import (
     saturated,
     summarise,
 )
-from bench.errors import MatrixError
-from bench.matrix.files import leading_comment, read
+from bench.analysis.sound import damage
+from bench.errors import DamagedError, DamagedWarning, MatrixError
+from bench.matrix.files import leading_comment
 from bench.matrix.language import Matrix, load
 from bench.metrics.registry import METRICS, Metrics, recall
 from bench.rows import read_rows
+from vaelib.files import read_bytes
 
 __all__ = ["Results"]
 
@@ -61,22 +65,30 @@ class Results:
     def read(cls, folder: Path, *, whole: bool = True) -> "Results":
         """Read the results of a matrix.
 
-        Own metrics are what ``metrics.json`` keeps of them: their modules are not imported.
+        Own metrics are what ``metrics.json`` keeps of them: their modules are not imported. A
+        matrix file that is TOML and no matrix of this version any more only costs its claims.
 
         Args:
             folder: Holds ``rows.csv`` and, if a run wrote it, ``matrix.toml``, ``metrics.json`` and
                 ``arrays.npz``.
-            whole: Whether to read the arrays too, and to insist on readable own metrics; an index
-                of many matrices needs neither.
+            whole: Whether to read the arrays too, and to insist on a readable matrix and readable
+                own metrics; an index of many matrices does without, with a `DamagedWarning`.
 
         Returns:
             The results.
+
+        Raises:
+            DamagedError: Where a file is not what a run wrote.
         """
-        metrics = recall(folder) if whole else _readable_metrics(folder)
-        comment, matrix = _matrix(folder / "matrix.toml", metrics)
+        metrics = METRICS
+        try:
+            metrics = recall(folder)
+        except DamagedError as error:
+            _refuse(error, whole)
+        comment, matrix = _matrix(folder / "matrix.toml", metrics, whole)
         return cls(
             name=folder.name,
-            rows=read_rows(folder / "rows.csv"),
+            rows=_rows(folder / "rows.csv"),
             comment=comment,
             matrix=matrix,
             arrays=read_arrays(folder / "arrays.npz") if whole else None,
@@ -171,20 +183,51 @@ class Results:
         return kept
 
 
-def _readable_metrics(folder: Path) -> Metrics:
-    """The known metrics of a folder that may be damaged."""
+def _rows(path: Path) -> pd.DataFrame:
+    """Rows that a run wrote, all of them."""
     try:
-        return recall(folder)
-    except (ValueError, TypeError, KeyError):
-        return METRICS
+        rows = read_rows(path)
+        if what := damage(rows, str(path)):
+            raise ValueError(f"expected {what}; write it anew")
+        seeds = rows.groupby("config", sort=False)["seed"].agg(set)
+        if len(few := seeds[seeds.map(len) < seeds.map(len).max()]):
+            most = seeds.map(len).max()
+            raise ValueError(
+                f"expected {most} seeds of every configuration in {path}, got "
+                f"{len(few.iloc[0])} of {few.index[0]}; write it anew"
+            )
+    except (OSError, ValueError) as error:
+        reason = f"{path}: {error.strerror}" if isinstance(error, OSError) else str(error)
+        reason = " ".join(reason.split())
+        raise DamagedError(reason if str(path) in reason else f"{path}: {reason}") from error
+    return rows
 
 
-def _matrix(file: Path, metrics: Metrics) -> tuple[str, Matrix | None]:
+def _matrix(file: Path, metrics: Metrics, whole: bool) -> tuple[str, Matrix | None]:
     """The comment of a matrix file, and the matrix, as far as they can be read."""
-    try:
-        matrix = load(file, metrics=metrics, own=metrics.own)
-    except MatrixError:
-        with suppress(MatrixError):
-            return leading_comment(read(file)), None
+    if not os.path.lexists(file):
         return "", None
-    return leading_comment(matrix.text), matrix
+    try:
+        text = read_bytes(file).decode("utf-8-sig")
+        document = tomllib.loads(text)
+    except (OSError, ValueError, RecursionError) as error:
+        reason = (isinstance(error, OSError) and error.strerror) or " ".join(str(error).split())
+        sentence = f"expected the matrix in {file}, got something else ({reason})"
+        _refuse(DamagedError(f"{sentence}; run the matrix again"), whole)
+        return "", None
+    try:
+        return leading_comment(text), load(file, metrics=metrics, own=metrics.own)
+    except MatrixError as error:
+        if document:
+            _warn(f"{file} is no matrix of this version, so its claims are left out: {error}")
+        return leading_comment(text), None
+
+
+def _refuse(error: DamagedError, whole: bool) -> None:
+    if whole:
+        raise error
+    _warn(str(error))
+
+
+def _warn(text: str) -> None:
+    warnings.warn(text, DamagedWarning, stacklevel=3)

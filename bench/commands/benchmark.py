@@ -14,7 +14,8 @@ from bench.run.provenance import provenance
 from bench.run.runner import run
 from bench.run.store import Store
 from bench.run.summary import Summary
-from vaelib.files import write_atomically
+from vaelib.datasets import cache_folder
+from vaelib.files import sweep, write_atomically
 
 __all__ = ["benchmark"]
 
@@ -46,6 +47,8 @@ def benchmark(
     store = Store(planned.folder)
     jobs = [job for job in planned.jobs if not only or job.name in only]
     with store.lock():
+        cache = cache_folder(planned.folder.parent / "cache")
+        sweep(planned.folder.parent, cache / "nulls", cache / "features")
         for code, digests in planned.codes.items():
             store.keep_code(code, digests)
         summary = run(jobs, store, executor, progress, keep_stale=keep_stale, again=bool(only))

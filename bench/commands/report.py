@@ -1,17 +1,24 @@
 """What ``vaebench report`` does: read the results, render their pages, then save them."""
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
+from bench.analysis.prediction import Prediction
 from bench.analysis.predictors import predictions
 from bench.analysis.results import Results
+from bench.commands.stamp import Stamp
+from bench.errors import DamagedError, DamagedWarning
 from bench.report.claims_page import claims_page
 from bench.report.index import index
 from bench.report.page import page
 from bench.report.predictors_page import NAME, headline, predictors_page
-from vaelib.files import write_atomically
+from bench.run.record import one_line
+from vaelib.files import sweep, write_atomically
 
-__all__ = ["outdated", "write_overviews", "write_pages"]
+__all__ = ["outdated", "overviews_outdated", "write_overviews", "write_pages"]
+
+_READ = ("rows.csv", "matrix.toml", "metrics.json")  # of every matrix; of its own the arrays too
 
 
 def write_pages(results: Path, name: str) -> Path:
@@ -26,7 +33,12 @@ def write_pages(results: Path, name: str) -> Path:
 
     Returns:
         Path of the page.
+
+    Raises:
+        DamagedError: Where a file of this matrix is not what a run wrote; one of another matrix is
+            only left out, with a `DamagedWarning`.
     """
+    stamp = _stamp(results, name)
     matrix = Results.read(results / name)
     rendered, path = page(matrix), results / f"{name}.md"
     figures = results / name / "figures"
@@ -34,7 +46,7 @@ def write_pages(results: Path, name: str) -> Path:
     files[path] = rendered.text.encode()
     if matrix.findings:
         files[results / f"{name}-claims.md"] = claims_page(name, matrix.findings).encode()
-    _save(files)
+    _save(files, stamp)
     write_overviews(results, matrix)
     return path
 
@@ -49,48 +61,80 @@ def write_overviews(results: Path, matrix: Results | None = None) -> Path:
     Returns:
         Path of ``README.md``.
     """
-    matrices, unread = _all(results, matrix)
-    predicted = predictions(matrices)
+    stamp = _overview_stamp(results)
+    matrices, predicted, unread = _all(results, matrix)
     rendered = predictors_page([one.name for one in matrices], predicted, unread)
     pages = [page.stem for page in results.glob("*.md")]
     figures, path = results / NAME / "figures", results / "README.md"
     files = {figures / picture.file: picture.png for picture in rendered.pictures}
     files[results / f"{NAME}.md"] = rendered.text.encode()
     files[path] = index(matrices, pages, unread, headline(predicted)).encode()
-    _save(files)
+    _save(files, stamp)
     return path
 
 
-def _all(results: Path, matrix: Results | None) -> tuple[list[Results], dict[str, str]]:
-    """Read every matrix that has rows; of those that cannot be read, why."""
-    matrices, unread = [], {}
+def _all(
+    results: Path, matrix: Results | None
+) -> tuple[list[Results], list[Prediction], dict[str, str]]:
+    """Read every matrix that has rows, and predict; of those that cannot be read, why."""
+    matrices, predicted, unread = [], [], {}
     for folder in sorted(path.parent for path in results.glob("*/rows.csv")):
         if matrix and matrix.name == folder.name:
             matrices.append(matrix)
+            predicted += predictions([matrix])
             continue
         try:
-            matrices.append(Results.read(folder, whole=False))
-        except (OSError, ValueError) as error:
-            unread[folder.name] = " ".join(str(error).split()).replace(f"{results}/", "")
-    return matrices, unread
+            one = Results.read(folder, whole=False)
+            _ = one.matches, one.findings
+            predicted += predictions([one])
+            matrices.append(one)
+        except Exception as error:  # rows that no run wrote stop a statistic in any way
+            reason = str(error) if isinstance(error, DamagedError) else one_line(error)
+            unread[folder.name] = reason.replace(f"{results}/", "")
+            text = f"{folder.name} is left out of the overviews: {reason}"
+            warnings.warn(text, DamagedWarning, stacklevel=3)
+    return matrices, predicted, unread
 
 
-def _save(files: Mapping[Path, bytes]) -> None:
+def _save(files: Mapping[Path, bytes], stamp: Stamp) -> None:
     """Save what was rendered, in this order."""
+    sweep(*dict.fromkeys(path.parent for path in files))
     for path, data in files.items():
         write_atomically(path, data)
+    stamp.keep(files)
 
 
-def outdated(page: Path) -> bool:
-    """Whether a page is older than what it is made from.
+def _stamp(results: Path, name: str) -> Stamp:
+    folder = results / name
+    return Stamp.of(folder, [folder / file for file in (*_READ, "arrays.npz")])
+
+
+def _overview_stamp(results: Path) -> Stamp:
+    folders = sorted(path.parent for path in results.glob("*/rows.csv"))
+    pages = sorted({path.stem for path in results.glob("*.md")} - {"README", NAME})
+    return Stamp.of(results, [folder / file for folder in folders for file in _READ], pages)
+
+
+def outdated(results: Path, name: str) -> bool:
+    """Whether the pages of a matrix are not what its rows, its matrix and its arrays give.
 
     Args:
-        page: Of a matrix.
+        results: Folder of all results.
+        name: Of the matrix.
 
     Returns:
-        True also where there is no page.
+        True also where a page or a figure is not there, or not as it was written.
     """
-    made_from = [page.with_suffix("") / name for name in ("rows.csv", "matrix.toml")]
-    return not page.is_file() or any(
-        path.stat().st_mtime_ns > page.stat().st_mtime_ns for path in made_from
-    )
+    return not _stamp(results, name).fresh()
+
+
+def overviews_outdated(results: Path) -> bool:
+    """Whether what is said of all matrices is not what their rows give.
+
+    Args:
+        results: Folder of all results.
+
+    Returns:
+        As `outdated`.
+    """
+    return not _overview_stamp(results).fresh()

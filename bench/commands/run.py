@@ -1,6 +1,5 @@
 """What ``vaebench run`` does: checks, the dry run, the run, its pages and its last lines."""
 
-import csv
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
@@ -8,11 +7,12 @@ from rich.console import Console
 
 from bench.analysis.arrays import pictured, write_arrays
 from bench.commands.benchmark import benchmark
-from bench.commands.report import outdated, write_pages
+from bench.commands.report import outdated, overviews_outdated, write_overviews, write_pages
 from bench.errors import UserError
 from bench.matrix.language import load
 from bench.metrics.registry import METRICS
 from bench.report.terminal import table
+from bench.rows import read_rows
 from bench.run.estimate import estimate
 from bench.run.job import Job
 from bench.run.model_store import is_stored
@@ -71,9 +71,11 @@ def execute(request: Request, console: Console) -> int:
             only=request.only,
             keep_stale=request.allow_stale,
         )
-        if outdated(page):
+        if outdated(request.results, matrix.name):
             write_arrays(planned.folder / "arrays.npz", pictured(planned))
             write_pages(request.results, matrix.name)
+        elif overviews_outdated(request.results):
+            write_overviews(request.results)
     except OSError as error:
         reason = error.strerror or error
         raise StoreError(
@@ -92,8 +94,10 @@ def _warn_of_other_rows(request: Request, planned: Plan, console: Console) -> No
     changed = request.overrides or request.seeds or request.first_seed is not None
     if not changed or not path.is_file():
         return
-    with open(path, newline="") as file:
-        cells = {row.get("cell", "") for row in csv.DictReader(file)}
+    try:
+        cells = set(read_rows(path)["cell"])
+    except (OSError, ValueError):  # damaged: the run writes it anew in any case
+        return
     lost = len(cells - {cell.id for cell in planned.cells})
     if lost:
         what = "leaves out" if request.dry_run else "replaces"
@@ -123,7 +127,7 @@ def _warn_of_slow_products(planned: Plan, console: Console) -> None:
 def _show(request: Request, planned: Plan, console: Console) -> None:
     """Prints what is cached, stale, failed and missing, and an estimate of the time."""
     jobs = [job for job in planned.jobs if not request.only or job.name in request.only]
-    states = inspect(jobs, Store(planned.folder), planned.codes)
+    states = inspect(jobs, Store(planned.folder, only_look=True), planned.codes)
     counts = {job.name: Counter[str]() for job in jobs}
     for cell in states.values():
         counts[cell.name][cell.state] += 1

@@ -1,12 +1,12 @@
 """The metrics that are known, as a value: the suite's, and those that a matrix adds."""
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
-from bench.errors import MatrixError, shown
+from bench.errors import DamagedError, MatrixError, shown
 from bench.metrics.certified import CERTIFIED
 from bench.metrics.encoder import ENCODER
 from bench.metrics.latent_tests import TESTS
@@ -182,7 +182,7 @@ def remember(folder: Path, metrics: Metrics) -> None:
     kept = [asdict(replace(metric, measure=None)) for metric in metrics.own]
     if kept:
         text = json.dumps(kept, indent=1, ensure_ascii=False) + "\n"
-        if not path.is_file() or path.read_text("utf-8") != text:
+        if not path.is_file() or path.read_bytes() != text.encode():
             write_atomically(path, text.encode())
     else:
         path.unlink(missing_ok=True)
@@ -196,9 +196,28 @@ def recall(folder: Path) -> Metrics:
 
     Returns:
         The suite's and the matrix's own; the latter without a way to measure them.
+
+    Raises:
+        DamagedError: where that file is not what `remember` wrote.
     """
+    from pydantic import TypeAdapter, ValidationError
+
+    from vaelib.files import read_bytes  # imports torch, as above
+
     path = folder / _FILE
-    if not path.is_file():
+    if not os.path.lexists(path):
         return METRICS
-    kept: list[dict[str, Any]] = json.loads(path.read_text("utf-8"))
-    return METRICS.with_own(Metric(**fields) for fields in kept)
+    try:
+        data = read_bytes(path)
+        own = TypeAdapter(list[Metric]).validate_json(data)
+        reason = next((p for o in own for p in metric_problems(replace(o, measure=len))), "")
+    except OSError as error:
+        reason = str(error.strerror)
+    except ValidationError as error:
+        reason = error.errors()[0]["msg"]
+    if reason:
+        raise DamagedError(
+            f"expected the matrix's own metrics in {path}, got something else ({reason}); run the "
+            "matrix again"
+        )
+    return METRICS.with_own(own)

@@ -6,10 +6,8 @@ the measurement or a crash while measuring need no second training.
 """
 
 import hashlib
-import io
 import json
-import sys
-import traceback
+import warnings
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,8 +17,10 @@ from torch import Tensor
 
 from bench.run.job import Job
 from bench.run.models import Replicate, build_model, train_block
+from bench.run.record import one_line
 from vaelib.datasets import Dataset
-from vaelib.files import write_atomically
+from vaelib.files import read_bytes
+from vaelib.sealed import CacheWarning, SealError, identity_of, keep, unpacked
 from vaelib.training import TrainingOutcome
 
 __all__ = ["is_stored", "trained"]
@@ -63,10 +63,10 @@ def is_stored(job: Job, seed: int) -> bool:
     """
     if not job.trains:
         return False
+    path, identity = _place(job, seed)
     try:
-        with _path(job, seed).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            return str(arrays["trains"]) == job.trains
-    except Exception:  # missing, or damaged in any way
+        return identity_of(path) == identity
+    except (OSError, SealError):
         return False
 
 
@@ -74,46 +74,60 @@ def _store(job: Job, replicate: Replicate) -> None:
     """Keeps a model; one that cannot be kept is only a loss of time later."""
     if not job.trains or replicate.outcome.diverged_at is not None:
         return
+    path, identity = _place(job, replicate.seed)
     state = replicate.model.state_dict().items()
-    buffer = io.BytesIO()
     try:
-        np.savez(
-            buffer,
-            trains=job.trains,
-            seconds=replicate.seconds,
-            losses=replicate.outcome.losses.numpy(),
-            **{_STATE + name: tensor.cpu().numpy() for name, tensor in state},
-        )
-        write_atomically(_path(job, replicate.seed), buffer.getvalue())
-    except (OSError, TypeError):  # a full disk, or numbers that numpy does not have
-        with suppress(OSError):
-            traceback.print_exc(file=sys.stderr)
+        arrays = {_STATE + name: tensor.cpu().numpy() for name, tensor in state}
+    except TypeError as error:  # numbers that numpy does not have
+        _warn(f"the model of seed {replicate.seed} cannot be kept: {one_line(error)}")
+        return
+    arrays |= {
+        "seconds": np.asarray(replicate.seconds),
+        "losses": replicate.outcome.losses.numpy(),
+    }
+    keep(path, arrays, identity)
 
 
 def _stored(job: Job, seed: int, data: Dataset, device: torch.device) -> Replicate | None:
     """A model as it was after training; None where it must be trained."""
-    if not is_stored(job, seed):
+    if not job.trains:
         return None
+    path, identity = _place(job, seed)
     try:
-        with _path(job, seed).open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            arrays = dict(archive)
-        state = {
-            name.removeprefix(_STATE): torch.from_numpy(array)
-            for name, array in arrays.items()
-            if name.startswith(_STATE)
-        }
+        held = identity_of(path)
+        if held == identity | {"trains": held.get("trains", "")} != identity:
+            return None  # of other code, not of another model
+        arrays = unpacked(read_bytes(path), identity)
         model = build_model(job.configuration, data.data_shape, seed)
-        model.load_state_dict(state)
+        model.load_state_dict(
+            {
+                name.removeprefix(_STATE): torch.from_numpy(array)
+                for name, array in arrays.items()
+                if name.startswith(_STATE)
+            }
+        )
         outcome = TrainingOutcome(torch.from_numpy(arrays["losses"]), None)
         seconds = float(arrays["seconds"])
-    except Exception:  # damaged bytes raise anything
-        traceback.print_exc(file=sys.stderr)
+    except FileNotFoundError:
+        return None
+    except Exception as error:  # a model of other shapes raises anything
+        with suppress(OSError):
+            path.rename(path.with_name(f"{path.name}.corrupt"))
+        reason = str(error) if isinstance(error, SealError) else one_line(error)
+        aside = f"set aside as {path.name}.corrupt and trained again"
+        _warn(f"model {path.name} of seed {seed} {aside}: {reason}")
         return None
     return Replicate(model.to(device).eval(), outcome, data.split(seed), seed, seconds)
 
 
-def _path(job: Job, seed: int) -> Path:
+def _warn(text: str) -> None:
+    warnings.warn(text, CacheWarning, stacklevel=3)
+
+
+def _place(job: Job, seed: int) -> tuple[Path, dict[str, str]]:
+    """Where a model lies, and what the file says that it is."""
     values = {k: table for k, table in job.configuration.items() if k not in _MEASURING}
-    identity = json.dumps([values, list(job.block), job.data, seed], sort_keys=True)
-    name = hashlib.sha256(identity.encode()).hexdigest()[:16]
-    return job.results / "models" / f"{name}.npz"
+    text = json.dumps([values, list(job.block), job.data, seed], sort_keys=True)
+    name = hashlib.sha256(text.encode()).hexdigest()
+    path = job.results / "models" / f"{name[:16]}.npz"
+    return path, {"model": name, "trains": job.trains}

@@ -3,17 +3,19 @@
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 
 from bench.run.job import Job
 from vaelib.audits.measurement import Measurement
 
 __all__ = ["DONE", "KEPT", "CellResult", "Record", "Status", "one_line"]
+
+_SPLITS = ("train", "test")
 
 DONE = frozenset({"ok", "diverged"})
 """The statuses that need no second run; failures, timeouts and deaths do."""
@@ -54,6 +56,9 @@ class CellResult:
 
 class Record(BaseModel):
     """What is known of one cell; non-finite numbers are strings in its JSON.
+
+    Each measurement is of a split that cells have, stands there once, has a p-value in [0, 1] or
+    none, and says why where its value or its standard error is not a finite number.
 
     Attributes:
         cell: the id of the cell.
@@ -118,6 +123,31 @@ class Record(BaseModel):
                 cls._number(values.get(name))
         return measurements
 
+    @field_validator("measurements")
+    @classmethod
+    def _sound(cls, measurements: list[Measurement]) -> list[Measurement]:
+        seen = set()
+        for one in measurements:
+            name = f"{one.metric or 'a measurement'} on {one.split or 'no split'}"
+            if not one.metric or one.split not in _SPLITS:
+                raise ValueError(f"expected a metric on {' or '.join(_SPLITS)}, got {name}")
+            if one.p_value is not None and not 0 <= one.p_value <= 1:
+                raise ValueError(f"expected a p-value in [0, 1], got {one.p_value} for {name}")
+            if not one.message and not _explains_itself(one):
+                raise ValueError(f"expected a finite value or the reason, got neither for {name}")
+            key = one.split, one.source, one.metric
+            if key in seen:
+                raise ValueError(f"expected one value, got several for {name}")
+            seen.add(key)
+        return measurements
+
+    @model_validator(mode="after")
+    def _whole(self) -> "Record":
+        if (self.status == "ok") != bool(self.measurements):
+            count = len(self.measurements)
+            raise ValueError(f"expected measurements if and only if ok, got {count}, {self.status}")
+        return self
+
     @classmethod
     def of(cls, result: CellResult, job: Job) -> "Record":
         """The record of one cell of a job.
@@ -142,9 +172,24 @@ class Record(BaseModel):
             message=result.message,
             seconds=result.seconds,
             stages=dict(result.stages),
-            measurements=result.measurements,
+            measurements=[_explained(one) for one in result.measurements],
             arrays=sorted(result.arrays),
         )
+
+
+def _explains_itself(one: Measurement) -> bool:
+    """Whether value and standard error are finite, as far as there are any."""
+    error = one.standard_error
+    return one.value is not None and math.isfinite(one.value) and math.isfinite(error or 0.0)
+
+
+def _explained(one: Measurement) -> Measurement:
+    """A measurement that says so where it is not a finite number."""
+    try:
+        silent = not one.message and not _explains_itself(one)
+    except (AttributeError, TypeError):  # not a measurement, or not of numbers: refused later
+        return one
+    return replace(one, message="not a finite number") if silent else one
 
 
 def one_line(error: BaseException) -> str:

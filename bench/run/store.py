@@ -1,19 +1,18 @@
 """One atomic record per cell; what is corrupt is set aside.
 
 A record is the JSON file ``<folder>/cells/<cell id>.json``; its arrays lie beside it in
-``<cell id>.npz``. Every file is written to a temporary one in the same folder, synced, and renamed,
-so that a crash at any time leaves the old file or the new one.
+``<cell id>.npz``. Both say which cell they are of and under which code, and carry a checksum. Every
+file is written to a temporary one in the same folder, synced, and renamed, so that a crash at any
+time leaves the old file or the new one.
 """
 
 import fcntl
-import io
 import json
 import os
 import platform
 import shlex
 import sys
 import warnings
-import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -25,7 +24,8 @@ import numpy as np
 from bench.errors import UserError
 from bench.run.job import Job
 from bench.run.record import CellResult, Record, one_line
-from vaelib.files import write_atomically
+from vaelib.files import read_bytes, sweep, write_atomically
+from vaelib.sealed import SealError, packed, sealed_json, unpacked, unsealed_json, verify
 
 __all__ = [
     "CorruptRecord",
@@ -52,10 +52,12 @@ class Store:
 
     Args:
         folder: the results folder of the matrix.
+        only_look: whether to leave what is corrupt where it is, with the same warning.
     """
 
-    def __init__(self, folder: str | Path) -> None:
+    def __init__(self, folder: str | Path, *, only_look: bool = False) -> None:
         self.folder = Path(folder)
+        self.only_look = only_look
         self.cells = self.folder / "cells"
         self._lock: BinaryIO | None = None
 
@@ -77,11 +79,10 @@ class Store:
         if any(array.dtype.hasobject for array in arrays.values()):
             raise TypeError("arrays must hold numbers or text, got Python objects")
         if arrays:
-            buffer = io.BytesIO()
-            np.savez_compressed(buffer, **arrays)
-            write_atomically(self._path(record.cell, "npz"), buffer.getvalue())
-        text = record.model_dump_json(indent=1) + "\n"
-        write_atomically(self._path(record.cell, "json"), text.encode())
+            file = packed(arrays, _identity(record), compressed=True)
+            write_atomically(self._path(record.cell, "npz"), file)
+        text = record.model_dump_json(indent=1)
+        write_atomically(self._path(record.cell, "json"), sealed_json(text))
         return record
 
     def read(self, cell: str) -> Record | None:
@@ -94,7 +95,8 @@ class Store:
             The record, or None where there is none (any more).
         """
         try:
-            record = Record.model_validate_json(self._path(cell, "json").read_bytes())
+            text = unsealed_json(read_bytes(self._path(cell, "json")))
+            record = Record.model_validate_json(text)
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
@@ -103,8 +105,11 @@ class Store:
         if record.cell != cell:
             self._set_aside(cell, f"it belongs to cell {record.cell}")
             return None
-        if record.arrays and not zipfile.is_zipfile(self._path(cell, "npz")):
-            self._set_aside(cell, "its arrays are missing or truncated")
+        try:
+            if record.arrays:
+                verify(read_bytes(self._path(cell, "npz")), _identity(record))
+        except (OSError, SealError) as error:
+            self._set_aside(cell, f"of its arrays, {error}")
             return None
         return record
 
@@ -125,9 +130,9 @@ class Store:
         if record is None or not record.arrays:
             return {}
         try:
-            with np.load(self._path(cell, "npz"), allow_pickle=False) as file:
-                return {name: file[name] for name in record.arrays}
-        except Exception as error:  # damaged bytes raise anything, tokenize.TokenError too
+            arrays = unpacked(read_bytes(self._path(cell, "npz")), _identity(record))
+            return {name: arrays[name] for name in record.arrays}
+        except (OSError, ValueError, KeyError) as error:
             self._set_aside(cell, error)
             return {}
 
@@ -200,9 +205,7 @@ class Store:
         }
         file.truncate(0)
         file.write(json.dumps(holder).encode())
-        for folder in (self.folder, self.cells, self.folder / "models", self.folder / "code"):
-            for leftover in folder.glob(".*.tmp"):
-                leftover.unlink(missing_ok=True)
+        sweep(self.folder, self.cells, *(self.folder / part for part in ("models", "code")))
 
     def _unusable(self, error: OSError) -> str:
         return f"cannot write to {self.folder}: {error.strerror}; choose another folder"
@@ -214,13 +217,21 @@ class Store:
         return self.cells / f"{cell}.{suffix}"
 
     def _set_aside(self, cell: str, reason: str | Exception) -> None:
-        reason = one_line(reason) if isinstance(reason, Exception) else reason
-        for suffix in ("json", "npz"):
-            path = self._path(cell, suffix)
-            with suppress(OSError):
-                path.rename(path.with_name(f"{path.name}.corrupt"))
-        text = f"record of cell {cell} set aside as {cell}.json.corrupt: {reason}"
-        warnings.warn(text, CorruptRecord, stacklevel=3)
+        if isinstance(reason, Exception):
+            reason = str(reason) if isinstance(reason, SealError) else one_line(reason)
+        what = "cannot be used"
+        if not self.only_look:
+            what = f"set aside as {cell}.json.corrupt"
+            for suffix in ("json", "npz"):
+                path = self._path(cell, suffix)
+                with suppress(OSError):
+                    path.rename(path.with_name(f"{path.name}.corrupt"))
+        warnings.warn(f"record of cell {cell} {what}: {reason}", CorruptRecord, stacklevel=3)
+
+
+def _identity(record: Record) -> dict[str, str]:
+    """What the arrays of a record say that they are."""
+    return {"cell": record.cell, "code": record.code}
 
 
 def _holder(file: BinaryIO) -> str:

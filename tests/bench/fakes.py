@@ -261,7 +261,7 @@ def describes_itself(job):
         "server threads": len(os.listdir(f"/proc/{os.getppid()}/task")),
         "process": os.getpid(),
     }
-    measurements = [Measurement("", key, int(value)) for key, value in found.items()]
+    measurements = [Measurement("train", key, int(value)) for key, value in found.items()]
     return [outcome(cell, 1.0, measurements=measurements) for cell in job.cells]
 
 

@@ -130,7 +130,9 @@ def test_no_cells_is_an_empty_table(store, tmp_path):
     ]
 )
 def test_numbers_come_back_exactly_from_the_file(tmp_path, values):
-    measured = [Measurement("test", "rate", value) for value in values]
+    measured = [
+        Measurement("test", f"metric {i}", value, message="said") for i, value in enumerate(values)
+    ]
     store = Store(tmp_path)
     keep(store, outcome("a-0", 0, measurements=measured))
     frame = rows("digits", cells_of("a", 1), store, UNITS)

@@ -1,10 +1,11 @@
 import errno
+import fcntl
 import os
 from pathlib import Path
 
 import pytest
 
-from vaelib.files import write_atomically
+from vaelib.files import read_bytes, sweep, write_atomically
 
 
 @pytest.mark.parametrize("broken", ["fsync", "replace"])
@@ -45,3 +46,52 @@ def test_files_have_the_usual_permissions(tmp_path):
     (tmp_path / "usual").touch()
     write_atomically(tmp_path / "file", b"")
     assert (tmp_path / "file").stat().st_mode == (tmp_path / "usual").stat().st_mode
+
+
+def leftover(path):
+    return path.with_name(f".{path.name}.{'a0' * 16}.tmp")
+
+
+def test_what_a_killed_writer_left_is_swept_and_nothing_else(tmp_path):
+    names = ["file", ".file.tmp", ".file.123.tmp", f".file.{'A0' * 16}.tmp"]
+    for name in names:
+        (tmp_path / name).touch()
+    leftover(tmp_path / "file").touch()
+    leftover(tmp_path / "folder").mkdir()
+    sweep(tmp_path, tmp_path / "nowhere")
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {*names, leftover(tmp_path / "folder").name}
+
+
+def test_what_is_being_written_is_not_swept(tmp_path, monkeypatch):
+    fsync = os.fsync
+
+    def swept(number):
+        sweep(tmp_path)
+        fsync(number)
+
+    monkeypatch.setattr(os, "fsync", swept)
+    write_atomically(tmp_path / "file", b"new")
+    assert (tmp_path / "file").read_bytes() == b"new"
+
+
+def test_a_writer_that_was_swept_before_its_lock_begins_anew(tmp_path, monkeypatch):
+    flock, swept = fcntl.flock, []
+
+    def late(file, how):
+        if not swept:
+            (begun,) = tmp_path.iterdir()
+            swept.append(begun)
+            begun.unlink()
+        flock(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    write_atomically(tmp_path / "file", b"new")
+    assert swept and [path.read_bytes() for path in tmp_path.iterdir()] == [b"new"]
+
+
+def test_only_files_are_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/zero"), Path("/dev/full")):
+        with pytest.raises(OSError, match="Not a regular file"):
+            read_bytes(path)

@@ -9,9 +9,8 @@ Whatever is fitted here is fitted on training images alone.
 """
 
 import hashlib
-import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +20,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vaelib.code_hash import code_hash
-from vaelib.files import write_atomically
 from vaelib.models import BATCH
 from vaelib.networks import MLPEncoder
 from vaelib.numerics.matmul import float32_products
 from vaelib.numerics.subnormals import subnormals_flushed
+from vaelib.sealed import keep, recall
 from vaelib.seeding import global_stream, stream
 
 __all__ = ["FEATURES", "ClassifierFeatures", "Features", "PCAFeatures", "PretrainedFeatures"]
@@ -125,16 +124,16 @@ class ClassifierFeatures(Features):
         if int(labels.min()) == int(labels.max()):
             raise ValueError('classifier features need two classes or more; use features = "pca"')
         self.net = MLPEncoder(self.data_shape, int(labels.max()) + 1, hidden=_OPTIONS["hidden"])
-        path = None
+        state, path, identity = None, None, {}
         if folder is not None:
-            path = folder / f"features-{_digest(images, labels)}.npz"
-        kept = None if path is None else _read(path, self.net)
-        self.state = _trained(self.net, images, labels) if kept is None else kept
-        if path is not None and kept is None:
-            arrays: dict[str, Any] = {name: value.numpy() for name, value in self.state.items()}
-            buffer = io.BytesIO()
-            np.savez(buffer, **arrays)
-            write_atomically(path, buffer.getvalue())
+            digest = _digest(images, labels)
+            identity = {"nets": digest, "code": code_hash(__name__)}
+            path = folder / f"features-{digest[:16]}.npz"
+            kept = recall(path, identity)
+            state = None if kept is None else _state(kept, self.net)
+        self.state = _trained(self.net, images, labels) if state is None else state
+        if path is not None and state is None:
+            keep(path, {name: value.numpy() for name, value in self.state.items()}, identity)
         self.state = {name: value.to(images.device) for name, value in self.state.items()}
 
     @torch.no_grad()
@@ -152,7 +151,7 @@ def _digest(images: Tensor, labels: Tensor) -> str:
     digest = hashlib.sha256(json.dumps(head).encode())
     digest.update(images.cpu().numpy().tobytes())
     digest.update(labels.cpu().numpy().tobytes())
-    return digest.hexdigest()[:16]
+    return digest.hexdigest()
 
 
 @subnormals_flushed()
@@ -184,15 +183,12 @@ def _trained(net: MLPEncoder, images: Tensor, labels: Tensor) -> dict[str, Tenso
     return {name: value.detach().cpu() for name, value in state.items()}
 
 
-def _read(path: Path, net: MLPEncoder) -> dict[str, Tensor] | None:
-    """Parameters kept in a file; None where it is missing, damaged or holds something else."""
-    try:
-        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
-            state = {name: torch.from_numpy(file[name]) for name in file.files}
-    except Exception:  # damaged bytes raise anything
-        return None
+def _state(kept: Mapping[str, np.ndarray], net: MLPEncoder) -> dict[str, Tensor] | None:
+    """Parameters as a file keeps them; None where they are not those of the nets."""
     wanted = {name: (_OPTIONS["nets"], *p.shape) for name, p in net.named_parameters()}
-    return state if {name: tuple(v.shape) for name, v in state.items()} == wanted else None
+    if {name: value.shape for name, value in kept.items()} != wanted:
+        return None
+    return {name: torch.from_numpy(value) for name, value in kept.items()}
 
 
 class PretrainedFeatures(Features):

@@ -8,9 +8,9 @@ on nothing but n and D, and is therefore kept.
 from __future__ import annotations
 
 import hashlib
-import io
 import math
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from vaelib.code_hash import code_hash
-from vaelib.files import write_atomically
+from vaelib.sealed import keep, recall
 from vaelib.stats.checks import check_least
 
 __all__ = ["NormalNull", "SignificanceResult", "largest_standardized", "p_value"]
@@ -95,18 +95,20 @@ class NormalNull:
             The draws, shape (B, K), float64. Do not edit them.
         """
         key = (name, rows, dimensions, parameters, self.draws, self.seed)
-        path = None if self.folder is None else Path(self.folder) / _file_name(key, statistic)
+        identity = {"null": repr(key), "code": code_hash(getattr(statistic, "__module__", ""))}
+        path = None if self.folder is None else Path(self.folder) / _file_name(key, identity)
         if key not in _MEMORY:
-            kept = None if path is None else _read(path, self.draws)
-            if path is not None and kept is None:
-                path.unlink(missing_ok=True)
+            kept = None if path is None else recall(path, identity)
+            draws = None if kept is None else _draws(kept, self.draws)
+            if draws is None:
+                draws = self._simulate(statistic, rows, dimensions)
+                if path is not None:
+                    keep(path, {"draws": draws.numpy()}, identity)
             while len(_MEMORY) >= _HELD:
                 del _MEMORY[next(iter(_MEMORY))]
-            _MEMORY[key] = self._simulate(statistic, rows, dimensions) if kept is None else kept
-        if path is not None and not path.exists():
-            buffer = io.BytesIO()
-            np.save(buffer, _MEMORY[key].numpy())
-            write_atomically(path, buffer.getvalue())
+            _MEMORY[key] = draws
+        elif path is not None and not os.path.exists(path):
+            keep(path, {"draws": _MEMORY[key].numpy()}, identity)
         return _MEMORY[key]
 
     def _simulate(
@@ -167,20 +169,16 @@ def largest_standardized(
     return float(largest), ((null - mean) / deviation).amax(-1)
 
 
-def _file_name(key: tuple[object, ...], statistic: Callable[..., object]) -> str:
+def _file_name(key: tuple[object, ...], identity: Mapping[str, str]) -> str:
     """A readable file name that no two keys share, and no two versions of the statistic's code."""
     name, rows, dimensions = key[:3]
-    code = code_hash(getattr(statistic, "__module__", ""))
-    digest = hashlib.sha256(repr((code, key)).encode()).hexdigest()[:16]
-    return f"{name}-n{rows}-D{dimensions}-{digest}.npy"
+    digest = hashlib.sha256(repr(sorted(identity.items())).encode()).hexdigest()[:16]
+    return f"{name}-n{rows}-D{dimensions}-{digest}.npz"
 
 
-def _read(path: Path, draws: int) -> Tensor | None:
-    """Draws kept in a file; None where it is missing, damaged or holds something else."""
-    try:
-        values = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError):
-        return None
-    if values.ndim != 2 or len(values) != draws or values.dtype != np.float64:
+def _draws(kept: Mapping[str, np.ndarray], count: int) -> Tensor | None:
+    """Draws as a file keeps them; None where they can be no draws of a statistic."""
+    values = kept.get("draws", np.empty(0))
+    if values.ndim != 2 or len(values) != count or values.dtype != np.float64:
         return None
     return torch.from_numpy(values) if np.isfinite(values).all() else None

@@ -6,6 +6,7 @@ import pytest
 from bench.analysis.arrays import write_arrays
 from bench.analysis.comparison import rankings
 from bench.analysis.results import Results
+from bench.errors import DamagedWarning
 from bench.metrics.registry import METRICS
 from bench.rows import write_rows
 from tests.bench.synthetic import LAYERS, SIZES, synthetic_rows
@@ -15,21 +16,23 @@ from tests.bench.synthetic import LAYERS, SIZES, synthetic_rows
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("results") / "synthetic"
     write_rows(folder / "rows.csv", synthetic_rows(5))
-    write_arrays(folder / "arrays.npz", {"base/mean": np.ones((3, 2))})
+    write_arrays(folder / "arrays.npz", dict.fromkeys(("base/mean", "base/scale"), np.ones((3, 2))))
     (folder / "matrix.toml").write_text("# Does it?\n[matrix]\nnam = 1\n")
     return folder
 
 
 @pytest.fixture(scope="module")
 def results(folder):
-    return Results.read(folder)
+    with pytest.warns(DamagedWarning, match="is no matrix of this version, so its claims are left"):
+        return Results.read(folder)
 
 
 def test_what_a_folder_holds_is_read(results, folder):
     assert results.name == "synthetic" and results.comment == "Does it?"
     assert results.matrix is None and results.findings == []
-    assert list(results.arrays) == ["base/mean"] and results.metrics is METRICS
-    assert Results.read(folder, whole=False).arrays is None
+    assert list(results.arrays) == ["base/mean", "base/scale"] and results.metrics is METRICS
+    with pytest.warns(DamagedWarning, match="matrix.nam: unknown key"):
+        assert Results.read(folder, whole=False).arrays is None
     assert results.cells == 60 and len(results.failures) == 1
 
 

@@ -1,12 +1,17 @@
 """A report reads each table once, and saves nothing before all of a page is rendered."""
 
+import os
+import re
+import shutil
 from collections import Counter
 
+import numpy as np
 import pytest
 
 from bench.analysis import results as results_of
 from bench.commands import report
-from bench.commands.report import write_pages
+from bench.commands.report import outdated, overviews_outdated, write_pages
+from bench.errors import DamagedWarning, UserError
 from bench.rows import read_rows
 from tests.bench.synthetic import paged, synthetic_rows
 
@@ -26,13 +31,19 @@ margin = 0.05
 """
 
 
-@pytest.fixture
-def folder(tmp_path):
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("results")
     rows = synthetic_rows(8)
     rows = rows[rows["config"].isin(["base", "latent_dim-3"]) & rows["metric"].ne("frechet")]
     for name in ("first", "second"):
-        paged(tmp_path, name, rows, MATRIX.format(name=name))
-    return tmp_path
+        paged(folder, name, rows, MATRIX.format(name=name))
+    return folder
+
+
+@pytest.fixture
+def folder(pages, tmp_path):
+    return shutil.copytree(pages, tmp_path / "results")
 
 
 def test_every_table_is_read_once(folder, monkeypatch):
@@ -59,3 +70,86 @@ def test_nothing_is_saved_where_a_page_cannot_be_rendered(folder, monkeypatch):
     with pytest.raises(RuntimeError, match="no claims"):
         write_pages(folder, "first")
     assert state() == before
+
+
+DAMAGES = {
+    "half the bytes of the rows": ("rows.csv", lambda data: data[: len(data) // 2]),
+    "a part of the rows": (
+        "rows.csv",
+        lambda data: data[: data.index(b"\n", len(data) * 3 // 4) + 1],
+    ),
+    "rows of zeros": ("rows.csv", lambda data: bytes(len(data))),
+    "rows in another code": ("rows.csv", lambda data: data.replace(b"nats", b"n\xffts")),
+    "no rows": ("rows.csv", lambda data: b""),
+    "a row twice": ("rows.csv", lambda data: data + data[data.rindex(b"\n", 0, -1) + 1 :]),
+    "no split": ("rows.csv", lambda data: data.replace(b",test,", b",tset,", 1)),
+    "no seed": ("rows.csv", lambda data: data.replace(b",digits,0,", b",digits,zero,", 1)),
+    "a huge seed": ("rows.csv", lambda data: data.replace(b",digits,0,", b",digits,9" * 99, 1)),
+    "a matrix that is no TOML": ("matrix.toml", lambda data: b"nonsense"),
+    "a matrix of other bytes": ("matrix.toml", lambda data: b"\xff\xfe\x00"),
+    "metrics that break off": ("metrics.json", lambda data: b"[{"),
+    "metrics of another kind": ("metrics.json", lambda data: b"[1]"),
+    "nested metrics": ("metrics.json", lambda data: b"[" * 100_000),
+}
+
+
+@pytest.mark.parametrize(("file", "damage"), DAMAGES.values(), ids=DAMAGES)
+def test_damage_is_a_sentence_here_and_a_warning_for_a_neighbour(folder, file, damage):
+    path = folder / "first" / file
+    path.write_bytes(damage(path.read_bytes() if path.exists() else b""))
+    with pytest.raises(UserError) as caught:
+        results_of.Results.read(folder / "first")
+    assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+    with pytest.warns(DamagedWarning, match=f"first.*{re.escape(file)}") as told:
+        report._all(folder, None)
+    assert len(told) == 1 and "\n" not in str(told[0].message)
+
+
+ARRAYS = {
+    "no archive": lambda path: path.write_bytes(b"PK\x03\x04" + bytes(200)),
+    "no bytes": lambda path: path.write_bytes(b""),
+    "a folder": lambda path: path.mkdir(),
+    "a pipe": lambda path: os.mkfifo(path),
+    "a mean alone": lambda path: np.savez(path, **{"base/mean": np.ones((3, 2))}),
+    "a flat table": lambda path: np.savez(path, **{"base/sbc": np.ones(3)}),
+    "nothing finite": lambda path: np.savez(path, **{"base/quantiles": np.full((2, 3), np.nan)}),
+    "a name of elsewhere": lambda path: np.savez(
+        path, **{"../x/samples/prior": np.ones((1, 1, 2, 2), np.uint8)}
+    ),
+    "objects": lambda path: np.savez(path, **{"base/sbc": np.array([{}])}),
+}
+
+
+@pytest.mark.parametrize("damage", ARRAYS.values(), ids=ARRAYS)
+def test_damaged_arrays_are_a_sentence_here_and_nothing_for_a_neighbour(folder, damage):
+    path = folder / "first" / "arrays.npz"
+    damage(path)
+    with pytest.raises(UserError, match="expected the arrays of figures in .*arrays.npz, got"):
+        results_of.Results.read(folder / "first")
+    assert [one.name for one in report._all(folder, None)[0]] == ["first", "second"]
+
+
+def test_pages_are_fresh_as_long_as_what_they_are_made_of_is_the_same(folder):
+    def fresh():
+        return not outdated(folder, "first"), not overviews_outdated(folder)
+
+    assert fresh() == (True, True)
+    made = shutil.copytree(folder, folder.parent / "made")
+    rows = folder / "first" / "rows.csv"
+    data = rows.read_bytes()
+    rows.write_bytes(data + b"\n")
+    for page in folder.glob("**/*.md"):
+        os.utime(page, (4e9, 4e9))
+    assert fresh() == (False, False), "though the pages are dated into the future"
+    rows.write_bytes(data)
+    assert fresh() == (True, True)
+    for path in ("first.md", "first-claims.md", next((folder / "first/figures").iterdir())):
+        (folder / path).unlink()
+        assert fresh() == (False, path != "first-claims.md" and path != "first.md")
+        shutil.copytree(made, folder, dirs_exist_ok=True)
+    for path in ("README.md", "predictors.md", ".pages.json"):
+        (folder / path).unlink()
+        assert fresh() == (True, False)
+        shutil.copytree(made, folder, dirs_exist_ok=True)
+    (folder / "first.md").write_text("another")
+    assert fresh() == (False, True)

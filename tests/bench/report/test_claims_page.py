@@ -8,6 +8,7 @@ import pytest
 from bench.analysis.claims import Finding
 from bench.analysis.results import Results
 from bench.commands.report import write_pages
+from bench.errors import DamagedError, DamagedWarning
 from bench.matrix.claims import Claim
 from bench.matrix.files import shipped
 from bench.matrix.language import load
@@ -71,7 +72,10 @@ def test_the_same_rows_give_the_same_bytes(results):
 
 def test_without_a_matrix_or_claims_there_is_no_page(results):
     (results / "synthetic" / "matrix.toml").write_text("nonsense")
-    damaged = Results.read(results / "synthetic")
+    with pytest.raises(DamagedError, match="expected the matrix in .*synthetic/matrix.toml, got"):
+        Results.read(results / "synthetic")
+    with pytest.warns(DamagedWarning, match="expected the matrix in .*synthetic/matrix.toml, got"):
+        damaged = Results.read(results / "synthetic", whole=False)
     assert damaged.findings == [] and answers([damaged]) == []
 
 

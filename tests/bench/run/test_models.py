@@ -1,3 +1,4 @@
+import zipfile
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +10,7 @@ from bench.run.model_store import is_stored, trained
 from bench.run.models import dataset_of
 from tests.bench.fakes import Clock, job_of
 from tests.bench.run.test_cell import VALUES, without_time
+from vaelib.sealed import CacheWarning, identity_of, packed, unpacked
 
 TRAINING = {"steps": 10, "batch_size": 64, "learning_rate": 1e-3}
 DATA = dataset_of(VALUES["dataset"])
@@ -116,32 +118,62 @@ def flipped(path):
     path.write_bytes(data)
 
 
-def of_another_model(path):
-    arrays = dict(np.load(path))
+def of_other_shapes(path):
+    identity = identity_of(path)
+    arrays = unpacked(path.read_bytes(), identity)
     arrays.pop(next(name for name in arrays if name.startswith("state.")))
-    np.savez(path, **arrays)
+    path.write_bytes(packed(arrays, identity))
 
 
-@pytest.mark.parametrize("damage", [empty, truncated, flipped, of_another_model])
+def multiplied(path):
+    arrays = dict(np.load(path))
+    states = {name: 1.5 * array for name, array in arrays.items() if name.startswith("state.")}
+    np.savez(path, **arrays | states)
+
+
+def multiplied_in_place(path):
+    """As `multiplied`, with the old seal."""
+    with zipfile.ZipFile(path) as archive:
+        seal = archive.comment
+    multiplied(path)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.comment = seal
+
+
+def swapped(path):
+    (other,) = set(path.parent.glob("*.npz")) - {path}
+    one, two = path.read_bytes(), other.read_bytes()
+    path.write_bytes(two)
+    other.write_bytes(one)
+
+
+DAMAGES = [empty, truncated, flipped, of_other_shapes, multiplied, multiplied_in_place, swapped]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_model_is_trained_again(job, calls, damage):
     def states():
         found = trained(job, DATA, DATA.x).values()
         return [value for one in found for value in one.model.state_dict().values()]
 
     first = states()
-    damage(next(job.results.glob("models/*.npz")))
-    for again in (states(), states()):
+    path = next(job.results.glob("models/*.npz"))
+    damage(path)
+    with pytest.warns(CacheWarning, match="set aside as .*corrupt and trained again: "):
+        second = states()
+    assert path.with_name(f"{path.name}.corrupt").is_file()
+    for again in (second, states()):
         assert all(torch.equal(*pair) for pair in zip(first, again, strict=True))
     assert calls == [3, 3]
 
 
-def test_a_model_that_cannot_be_kept_is_measured_all_the_same(job, monkeypatch, capfd):
+def test_a_model_that_cannot_be_kept_is_measured_all_the_same(job, monkeypatch):
     def full(path, data):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("bench.run.model_store.write_atomically", full)
-    assert trained(job, DATA, DATA.x).keys() == job.cells.keys()
-    assert "No space left" in capfd.readouterr().err
+    monkeypatch.setattr("vaelib.sealed.write_atomically", full)
+    with pytest.warns(CacheWarning, match="cannot be kept and will be computed again: No space"):
+        assert trained(job, DATA, DATA.x).keys() == job.cells.keys()
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -1,4 +1,5 @@
 import json
+import math
 import os
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from bench.run.record import Record, one_line
 from bench.run.store import CorruptRecord, LockedError, Store, StoreError
 from tests.bench.fakes import job, keep, outcome
 from vaelib.audits.measurement import Measurement
+from vaelib.sealed import sealed_json, unsealed_json
 
 
 @pytest.fixture
@@ -36,7 +38,7 @@ def test_a_record_and_its_arrays_come_back(store):
 
 @hypothesis.given(strategies.floats(), strategies.floats() | strategies.none())
 def test_numbers_come_back_exactly_and_the_json_is_standard(value, error):
-    measured = Measurement("test", "rate", value, error)
+    measured = Measurement("test", "rate", value, error, message="said")
     record = Record.of(outcome("c", 0.0, measurements=[measured]), job(cells={"c": 0}))
     text = record.model_dump_json()
     json.loads(text, parse_constant=pytest.fail)  # NaN and Infinity are not JSON
@@ -54,10 +56,37 @@ def replace_by_folder(path):
 
 
 def change(**fields):
+    """Whatever else a record says, sealed as if a run had written it."""
+
     def change_fields(path):
-        path.write_text(json.dumps(json.loads(path.read_text()) | fields))
+        kept = json.loads(unsealed_json(path.read_bytes())) | fields
+        path.write_bytes(sealed_json(json.dumps(kept, indent=1)))
 
     return change_fields
+
+
+def edit(old, new, count=1):
+    def edit_text(path):
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new, count))
+
+    return edit_text
+
+
+def of_another_cell(path):
+    """Arrays that are whole, and another cell's."""
+    store = Store(path.parent.parent)
+    keep(store, outcome("c2", 1.0, arrays={"x": np.ones(3)}))
+    (store.cells / "c2.npz").rename(path.with_suffix(".npz"))
+
+
+def saved_anew(path):
+    """Arrays as another program would save them."""
+    np.savez(path.with_suffix(".npz"), x=np.ones(3))
+
+
+RATE = {"split": "test", "metric": "rate", "value": 1.0}
 
 
 CORRUPTIONS = {
@@ -70,14 +99,28 @@ CORRUPTIONS = {
     "of another cell": change(cell="c2"),
     "of an unknown status": change(status="fine"),
     "with an unknown field": change(colour="red"),
-    "without numbers": change(measurements=[{"split": "", "metric": "rate", "value": "many"}]),
+    "without numbers": change(measurements=[RATE | {"value": "many"}]),
+    "with another digit": edit('"value": 1.0', '"value": 1.1'),
+    "laid out anew": lambda path: path.write_text(json.dumps(json.loads(path.read_text()))),
+    "without measurements": change(measurements=[]),
+    "failed with measurements": change(status="failed"),
+    "with a measurement twice": change(measurements=[RATE, RATE | {"value": 2.0}]),
     **{
-        f"with {name}": change(measurements=[{"split": "", "metric": "rate", "value": 1.0} | wrong])
+        f"with {name}": change(measurements=[RATE | wrong])
         for name, wrong in {
             "a truth for a number": {"value": True},
             "a number as text": {"value": "1.5"},
             "a list of errors": {"standard_error": [0.1]},
             "a split without a name": {"split": None},
+            "an empty split": {"split": ""},
+            "an unknown split": {"split": "tset"},
+            "no metric": {"metric": ""},
+            "p = 7": {"p_value": 7.0},
+            "p < 0": {"p_value": -0.1},
+            "a p that is no number": {"p_value": "NaN"},
+            "a value that is not finite, unexplained": {"value": "Infinity"},
+            "no value, unexplained": {"value": None},
+            "an error that is not finite, unexplained": {"standard_error": "NaN"},
             "a field that no measurement has": {"colour": "red"},
         }.items()
     },
@@ -85,6 +128,9 @@ CORRUPTIONS = {
     "a folder": replace_by_folder,
     "without its arrays": lambda path: path.with_suffix(".npz").unlink(),
     "with truncated arrays": lambda path: truncate(path.with_suffix(".npz")),
+    "with another cell's arrays": of_another_cell,
+    "with arrays without a seal": saved_anew,
+    "a pipe": lambda path: (path.unlink(), os.mkfifo(path)),
 }
 
 
@@ -98,6 +144,27 @@ def test_a_corrupt_record_is_set_aside_once(store, corrupt):
     assert (store.cells / "c1.json.corrupt").exists()
     keep(store, outcome("c1", 1.0))
     assert store.read("c1").code == "code"
+
+
+def test_only_to_look_moves_nothing(store):
+    keep(store, outcome("c1", 1.0))
+    truncate(store.cells / "c1.json")
+    before = sorted(store.folder.rglob("*"))
+    with pytest.warns(CorruptRecord, match="c1 cannot be used: it is truncated or carries no che"):
+        assert Store(store.folder, only_look=True).read("c1") is None
+    assert sorted(store.folder.rglob("*")) == before
+
+
+def test_what_is_not_finite_is_explained_when_it_is_written(store):
+    silent = [Measurement("test", "rate", math.nan), Measurement("train", "rate", 1.0, math.inf)]
+    said = [Measurement("test", "elbo", None, message="not defined")]
+    record = keep(store, outcome("c1", 1.0, measurements=[*silent, *said]))
+    messages = [one.message for one in record.measurements]
+    assert messages == ["not a finite number", "not a finite number", "not defined"]
+    with pytest.raises(
+        ValueError, match=r"expected a p-value in \[0, 1\], got 7.0 for rate on test"
+    ):
+        keep(store, outcome("c2", 1.0, measurements=[Measurement("test", "rate", 1.0, None, 7.0)]))
 
 
 def test_arrays_corrupt_inside_are_set_aside(store):
@@ -165,7 +232,7 @@ def test_the_lock_of_a_killed_process_is_taken_over(store):
 def test_the_lock_clears_what_a_killed_run_left_half_written(store):
     keep(store, outcome("c1", 1.0))
     for folder in (store.folder, store.cells):
-        (folder / ".rows.csv.123.tmp").touch()
+        (folder / f".rows.csv.{'0' * 32}.tmp").touch()
     with store.lock():
         assert list(store.folder.glob("**/*.tmp")) == []
         assert store.read("c1").code == "code"

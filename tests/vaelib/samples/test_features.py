@@ -8,6 +8,7 @@ from torch import nn
 from vaelib.datasets import digits
 from vaelib.samples import features
 from vaelib.samples.features import ClassifierFeatures, PCAFeatures, PretrainedFeatures
+from vaelib.sealed import CacheWarning
 
 
 @pytest.fixture(scope="module")
@@ -62,9 +63,16 @@ def test_nets_are_kept_by_content_and_damage_is_mended(data, part, nets, tmp_pat
     monkeypatch.setattr(features, "_trained", lambda *_: trained.append(1) or nets.state)
     kept = ClassifierFeatures(x, labels, tmp_path)
     assert not trained and torch.equal(kept(data.x[:9]), nets(data.x[:9]))
-    file.write_bytes(file.read_bytes()[:100])
-    ClassifierFeatures(x, labels, tmp_path)
-    assert len(trained) == 1
+    altered = {name: 1.5 * value.numpy() for name, value in nets.state.items()}
+    for damage in (
+        lambda: file.write_bytes(file.read_bytes()[:100]),
+        lambda: np.savez(file, **altered),
+    ):
+        trained.clear()
+        damage()
+        with pytest.warns(CacheWarning, match="is not used but computed again: it is truncated"):
+            mended = ClassifierFeatures(x, labels, tmp_path)
+        assert len(trained) == 1 and torch.equal(mended(data.x[:9]), nets(data.x[:9]))
     with np.load(file) as mended:
         assert set(mended.files) == set(nets.state)
     for other in ((x.flip(0), labels), (x, labels.flip(0))):

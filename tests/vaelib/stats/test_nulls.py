@@ -1,9 +1,11 @@
 import math
+import os
 
 import numpy as np
 import pytest
 import torch
 
+from vaelib.sealed import CacheWarning, identity_of, packed
 from vaelib.stats import nulls
 from vaelib.stats.nulls import NormalNull, SignificanceResult, largest_standardized, p_value
 
@@ -99,7 +101,7 @@ def test_draws_are_kept_in_a_folder(tmp_path):
     null, statistic = NormalNull(draws=20, folder=tmp_path / "new" / "nulls"), Means()
     first = null.of("means", statistic, 10, 2)
     (path,) = null.folder.iterdir()
-    assert path.name.startswith("means-n10-D2-") and path.suffix == ".npy"
+    assert path.name.startswith("means-n10-D2-") and path.suffix == ".npz"
     nulls._MEMORY.clear()
     calls = statistic.calls
     assert torch.equal(null.of("means", statistic, 10, 2), first)
@@ -122,7 +124,11 @@ def test_a_folder_given_later_is_filled_from_memory(tmp_path):
     first = NormalNull(draws=20).of("means", Means(), 10, 2)
     NormalNull(draws=20, folder=tmp_path).of("means", Means(), 10, 2)
     (path,) = tmp_path.iterdir()
-    assert np.array_equal(np.load(path), first.numpy())
+    assert np.array_equal(np.load(path)["draws"], first.numpy())
+
+
+def resealed(path, draws):
+    path.write_bytes(packed({"draws": draws}, identity_of(path)))
 
 
 @pytest.mark.parametrize(
@@ -131,10 +137,9 @@ def test_a_folder_given_later_is_filled_from_memory(tmp_path):
         lambda path: path.write_bytes(b""),
         lambda path: path.write_bytes(path.read_bytes()[:-40]),
         lambda path: path.write_text("not an array"),
-        lambda path: np.save(path, np.zeros((5, 2))),
-        lambda path: np.save(path, np.zeros(20)),
-        lambda path: np.save(path, np.full((20, 2), np.nan)),
-        lambda path: np.save(path, np.zeros((20, 2), dtype=np.float32)),
+        lambda path: np.savez(path, draws=2 * np.load(path)["draws"]),
+        lambda path: path.write_bytes(packed({"draws": np.zeros((20, 2))}, {"null": "another"})),
+        lambda path: (path.unlink(), os.mkfifo(path)),
     ],
 )
 def test_a_damaged_file_is_drawn_again_and_replaced(tmp_path, damage):
@@ -143,9 +148,38 @@ def test_a_damaged_file_is_drawn_again_and_replaced(tmp_path, damage):
     (path,) = tmp_path.iterdir()
     damage(path)
     nulls._MEMORY.clear()
-    assert torch.equal(null.of("means", Means(), 10, 2), first)
+    with pytest.warns(CacheWarning, match=f"{path} is not used but computed again: [A-Zi]"):
+        assert torch.equal(null.of("means", Means(), 10, 2), first)
     assert list(tmp_path.iterdir()) == [path]
-    assert np.array_equal(np.load(path), first.numpy())
+    assert np.array_equal(np.load(path)["draws"], first.numpy())
+
+
+@pytest.mark.parametrize(
+    "draws",
+    [
+        np.zeros((5, 2)),
+        np.zeros(20),
+        np.full((20, 2), np.nan),
+        np.zeros((20, 2), dtype=np.float32),
+    ],
+)
+def test_what_can_be_no_draws_is_drawn_again_and_replaced(tmp_path, draws):
+    null = NormalNull(draws=20, folder=tmp_path)
+    first = null.of("means", Means(), 10, 2)
+    (path,) = tmp_path.iterdir()
+    resealed(path, draws)
+    nulls._MEMORY.clear()
+    assert torch.equal(null.of("means", Means(), 10, 2), first)
+    assert np.array_equal(np.load(path)["draws"], first.numpy())
+
+
+def test_a_folder_that_cannot_be_used_costs_time_and_no_answer(tmp_path):
+    first = NormalNull(draws=20).of("means", Means(), 10, 2)
+    (tmp_path / "file").touch()
+    nulls._MEMORY.clear()
+    with pytest.warns(CacheWarning, match="computed again: (Not a directory|File exists)") as told:
+        drawn = NormalNull(draws=20, folder=tmp_path / "file").of("means", Means(), 10, 2)
+    assert torch.equal(drawn, first) and len(told) == 2, "not read, not written"
 
 
 def test_too_few_draws_are_an_error():

@@ -1,0 +1,49 @@
+"""What a table of rows must be, whoever wrote it: known names, one cell a seed, no row twice."""
+
+from collections.abc import Collection
+
+import pandas as pd
+
+from bench.analysis.replicates import SPLITS
+from vaelib.samples.options import DECILES, REFERENCES, SOURCES
+
+__all__ = ["damage"]
+
+_ROW = ["config", "seed", "split", "source", "metric"]
+_STATUSES = ("ok", "diverged", "failed", "timeout", "died", "missing")
+_OWN_SOURCES = ("", "gauge_fixed", *SOURCES, *REFERENCES, *DECILES)
+
+
+def damage(rows: pd.DataFrame, where: str, metrics: Collection[str] | None = None) -> str:
+    """What is wrong with the first row that is.
+
+    Args:
+        rows: Tidy rows.
+        where: What they are called.
+        metrics: Names of the known metrics; None where any name will do.
+
+    Returns:
+        What was expected and what is there, as "known splits in …, got …"; empty where all is well.
+    """
+    measured = rows[rows["metric"] != ""]
+    known = {
+        "metrics": (rows["metric"], {*(rows["metric"] if metrics is None else metrics), ""}),
+        "splits": (measured["split"], {*SPLITS, "sample"}),
+        "sources": (measured["source"], set(_OWN_SOURCES)),
+        "statuses": (rows["status"], set(_STATUSES)),
+    }
+    for what, (column, names) in known.items():
+        if unknown := sorted(set(column) - names):
+            return f"known {what} in {where}, got {unknown[0]}"
+    cells = rows[["config", "seed", "cell"]].drop_duplicates()
+    if (twice := cells[cells.duplicated(["config", "seed"])]).size:
+        first = twice.iloc[0]
+        return f"one cell for each seed of {first['config']}, got another for seed {first['seed']}"
+    if (twice := rows[rows.duplicated(_ROW)]).size:
+        first = twice.iloc[0]
+        what = f"{first['metric'] or first['status']} of {first['config']}, seed {first['seed']}"
+        return f"every row of {where} once, got {what} twice"
+    p_values = rows["p_value"]
+    if (outside := rows[(p_values < 0) | (p_values > 1)]).size:
+        return f"p-values between 0 and 1 in {where}, got {outside.iloc[0]['p_value']:g}"
+    return ""
