@@ -10,9 +10,10 @@ kinds at once instead; each of their rows stands alone, so that hours of them ma
 from __future__ import annotations
 
 import math
+import multiprocessing
 import time
 from collections.abc import Callable, Collection, Generator, Iterator, Sequence
-from concurrent.futures import Future, as_completed
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,7 +32,7 @@ from bench.calibration.levels import level_rows, level_tasks, power_rows, power_
 from bench.calibration.task import Result, Rows, Task
 from bench.calibration.verdicts import judged
 from bench.rows import write_rows
-from bench.run.executors import process_pool
+from bench.run.isolation import prepare, server
 from bench.run.progress import duration
 
 __all__ = ["FULL", "QUICK", "SUBJECTS", "Subject", "perform", "run"]
@@ -150,16 +151,16 @@ def _finished(tasks: Sequence[Task[Experiment]], workers: int) -> Iterator[Resul
         finally:
             torch.set_num_threads(threads)
         return
-    pool = process_pool(workers, ("torch", "bench.calibration.run"))
+    context = server(("torch", "bench.calibration.run"))
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=prepare)
     try:
-        running: dict[Future[Rows], Task[Experiment]] = {
-            pool.schedule(_run, args=(task,)): task for task in sorted(tasks, key=_cost)
-        }
+        running = {pool.submit(_run, task): task for task in sorted(tasks, key=_cost)}
         for future in as_completed(running):
             yield running[future], future.result()
     finally:
-        pool.stop()  # type: ignore[no-untyped-call]
-        pool.join()
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in multiprocessing.active_children():  # what still runs is not waited for
+            process.kill()
 
 
 def _run(task: Task[Experiment]) -> Rows:

@@ -12,7 +12,6 @@ import uuid
 from collections.abc import Mapping
 from concurrent.futures import BrokenExecutor, Future, InvalidStateError, wait
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any
 
 from distributed import Client, KilledWorker
@@ -65,14 +64,13 @@ class DaskExecutor:
     def submit(self, job: Job) -> "Future[Records]":
         """Hands a job to the scheduler, after a stop to one that it must find again."""
         future: Future[Records] = Future()
-        shared = replace(job, results=job.results.absolute()).to_dict()
         key = f"{job.name}-{min(job.block)}-{uuid.uuid4().hex}"
         try:
             if self._client is None:
                 self._run = uuid.uuid4().hex
                 self._client = self._connect()
             promise = self._client.submit(
-                _work, shared, self._run, code_hash(MEASURES), key=key, pure=False
+                _work, job.to_dict(), self._run, code_hash(MEASURES), key=key, pure=False
             )
         except (OSError, RuntimeError) as error:
             future.set_exception(BrokenExecutor(f"the scheduler is lost: {error}"))
@@ -156,7 +154,7 @@ def _work(values: Mapping[str, Any], run: str, code: str) -> Records:
     try:
         future = executor.submit(Job.from_dict(values))
         while not wait([future], timeout=0.5).done:
-            if run in _ended:  # pebble forgets what it was doing when it is stopped
+            if run in _ended:
                 raise JobLost("failed", "the run was stopped")
         return future.result()
     except BrokenExecutor as error:

@@ -1,48 +1,18 @@
-"""Where jobs run: the `Executor` seam, and the local process pool."""
+"""Where jobs run: the `Executor` seam, and the processes of this machine."""
 
-import ctypes
-import faulthandler
-import multiprocessing
-import multiprocessing.connection
-import multiprocessing.context
-import multiprocessing.forkserver
-import os
-import platform
 import signal
-import sys
 from collections.abc import Sequence
 from concurrent.futures import BrokenExecutor, Future
-from threading import Thread
+from queue import SimpleQueue
+from threading import Lock, Thread
 from typing import Protocol
 
-from pebble import ProcessExpired, ProcessPool
-
+from bench.run.isolation import Alone, Died
 from bench.run.job import Job
 from bench.run.record import Status, one_line
 from bench.run.worker import Records, execute
 
-__all__ = [
-    "Executor",
-    "JobLost",
-    "LocalExecutor",
-    "cause",
-    "keep_memory",
-    "process_pool",
-]
-
-_ONE_THREAD = dict.fromkeys(
-    (
-        "OMP_NUM_THREADS",
-        "MKL_NUM_THREADS",
-        "OPENBLAS_NUM_THREADS",
-        "NUMEXPR_NUM_THREADS",
-        "VECLIB_MAXIMUM_THREADS",
-    ),
-    "1",
-)
-
-
-_WITH_ZERO = 256  # no process can return that
+__all__ = ["Executor", "JobLost", "LocalExecutor", "cause"]
 
 
 class Executor(Protocol):
@@ -77,111 +47,104 @@ class JobLost(Exception):
 
 
 class LocalExecutor:
-    """Worker processes of this machine, one thread each.
+    """Processes of this machine, one for each job, of one thread each.
 
-    Workers are forked by a clean server process that has imported torch and never computed. They
-    die with this process, even by SIGKILL.
+    They are forked by a clean server process that has imported torch and never computed. They die
+    with this process, even by SIGKILL.
 
     Args:
         workers: how many run at once.
-        preload: modules that the server imports, so that a worker starts fast.
+        preload: modules that the server imports, so that a job starts fast.
 
     Raises:
         ValueError: if there is to be no worker.
     """
 
-    def __init__(self, workers: int, preload: Sequence[str] = ("torch", "bench.run.cell")) -> None:
+    def __init__(
+        self, workers: int, preload: Sequence[str] = ("torch", "bench.run.cell", "bench.cli")
+    ) -> None:
         if workers < 1:
             raise ValueError(f"workers must be at least 1, got {workers}")
         self.workers = workers
-        self._preload = list(preload)
-        self._pool: ProcessPool | None = None
+        self._preload = ("bench.run.worker", *preload)
+        self._crew: _Crew | None = None
 
     def submit(self, job: Job) -> "Future[Records]":
-        """Starts a job on the next free worker; the first call starts the workers."""
+        """Starts a job as soon as there is room for it."""
+        if self._crew is None:
+            self._crew = _Crew(self.workers, self._preload)
+        return self._crew.submit(job)
+
+    def stop(self) -> None:
+        """Ends all jobs, and all that they started."""
+        if self._crew is not None:
+            self._crew.stop()
+            self._crew = None
+
+
+class _Crew:
+    """Threads that see to one job each, until they are stopped."""
+
+    def __init__(self, workers: int, preload: Sequence[str]) -> None:
+        self._preload = preload
+        self._waiting: SimpleQueue[tuple[Future[Records], Job] | None] = SimpleQueue()
+        self._running: set[Alone[Records]] = set()
+        self._stopped = False
+        self._lock = Lock()  # of the two above
+        self._threads = [Thread(target=self._serve, daemon=True) for _ in range(workers)]
+        for thread in self._threads:
+            thread.start()
+
+    def submit(self, job: Job) -> "Future[Records]":
         future: Future[Records] = Future()
-        try:
-            if self._pool is None:
-                self._pool = process_pool(self.workers, self._preload)
-            future = self._pool.schedule(execute, args=(job.to_dict(),), timeout=job.timeout)
-        except (BrokenExecutor, RuntimeError) as error:  # pebble's word for a pool that broke
-            future.set_exception(BrokenExecutor(f"the workers could not be started: {error}"))
+        self._waiting.put((future, job))
         return future
 
     def stop(self) -> None:
-        """Ends all workers."""
-        if self._pool is not None:
-            self._pool.stop()  # type: ignore[no-untyped-call]
-            self._pool.join()
-            self._pool = None
+        with self._lock:
+            self._stopped = True
+            for running in self._running:
+                running.kill()
+        for _ in self._threads:
+            self._waiting.put(None)
+        for thread in self._threads:
+            thread.join()
 
+    def _serve(self) -> None:
+        while given := self._waiting.get():
+            future, job = given
+            if future.set_running_or_notify_cancel():
+                try:
+                    records = self._run(job)
+                except Exception as error:
+                    future.set_exception(error)
+                else:
+                    future.set_result(records)
 
-def process_pool(workers: int, preload: Sequence[str]) -> ProcessPool:
-    """Starts worker processes, forked by a clean server, one thread each.
+    def _run(self, job: Job) -> Records:
+        alone = self._started(job)
+        try:
+            records = alone.result(job.timeout)
+        except Died as error:
+            if self._stopped:
+                raise BrokenExecutor("the executor was stopped") from error
+            raise
+        finally:
+            with self._lock:
+                self._running.remove(alone)
+            alone.end()
+        return records
 
-    Args:
-        workers: how many.
-        preload: modules that the server imports.
-
-    Returns:
-        The pool.
-    """
-    context = _Context()
-    context.set_forkserver_preload(list(preload))
-    before = dict(os.environ)
-    os.environ.update(_ONE_THREAD)  # the server inherits it; read when torch is imported
-    try:
-        multiprocessing.forkserver.ensure_running()
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
-    return ProcessPool(workers, initializer=_prepare, context=context)
-
-
-class _Process(multiprocessing.context.ForkServerProcess):
-    """A worker that never ends well of its own: pebble overlooks a death with exit code 0."""
-
-    @property
-    def exitcode(self) -> int | None:
-        code = super().exitcode
-        return _WITH_ZERO if code == 0 else code
-
-
-class _Context(multiprocessing.context.ForkServerContext):
-    Process = _Process
-
-
-def _prepare() -> None:
-    """Prepares a worker: dies at once when told to or when orphaned, one thread, kept memory."""
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    Thread(target=_die_with_parent, daemon=True).start()
-    faulthandler.enable()
-    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-    os.environ.update(_ONE_THREAD)
-    keep_memory()
-    if torch := sys.modules.get("torch"):  # one imported later obeys the environment
-        torch.set_num_threads(1)
-
-
-def _die_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        multiprocessing.connection.wait([parent.sentinel])
-        os._exit(1)
-
-
-def keep_memory() -> None:
-    """Makes malloc keep freed memory: fresh pages cost more than the arithmetic on them.
-
-    By default glibc returns every large tensor to the system and asks for it again.
-    """
-    if platform.libc_ver()[0] != "glibc":
-        return
-    mallopt = ctypes.CDLL(None).mallopt
-    mmap_threshold, trim_threshold, top_pad = -3, -1, -2  # names of malloc.h
-    mallopt(mmap_threshold, 1 << 30) or mallopt(mmap_threshold, 1 << 25)  # old glibc: 32 MiB
-    mallopt(trim_threshold, 2**31 - 1)
-    mallopt(top_pad, 64 << 20)
+    def _started(self, job: Job) -> Alone[Records]:
+        with self._lock:
+            if self._stopped:
+                raise BrokenExecutor("the executor was stopped")
+            try:
+                alone = Alone(execute, job.to_dict(), self._preload)
+            except OSError as error:
+                raise BrokenExecutor(f"no process can be started: {error}") from error
+            self._running.add(alone)
+        return alone
 
 
 def cause(error: BaseException) -> tuple[Status, str]:
@@ -198,10 +161,10 @@ def cause(error: BaseException) -> tuple[Status, str]:
     if isinstance(error, JobLost):
         status, message = error.args
         return status, message
-    if not isinstance(error, ProcessExpired):
+    if not isinstance(error, Died):
         return "failed", one_line(error)
     if error.exitcode >= 0:
-        return "died", f"exited with code {error.exitcode % _WITH_ZERO}"
+        return "died", f"exited with code {error.exitcode}"
     number = -error.exitcode
     memory = "; out of memory?" if number == signal.SIGKILL else ""
     return "died", f"killed by signal {number} ({signal.strsignal(number)}){memory}"

@@ -30,6 +30,8 @@ class Job:
         device: where to compute; ``"auto"``: on what the worker's machine has.
         data: fingerprint of the data set.
         metrics: import paths of a user's own metrics.
+        place: the folder from which relative paths in the configuration begin; where empty, that
+            in which the worker runs.
         cost: an estimate; only its order matters.
     """
 
@@ -45,6 +47,7 @@ class Job:
     device: str = "cpu"
     data: str = ""
     metrics: tuple[str, ...] = ()
+    place: str = ""
     cost: float = 0.0
 
     @property
@@ -65,11 +68,11 @@ class Job:
         return replace(self, cells=left) if left else None
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data: texts, numbers, lists and dictionaries."""
+        """Plain data: texts, numbers, lists and dictionaries; paths do not depend on a folder."""
         return asdict(self) | {
             "block": list(self.block),
             "metrics": list(self.metrics),
-            "results": str(self.results),
+            "results": str(self.results.absolute()),
         }
 
     @classmethod

@@ -76,6 +76,7 @@ def plan(matrix: Matrix, results: Path, device: str = "cpu", timeout: float | No
             device=device,
             metrics=matrix.metric_paths,
             results=folder,
+            place=str(Path.cwd()),
             timeout=matrix.timeout if timeout is None else timeout,
             **shared[name],
         )

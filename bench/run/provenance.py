@@ -18,7 +18,7 @@ __all__ = ["cpu", "git", "provenance"]
 
 _PACKAGES = (
     *("vaebench", "torch", "torchvision", "numpy", "scipy", "scikit-learn", "pandas", "zuko"),
-    *("pebble", "pydantic", "matplotlib", "mlxtend"),
+    *("pydantic", "matplotlib", "mlxtend"),
 )
 
 

@@ -38,7 +38,8 @@ def execute(values: Mapping[str, Any]) -> Records:
     job = Job.from_dict(values)
     with _captured(job.log, job.timeout):
         try:
-            results = _results(job)
+            with _only_here():
+                results = _results(job)
         except (Exception, SystemExit) as error:
             _print(error)
             seconds = (time.perf_counter() - start) / len(job.block)
@@ -47,6 +48,9 @@ def execute(values: Mapping[str, Any]) -> Records:
 
 
 def _results(job: Job) -> list[CellResult]:
+    if job.place:
+        with suppress(FileNotFoundError):  # on another machine; then relative paths say so
+            os.chdir(job.place)
     module, _, name = job.function.partition(":")
     results: list[CellResult] = getattr(importlib.import_module(module), name)(job)
     cells = [result.cell for result in results]
@@ -54,6 +58,17 @@ def _results(job: Job) -> list[CellResult]:
         expected, returned = ", ".join(job.cells), ", ".join(cells) or "none"
         raise ValueError(f"{job.function} must return the cells {expected}, got {returned}")
     return results
+
+
+@contextmanager
+def _only_here() -> Iterator[None]:
+    """Ends a copy of this process that was forked inside and left to return: it is not the job."""
+    own = os.getpid()
+    try:
+        yield
+    finally:
+        if os.getpid() != own:
+            os._exit(0)
 
 
 def _written(job: Job, result: CellResult) -> Record:

@@ -1,10 +1,15 @@
 """Jobs that end in every way a real one can, a clock, and an executor in this process."""
 
 import collections
+import errno
 import itertools
+import math
 import os
 import resource
 import signal
+import subprocess
+import sys
+import threading
 import time
 from concurrent.futures import Future
 from pathlib import Path
@@ -265,15 +270,116 @@ def describes_itself(job):
     return [outcome(cell, 1.0, measurements=measurements) for cell in job.cells]
 
 
-def refuses_to_start():
-    """A worker initialiser that fails."""
-    raise RuntimeError("no such device")
+def looks_around(job):
+    """What of this process another job could have changed, as numbers."""
+    import torch
+
+    found = {
+        "dtype": torch.get_default_dtype().itemsize,
+        "device": len(torch.get_default_device().type),
+        "gradients": torch.is_grad_enabled(),
+        "precision": len(torch.get_float32_matmul_precision()),
+        "threads": torch.get_num_threads(),
+        "deterministic": torch.are_deterministic_algorithms_enabled(),
+        "seed": torch.initial_seed() % 2**31,
+        "root of 2": math.sqrt(2),
+        "folder": len(os.getcwd()),
+        "environment": len(os.environ.get("VAEBENCH_SPOILED", "")),
+        "files": resource.getrlimit(resource.RLIMIT_NOFILE)[0],
+        "handler": signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL,
+        "errors of numpy": len(np.geterr()["over"]),
+    }
+    measurements = [Measurement("train", key, float(value)) for key, value in found.items()]
+    return [outcome(cell, 1.0, measurements=measurements) for cell in job.cells]
+
+
+def spoils_its_process(job):
+    """Changes all that `looks_around` looks at, then looks."""
+    import torch
+
+    torch.set_default_dtype(torch.float64)
+    torch.set_default_device("meta")
+    torch.set_grad_enabled(False)
+    torch.set_float32_matmul_precision("medium")
+    torch.set_num_threads(7)
+    torch.use_deterministic_algorithms(True)
+    torch.manual_seed(7)
+    math.sqrt = lambda x: 1.0
+    os.chdir(job.results.absolute())
+    os.environ["VAEBENCH_SPOILED"] = "yes"
+    resource.setrlimit(resource.RLIMIT_NOFILE, (99, 99))
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    np.seterr(over="raise")
+    return looks_around(job)
+
+
+def reads_a_file(job):
+    """As a data set by relative path does."""
+    return [outcome(cell, float(Path("data.txt").read_text())) for cell in job.cells]
+
+
+def starts_children(job):
+    """Leaves two processes behind, and their ids."""
+    for number in range(2):
+        child = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])
+        _tells(job, number, child.pid)
+    return _ends(job)
+
+
+def forks_and_returns(job):
+    """Leaves a copy that hangs, and one that goes on as if it were the job."""
+    return _forks(job, lambda: fine(job)[::-1])
+
+
+def forks_and_raises(job):
+    """Leaves a copy that hangs, and one that ends as programs do that fork."""
+    return _forks(job, sys.exit)
+
+
+def _forks(job, then):
+    for number, does in enumerate((lambda: hangs(job), then)):
+        reads, writes = os.pipe()
+        if not (copy := os.fork()):
+            os.read(reads, 1)  # until its id is written
+            return does()
+        _tells(job, number, copy)
+        os.write(writes, b"x")
+    return _ends(job)
+
+
+def _tells(job, number, process):
+    path = job.results / f"pid-{job.name}-{number}"
+    path.write_text(str(process))
+    path.rename(path.with_suffix(".txt"))
+
+
+def _ends(job):
+    return {"fine": fine, "dies": dies, "hangs": hangs}[job.configuration["end"]](job)
+
+
+def doubles(value):
+    return value * 2
+
+
+def returns_a_lock(_):
+    return threading.Lock()
+
+
+def sleeps_for_ever(_):
+    signal.pause()
+
+
+def refuses_to_start(function, argument, preload):
+    """Stands in for `bench.run.isolation.Alone` on a machine that is full of processes."""
+    raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 
 
 def run_many(folder, jobs, able):
     """A run of slow jobs, of which only so many end, for tests that kill it."""
     todo = [job(f"size-{i}", folder, does="slow" if i < able else "hangs") for i in range(jobs)]
-    summary = run(todo, Store(folder), LocalExecutor(2, preload=()), Lines(Console()))
+    summary = run(
+        todo, Store(folder), LocalExecutor(2, preload=("tests.bench.fakes",)), Lines(Console())
+    )
     print(summary.text())
     return summary.exit_code
 
@@ -281,7 +387,9 @@ def run_many(folder, jobs, able):
 def run_forever(folder):
     """A run of two jobs that say who they are and hang."""
     jobs = [job(name, folder, does="says_who", seeds=1) for name in "ab"]
-    summary = run(jobs, Store(folder), LocalExecutor(2, preload=()), Lines(Console()))
+    summary = run(
+        jobs, Store(folder), LocalExecutor(2, preload=("tests.bench.fakes",)), Lines(Console())
+    )
     print(summary.text())
     return summary.exit_code
 

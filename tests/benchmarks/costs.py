@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from bench.run.executors import keep_memory
+from bench.run.isolation import keep_memory
 
 STATUS = Path("/proc/self/status")
 LONG_ENOUGH, TOO_LONG = 0.3, 5.0  # seconds of all calls: at least, and to call only once

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import torch
 
-from bench.run.executors import keep_memory
+from bench.run.isolation import keep_memory
 
 ROUNDS = 2
 

@@ -12,6 +12,13 @@ def test_a_job_crosses_processes_as_plain_data(tmp_path):
     assert Job.from_dict(plain) == one
 
 
+def test_no_path_of_a_job_depends_on_where_its_worker_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    plain = job(folder="results").to_dict()
+    monkeypatch.chdir("/")
+    assert Job.from_dict(plain).results == tmp_path / "results"
+
+
 @pytest.mark.parametrize("change", [{"colour": "red"}, {"code": None}])
 def test_keys_that_no_job_has_and_keys_that_lack_are_refused(tmp_path, change):
     plain = job(folder=tmp_path).to_dict()
