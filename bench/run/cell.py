@@ -51,7 +51,7 @@ def run_block(job: Job) -> list[CellResult]:
         job: what is wanted.
 
     Returns:
-        One result per wanted cell.
+        One result per wanted cell; the first of the wanted seeds keeps images to look at.
     """
     laps = _Laps()
     data = dataset_of(job.configuration["dataset"])
@@ -66,7 +66,10 @@ def run_block(job: Job) -> list[CellResult]:
         result = _measure(cell, replicate, data, x, quality, cache, job.metrics, stages)
         seconds = replicate.seconds + sum(stages.values())
         stages["training"] = laps["training"] / len(replicates)
-        results.append(replace(result, seconds=seconds, stages=dict(stages)))
+        arrays = result.arrays
+        if replicate.seed != min(job.cells.values()):
+            arrays = {key: kept for key, kept in arrays.items() if not key.startswith("samples_")}
+        results.append(replace(result, arrays=arrays, seconds=seconds, stages=dict(stages)))
     return results
 
 

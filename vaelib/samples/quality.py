@@ -81,7 +81,7 @@ def sample_quality(
         data: the data set that it was trained on.
         x: its points on the model's device.
         split: of the replicate.
-        seed: its seed; the first, 0, also keeps images to look at.
+        seed: its seed.
         options: what to measure.
         folder: where trained feature nets are kept.
 
@@ -121,7 +121,7 @@ def sample_quality(
         rows += deciles
         samples |= extremes
     arrays = {}
-    if seed == 0 and len(data.data_shape) == 3:
+    if len(data.data_shape) == 3:
         arrays = {f"samples_{name}": _shown(images) for name, images in samples.items()}
     return [*rows, *judge.references], arrays
 

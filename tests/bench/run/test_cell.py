@@ -53,6 +53,14 @@ def records(results):
     return run_block(job())
 
 
+def test_images_are_kept_of_the_first_wanted_seed_whichever_it_is(records):
+    later = run_block(job(wanted=(1, 2)))
+    for kept, dropped in (records, later):
+        images = {key for key in kept.arrays if key.startswith("samples_")}
+        assert images >= {"samples_prior", "samples_aggregate", "samples_real"}
+        assert kept.arrays.keys() - dropped.arrays.keys() == images
+
+
 def test_a_block_gives_one_record_per_wanted_cell(records):
     assert [(r.cell, r.status) for r in records] == [("cell0", "ok"), ("cell1", "ok")]
     for record in records:

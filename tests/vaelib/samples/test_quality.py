@@ -120,9 +120,6 @@ def test_pictures_are_kept_of_the_first_seed_alone(measured):
     reference, _ = real_parts(data.split(0), 0)
     shown = (data.x[reference[:64]] * 255).round().to(torch.uint8)
     assert (arrays["samples_real"] == shown.numpy()).all()
-    options = Quality(sources=("reconstruction",), bound_inputs=0)
-    model = mirror(data.data_shape)
-    assert sample_quality(model, data, data.x, data.split(1), 1, options)[1] == {}
 
 
 def test_samples_are_shuffled_whatever_a_sampler_does(monkeypatch):
