@@ -30,8 +30,8 @@ class Finding:
         verdict: Where its effect lies, see `bench.analysis.words`.
         present: Whether the effect is shown to have the claimed direction.
         configurations: Those that were compared, in the order of the study.
-        decisive: The configuration whose effect is the weakest, which is the one that decides;
-            empty where the whole study is one effect.
+        decisive: The configuration whose effect decides: the weakest, or, where the claim does not
+            hold, the one that shows it best; empty where the whole study is one effect.
         effect: Change along the study, difference to the first configuration, or, where there is
             a reference, the value itself; in the metric's unit, NaN where nothing was measured. Of
             brackets, what the one that is claimed to match worse exceeds the other by at least; of
@@ -231,11 +231,10 @@ def _finding(
     least = most = (np.nan, np.nan)
     decisive = ""
     if test is not None:
-        least, most = (
-            _mean(one[:, test.weakest], claim, metric) for one in (effects.least, effects.most)
-        )
+        place = test.contrary if _fails(claim, judged.verdict) else test.weakest
+        least, most = (_mean(one[:, place], claim, metric) for one in (effects.least, effects.most))
         if claim.expect not in ("increasing", "decreasing"):
-            decisive = (names[1:] if claim.compares else names)[test.weakest]
+            decisive = (names[1:] if claim.compares else names)[place]
     return Finding(
         claim=claim,
         metric=metric,
@@ -252,6 +251,14 @@ def _finding(
         p_holm=judged.p_holm,
         reason=reason,
     )
+
+
+def _fails(claim: Claim, verdict: Verdict) -> bool:
+    """Whether a word says that a claim does not hold as it was made."""
+    holds: Verdict = (
+        "absent within the margin" if claim.expect == "equivalent" else "larger than the margin"
+    )
+    return verdict not in (holds, "inconclusive")
 
 
 def _mean(effects: Floats, claim: Claim, metric: Metric) -> tuple[float, float]:

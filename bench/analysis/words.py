@@ -77,13 +77,15 @@ class Sides:
         boundaries: In ascending order, the margin last; shape (B,).
         above: That the effect lies above each, shape (B,).
         below: That it lies below each, shape (B,).
-        weakest: Which of the K effects comes closest to not lying above the margin.
+        weakest: Which of the K effects is the hardest to show where it is claimed.
+        contrary: Which of them is the easiest to show elsewhere.
     """
 
     boundaries: tuple[float, ...]
     above: Floats
     below: Floats
     weakest: int
+    contrary: int
 
     @property
     def p_values(self) -> Floats:
@@ -127,7 +129,14 @@ def sides(least: Floats, most: Floats, margin: float, floor: float) -> Sides:
     _, below = _tails(most, boundaries, floor)
     count = least.shape[1]
     shown_below = np.minimum(1.0, count * below.min(axis=1))
-    return Sides(boundaries, above.max(axis=1), shown_below, int(above[-1].argmax()))
+    weakest, contrary = int(above[-1].argmax()), _lowest(below, most)
+    return Sides(boundaries, above.max(axis=1), shown_below, weakest, contrary)
+
+
+def _lowest(below: Floats, most: Floats) -> int:
+    """Which effect is shown the best to lie low; of equally sure ones, the lowest on average."""
+    sure = np.flatnonzero(below[-1] == below[-1].min())
+    return int(sure[np.nan_to_num(most.mean(axis=0)[sure], nan=np.inf).argmin()])
 
 
 def sides_of_equivalence(least: Floats, most: Floats, margin: float, floor: float) -> Sides:
@@ -146,8 +155,10 @@ def sides_of_equivalence(least: Floats, most: Floats, margin: float, floor: floa
     above, _ = _tails(least, (-margin, margin), floor)
     _, below = _tails(most, (-margin, margin), floor)
     inside = np.maximum(above[0], below[1])
-    outside = np.minimum(1.0, 2 * least.shape[1] * np.minimum(above[1], below[0]).min())
-    return Sides((margin,), np.array([outside]), inside.max(keepdims=True), int(inside.argmax()))
+    beyond = np.minimum(above[1], below[0])
+    outside = np.minimum(1.0, 2 * least.shape[1] * beyond.min(keepdims=True))
+    weakest, contrary = int(inside.argmax()), int(beyond.argmin())
+    return Sides((margin,), outside, inside.max(keepdims=True), weakest, contrary)
 
 
 def _tails(effects: Floats, boundaries: Sequence[float], floor: float) -> tuple[Floats, Floats]:

@@ -199,6 +199,15 @@ def test_brackets_give_the_least_and_the_most_of_a_difference():
     assert found.at_most == pytest.approx((upper[:, 2] - lower[:, 0]).mean())
 
 
+def test_of_a_claim_that_fails_the_decisive_pair_is_the_one_that_shows_it():
+    low, high = [0.2, 0.4, 1.2], [0.6, 3.0, 9.0]  # the wide bracket of b says nothing
+    found, lower, upper = apart(low, high, worse="first")
+    assert (found.verdict, found.decisive) == ("opposite", "c")
+    assert found.at_most == pytest.approx((upper[:, 0] - lower[:, 2]).mean())
+    (found,) = decide(rows(draws([0.5, 0.9, 0.2])), [claim("equivalent", margin=0.1)], STUDIES)
+    assert (found.verdict, found.decisive) == ("larger than the margin", "b")
+
+
 def test_a_bracket_may_have_no_upper_end():
     lower, upper = draws([0.1, 0.5, 0.4], spread=0.01), draws([0.2, 0.7, 0.6], spread=0.01)
     upper[:, 1:] = np.nan  # those of encoders without scales

@@ -64,7 +64,7 @@ def test_the_word_for_every_place(mean, margin, verdict, present):
 def test_adjusted_p_values_count_the_claims_that_are_left():
     def one(*p_values):
         half = np.array(p_values) / 2
-        return Sides((-1.0, 0.0, 1.0)[: len(half)], 1 - half, half, 0)
+        return Sides((-1.0, 0.0, 1.0)[: len(half)], 1 - half, half, 0, 0)
 
     family = [one(0.5, 0.02, 0.001), one(0.015, 0.01, 0.002), one(0.03)]
     said = judge(family, [False] * 3, ALPHA)
@@ -100,7 +100,7 @@ def families(effects, margin, common, count, seed):
     above = stats.t.sf(t, SEEDS - 1)
     return [
         [
-            Sides(tuple(boundaries[:, k]), above[:, i, k], 1 - above[:, i, k], 0)
+            Sides(tuple(boundaries[:, k]), above[:, i, k], 1 - above[:, i, k], 0, 0)
             for k in range(claims)
         ]
         for i in range(count)
