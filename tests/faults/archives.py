@@ -1,54 +1,24 @@
-"""Archives that nobody should hand over: seeded, each with what `vaebench audit` makes of it.
-
-``python -m tests.faults.archives 2000`` tries as many, goes on where it stopped, and prints a
-table.
-"""
+"""Archives that nobody should hand over: seeded, each with what `vaebench audit` makes of it."""
 
 import contextlib
 import io
 import json
 import os
 import re
-import signal
 import socket
 import stat
-import sys
-import tempfile
-import traceback
 import zipfile
-from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from bench.cli import main
+from tests.faults.outcomes import Outcome, called
 
-__all__ = ["KINDS", "Outcome", "attack", "try_case"]
+__all__ = ["KINDS", "posterior", "try_case"]
 
-SECONDS = 120  # after which a case is said to hang; none comes near
 DEEP = 300  # nested brackets, of a header
 Arrays = dict[str, np.ndarray]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What came of one archive.
-
-    Attributes:
-        kind: of the archive.
-        word: "answer", "one line", or what must not be.
-        text: of the line, or of the fault.
-    """
-
-    kind: str
-    word: str
-    text: str = ""
-
-    @property
-    def sound(self) -> bool:
-        return self.word in ("answer", "one line")
 
 
 def posterior(rng: np.random.Generator, n: int = 12, dimensions: int = 2) -> Arrays:
@@ -341,20 +311,17 @@ def _remove(path: Path) -> None:
 
 
 def _judged(kind: str, path: Path) -> Outcome:
-    out, error = io.StringIO(), io.StringIO()
-    try:
-        with _limit(), contextlib.redirect_stdout(out), contextlib.redirect_stderr(error):
-            code = main(["audit", str(path), "--json", "--threads", "1"])
-    except BaseException:  # noqa: BLE001  # whatever comes out is a fault
-        return Outcome(kind, "traceback", traceback.format_exc())
+    done = called(["audit", str(path), "--json", "--threads", "1"])
+    if done.raised:
+        return Outcome(kind, "traceback", done.raised)
     if sprung(path).exists():
         return Outcome(kind, "code was executed")
-    said = [line for line in error.getvalue().splitlines() if not line.startswith("warning: ")]
-    if code == 64 and len(said) == 1 and not out.getvalue() and "\x1b" not in said[0]:
+    said = done.said
+    if done.code == 64 and len(said) == 1 and not done.out and "\x1b" not in said[0]:
         return Outcome(kind, "one line", re.sub(r".*?\.npz: |.*?/dev/\w+: ", "", said[0]))
-    if code != 0 or said:
-        return Outcome(kind, f"exit {code}", "\n".join(said))
-    return _answered(kind, out.getvalue())
+    if done.code != 0 or said:
+        return Outcome(kind, f"exit {done.code}", "\n".join(said))
+    return _answered(kind, done.out)
 
 
 def _answered(kind: str, text: str) -> Outcome:
@@ -371,54 +338,3 @@ def _answered(kind: str, text: str) -> Outcome:
     if not rows or mute:
         return Outcome(kind, "rows without a reason", ", ".join(mute))
     return Outcome(kind, "answer")
-
-
-@contextlib.contextmanager
-def _limit() -> Iterator[None]:
-    """Within the block a case that hangs is interrupted."""
-
-    def stop(*_: object) -> None:
-        raise TimeoutError(f"no end after {SECONDS} s")
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.alarm(SECONDS)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
-
-
-def attack(count: int, log: Path) -> bool:
-    """Try many archives, go on where a former call stopped, and print a table.
-
-    Args:
-        count: seeds 0 to count - 1.
-        log: a line of JSON for each that was tried.
-
-    Returns:
-        Whether each gave an answer or one line.
-    """
-    log.parent.mkdir(parents=True, exist_ok=True)
-    done = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
-    tried = {line["seed"] for line in done}
-    with tempfile.TemporaryDirectory() as name, log.open("a") as file:
-        for seed in range(count):
-            if seed not in tried:
-                one = try_case(seed, Path(name))
-                line = {"seed": seed, **one.__dict__}
-                done.append(line)
-                print(json.dumps(line), file=file, flush=True)
-    mine = [Outcome(d["kind"], d["word"], d["text"]) for d in done if d["seed"] < count]
-    counts = Counter((one.kind, one.word) for one in mine)
-    words = sorted({word for _, word in counts})
-    print(" | ".join(["archives", "tried", *words]))
-    for kind in KINDS:
-        cells = [counts[kind, word] for word in words]
-        print(" | ".join([kind, str(sum(cells)), *map(str, cells)]))
-    return all(one.sound for one in mine)
-
-
-if __name__ == "__main__":
-    given = int(sys.argv[1]) if len(sys.argv) > 1 else 2000
-    sys.exit(0 if attack(given, Path("build/attack/archives.jsonl")) else 2)

@@ -1,4 +1,4 @@
-"""Hostile archives give an answer or one line; thousands of them: ``tests/faults/archives.py``."""
+"""Hostile archives give an answer or one line; thousands of them: ``tests/faults/attack.py``."""
 
 import os
 import subprocess
@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from tests.faults.archives import KINDS, attack, posterior, try_case
+from tests.faults.archives import KINDS, posterior, try_case
 
 SEEDS = range(4 * len(KINDS))
 
@@ -23,23 +23,6 @@ def test_no_code_in_an_archive_is_executed(tmp_path):
     place = list(KINDS).index("objects")
     for seed in range(place, place + 12 * len(KINDS), len(KINDS)):
         assert try_case(seed, tmp_path).word == "one line"
-
-
-def test_an_attack_goes_on_where_it_stopped_and_prints_a_table(tmp_path, capsys, monkeypatch):
-    log = tmp_path / "attack" / "archives.jsonl"
-    tried = []
-
-    def tracked(seed, folder):
-        tried.append(seed)
-        return try_case(seed, folder)
-
-    monkeypatch.setattr("tests.faults.archives.try_case", tracked)
-    assert attack(3, log) and attack(5, log)
-    assert tried == [0, 1, 2, 3, 4]
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[-len(KINDS)].startswith("numbers | 1 | ")
-    log.write_text('{"seed": 0, "kind": "numbers", "word": "traceback", "text": ""}\n')
-    assert not attack(1, log)
 
 
 def started(path, out, *options, **environment):

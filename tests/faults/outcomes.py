@@ -1,0 +1,79 @@
+"""What came of a case of an attack, and commands that are called in this process."""
+
+import contextlib
+import io
+import signal
+import traceback
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from bench.cli import main
+
+__all__ = ["SOUND", "Called", "Outcome", "called"]
+
+SECONDS = 120  # after which a case is said to hang; none comes near
+SOUND = ("answer", "one line", "rows", "repaired")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one case.
+
+    Attributes:
+        kind: of the case.
+        word: one of `SOUND`, or what must not be.
+        text: of the line, or of the fault.
+    """
+
+    kind: str
+    word: str
+    text: str = ""
+
+    @property
+    def sound(self) -> bool:
+        return self.word in SOUND
+
+
+@dataclass(frozen=True)
+class Called:
+    """What a command did: its exit code, what it said, and the traceback of what it raised."""
+
+    code: int
+    out: str
+    said: tuple[str, ...]
+    raised: str = ""
+
+
+def called(arguments: Sequence[str]) -> Called:
+    """Run a command of the suite in this process.
+
+    Args:
+        arguments: of its command line.
+
+    Returns:
+        What it did; of standard error, all lines but warnings.
+    """
+    out, error = io.StringIO(), io.StringIO()
+    try:
+        with _limit(), contextlib.redirect_stdout(out), contextlib.redirect_stderr(error):
+            code = main(list(arguments))
+    except BaseException:  # noqa: BLE001  # whatever comes out is a fault
+        return Called(1, out.getvalue(), (), traceback.format_exc())
+    lines = error.getvalue().splitlines()
+    return Called(code, out.getvalue(), tuple(x for x in lines if not x.startswith("warning: ")))
+
+
+@contextlib.contextmanager
+def _limit() -> Iterator[None]:
+    """Within the block a case that hangs is interrupted."""
+
+    def stop(*_: object) -> None:
+        raise TimeoutError(f"no end after {SECONDS} s")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(SECONDS)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
