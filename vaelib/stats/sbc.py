@@ -35,11 +35,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+import torch
 from scipy.special import ndtr
 from scipy.stats import binom, chi2, poisson
 from torch import Tensor
 
-from vaelib.arguments import as_array, as_tensor
+from vaelib.arguments import as_array, as_tensor, shown
 from vaelib.numerics.arrays import Floats
 from vaelib.stats.checks import check_least, check_level
 from vaelib.stats.jackknife import Estimate
@@ -141,9 +142,14 @@ def calibration(scores: Tensor, joint: Tensor | None = None) -> Calibration:
 
 
 def _checked(scores: Tensor) -> Floats:
+    kind = scores.dtype if isinstance(scores, Tensor | np.ndarray) else None
+    floats = kind.is_floating_point if isinstance(kind, torch.dtype) else kind and kind.kind == "f"
+    if not floats or scores.ndim != 2:
+        got = shown(scores) if kind is None else tuple(scores.shape)
+        raise ValueError(
+            f"scores must be a floating-point tensor or array of shape (n, D), got {got}"
+        )
     given = as_tensor(scores, "scores")
-    if given.dim() != 2:
-        raise ValueError(f"scores must have shape (n, D), got {tuple(given.shape)}")
     check_least(len(given), "rows of scores", 2)
     check_least(given.shape[1], "dimensions of scores", 1)
     x: Floats = given.cpu().double().numpy()
