@@ -95,9 +95,10 @@ def _of_array(value: np.ndarray, name: str, numbers: str) -> Tensor:
     if isinstance(value, np.ma.MaskedArray):
         raise ValueError(f"{name} must have no mask, got a masked array; fill it first")
     if value.dtype.kind not in numbers:
-        kind = str(value.dtype)[:40]
-        raise ValueError(f"{name} must hold real numbers, got dtype {kind}; convert it first")
-    kind = value.dtype.newbyteorder("=") if value.dtype.itemsize <= _WIDEST else np.float64
+        got = str(value.dtype)[:40]
+        raise ValueError(f"{name} must hold real numbers, got dtype {got}; convert it first")
+    native = value.dtype.newbyteorder("=")
+    kind = native if native.itemsize <= _WIDEST else np.dtype(np.float64)
     with np.errstate(over="ignore"):
         return torch.from_numpy(np.array(value, kind, order="C"))
 
@@ -335,7 +336,7 @@ def number_of(value: object) -> float | None:
     try:
         return float(value)
     except OverflowError:
-        return math.inf if value > 0 else -math.inf
+        return math.inf if value == abs(value) else -math.inf
 
 
 def check_finite(x: Tensor, name: str) -> Tensor:

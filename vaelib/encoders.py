@@ -83,7 +83,9 @@ def encode(
     training = module is not None and module.training
     if module is not None:
         module.eval()
-    means, spreads, kind = [], [], "unknown"
+    means: list[Tensor] = []
+    spreads: list[Tensor] = []
+    kind = "unknown"
     try:
         with torch.no_grad():
             for start in range(0, len(x), batch_size):
@@ -135,10 +137,10 @@ def _encoder(model: Any) -> tuple[Callable[[Tensor], Any], nn.Module | None]:  #
     """What to call, and the module whose mode matters: ``encode``, ``encoder``, or the model."""
     module = model if isinstance(model, nn.Module) else None
     for name in ("encode", "encoder"):
-        part = getattr(model, name, None)
+        part = None if isinstance(model, str | bytes) else getattr(model, name, None)
         if callable(part):
             return part, module or (part if isinstance(part, nn.Module) else None)
-    if not callable(model):
+    if isinstance(model, str | bytes) or not callable(model):
         raise ValueError(
             "model must be callable or have a callable encode or encoder, got "
             f"{type(model).__name__}"

@@ -98,15 +98,8 @@ class AggregatePosterior:
 
         Returns:
             Log densities of shape (..., N), in nats.
-
-        Raises:
-            ValueError: for points of another shape.
         """
-        z = self._points(z)
-        if z.shape[-2:] != self.mean.shape:
-            wanted = ", ".join(map(str, self.mean.shape))
-            raise ValueError(f"z must have shape (..., {wanted}), got {tuple(z.shape)}")
-        standard = (z - self.mean) / self.scale
+        standard = (self._own_points(z) - self.mean) / self.scale
         constant = 0.5 * self.latent_dim * math.log(2 * math.pi)
         return -0.5 * standard.square().sum(-1) - self.scale.log().sum(-1) - constant
 
@@ -153,6 +146,14 @@ class AggregatePosterior:
         """Points in float64, where the means are; gradients, where z has them, are kept."""
         given = as_tensor(z, "z")
         return (z if isinstance(z, Tensor) and z.requires_grad else given).to(self.mean)
+
+    def _own_points(self, z: Numbers) -> Tensor:
+        """Points that belong to a component each, shape (..., N, D)."""
+        points = self._points(z)
+        if points.shape[-2:] != self.mean.shape:
+            wanted = ", ".join(map(str, self.mean.shape))
+            raise ValueError(f"z must have shape (..., {wanted}), got {tuple(points.shape)}")
+        return points
 
     def _log_mean_exp(self, z: Tensor, leave_one_out: bool) -> Tensor:
         sums = pruned_log_sum_exp(self.mean, self.scale, z, _scores, leave_one_out)

@@ -48,7 +48,7 @@ def as_held_out(heldout: object, latent_dim: int) -> tuple[Tensor, Tensor] | Non
         return None
     if not isinstance(heldout, tuple | list) or len(heldout) != 2:
         raise ValueError("heldout must be a pair of mean and scale, got something else")
-    mean, scale = as_posteriors(*heldout, " of heldout")
+    mean, scale = as_posteriors(heldout[0], heldout[1], " of heldout")
     if mean.shape[1] != latent_dim:
         raise ValueError(
             f"heldout must have {latent_dim} dimensions like mean, got {mean.shape[1]}"

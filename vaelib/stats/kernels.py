@@ -268,7 +268,7 @@ def of_kernel(values: Tensor, squared: Tensor) -> Tensor:
     Raises:
         ValueError: If they have not the shape of the squared distances.
     """
-    check_floating(values_of_kernel=values)
+    check_floating(values_of_kernel=values, squared=squared)
     if values.shape != squared.shape:
         got = f"{tuple(values.shape)} for {tuple(squared.shape)}"
         raise ValueError(f"kernel must keep the shape of squared distances, got {got}")

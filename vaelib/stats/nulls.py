@@ -74,8 +74,9 @@ class NormalNull:
             ValueError: If there are too few of them.
         """
         as_seed(self.seed)
-        if not isinstance(self.folder, str | Path | None):
-            check_kind(self.folder, Path, "folder")
+        folder: object = self.folder
+        if folder is not None and not isinstance(folder, str):
+            check_kind(folder, Path, "folder")
         if as_integer(self.draws, "draws") < 19:
             raise ValueError(f"draws must be at least 19 (p = .05 at best), got {self.draws}")
 

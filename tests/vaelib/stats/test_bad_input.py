@@ -45,7 +45,7 @@ ONE_SAMPLE = {
     "median_bandwidth": kernels.median_bandwidth,
     "mmd_squared_normal": lambda z: mmd.mmd_squared_normal(z, BANDWIDTHS),
     "mmd_squared_normal_unbiased": lambda z: mmd.mmd_squared_normal_unbiased(z, BANDWIDTHS),
-    "mmd_squared_mixture": lambda z: mmd.mmd_squared_mixture(z, torch.ones_like(z), BANDWIDTHS),
+    "mmd_squared_mixture": lambda z: mmd.mmd_squared_mixture(z, torch.ones(z.shape), BANDWIDTHS),
     "energy_distance_normal": energy.energy_distance_normal,
     "distance_to_normal": energy.distance_to_normal,
     "ksd_squared": lambda z: stein.ksd_squared(z, BANDWIDTHS),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from vaelib.arguments import as_tensor
 from vaelib.priors import Prior
 from vaelib.stats.checks import as_points, check_generator, check_level, check_prior
 from vaelib.stats.jackknife import Estimate
@@ -142,7 +143,7 @@ def certify(
             f"held-out z must have the {fitted.mean.shape[1]} dimensions of the training latents, "
             f"got {z.shape[1]}"
         )
-    means = z if means is None else as_points(means, "means", rows=1)
+    means = z if means is None else as_tensor(means, "means")
     if means.shape != z.shape:
         raise ValueError(
             f"means must have the shape {tuple(z.shape)} of z, got {tuple(means.shape)}"
@@ -255,7 +256,8 @@ def _checked(
 ) -> tuple[Tensor, Tensor]:
     check_level(alpha)
     check_generator(generator)
-    z = as_points(z, rows=1)
+    as_points(z, rows=1)  # finite
+    z = as_tensor(z, "z")
     if z.dim() != 2:
         raise ValueError(f"z must have shape (n, D), got {tuple(z.shape)}")
     if prior is not None:
