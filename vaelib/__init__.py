@@ -10,6 +10,9 @@ Letters used in every docstring of this package:
 * ``B`` draws of a null distribution, or the batch size where training is meant
 
 All information quantities are in nats.
+
+Where a tensor of numbers is taken, a NumPy array will do, in any real type; what will not do is a
+ValueError or a TypeError of one sentence (``vaelib/arguments.py``).
 """
 
 from vaelib.audits.answers import answers

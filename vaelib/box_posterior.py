@@ -6,6 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from vaelib.arguments import Numbers
 from vaelib.families import BoxFamily, Family, PointFamily
 from vaelib.numerics.log_sum_exp import log_mean_exp
 from vaelib.posterior import AggregatePosterior, PointAggregate
@@ -65,7 +66,7 @@ class BoxAggregate(AggregatePosterior):
         uniform = torch.rand(shape, generator=generator, dtype=torch.float64)
         return self.mean + _HALF * self.scale * (2 * uniform.to(self.mean.device) - 1)
 
-    def component_log_prob(self, z: Tensor) -> Tensor:
+    def component_log_prob(self, z: Numbers) -> Tensor:
         """log q_n(z_n): each point under its own component.
 
         Args:
@@ -74,7 +75,7 @@ class BoxAggregate(AggregatePosterior):
         Returns:
             Log densities of shape (..., N), in nats; -inf outside the box.
         """
-        reach = _HALF * self.scale
+        z, reach = self._own_points(z), _HALF * self.scale
         inside = ((z - self.mean).abs() <= self._reach()).all(-1)
         return torch.where(inside, -(2 * reach).log().sum(-1), -math.inf)
 

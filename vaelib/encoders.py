@@ -20,6 +20,8 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution, MultivariateNormal, Normal
 
+from vaelib.arguments import Numbers, as_count, as_device, as_tensor, check_callable, shown
+
 __all__ = ["LOGVARS", "MEANS", "SCALES", "encode"]
 
 MEANS = ("mean", "mu", "loc", "embedding", "qz_m", "z_mean")
@@ -32,7 +34,7 @@ _VIEWS = ("flat", "position")
 
 def encode(
     model: Any,  # noqa: ANN401  # any encoder
-    images: Tensor | np.ndarray,
+    images: Numbers,
     batch_size: int = 256,
     *,
     second: str = "auto",
@@ -62,6 +64,7 @@ def encode(
         the CPU.
 
     Raises:
+        TypeError: for images that are neither a tensor nor an array, or an option of another kind.
         ValueError: for images or options that are none, or an ambiguous or unusable posterior.
 
     Example:
@@ -71,20 +74,18 @@ def encode(
         (torch.Size([10, 3]), True)
     """
     _check(second, view, batch_size)
-    x = torch.as_tensor(images)
-    if x.dim() < 2 or len(x) == 0 or not x.is_floating_point():
-        raise ValueError(
-            "images must be a floating-point tensor or array of shape (N, ...) with N at least 1, "
-            f"got {x.dtype} of shape {tuple(x.shape)}"
-        )
+    check_callable(progress, "progress")
+    x = _images(images)
     call, module = _encoder(model)
-    where = x.device if device is None else torch.device(device)
+    where = as_device(device) or x.device
     if device is None and module is not None:
         where = next((part.device for part in module.parameters()), where)
     training = module is not None and module.training
     if module is not None:
         module.eval()
-    means, spreads, kind = [], [], "unknown"
+    means: list[Tensor] = []
+    spreads: list[Tensor] = []
+    kind = "unknown"
     try:
         with torch.no_grad():
             for start in range(0, len(x), batch_size):
@@ -97,8 +98,13 @@ def encode(
                         f"image, got {tuple(mean.shape)} and {tuple(spread.shape)} for "
                         f"{len(batch)} images"
                     )
-                means.append(mean.detach().cpu())
-                spreads.append(spread.detach().cpu())
+                if means and mean.shape[1:] != means[0].shape[1:]:
+                    raise ValueError(
+                        "the encoder must return latents of one shape for all images, got "
+                        f"{tuple(means[0].shape[1:])} and {tuple(mean.shape[1:])}"
+                    )
+                means.append(mean.cpu())
+                spreads.append(spread.cpu())
                 progress(min(start + batch_size, len(x)), len(x))
     finally:
         if module is not None:
@@ -108,22 +114,33 @@ def encode(
 
 
 def _check(second: str, view: str, batch_size: int) -> None:
-    if second not in _SECONDS:
-        raise ValueError(f"second must be one of {', '.join(_SECONDS)}, got {second!r}")
-    if view not in _VIEWS:
-        raise ValueError(f"view must be one of {', '.join(_VIEWS)}, got {view!r}")
-    if batch_size < 1:
-        raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+    for name, value, known in (("second", second, _SECONDS), ("view", view, _VIEWS)):
+        if not isinstance(value, str) or value not in known:
+            raise ValueError(f"{name} must be one of {', '.join(known)}, got {shown(value)}")
+    as_count(batch_size, "batch_size")
+
+
+def _images(images: Numbers) -> Tensor:
+    """Images in the type that they came in, which encoders may ask for."""
+    numbers = as_tensor(images, "images")
+    floats = isinstance(images, Tensor) and images.is_floating_point()
+    whole = not floats and (isinstance(images, Tensor) or images.dtype.kind != "f")
+    if whole or numbers.dim() < 2 or 0 in numbers.shape:
+        raise ValueError(
+            "images must be a floating-point tensor or array of shape (N, ...) with N at least 1, "
+            f"got {images.dtype} of shape {tuple(images.shape)}"
+        )
+    return images if isinstance(images, Tensor) else numbers
 
 
 def _encoder(model: Any) -> tuple[Callable[[Tensor], Any], nn.Module | None]:  # noqa: ANN401
     """What to call, and the module whose mode matters: ``encode``, ``encoder``, or the model."""
     module = model if isinstance(model, nn.Module) else None
     for name in ("encode", "encoder"):
-        part = getattr(model, name, None)
+        part = None if isinstance(model, str | bytes) else getattr(model, name, None)
         if callable(part):
             return part, module or (part if isinstance(part, nn.Module) else None)
-    if not callable(model):
+    if isinstance(model, str | bytes) or not callable(model):
         raise ValueError(
             "model must be callable or have a callable encode or encoder, got "
             f"{type(model).__name__}"
@@ -140,7 +157,7 @@ def _parts(out: Any) -> tuple[Tensor, Tensor, str]:  # noqa: ANN401
         if out and (len(out) == 1 or isinstance(out[0], Distribution)):
             return _parts(out[0])
         if len(out) == 2 and all(isinstance(part, Tensor | np.ndarray) for part in out):
-            return torch.as_tensor(out[0]), torch.as_tensor(out[1]), "unknown"
+            return _part(out[0]), _part(out[1]), "unknown"
         kinds = ", ".join(type(part).__name__ for part in out)
         raise ValueError(
             f"the encoder must return two tensors, got {len(out)} parts ({kinds}); "
@@ -163,8 +180,12 @@ def _named(out: Any, names: tuple[str, ...]) -> Tensor | None:  # noqa: ANN401
     for name in names:
         part = out.get(name) if isinstance(out, Mapping) else getattr(out, name, None)
         if isinstance(part, Tensor | np.ndarray):
-            return torch.as_tensor(part)
+            return _part(part)
     return None
+
+
+def _part(part: Numbers) -> Tensor:
+    return as_tensor(part, "what the encoder returns")
 
 
 def _of_distribution(out: Distribution) -> tuple[Tensor, Tensor, str]:
@@ -180,11 +201,11 @@ def _of_distribution(out: Distribution) -> tuple[Tensor, Tensor, str]:
             )
     elif not isinstance(base, Normal):
         raise ValueError(f"posteriors must be normal, got {type(base).__name__}")
-    return base.mean, base.stddev, "scale"
+    return _part(base.mean), _part(base.stddev), "scale"
 
 
 def _scale(spread: Tensor, kind: str) -> Tensor:
-    lowest = float(spread.min())
+    lowest = float(spread.min()) if spread.numel() else 0.0
     if kind in ("unknown", "auto"):
         if not lowest < 0:
             raise ValueError(

@@ -7,12 +7,24 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from vaelib.arguments import (
+    Numbers,
+    as_count,
+    as_index,
+    as_integer,
+    as_tensor,
+    check_finite,
+    check_flag,
+    check_kind,
+    shown,
+)
 from vaelib.numerics.exp2 import BITS
 from vaelib.numerics.log_sum_exp import Logs, log_mean_exp
 from vaelib.numerics.pruned_sums import pruned_log_sum_exp
 
 __all__ = ["AggregatePosterior", "PointAggregate"]
 
+_LARGEST = 1e50  # products of several larger values come near the largest number
 _HELD = 1 << 21  # numbers of the means: with more, coefficients are made as they are needed
 _NARROW = 1e-5  # of the means' spread: the expanded quadratic then errs by about 1e-6 nats
 
@@ -25,9 +37,9 @@ class AggregatePosterior:
         scale: posterior standard deviations, shape (N, D).
 
     Raises:
-        TypeError: for what is no tensor.
-        ValueError: for shapes that differ or are not (N, D) with N, D >= 1, for dtypes below
-            float32, and for values that are not finite or scales that are not positive.
+        TypeError: for what is neither a tensor nor an array.
+        ValueError: for shapes that differ or are not (N, D) with N, D >= 1, for what are no real
+            numbers, and for values that are not finite or scales that are not positive.
 
     Example:
         >>> q = AggregatePosterior(torch.zeros(1, 2), torch.ones(1, 2))
@@ -35,25 +47,23 @@ class AggregatePosterior:
         -1.8379
     """
 
-    def __init__(self, mean: Tensor, scale: Tensor) -> None:
-        for name, values in (("mean", mean), ("scale", scale)):
-            if not isinstance(values, Tensor):
-                raise TypeError(f"{name} must be a torch.Tensor, got {type(values).__name__}")
+    def __init__(self, mean: Numbers, scale: Numbers) -> None:
+        mean, scale = as_tensor(mean, "mean"), as_tensor(scale, "scale")
         if mean.dim() != 2 or mean.shape != scale.shape or 0 in mean.shape:
             raise ValueError(
                 "mean and scale must have the same shape (N, D) with N and D at least 1, "
                 f"got {tuple(mean.shape)} and {tuple(scale.shape)}"
             )
+        check_finite(mean, "mean")
+        check_finite(scale, "scale")
         for name, values in (("mean", mean), ("scale", scale)):
-            if values.dtype not in (torch.float32, torch.float64):
-                raise ValueError(f"{name} must be float32 or float64, got {values.dtype}")
-            bad = int((~values.isfinite()).sum())
-            if bad:
-                raise ValueError(f"{name} must be finite, got {bad} values that are not")
+            if not float(values.abs().max()) < _LARGEST:
+                most = float(values.abs().max())
+                raise ValueError(f"{name} must be below {_LARGEST:g} in size, got {most:.3g}")
         if not scale.min() > 0:
             raise ValueError(f"scale must be positive, got min {float(scale.min()):.3g}")
-        self.mean = mean.detach().double()
-        self.scale = scale.detach().double()
+        self.mean = mean.double()
+        self.scale = scale.double()
 
     @property
     def components(self) -> int:
@@ -75,11 +85,12 @@ class AggregatePosterior:
         Returns:
             Points of shape (draws, N, D).
         """
-        shape = (draws, self.components, self.latent_dim)
+        check_kind(generator, torch.Generator, "generator")
+        shape = (as_count(draws, "draws"), self.components, self.latent_dim)
         noise = torch.randn(shape, generator=generator, dtype=torch.float64)
         return self.mean + self.scale * noise.to(self.mean.device)
 
-    def component_log_prob(self, z: Tensor) -> Tensor:
+    def component_log_prob(self, z: Numbers) -> Tensor:
         """log q_n(z_n): each point under its own component.
 
         Args:
@@ -88,11 +99,11 @@ class AggregatePosterior:
         Returns:
             Log densities of shape (..., N), in nats.
         """
-        standard = (z - self.mean) / self.scale
+        standard = (self._own_points(z) - self.mean) / self.scale
         constant = 0.5 * self.latent_dim * math.log(2 * math.pi)
         return -0.5 * standard.square().sum(-1) - self.scale.log().sum(-1) - constant
 
-    def log_prob(self, z: Tensor, *, leave_one_out: bool = False) -> Tensor:
+    def log_prob(self, z: Numbers, *, leave_one_out: bool = False) -> Tensor:
         """Exact log q_N(z).
 
         One matrix product of [z^2, z, 1, base] with the expanded quadratic per tile, centred on the
@@ -113,19 +124,36 @@ class AggregatePosterior:
             ValueError: for points of another dimension or not finite, or a leave-one-out that does
                 not fit.
         """
+        z = self._points(z)
         if z.dim() != 2 or z.shape[1] != self.latent_dim:
             raise ValueError(f"z must have shape (M, {self.latent_dim}), got {tuple(z.shape)}")
+        check_flag(leave_one_out, "leave_one_out")
         if leave_one_out and not len(z) <= self.components >= 2:
             raise ValueError(
                 "leave_one_out needs at most one point per component and at least 2 components, "
                 f"got {len(z)} points and {self.components} components"
             )
-        out = self._log_mean_exp(z.to(self.mean), leave_one_out)
+        if len(z) == 0:
+            return z.new_zeros(0)
+        out = self._log_mean_exp(z, leave_one_out)
         if bool(out.isnan().any()):
             raise ValueError(
                 f"z must be finite, got {int((~z.isfinite()).sum())} values that are not"
             )
         return out
+
+    def _points(self, z: Numbers) -> Tensor:
+        """Points in float64, where the means are; gradients, where z has them, are kept."""
+        given = as_tensor(z, "z")
+        return (z if isinstance(z, Tensor) and z.requires_grad else given).to(self.mean)
+
+    def _own_points(self, z: Numbers) -> Tensor:
+        """Points that belong to a component each, shape (..., N, D)."""
+        points = self._points(z)
+        if points.shape[-2:] != self.mean.shape:
+            wanted = ", ".join(map(str, self.mean.shape))
+            raise ValueError(f"z must have shape (..., {wanted}), got {tuple(points.shape)}")
+        return points
 
     def _log_mean_exp(self, z: Tensor, leave_one_out: bool) -> Tensor:
         sums = pruned_log_sum_exp(self.mean, self.scale, z, _scores, leave_one_out)
@@ -135,12 +163,27 @@ class AggregatePosterior:
 
     def part(self, index: Tensor | slice) -> "AggregatePosterior":
         """The mixture of some of the components, of the same family."""
+        index = self._index(index)
         return type(self)(self.mean[index], self.scale[index])
 
     def marginal(self, dimension: int) -> "AggregatePosterior":
         """The mixture of one latent dimension, with D = 1, of the same family."""
-        column = slice(dimension, dimension + 1)
+        column = self._column(dimension)
         return type(self)(self.mean[:, column], self.scale[:, column])
+
+    def _index(self, index: Tensor | slice) -> Tensor | slice:
+        """Of some of the components: their numbers, or whether each is one."""
+        if isinstance(index, slice):
+            return index
+        rows = as_index(index, "index", self.components)
+        return rows.to(self.mean.device) if rows.dtype == torch.bool else rows
+
+    def _column(self, dimension: int) -> slice:
+        if not 0 <= as_integer(dimension, "dimension") < self.latent_dim:
+            raise ValueError(
+                f"dimension must lie between 0 and {self.latent_dim - 1}, got {shown(dimension)}"
+            )
+        return slice(dimension, dimension + 1)
 
     def moments(self) -> tuple[Tensor, Tensor]:
         """Exact mean of shape (D,) and covariance of shape (D, D)."""
@@ -157,11 +200,12 @@ class PointAggregate(AggregatePosterior):
         points: shape (N, D).
     """
 
-    def __init__(self, points: Tensor) -> None:
+    def __init__(self, points: Numbers) -> None:
+        points = as_tensor(points, "points")
         super().__init__(points, torch.ones_like(points))
         self.scale = torch.zeros_like(self.mean)
 
-    def component_log_prob(self, z: Tensor) -> Tensor:
+    def component_log_prob(self, z: Numbers) -> Tensor:
         """Not defined.
 
         Raises:
@@ -174,11 +218,11 @@ class PointAggregate(AggregatePosterior):
 
     def part(self, index: Tensor | slice) -> "PointAggregate":
         """Some of the points."""
-        return PointAggregate(self.mean[index])
+        return PointAggregate(self.mean[self._index(index)])
 
     def marginal(self, dimension: int) -> "PointAggregate":
         """The points of one latent dimension, with D = 1."""
-        return PointAggregate(self.mean[:, dimension : dimension + 1])
+        return PointAggregate(self.mean[:, self._column(dimension)])
 
 
 def _scores(mean: Tensor, scale: Tensor, z: Tensor) -> Logs:

@@ -119,13 +119,41 @@ GOOD = torch.ones(4, 2)
         (GOOD, -0.3 * GOOD, "scale must be positive, got min -0.3"),
         (GOOD * math.nan, GOOD, "mean must be finite, got 8 values"),
         (GOOD, GOOD * math.inf, "scale must be finite"),
-        (GOOD.half(), GOOD.half(), "mean must be float32 or float64, got torch.float16"),
-        (GOOD.long(), GOOD, "mean must be float32 or float64, got torch.int64"),
+        (GOOD.to(torch.complex64), GOOD, "mean must hold real numbers, got torch.complex64"),
+        (GOOD, GOOD > 0, "scale must hold real numbers, got torch.bool"),
+        (GOOD * 1e200, GOOD, "mean must be finite"),
+        (GOOD.double() * 1e200, GOOD, r"mean must be below 1e\+50 in size, got 1e\+200"),
     ],
 )
 def test_bad_posteriors_are_refused(mean, scale, message):
     with pytest.raises(ValueError, match=message):
         AggregatePosterior(mean, scale)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [lambda x: x.half(), lambda x: x.bfloat16(), lambda x: x.int(), lambda x: x.numpy()],
+)
+def test_other_numbers_mean_what_they_are(other):
+    mean, scale = torch.arange(8.0).view(4, 2), 2 * GOOD
+    q = AggregatePosterior(other(mean), other(scale))
+    assert torch.equal(q.mean, mean.double()) and torch.equal(q.scale, scale.double())
+    assert torch.equal(q.log_prob(other(mean)), AggregatePosterior(mean, scale).log_prob(mean))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda q: q.part(torch.tensor([4])), "index must be below 4, got 4 to 4"),
+        (lambda q: q.part(torch.ones(3) > 0), "one truth for each of 4 rows, got 3"),
+        (lambda q: q.marginal(2), "dimension must lie between 0 and 1, got 2"),
+        (lambda q: q.sample(stream("z", 0), 0), "draws must be at least 1, got 0"),
+        (lambda q: q.component_log_prob(torch.ones(3, 2)), r"\(..., 4, 2\), got \(3, 2\)"),
+    ],
+)
+def test_what_a_posterior_has_not_is_refused(call, message):
+    with pytest.raises(ValueError, match=message):
+        call(AggregatePosterior(GOOD, GOOD))
 
 
 def test_bad_points_are_refused():

@@ -20,11 +20,11 @@ dimensions or pairs), which hold from 3 inputs on.
 import math
 from collections.abc import Mapping, Sequence
 
-from torch import Tensor
-
+from vaelib.arguments import Numbers
 from vaelib.audits.audit import audit
 from vaelib.audits.certified import CODES
 from vaelib.audits.effects import Evidence
+from vaelib.audits.given import as_held_out, as_posteriors
 from vaelib.audits.measurement import Measurement
 from vaelib.audits.moment_answers import (
     MARGINS,
@@ -94,14 +94,14 @@ def answers_from(
 
 
 def answers(
-    mean: Tensor,
-    scale: Tensor,
-    heldout: tuple[Tensor, Tensor] | None = None,
+    mean: Numbers,
+    scale: Numbers,
+    heldout: tuple[Numbers, Numbers] | None = None,
     *,
     seed: int = 0,
     margin: float = MARGIN,
     alpha: float = DEFAULTS.alpha,
-    groups: Tensor | None = None,
+    groups: Numbers | None = None,
     prior: str | Prior = "normal",
 ) -> list[Answer]:
     """Audit an encoder against its prior and answer in words.
@@ -120,6 +120,7 @@ def answers(
         The answers of :func:`answers_from`.
 
     Raises:
+        TypeError: for what is neither a tensor nor an array, or a setting of another kind.
         ValueError: for inputs that :func:`audit` refuses, or a margin that is not positive.
 
     Example:
@@ -133,13 +134,15 @@ def answers(
         scale - right
     """
     check_margin(margin)
-    rows = audit(mean, scale, prior, heldout, seed=seed, alpha=alpha, groups=groups)
+    mean, scale = as_posteriors(mean, scale)
+    pair = as_held_out(heldout, mean.shape[1])
+    rows = audit(mean, scale, prior, pair, seed=seed, alpha=alpha, groups=groups)
     if prior != "normal":
         name = prior if isinstance(prior, str) else type(prior).__name__
         return answers_from(rows, margin=margin, prior=name)
     moments = {"train": Moments.of(mean, scale)}
-    if heldout is not None:
-        moments["test"] = Moments.of(*heldout)
+    if pair is not None:
+        moments["test"] = Moments.of(*pair)
     return answers_from(rows, moments, margin=margin)
 
 

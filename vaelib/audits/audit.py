@@ -9,8 +9,10 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from vaelib.arguments import Numbers, shown
 from vaelib.audits.certified import Latents, bracket
 from vaelib.audits.densities import SHARE, match, points_of
+from vaelib.audits.given import as_held_out, as_posteriors, group_labels
 from vaelib.audits.latent_tests import bare_moments, panel
 from vaelib.audits.measurement import Measurement, Progress, Terms
 from vaelib.audits.settings import DEFAULTS, AuditSettings
@@ -41,16 +43,16 @@ _DENSITIES = (
 
 
 def audit(
-    mean: Tensor,
-    scale: Tensor,
+    mean: Numbers,
+    scale: Numbers,
     prior: str | Prior = "normal",
-    heldout: tuple[Tensor, Tensor] | None = None,
+    heldout: tuple[Numbers, Numbers] | None = None,
     *,
     seed: int = DEFAULTS.seed,
     null_draws: int = DEFAULTS.null_draws,
     test_rows: int = DEFAULTS.test_rows,
     alpha: float = DEFAULTS.alpha,
-    groups: Tensor | None = None,
+    groups: Numbers | None = None,
     null: NormalNull = DEFAULTS.null,
     progress: Progress = DEFAULTS.progress,
     terms: Terms = DEFAULTS.terms,
@@ -83,6 +85,7 @@ def audit(
         dimensionless.
 
     Raises:
+        TypeError: for what is neither a tensor nor an array, or a setting of another kind.
         ValueError: for inputs of the wrong shape, type or range, or an unknown prior.
 
     Example:
@@ -97,24 +100,21 @@ def audit(
     settings = AuditSettings(
         seed, null_draws, test_rows, alpha=alpha, null=null, progress=progress, terms=terms
     )
-    if heldout is not None and (isinstance(heldout, Tensor) or len(heldout) != 2):
-        raise ValueError("heldout must be a pair of mean and scale, got something else")
-    if _are_points(mean, scale):
-        return _audit_points(mean, heldout, prior, settings, groups)
+    mean, scale = as_posteriors(mean, scale)
+    pair = as_held_out(heldout, mean.shape[1])
+    labels = group_labels(groups, len(mean) if pair is None else len(pair[0]))
+    if _are_points(scale):
+        return _audit_points(mean, pair, prior, settings, labels)
     p = _prior(prior, AggregatePosterior(mean, scale).mean)
     q = aggregate(p.family, mean, scale)
     z = q.sample(stream("test z train", seed))[0]
-    own = [] if heldout is not None else list(bracket(p, "train", Latents(z, q, groups), settings))
+    own = [] if pair is not None else list(bracket(p, "train", Latents(z, q, labels), settings))
     rows = [*own, *match(q, p, "train", settings), *panel(z, p, "train", settings)]
-    if heldout is None:
+    if pair is None:
         return rows
-    held = aggregate(p.family, *heldout)
-    if held.latent_dim != q.latent_dim:
-        raise ValueError(
-            f"heldout must have {q.latent_dim} dimensions like mean, got {held.latent_dim}"
-        )
+    held = aggregate(p.family, *pair)
     fitted, z = Latents(z, q), held.sample(stream("test z test", seed))[0]
-    rows += bracket(p, "test", Latents(z, held, groups), settings, fitted)
+    rows += bracket(p, "test", Latents(z, held, labels), settings, fitted)
     rows += match(held, p, "test", settings)
     rows += panel(z, p, "test", settings)
     if len(z) >= 100:
@@ -122,11 +122,9 @@ def audit(
     return rows
 
 
-def _are_points(mean: object, scale: object) -> bool:
-    """Whether all scales are 0, as a deterministic encoder's are; bad input is for others."""
-    if not isinstance(mean, Tensor) or not isinstance(scale, Tensor):
-        return False
-    return mean.shape == scale.shape and scale.numel() > 0 and bool((scale == 0).all())
+def _are_points(scale: Tensor) -> bool:
+    """Whether all scales are 0, as a deterministic encoder's are."""
+    return bool((scale == 0).all())
 
 
 def _audit_points(
@@ -139,17 +137,13 @@ def _audit_points(
     """The latents of a deterministic encoder, which are their own and only draws."""
     p = _prior(prior, z)
     rows: list[Measurement] = []
-    if heldout is not None and not _are_points(*heldout):
+    if heldout is not None and not _are_points(heldout[1]):
         raise ValueError("heldout must have scales 0 like those of mean, got others")
     own = Latents(as_points(z), groups=groups if heldout is None else None)
     if heldout is None:
         rows += bracket(p, "train", own, settings)
     splits = {"train": z} if heldout is None else {"train": z, "test": heldout[0]}
     for split, points in splits.items():
-        if points.shape[1:] != z.shape[1:]:
-            raise ValueError(
-                f"heldout must have {z.shape[1]} dimensions like mean, got {points.shape[-1]}"
-            )
         if split == "test":
             rows += bracket(p, split, Latents(as_points(points), groups=groups), settings, own)
         rows += _bare(as_points(points), p, split, _NO_DENSITY)
@@ -178,13 +172,13 @@ def _holes(q: AggregatePosterior, z: Tensor, prior: Prior, settings: AuditSettin
 
 
 def audit_samples(
-    z: Tensor,
+    z: Numbers,
     prior: str | Prior = "normal",
     *,
     seed: int = DEFAULTS.seed,
     test_rows: int = DEFAULTS.test_rows,
     alpha: float = DEFAULTS.alpha,
-    groups: Tensor | None = None,
+    groups: Numbers | None = None,
     null: NormalNull = DEFAULTS.null,
     progress: Progress = DEFAULTS.progress,
 ) -> list[Measurement]:
@@ -205,16 +199,22 @@ def audit_samples(
         their standard errors by a jackknife of 20 groups of rows. What needs a density has no
         value and says so.
 
+    Raises:
+        TypeError: for what is neither a tensor nor an array, or a setting of another kind.
+        ValueError: for z of the wrong shape or range, or an unknown prior.
+
     Example:
         >>> z = 1.4 * torch.randn(500, 2, generator=torch.Generator().manual_seed(0))
         >>> rows = {row.metric: row for row in audit_samples(z)}
         >>> round(rows["second_moment"].value), rows["marginal_kl"].message
         (2, 'needs the mean and scale of every posterior')
     """
-    z = as_points(z)
-    p = _prior(prior, z)
     settings = AuditSettings(seed, test_rows=test_rows, alpha=alpha, null=null, progress=progress)
-    rows = list(bracket(p, "sample", Latents(z, groups=groups), settings))
+    z = as_points(z)
+    if z.dim() != 2:
+        raise ValueError(f"z must have shape (n, D), got {tuple(z.shape)}")
+    p, labels = _prior(prior, z), group_labels(groups, len(z))
+    rows = list(bracket(p, "sample", Latents(z, groups=labels), settings))
     rows += _bare(z, p, "sample", _NEEDS_POSTERIORS)
     return rows + list(panel(z, p, "sample", settings))
 
@@ -229,8 +229,9 @@ def _prior(prior: object, z: Tensor) -> Prior:
             )
         return PRIORS[prior](z.shape[-1])
     if not isinstance(prior, Prior):
-        got = f"the class {prior.__name__}" if isinstance(prior, type) else f"{prior!r:.80}"
-        raise ValueError(f"prior must be one of {', '.join(fixed)} or a trained Prior, got {got}")
+        raise ValueError(
+            f"prior must be one of {', '.join(fixed)} or a trained Prior, got {shown(prior)}"
+        )
     if prior.latent_dim != z.shape[-1]:
         raise ValueError(
             f"prior must have the {z.shape[-1]} dimensions of mean, got {prior.latent_dim}"

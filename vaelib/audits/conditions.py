@@ -2,23 +2,23 @@
 
 from collections.abc import Mapping
 
-import torch
-from torch import Tensor
-
+from vaelib.arguments import Numbers, as_labels
 from vaelib.audits.answers import Answer, answers
+from vaelib.audits.given import as_posteriors
 from vaelib.audits.settings import DEFAULTS
 from vaelib.audits.verdict import MARGIN
 from vaelib.priors import Prior
+from vaelib.stats.checks import check_level
 
 __all__ = ["answers_by_condition"]
 
 
 def answers_by_condition(
-    mean: Tensor,
-    scale: Tensor,
-    conditions: Tensor,
+    mean: Numbers,
+    scale: Numbers,
+    conditions: Numbers,
     prior: str | Prior | Mapping[int, Prior] = "normal",
-    heldout: tuple[Tensor, Tensor, Tensor] | None = None,
+    heldout: tuple[Numbers, Numbers, Numbers] | None = None,
     *,
     seed: int = DEFAULTS.seed,
     margin: float = MARGIN,
@@ -44,10 +44,12 @@ def answers_by_condition(
         held-out inputs is answered from its training inputs, which the answer says.
 
     Raises:
+        TypeError: as :func:`vaelib.answers`.
         ValueError: for labels that are not integers, or as many as there are inputs; for held-out
             inputs of a condition that was not trained on, or a condition without a prior.
 
     Example:
+        >>> import torch
         >>> generator = torch.Generator().manual_seed(0)
         >>> mean = torch.randn(400, 2, generator=generator)
         >>> label = torch.arange(400) % 2
@@ -56,11 +58,14 @@ def answers_by_condition(
         >>> {condition: given[0].verdict for condition, given in found.items()}
         {0: 'undecided', 1: 'no'}
     """
-    labels = _labels(conditions, mean, "conditions")
-    if heldout is not None and (isinstance(heldout, Tensor) or len(heldout) != 3):
-        raise ValueError("heldout must be mean, scale and conditions, got something else")
+    check_level(alpha)
+    mean, scale = as_posteriors(mean, scale)
+    labels = as_labels(conditions, "conditions", len(mean), "input")
     if heldout is not None:
-        held = _labels(heldout[2], heldout[0], "conditions of heldout")
+        if not isinstance(heldout, tuple | list) or len(heldout) != 3:
+            raise ValueError("heldout must be mean, scale and conditions, got something else")
+        others = as_posteriors(*heldout[:2], " of heldout")
+        held = as_labels(heldout[2], "conditions of heldout", len(others[0]), "input")
         if new := sorted(set(held.tolist()) - set(labels.tolist())):
             raise ValueError(
                 f"heldout must have conditions that were trained on, got {new[0]}; drop its inputs"
@@ -73,20 +78,9 @@ def answers_by_condition(
         given = prior[name] if isinstance(prior, Mapping) else prior
         rows, pair = labels == name, None
         if heldout is not None and bool((held == name).any()):
-            pair = heldout[0][held == name], heldout[1][held == name]
+            pair = others[0][held == name], others[1][held == name]
         level = alpha / len(names)
         found[name] = answers(
             mean[rows], scale[rows], pair, seed=seed, margin=margin, alpha=level, prior=given
         )
     return found
-
-
-def _labels(labels: Tensor, inputs: Tensor, name: str) -> Tensor:
-    if not isinstance(labels, Tensor):
-        raise ValueError(f"{name} must be a tensor of integers, got {type(labels).__name__}")
-    if labels.shape != inputs.shape[:1] or labels.is_floating_point():
-        raise ValueError(
-            f"{name} must be integers of shape ({len(inputs)},), one label per input, got "
-            f"{labels.dtype} of shape {tuple(labels.shape)}"
-        )
-    return labels.to(torch.int64)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from vaelib.arguments import as_count, as_seed, check_callable, check_kind
 from vaelib.audits.measurement import Progress, Terms, silent, unheard
 from vaelib.stats.checks import check_level
 from vaelib.stats.nulls import NormalNull
@@ -26,6 +27,8 @@ class AuditSettings:
         terms: told the gain of every held-out input.
 
     Raises:
+        TypeError: for a seed or number of rows that is no integer, a null that is none, or what
+            cannot be told.
         ValueError: for fewer than 2 rows to test, or an alpha outside (0, 1).
     """
 
@@ -41,9 +44,13 @@ class AuditSettings:
     terms: Terms = unheard
 
     def __post_init__(self) -> None:
-        if self.test_rows < 2:
-            raise ValueError(f"test_rows must be at least 2, got {self.test_rows}")
+        as_seed(self.seed)
+        as_count(self.null_draws, "null_draws", 0)
+        as_count(self.test_rows, "test_rows", 2)
         check_level(self.alpha)
+        check_kind(self.null, NormalNull, "null")
+        check_callable(self.progress, "progress")
+        check_callable(self.terms, "terms")
 
 
 DEFAULTS = AuditSettings()

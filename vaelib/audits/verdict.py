@@ -2,7 +2,9 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal, SupportsFloat
+from typing import Literal
+
+from vaelib.arguments import number_of, shown
 
 __all__ = [
     "LEAST_FOR_YES",
@@ -83,8 +85,9 @@ def check_margin(margin: object) -> None:
     Raises:
         ValueError: for what is not a positive, finite number.
     """
-    if not isinstance(margin, SupportsFloat) or not 0 < float(margin) < math.inf:
-        raise ValueError(f"margin must be a positive number of nats, got {margin!r}")
+    number = number_of(margin)
+    if number is None or not 0 < number < math.inf:
+        raise ValueError(f"margin must be a positive number of nats, got {shown(margin)}")
 
 
 def unseen_share(inputs: int) -> float:

@@ -10,6 +10,7 @@ import math
 import torch
 from torch import Tensor
 
+from vaelib.arguments import as_values
 from vaelib.numerics.exp2 import BITS, powers_
 
 __all__ = ["MANY", "MOST_POINTS", "binned_kl", "grid_over"]
@@ -35,9 +36,13 @@ def grid_over(mean: Tensor, scale: Tensor) -> tuple[Tensor, float]:
 
     Returns:
         The points, an odd number from 257 to about ``MOST_POINTS``, and the step between two.
+
+    Raises:
+        ValueError: for what are no finite numbers of one shape, or scales that are not positive.
     """
+    mean, scale = _components(mean, scale)
     low, high = float((mean - _REACH * scale).min()), float((mean + _REACH * scale).max())
-    points = min(MOST_POINTS, math.ceil((high - low) / float(scale.min()) * _FINEST))
+    points = math.ceil(min(MOST_POINTS, (high - low) / float(scale.min()) * _FINEST))
     points = max(points | 1, 257)
     grid = torch.linspace(low, high, points, dtype=torch.float64, device=mean.device)
     return grid, (high - low) / (points - 1)
@@ -54,7 +59,11 @@ def binned_kl(mean: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
         The divergence and an estimate of its error, the largest of its changes with half the
         points and with bins twice as wide and of what the grid misses of the mass, which is all of
         it where components are far narrower than its step; scalars, in nats.
+
+    Raises:
+        ValueError: as :func:`grid_over`.
     """
+    mean, scale = _components(mean, scale)
     grid, step = grid_over(mean, scale)
     integrands, masses = [], []
     for bins in (_BINS, _BINS / 2):
@@ -66,6 +75,17 @@ def binned_kl(mean: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
     fine = integrands[0].sum() * step
     changes = torch.stack([integrands[0][::2].sum() * 2 * step, integrands[1].sum() * step]) - fine
     return fine, torch.maximum(changes.abs().max(), (masses[0] - 1).abs())
+
+
+def _components(mean: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+    mean, scale = as_values(mean, "mean"), as_values(scale, "scale")
+    if mean.shape != scale.shape:
+        raise ValueError(
+            f"mean and scale must have one shape (N,), got {len(mean)} and {len(scale)} numbers"
+        )
+    if not float(scale.min()) > 0:
+        raise ValueError(f"scale must be positive, got min {float(scale.min()):.3g}")
+    return mean, scale
 
 
 def _binned(mean: Tensor, scale: Tensor, bins: float) -> tuple[Tensor, Tensor, Tensor]:

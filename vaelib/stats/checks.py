@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import SupportsFloat
 
 import torch
 from torch import Tensor
+
+from vaelib.arguments import as_count, as_device, as_number, as_tensor, check_kind, number_of, shown
+from vaelib.posterior import AggregatePosterior
+from vaelib.priors import Prior
 
 __all__ = [
     "as_bandwidths",
@@ -14,22 +17,27 @@ __all__ = [
     "as_pair",
     "as_points",
     "as_two_sets",
+    "check_bandwidth",
     "check_least",
+    "check_generator",
     "check_level",
     "check_positive",
+    "check_posterior",
+    "check_prior",
     "check_same_nets",
 ]
 
+_WIDEST = 1e60  # the fourth power of a bandwidth is a number
 _LARGEST = 1e50  # products of several larger values come near the largest number
 
 
 def as_points(
-    value: Tensor, name: str = "z", *, rows: int = 2, device: torch.device | str | None = "cpu"
+    value: object, name: str = "z", *, rows: int = 2, device: torch.device | str | None = "cpu"
 ) -> Tensor:
     """Check a set of points and bring it to float64, detached.
 
     Args:
-        value: Points, shape (..., n, D); leading axes are a batch of sets.
+        value: Points, shape (..., n, D), a tensor or array; leading axes are a batch of sets.
         name: What to call the argument in an error.
         rows: The fewest rows allowed.
         device: Where to; None leaves it where it is.
@@ -38,18 +46,17 @@ def as_points(
         The points in float64, shape (..., n, D).
 
     Raises:
-        TypeError: If ``value`` is not a tensor.
-        ValueError: If it has no float32 or float64 type, fewer than two axes, too few rows, no
-            dimension, or a value that is not finite or not below 1e50 in size.
+        TypeError: If ``value`` is neither a tensor nor an array.
+        ValueError: If it holds no real numbers, has fewer than two axes, too few rows, an axis of
+            length 0, or a value that is not finite or not below 1e50 in size.
     """
-    if not isinstance(value, Tensor):
-        raise TypeError(f"{name} must be a torch.Tensor, got {type(value).__name__}")
-    if value.dtype not in (torch.float32, torch.float64):
-        raise ValueError(f"{name} must be float32 or float64, got {value.dtype}; convert it first")
-    if value.dim() < 2 or value.shape[-2] < rows or value.shape[-1] < 1:
+    given = as_tensor(value, name)
+    if given.dim() < 2 or given.shape[-2] < as_count(rows, "rows", 0) or 0 in given.shape:
         wanted = f"(n, D) with n >= {rows} and D >= 1"
-        raise ValueError(f"{name} must have shape {wanted}, got {tuple(value.shape)}")
-    points = value.detach().to(device, torch.float64)
+        raise ValueError(f"{name} must have shape {wanted}, got {tuple(given.shape)}")
+    if device != "cpu" and device != given.device:
+        device = as_device(device)
+    points = given.to(device, torch.float64)
     good = points.abs() < _LARGEST
     if not bool(good.all()):
         bad = f"{int((~good).sum())} NaN, infinite or larger values"
@@ -57,7 +64,7 @@ def as_points(
     return points
 
 
-def as_pair(x: Tensor, y: Tensor, *, rows: int = 2) -> tuple[Tensor, Tensor]:
+def as_pair(x: object, y: object, *, rows: int = 2) -> tuple[Tensor, Tensor]:
     """Check two samples of the same space.
 
     Args:
@@ -78,7 +85,7 @@ def as_pair(x: Tensor, y: Tensor, *, rows: int = 2) -> tuple[Tensor, Tensor]:
     return x, y
 
 
-def as_two_sets(x: Tensor, y: Tensor, *, rows: int = 2) -> tuple[Tensor, Tensor]:
+def as_two_sets(x: object, y: object, *, rows: int = 2) -> tuple[Tensor, Tensor]:
     """Check two samples of the same space, each one set of points.
 
     Args:
@@ -98,7 +105,7 @@ def as_two_sets(x: Tensor, y: Tensor, *, rows: int = 2) -> tuple[Tensor, Tensor]
     return x, y
 
 
-def as_features(features: Tensor, *, device: torch.device | str | None = None) -> Tensor:
+def as_features(features: object, *, device: torch.device | str | None = None) -> Tensor:
     """Check features of images.
 
     Args:
@@ -122,6 +129,7 @@ def check_same_nets(ours: Tensor, theirs: Tensor) -> None:
     Raises:
         ValueError: If they differ in nets or dimensions.
     """
+    ours, theirs = as_tensor(ours, "features", "Tnd"), as_tensor(theirs, "features", "Tnd")
     if ours.shape[::2] != theirs.shape[::2]:
         shapes = f"{tuple(ours.shape[::2])} and {tuple(theirs.shape[::2])}"
         raise ValueError(f"features must have the same nets and dimensions, got {shapes}")
@@ -137,14 +145,35 @@ def as_bandwidths(bandwidths: Sequence[float]) -> tuple[float, ...]:
         They as a tuple of floats.
 
     Raises:
+        TypeError: If they are no sequence of numbers.
         ValueError: If there is none, or one is not positive and finite.
     """
+    if not isinstance(bandwidths, Sequence) or isinstance(bandwidths, str | bytes):
+        bandwidths = as_tensor(bandwidths, "bandwidths", "H").tolist()
     if len(bandwidths) == 0:
         raise ValueError("bandwidths must hold at least one value, got none")
-    return tuple(check_positive(float(h), "bandwidth") for h in bandwidths)
+    return tuple(check_bandwidth(h) for h in bandwidths)
 
 
-def check_positive(value: float, name: str) -> float:
+def check_bandwidth(bandwidth: object) -> float:
+    """Check the bandwidth of a kernel.
+
+    Args:
+        bandwidth: The bandwidth, in the unit of the points.
+
+    Returns:
+        It as a float.
+
+    Raises:
+        ValueError: If it is not positive and finite, or its fourth power no number.
+    """
+    h = check_positive(bandwidth, "bandwidth")
+    if not 1 / _WIDEST <= h <= _WIDEST:
+        raise ValueError(f"bandwidth must lie between 1e-60 and 1e60, got {h:.3g}")
+    return h
+
+
+def check_positive(value: object, name: str) -> float:
     """Check that a number is positive and finite.
 
     Args:
@@ -157,9 +186,10 @@ def check_positive(value: float, name: str) -> float:
     Raises:
         ValueError: If it is not.
     """
-    if not 0 < value < float("inf"):
-        raise ValueError(f"{name} must be positive and finite, got {value}")
-    return value
+    number = as_number(value, name)
+    if not 0 < number < float("inf"):
+        raise ValueError(f"{name} must be positive and finite, got {shown(value)}")
+    return number
 
 
 def check_least(value: int, name: str, least: int) -> int:
@@ -174,21 +204,65 @@ def check_least(value: int, name: str, least: int) -> int:
         The count.
 
     Raises:
-        ValueError: If it is smaller.
+        TypeError: If it is no integer.
+        ValueError: If it is smaller, or beyond all use.
     """
-    if value < least:
-        raise ValueError(f"{name} must be at least {least}, got {value}")
-    return value
+    return as_count(value, name, least)
 
 
-def check_level(alpha: object) -> None:
+def check_level(alpha: object, name: str = "alpha") -> None:
     """Check the level of a test or of one end of an interval.
 
     Args:
         alpha: The level.
+        name: What to call it in an error.
 
     Raises:
         ValueError: If it is no number between 0 and 1.
     """
-    if not isinstance(alpha, SupportsFloat) or not 0 < float(alpha) < 1:
-        raise ValueError(f"alpha must lie between 0 and 1, got {alpha!r}")
+    number = number_of(alpha)
+    if number is None or not 0 < number < 1:
+        raise ValueError(f"{name} must lie between 0 and 1, got {shown(alpha)}")
+
+
+def check_generator(generator: object) -> None:
+    """Check a random stream.
+
+    Args:
+        generator: The stream.
+
+    Raises:
+        TypeError: If it is no generator of torch.
+    """
+    check_kind(generator, torch.Generator, "generator")
+
+
+def check_posterior(posterior: object) -> None:
+    """Check an aggregate posterior.
+
+    Args:
+        posterior: The posterior.
+
+    Raises:
+        TypeError: If it is none.
+    """
+    check_kind(posterior, AggregatePosterior, "posterior")
+
+
+def check_prior(prior: object, dimensions: int, of: str = "posterior") -> None:
+    """Check a prior.
+
+    Args:
+        prior: The prior.
+        dimensions: D that it must have.
+        of: Whose dimensions these are.
+
+    Raises:
+        TypeError: If it is none.
+        ValueError: If it has another D.
+    """
+    check_kind(prior, Prior, "prior")
+    if isinstance(prior, Prior) and prior.latent_dim != dimensions:
+        raise ValueError(
+            f"prior must have the {dimensions} dimensions of the {of}, got {prior.latent_dim}"
+        )

@@ -38,7 +38,8 @@ from sklearn.pipeline import Pipeline, make_pipeline, make_union
 from sklearn.preprocessing import FunctionTransformer, PolynomialFeatures, StandardScaler
 from torch import Tensor
 
-from vaelib.stats.checks import as_points, as_two_sets
+from vaelib.arguments import check_callable
+from vaelib.stats.checks import as_points, as_two_sets, check_generator, check_least
 from vaelib.stats.nulls import SignificanceResult
 
 __all__ = ["classifier_prior_test", "classifier_test"]
@@ -63,6 +64,7 @@ def classifier_test(x: Tensor, y: Tensor, *, generator: torch.Generator) -> Sign
     Raises:
         ValueError: If a sample is bad or not one set of at least 8 rows.
     """
+    check_generator(generator)
     x, y = as_two_sets(x, y, rows=8)
     (x_fit, x_held), (y_fit, y_held) = _halves(x, generator), _halves(y, generator)
     seed = int(torch.randint(2**31 - 1, (), generator=generator))
@@ -103,8 +105,9 @@ def classifier_prior_test(
     Raises:
         ValueError: If ``z`` or the draws are bad, or ``ratio`` < 1.
     """
-    if ratio < 1:
-        raise ValueError(f"ratio must be at least 1, got {ratio}")
+    check_least(ratio, "ratio", 1)
+    check_callable(draw, "draw")
+    check_generator(generator)
     z = as_points(z, rows=8)
     return classifier_test(z, draw(ratio * len(z), generator), generator=generator)
 

@@ -29,9 +29,13 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
+from vaelib.arguments import as_array
 from vaelib.numerics.arrays import Floats
+from vaelib.stats.checks import check_level
 
 __all__ = ["CrossedMean", "crossed_mean"]
+
+_LARGEST = 1e70  # fourth powers of them, of which there are many, are numbers
 
 
 class CrossedMean(NamedTuple):
@@ -69,13 +73,16 @@ def crossed_mean(values: Floats, level: float = 0.95) -> CrossedMean:
         The mean, its intervals and the parts of its variance.
 
     Raises:
-        ValueError: For fewer seeds or inputs, another shape, or numbers that are not finite.
+        ValueError: For fewer seeds or inputs, another shape, numbers that are not finite, or a
+            level outside (0, 1).
 
     Example:
         >>> found = crossed_mean(np.array([[1.0, 3.0, 5.0], [2.0, 4.0, 6.0]]))
         >>> found.mean, round(found.seed_part, 3), round(found.input_part, 3), found.rest_part
         (3.5, 0.25, 1.333, 0.0)
     """
+    check_level(level, "level")
+    values = as_array(values, "values")
     if values.ndim != 2 or min(values.shape) < 2:
         raise ValueError(f"values must have shape (S, n), both at least 2, got {values.shape}")
     if not np.isfinite(values).all():
@@ -83,6 +90,8 @@ def crossed_mean(values: Floats, level: float = 0.95) -> CrossedMean:
             "values must be finite for each seed and input, got "
             f"{np.count_nonzero(~np.isfinite(values))} others; leave those seeds out"
         )
+    if float(np.abs(values).max()) >= _LARGEST:
+        raise ValueError(f"values must be below {_LARGEST:g} in size, got larger ones")
     seeds, inputs = values.shape
     mean = float(values.mean())
     rows, columns = values.mean(1), values.mean(0)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from vaelib.posterior import AggregatePosterior
 from vaelib.priors import Prior
-from vaelib.stats.checks import check_least
+from vaelib.stats.checks import check_generator, check_least, check_posterior, check_prior
 from vaelib.stats.jackknife import mean_of
 
 __all__ = [
@@ -85,7 +85,7 @@ def decompose(
     References:
         Hoffman and Johnson, ELBO surgery, 2016.
     """
-    _check(posterior, prior, draws, points)
+    _check(posterior, prior, generator, draws, points)
     chosen, uneven = posterior, None
     rates = prior.kl(posterior.mean, posterior.scale) if prior.closed_form else None
     if points is not None and points < posterior.components:
@@ -129,15 +129,19 @@ def _variates(posterior: AggregatePosterior, z: Tensor) -> list[Tensor]:
     return [0.5 * (posterior.latent_dim - standard), (z.square() - second).sum(-1)]
 
 
-def _check(posterior: AggregatePosterior, prior: Prior, draws: int, points: int | None) -> None:
+def _check(
+    posterior: AggregatePosterior,
+    prior: Prior,
+    generator: torch.Generator,
+    draws: int,
+    points: int | None,
+) -> None:
+    check_posterior(posterior)
+    check_prior(prior, posterior.latent_dim)
+    check_generator(generator)
     check_least(draws, "draws", 1)
     if points is not None:
         check_least(points, "points", 2)
-    if prior.latent_dim != posterior.latent_dim:
-        raise ValueError(
-            f"prior must have the {posterior.latent_dim} dimensions of the posterior, "
-            f"got {prior.latent_dim}"
-        )
 
 
 def _control(values: Tensor, variates: Tensor) -> Tensor:
@@ -179,7 +183,7 @@ def leave_one_out_kl(
     Raises:
         ValueError: for fewer than 2 components or 1 draw, or a prior of another dimension.
     """
-    _check(posterior, prior, draws, points)
+    _check(posterior, prior, generator, draws, points)
     check_least(posterior.components, "components", 2)
     chosen = posterior
     if points is not None and points < posterior.components:
@@ -212,6 +216,7 @@ def information_bounds(posterior: AggregatePosterior) -> tuple[float, float]:
     References:
         Kolchinsky and Tracey, Estimating mixture entropy with pairwise distances, 2017.
     """
+    check_posterior(posterior)
     mean, scale = posterior.mean, posterior.scale
     ends = []
     for distance in (_bhattacharyya, _kl_between):

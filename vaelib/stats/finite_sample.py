@@ -14,9 +14,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from vaelib.arguments import as_number, check_callable, shown
 from vaelib.posterior import AggregatePosterior
 from vaelib.priors import Normal
-from vaelib.stats.checks import check_least
+from vaelib.stats.checks import check_generator, check_least, check_posterior
 from vaelib.stats.divergences import Decomposition, decompose
 from vaelib.stats.jackknife import Estimate, mean_of
 from vaelib.stats.moments import active
@@ -43,9 +44,10 @@ def is_saturated(rate: float, components: int) -> bool:
 
 
 def _finite(rate: float) -> float:
-    if not math.isfinite(rate):
-        raise ValueError(f"rate must be finite, got {rate}")
-    return rate
+    number = as_number(rate, "rate")
+    if not math.isfinite(number):
+        raise ValueError(f"rate must be finite, got {shown(rate)}")
+    return number
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,8 @@ def draw_null(posterior: AggregatePosterior, generator: torch.Generator) -> Aggr
     Raises:
         ValueError: where a scale of an active dimension exceeds 1.
     """
+    check_posterior(posterior)
+    check_generator(generator)
     largest = posterior.scale.amax(0)
     wide = active(posterior) & (largest > 1)
     if wide.any():
@@ -140,7 +144,12 @@ def marginal_kl_null(
     Raises:
         ValueError: for fewer than 2 draws, or where a scale of an active dimension exceeds 1.
     """
+    check_posterior(posterior)
+    check_generator(generator)
+    check_callable(tick, "tick")
     check_least(draws, "draws", 2)
+    if points is not None:
+        check_least(points, "points", 2)
     prior = Normal(posterior.latent_dim)
     values = []
     for _ in range(draws):
@@ -170,6 +179,7 @@ def scale_by_place(posterior: AggregatePosterior) -> Estimate:
     References:
         Devlin, Gnanadesikan and Kettenring, Robust estimation with correlation, 1975.
     """
+    check_posterior(posterior)
     check_least(posterior.components, "components", 3)
     kept = active(posterior)
     kept = kept if kept.any() else torch.ones_like(kept)

@@ -25,6 +25,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from vaelib.arguments import as_tensor, check_finite, check_kind
 from vaelib.stats.checks import as_features, check_same_nets
 from vaelib.stats.jackknife import GROUPS, Estimate, group_of, jackknife_error
 
@@ -101,12 +102,33 @@ def frechet_gaussians(
     Returns:
         Distances in squared feature units, shape (...), never below 0 but for rounding.
 
+    Raises:
+        ValueError: If a mean and a covariance do not belong together, or some are not finite.
+
     Example:
         >>> zero, eye = torch.zeros(2), torch.eye(2)
         >>> float(frechet_gaussians(zero, 4 * eye, zero + 3, eye))
         20.0
     """
+    mean_x, covariance_x = _law(mean_x, covariance_x, "x")
+    mean_y, covariance_y = _law(mean_y, covariance_y, "y")
+    if mean_x.shape != mean_y.shape or mean_x.dtype != mean_y.dtype:
+        got = " and ".join(f"{m.dtype} of shape {tuple(m.shape)}" for m in (mean_x, mean_y))
+        raise ValueError(f"mean_x and mean_y must have one type and shape (..., d), got {got}")
     return _distances(mean_x, covariance_x, mean_y, covariance_y, _root(covariance_y))
+
+
+def _law(mean: Tensor, covariance: Tensor, of: str) -> tuple[Tensor, Tensor]:
+    mean = check_finite(as_tensor(mean, f"mean_{of}"), f"mean_{of}")
+    covariance = check_finite(as_tensor(covariance, f"covariance_{of}"), f"covariance_{of}")
+    fits = mean.dim() > 0 and covariance.shape == (*mean.shape, mean.shape[-1])
+    if not fits or covariance.dtype != mean.dtype or 0 in mean.shape:
+        raise ValueError(
+            f"covariance_{of} must have shape (..., d, d) and the type of mean_{of}, (..., d), got "
+            f"{covariance.dtype} of shape {tuple(covariance.shape)} for {mean.dtype} of "
+            f"{tuple(mean.shape)}"
+        )
+    return mean, covariance
 
 
 def _distances(
@@ -138,6 +160,8 @@ def frechet_distance(generated: FeatureGaussians, real: FeatureGaussians) -> Est
     Raises:
         ValueError: If the features differ in nets or dimensions, or the real ones are constant.
     """
+    check_kind(generated, FeatureGaussians, "generated")
+    check_kind(real, FeatureGaussians, "real")
     check_same_nets(generated.mean.movedim(1, 0), real.mean.movedim(1, 0))
     scale = _trace(real.covariance)
     if not bool((scale > 0).all()):

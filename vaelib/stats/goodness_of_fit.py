@@ -36,7 +36,8 @@ from scipy.special import ndtr
 from scipy.stats import ks_1samp
 from torch import Tensor
 
-from vaelib.stats.checks import as_points
+from vaelib.arguments import check_kind
+from vaelib.stats.checks import as_points, check_least
 from vaelib.stats.energy import energy_distance_normal
 from vaelib.stats.kernels import bandwidth_grid
 from vaelib.stats.mmd import mmd_squared_normal
@@ -82,7 +83,7 @@ def mmd_test(z: Tensor, null: NormalNull = _NULL) -> SignificanceResult:
         >>> mmd_test(z, NormalNull(draws=99)).p_value
         0.01
     """
-    z = _one_set(z)
+    z = _one_set(z, null)
     n, dimensions = z.shape
     grid = bandwidth_grid(dimensions)
 
@@ -106,7 +107,7 @@ def likelihood_ratio_test(z: Tensor, null: NormalNull = _NULL) -> SignificanceRe
     Returns:
         The result. Where S is singular the statistic is infinite and the p-value the smallest.
     """
-    z = _one_set(z, above_dimension=True)
+    z = _one_set(z, null, above_dimension=True)
 
     def statistic(points: Tensor) -> Tensor:
         n, dimensions = points.shape[-2:]
@@ -137,7 +138,7 @@ def henze_zirkler_test(z: Tensor, null: NormalNull = _NULL) -> SignificanceResul
         ValueError: Where D is so large (about 90) that the statistic is 1 to machine precision,
             whatever the points.
     """
-    z = _one_set(z, above_dimension=True)
+    z = _one_set(z, null, above_dimension=True)
     n, dimensions = z.shape
     if henze_zirkler_spread(n, dimensions) < _ROUNDING:
         raise ValueError(
@@ -165,6 +166,8 @@ def henze_zirkler_spread(n: int, dimensions: int) -> float:
     Returns:
         The square root of the variance of Henze and Zirkler (1990), theorem 3.1.
     """
+    check_least(n, "n", 1)
+    check_least(dimensions, "dimensions", 1)
     d, b = dimensions, ((2 * dimensions + 1) * n / 4) ** (2 / (dimensions + 4)) / 2  # b = β²
     a, w = 1 + 2 * b, (1 + b) * (1 + 3 * b)
     same = 1 + 2 * d * b**2 / a**2 + 3 * d * (d + 2) * b**4 / (4 * a**4)
@@ -189,7 +192,7 @@ def mardia_test(z: Tensor, null: NormalNull = _NULL) -> SignificanceResult:
         The result; the statistic is in null standard deviations. Where the covariance is singular
         it is infinite and the p-value the smallest: such points do not come from N(0, I).
     """
-    z = _one_set(z, above_dimension=True)
+    z = _one_set(z, null, above_dimension=True)
 
     def statistic(points: Tensor) -> Tensor:
         skewness, kurtosis = _skewness_and_kurtosis(points)
@@ -235,7 +238,7 @@ def ksd_test(z: Tensor, null: NormalNull = _NULL) -> SignificanceResult:
     Returns:
         The result; the statistic is n · KSD².
     """
-    z = _one_set(z)
+    z = _one_set(z, null)
     n, dimensions = z.shape
 
     def statistic(points: Tensor) -> Tensor:
@@ -255,7 +258,7 @@ def energy_test(z: Tensor, null: NormalNull = _NULL) -> SignificanceResult:
     Returns:
         The result; the statistic is n times the energy distance.
     """
-    z = _one_set(z)
+    z = _one_set(z, null)
     n, dimensions = z.shape
 
     def statistic(points: Tensor) -> Tensor:
@@ -269,8 +272,9 @@ def _ranked(statistic: float, null: Tensor) -> SignificanceResult:
     return SignificanceResult(statistic, p_value(statistic, null), len(null))
 
 
-def _one_set(z: Tensor, *, above_dimension: bool = False) -> Tensor:
+def _one_set(z: Tensor, null: NormalNull = _NULL, *, above_dimension: bool = False) -> Tensor:
     """Check that ``z`` is one (n, D) set of points, with n > D where a covariance is needed."""
+    check_kind(null, NormalNull, "null")
     points = as_points(z)
     if points.dim() != 2:
         raise ValueError(f"z must have shape (n, D), got {tuple(points.shape)}")

@@ -8,7 +8,14 @@ from torch import Tensor
 
 from vaelib.posterior import AggregatePosterior
 from vaelib.priors import Prior
-from vaelib.stats.checks import as_points, check_least
+from vaelib.stats.checks import (
+    as_points,
+    check_generator,
+    check_least,
+    check_level,
+    check_posterior,
+    check_prior,
+)
 
 __all__ = ["hole_mass"]
 
@@ -51,9 +58,11 @@ def hole_mass(
             or some where q_N is 0; for latents that are bad or of another dimension; a level
             outside (0, 1); no draws.
     """
+    check_posterior(posterior)
+    check_prior(prior, posterior.latent_dim)
+    check_generator(generator)
     check_least(draws, "draws", 1)
-    if not 0 < level < 1:
-        raise ValueError(f"level must lie between 0 and 1, got {level}")
+    check_level(level, "level")
     heldout = as_points(heldout, "heldout", rows=1).to(posterior.mean.device)
     if len(heldout) * level < 1:
         raise ValueError(

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from vaelib.arguments import check_kind
 from vaelib.numerics.gaussian_kernel import gaussian
 from vaelib.stats.checks import as_features, check_same_nets
 from vaelib.stats.jackknife import GROUPS, Estimate, group_of, jackknife_error
@@ -66,6 +67,7 @@ def image_mmd(generated: Tensor, real: KernelReference) -> Estimate:
     Raises:
         ValueError: If the features are bad or differ in nets or dimensions.
     """
+    check_kind(real, KernelReference, "real")
     x = as_features(generated, device=real.points.device)
     check_same_nets(x, real.points)
     own = _group_sums(x, x, real.bandwidths)

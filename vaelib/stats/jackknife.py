@@ -17,6 +17,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from vaelib.arguments import as_count, as_tensor
+
 __all__ = ["GROUPS", "Estimate", "group_of", "jackknife_error", "mean_of"]
 
 GROUPS = 20
@@ -46,7 +48,7 @@ def group_of(rows: int) -> Tensor:
     Raises:
         ValueError: For fewer rows.
     """
-    if rows < 2 * GROUPS:
+    if as_count(rows, "rows", 0) < 2 * GROUPS:
         raise ValueError(f"features must have at least {2 * GROUPS} rows, got {rows}")
     return torch.arange(rows) * GROUPS // rows
 
@@ -60,6 +62,7 @@ def jackknife_error(without: Tensor) -> float:
     Returns:
         The standard error, in the statistic's unit.
     """
+    without = as_tensor(without, "without", "G")
     groups = len(without)
     return math.sqrt((groups - 1) * float((without - without.mean()).square().mean()))
 
@@ -72,5 +75,10 @@ def mean_of(values: Tensor) -> Estimate:
 
     Returns:
         Mean and standard error, in the unit of the values.
+
+    Raises:
+        ValueError: For fewer than two values.
     """
+    values = as_tensor(values, "values", "n")
+    as_count(len(values), "values", 2)
     return Estimate(float(values.mean()), float(values.std()) / math.sqrt(len(values)))

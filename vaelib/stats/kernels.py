@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 from torch import Tensor
 
+from vaelib.arguments import check_callable, check_floating
 from vaelib.numerics.exp2 import BITS, powers_
 from vaelib.numerics.gaussian_kernel import gaussian
-from vaelib.stats.checks import as_points
+from vaelib.stats.checks import as_bandwidths, as_points, check_bandwidth, check_least
 
 __all__ = [
     "BANDWIDTH_FACTORS",
@@ -25,6 +26,7 @@ __all__ = [
     "kernel_sums",
     "laplace",
     "median_bandwidth",
+    "of_kernel",
     "pair_total",
     "squared_distances",
     "symmetric_tiles",
@@ -50,6 +52,8 @@ def inverse_multiquadric(squared: Tensor, bandwidth: float) -> Tensor:
     Returns:
         Kernel values in (0, 1], the shape of ``squared``.
     """
+    check_floating(squared=squared)
+    bandwidth = check_bandwidth(bandwidth)
     return (squared * bandwidth**-2).add_(1).rsqrt_()
 
 
@@ -63,6 +67,8 @@ def laplace(squared: Tensor, bandwidth: float) -> Tensor:
     Returns:
         Kernel values in (0, 1], the shape of ``squared``.
     """
+    check_floating(squared=squared)
+    bandwidth = check_bandwidth(bandwidth)
     return powers_(squared.sqrt().mul_(-BITS / bandwidth))
 
 
@@ -78,8 +84,7 @@ def bandwidth_grid(dimensions: int) -> tuple[float, ...]:
     Raises:
         ValueError: If D is less than 1.
     """
-    if dimensions < 1:
-        raise ValueError(f"dimensions must be at least 1, got {dimensions}")
+    check_least(dimensions, "dimensions", 1)
     return tuple(dimensions**0.5 * factor for factor in BANDWIDTH_FACTORS)
 
 
@@ -96,7 +101,10 @@ def median_bandwidth(x: Tensor, *, rows: int = 1000) -> float:
     Raises:
         ValueError: If the points are bad, or at least half of all pairs coincide.
     """
+    check_least(rows, "rows", 1)
     x = as_points(x, "x")
+    if x.dim() != 2:
+        raise ValueError(f"x must have shape (n, D), got {tuple(x.shape)}")
     x = x[:: -(-len(x) // rows)]
     median = float(torch.nn.functional.pdist(x).median())
     if median == 0:
@@ -117,8 +125,20 @@ def squared_distances(x: Tensor, y: Tensor) -> Tensor:
     Returns:
         Squared distances, shape (..., n, m).
     """
+    _check_pair(x, y)
     left, right = _factors(x, y)
     return (left @ right.mT).clamp_(min=0)
+
+
+def _check_pair(x: Tensor, y: Tensor) -> None:
+    """Points of one space, by their kind and shape alone: their values were checked before."""
+    check_floating(x=x, y=y)
+    if min(x.dim(), y.dim()) < 2 or x.shape[:-2] != y.shape[:-2] or x.shape[-1] != y.shape[-1]:
+        shapes = f"{tuple(x.shape)} and {tuple(y.shape)}"
+        raise ValueError(f"x and y must have shapes (..., n, D) and (..., m, D), got {shapes}")
+    if 0 in x.shape or 0 in y.shape or x.dtype != y.dtype:
+        kinds = f"{x.dtype} of {tuple(x.shape)} and {y.dtype} of {tuple(y.shape)}"
+        raise ValueError(f"x and y must have rows and dimensions of one type, got {kinds}")
 
 
 def _factors(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
@@ -140,6 +160,7 @@ def cross_tiles(x: Tensor, y: Tensor) -> Iterator[tuple[slice, Tensor]]:
     Yields:
         Rows of ``x``, and their squared distances to all of ``y``, shape (..., rows, m).
     """
+    _check_pair(x, y)
     size = _tile_rows(x, y.shape[-2])
     left, right = _factors(x, y)
     for start in range(0, x.shape[-2], size):
@@ -158,7 +179,8 @@ def symmetric_tiles(x: Tensor, *, rows: int | None = None) -> Iterator[tuple[sli
         Rows i … j of ``x``, and their squared distances to rows i … n, shape (..., j - i, n - i),
         whose leading square holds both orders of a pair and exact zeros on its diagonal.
     """
-    size = rows or _tile_rows(x, x.shape[-2])
+    _check_pair(x, x)
+    size = _tile_rows(x, x.shape[-2]) if rows is None else check_least(rows, "rows", 1)
     left, right = _factors(x, x)
     for start in range(0, x.shape[-2], size):
         chosen = slice(start, min(start + size, x.shape[-2]))
@@ -175,7 +197,16 @@ def pair_total(values: Tensor) -> Tensor:
 
     Returns:
         The leading square once, everything right of it twice, shape (...).
+
+    Raises:
+        ValueError: If there are fewer columns than rows.
     """
+    check_floating(values=values)
+    if values.dim() < 2 or values.shape[-1] < values.shape[-2]:
+        raise ValueError(
+            "values must have shape (..., rows, columns) with columns >= rows, got "
+            f"{tuple(values.shape)}"
+        )
     square = values[..., : values.shape[-2]]
     return 2 * values.sum((-2, -1)) - square.sum((-2, -1))
 
@@ -194,6 +225,9 @@ def kernel_sums(
     Returns:
         The sums over n·m (or n²) pairs, shape (..., H).
     """
+    check_callable(kernel, "kernel")
+    bandwidths = as_bandwidths(bandwidths)
+    _check_pair(x, x if y is None else y)
     total = torch.zeros(*x.shape[:-2], len(bandwidths), dtype=torch.float64)
     for _, squared in symmetric_tiles(x) if y is None else cross_tiles(x, y):
         for i, values in _over_bandwidths(kernel, bandwidths, squared):
@@ -214,8 +248,31 @@ def _over_bandwidths(
     values = squared
     for i in reversed(range(len(bandwidths))):
         halved = kernel is gaussian and bandwidths[i] * 2 in bandwidths[i + 1 : i + 2]
-        values = values.square_().square_() if halved else kernel(squared, bandwidths[i])
+        if halved:
+            values = values.square_().square_()
+        else:
+            values = of_kernel(kernel(squared, bandwidths[i]), squared)
         yield i, values
+
+
+def of_kernel(values: Tensor, squared: Tensor) -> Tensor:
+    """Check what a kernel of the user's made of a tile.
+
+    Args:
+        values: What it returned.
+        squared: What it was given.
+
+    Returns:
+        The values.
+
+    Raises:
+        ValueError: If they have not the shape of the squared distances.
+    """
+    check_floating(values_of_kernel=values, squared=squared)
+    if values.shape != squared.shape:
+        got = f"{tuple(values.shape)} for {tuple(squared.shape)}"
+        raise ValueError(f"kernel must keep the shape of squared distances, got {got}")
+    return values
 
 
 def _tile_rows(x: Tensor, columns: int) -> int:

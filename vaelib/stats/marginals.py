@@ -11,8 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vaelib.arguments import as_number, as_tensor
 from vaelib.posterior import AggregatePosterior
 from vaelib.stats.binned import MANY, MOST_POINTS, binned_kl, grid_over
+from vaelib.stats.checks import check_posterior
 
 __all__ = ["excess_kurtosis", "gauge_gain", "gauge_fix", "kl_per_dimension", "total_correlation"]
 
@@ -39,6 +41,7 @@ def kl_per_dimension(posterior: AggregatePosterior) -> tuple[Tensor, Tensor]:
     References:
         Trefethen and Weideman, The exponentially convergent trapezoidal rule, 2014.
     """
+    check_posterior(posterior)
     if posterior.components >= MANY:
         columns = zip(posterior.mean.T, posterior.scale.T, strict=True)
         divergences = [binned_kl(mean, scale) for mean, scale in columns]
@@ -92,7 +95,8 @@ def total_correlation(marginal_kl: float, per_dimension: Tensor) -> float:
     References:
         Chen et al., Isolating sources of disentanglement in VAEs, 2018.
     """
-    total = marginal_kl - float(per_dimension.sum())
+    each = as_tensor(per_dimension, "per_dimension", "D")
+    total = as_number(marginal_kl, "marginal_kl") - float(each.sum())
     if not math.isfinite(total):
         raise ValueError(f"marginal_kl and per_dimension must be finite, got a total of {total}")
     return total
@@ -100,6 +104,7 @@ def total_correlation(marginal_kl: float, per_dimension: Tensor) -> float:
 
 def _moments(posterior: AggregatePosterior) -> tuple[Tensor, Tensor]:
     """Mean and variance of every dimension of the mixture, each of shape (D,)."""
+    check_posterior(posterior)
     centre = posterior.mean.mean(0)
     variance = ((posterior.mean - centre).square() + posterior.scale.square()).mean(0)
     return centre, variance

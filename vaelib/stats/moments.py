@@ -3,7 +3,9 @@
 import torch
 from torch import Tensor
 
+from vaelib.arguments import as_number, as_tensor, shown
 from vaelib.posterior import AggregatePosterior
+from vaelib.stats.checks import check_posterior
 
 __all__ = [
     "active",
@@ -25,7 +27,14 @@ def gaussian_kl(centre: Tensor, covariance: Tensor) -> float:
 
     Returns:
         The divergence, in nats, at least 0.
+
+    Raises:
+        ValueError: for shapes or types that do not belong together.
     """
+    centre, covariance = as_tensor(centre, "centre", "D"), as_tensor(covariance, "covariance", "DD")
+    if covariance.shape != (len(centre), len(centre)):
+        wanted = f"({len(centre)}, {len(centre)})"
+        raise ValueError(f"covariance must have shape {wanted}, got {tuple(covariance.shape)}")
     trace = covariance.diagonal().sum() + centre.square().sum()
     return float(0.5 * (trace - len(centre) - torch.logdet(covariance)))
 
@@ -40,6 +49,7 @@ def largest_departure(squares: Tensor, centre: Tensor) -> float:
     Returns:
         The largest departure, dimensionless.
     """
+    squares, centre = as_tensor(squares, "squares", "D"), as_tensor(centre, "centre", "D")
     return float(torch.cat([(squares - 1).abs(), centre.abs()]).max())
 
 
@@ -54,11 +64,13 @@ def moment_kl(posterior: AggregatePosterior) -> float:
     Returns:
         The moment part of the marginal KL, in nats, at least 0.
     """
+    check_posterior(posterior)
     return gaussian_kl(*posterior.moments())
 
 
 def second_moment(posterior: AggregatePosterior) -> float:
     """E|z|^2 / D under the mixture; 1 for N(0, I)."""
+    check_posterior(posterior)
     squares = posterior.mean.square() + posterior.scale.square()
     return float(squares.mean())
 
@@ -76,6 +88,7 @@ def variance_law(posterior: AggregatePosterior) -> float:
     Returns:
         The largest departure, dimensionless.
     """
+    check_posterior(posterior)
     squares = (posterior.mean.square() + posterior.scale.square()).mean(0)
     return largest_departure(squares, posterior.mean.mean(0))
 
@@ -96,9 +109,11 @@ def active(posterior: AggregatePosterior, threshold: float = 0.01) -> Tensor:
     References:
         Burda et al., Importance weighted autoencoders, 2016.
     """
-    if not threshold >= 0:
-        raise ValueError(f"threshold must not be negative, got {threshold}")
-    found: Tensor = posterior.mean.var(0, correction=0) > threshold
+    check_posterior(posterior)
+    number = as_number(threshold, "threshold")
+    if not number >= 0:
+        raise ValueError(f"threshold must not be negative, got {shown(threshold)}")
+    found: Tensor = posterior.mean.var(0, correction=0) > number
     return found
 
 

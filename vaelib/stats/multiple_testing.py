@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from vaelib.arguments import as_array
 from vaelib.numerics.arrays import Floats
 
 __all__ = ["holm"]
@@ -16,10 +17,19 @@ def holm(p_values: Floats) -> Floats:
     Returns:
         Adjusted p-values, shape (m,).
 
+    Raises:
+        ValueError: For another shape, or what lies outside [0, 1].
+
     Example:
         >>> holm(np.array([0.01, 0.04, 0.03])).tolist()
         [0.03, 0.06, 0.06]
     """
+    p_values = as_array(p_values, "p_values")
+    if p_values.ndim != 1 or not ((p_values >= 0) & (p_values <= 1)).all():
+        raise ValueError(
+            "p_values must be numbers in [0, 1] of shape (m,), got others of shape "
+            f"{p_values.shape}"
+        )
     order = np.argsort(p_values, kind="stable")
     steps = np.arange(len(p_values), 0, -1) * p_values[order]
     adjusted = np.empty_like(p_values)

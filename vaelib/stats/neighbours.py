@@ -17,7 +17,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from vaelib.stats.checks import as_features, as_points, check_same_nets
+from vaelib.arguments import as_integer, check_kind, shown
+from vaelib.stats.checks import as_features, as_points, check_least, check_same_nets
 from vaelib.stats.jackknife import Estimate, mean_of
 from vaelib.stats.kernels import cross_tiles
 
@@ -43,8 +44,9 @@ class Balls:
 
     def __init__(self, features: Tensor, k: int = NEIGHBOURS) -> None:
         self.points = as_features(features)
-        if not 1 <= k < self.points.shape[1]:
-            raise ValueError(f"k must be from 1 to n - 1 = {self.points.shape[1] - 1}, got {k}")
+        if not 1 <= as_integer(k, "k") < self.points.shape[1]:
+            most = self.points.shape[1] - 1
+            raise ValueError(f"k must be from 1 to n - 1 = {most}, got {shown(k)}")
         self.k = k
         everyone = torch.arange(self.points.shape[1], device=self.points.device)
         self.squared_radii = torch.stack(
@@ -76,6 +78,7 @@ def neighbour_shares(generated: Tensor, real: Balls) -> dict[str, Estimate]:
     Raises:
         ValueError: If the features are bad or differ in nets or dimensions.
     """
+    check_kind(real, Balls, "real")
     fake = Balls(generated, real.k)
     check_same_nets(fake.points, real.points)
     nets, m = fake.points.shape[:2]
@@ -111,10 +114,16 @@ def expected_coverage(real: int, generated: int, k: int = NEIGHBOURS) -> float:
     Returns:
         A probability; about 1 - 2^-k for n = m.
 
+    Raises:
+        ValueError: If there are no generated points, or no more than k real ones.
+
     Example:
         >>> round(expected_coverage(360, 360), 4)
         0.9694
     """
+    check_least(generated, "generated", 1)
+    if check_least(real, "real", 2) <= check_least(k, "k", 1):
+        raise ValueError(f"real must be more than k = {k}, got {real}")
     missed = 1.0
     for place in range(1, k + 1):
         missed *= (real - place) / (real + generated - place)

@@ -18,9 +18,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vaelib.arguments import as_integer, as_number, as_seed, as_tensor, check_kind
 from vaelib.code_hash import code_hash
 from vaelib.sealed import keep, recall
-from vaelib.stats.checks import check_least
+from vaelib.stats.checks import check_least, check_positive
 
 __all__ = ["NormalNull", "SignificanceResult", "largest_standardized", "p_value"]
 
@@ -69,9 +70,14 @@ class NormalNull:
         """Check the number of draws.
 
         Raises:
+            TypeError: If it is no integer, nor the seed, or the folder no path.
             ValueError: If there are too few of them.
         """
-        if self.draws < 19:
+        as_seed(self.seed)
+        folder: object = self.folder
+        if folder is not None and not isinstance(folder, str):
+            check_kind(folder, Path, "folder")
+        if as_integer(self.draws, "draws") < 19:
             raise ValueError(f"draws must be at least 19 (p = .05 at best), got {self.draws}")
 
     def of(
@@ -138,6 +144,10 @@ def p_value(statistic: float, null: Tensor, *, tolerance: float = 0.0) -> float:
     Raises:
         ValueError: If the statistic is NaN, which no draw would reach, or there are no draws.
     """
+    statistic, tolerance = as_number(statistic, "statistic"), as_number(tolerance, "tolerance")
+    null = as_tensor(null, "null")
+    if null.dim() != 1:
+        raise ValueError(f"null must have shape (B,), got {tuple(null.shape)}")
     check_least(len(null), "draws of the null", 1)
     if math.isnan(statistic):
         raise ValueError("statistic must be a number, got NaN")
@@ -163,7 +173,12 @@ def largest_standardized(
     Raises:
         ValueError: If there are fewer than 2 draws.
     """
+    observed, null = as_tensor(observed, "observed", "K"), as_tensor(null, "null")
+    if null.dim() != 2 or null.shape[1] != len(observed):
+        wanted = f"(B, {len(observed)})"
+        raise ValueError(f"null must have shape {wanted}, got {tuple(null.shape)}")
     check_least(len(null), "draws of the null", 2)
+    floor = check_positive(floor, "floor")
     mean, deviation = null.mean(0), null.std(0).clamp(min=floor)
     largest = ((observed - mean) / deviation).max()
     return float(largest), ((null - mean) / deviation).amax(-1)

@@ -14,7 +14,8 @@ import torch
 from scipy.stats import chi2
 from torch import Tensor
 
-from vaelib.stats.checks import as_points
+from vaelib.arguments import check_callable
+from vaelib.stats.checks import as_points, check_generator
 from vaelib.stats.kernels import bandwidth_grid, median_bandwidth
 from vaelib.stats.mmd import mmd_squared_unbiased
 from vaelib.stats.nulls import SignificanceResult
@@ -52,6 +53,8 @@ def prior_scale(draw: Draw, generator: torch.Generator) -> float:
     Raises:
         ValueError: If at least half of all pairs of draws coincide: the prior has no scale.
     """
+    check_callable(draw, "draw")
+    check_generator(generator)
     draws = as_points(draw(_SCALE_ROWS, generator), "draws of the prior")
     typical = math.sqrt(2 * float(chi2.median(draws.shape[1])))
     return median_bandwidth(draws) / typical
@@ -107,6 +110,8 @@ def energy_prior_test(z: Tensor, draw: Draw, generator: torch.Generator) -> Sign
         The result; the statistic is the energy distance in standard deviations of its
         permutations.
     """
+    check_callable(draw, "draw")
+    check_generator(generator)
     z = as_points(z)
     return energy_two_sample_test(z, draw(len(z), generator), generator=generator)
 

@@ -8,6 +8,7 @@ import torch
 from scipy.special import digamma
 from torch import Tensor
 
+from vaelib.arguments import as_number, check_callable
 from vaelib.stats.checks import as_points
 from vaelib.stats.jackknife import GROUPS, jackknife_error
 from vaelib.stats.moments import gaussian_kl, largest_departure
@@ -32,15 +33,16 @@ def jackknife(statistic: Callable[[Tensor], float], z: Tensor) -> tuple[float | 
     References:
         Efron and Stein, The jackknife estimate of variance, 1981.
     """
+    check_callable(statistic, "statistic")
     z = as_points(z)
-    value = statistic(z)
+    value = as_number(statistic(z), "statistic of z")
     if not math.isfinite(value):
         return None, None
     if len(z) < 2 * GROUPS:
         return value, None
     group = torch.arange(len(z)) % GROUPS
     try:
-        without = [statistic(z[group != g]) for g in range(GROUPS)]
+        without = [as_number(statistic(z[group != g]), "statistic of z") for g in range(GROUPS)]
     except ValueError:
         return value, None
     error = jackknife_error(torch.tensor(without, dtype=torch.float64))

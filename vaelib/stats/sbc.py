@@ -35,12 +35,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+import torch
 from scipy.special import ndtr
 from scipy.stats import binom, chi2, poisson
 from torch import Tensor
 
+from vaelib.arguments import as_array, as_tensor, shown
 from vaelib.numerics.arrays import Floats
-from vaelib.stats.checks import check_least
+from vaelib.stats.checks import check_least, check_level
 from vaelib.stats.jackknife import Estimate
 from vaelib.stats.multiple_testing import holm
 from vaelib.stats.nulls import SignificanceResult
@@ -50,6 +52,7 @@ __all__ = ["GRID", "Calibration", "band", "calibration"]
 GRID = 100
 """Intervals of equal length at whose ends the distribution function of ranks is looked at."""
 
+_LARGEST = 1e70  # fourth powers of them, of which there are many, are numbers
 _EXACT = 1e-10  # p-values from here on are exact; of smaller ones 1 - P has lost its digits
 _NEGLIGIBLE = 1e-20  # terms of a Poisson law that are left out
 _SAME = 1 + 1e-9  # levels that differ by rounding
@@ -114,7 +117,7 @@ def calibration(scores: Tensor, joint: Tensor | None = None) -> Calibration:
         ([False, True, True], [1.0, 0.8])
     """
     x = _checked(scores)
-    ranks = _joint_ranks(x) if joint is None else joint.detach().cpu().double().numpy()
+    ranks = _joint_ranks(x) if joint is None else as_array(joint, "joint")
     if ranks.shape != (len(x),) or not ((ranks >= 0) & (ranks <= 1)).all():
         raise ValueError(f"joint must hold {len(x)} ranks in [0, 1], got shape {ranks.shape}")
     counts = _counts(np.column_stack([ndtr(x), ranks]))
@@ -139,14 +142,21 @@ def calibration(scores: Tensor, joint: Tensor | None = None) -> Calibration:
 
 
 def _checked(scores: Tensor) -> Floats:
-    if not isinstance(scores, Tensor) or scores.dim() != 2 or not scores.is_floating_point():
-        got = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
-        raise ValueError(f"scores must be a floating-point tensor of shape (n, D), got {got}")
-    check_least(len(scores), "rows of scores", 2)
-    check_least(scores.shape[1], "dimensions of scores", 1)
-    x: Floats = scores.detach().cpu().double().numpy()
+    kind = scores.dtype if isinstance(scores, Tensor | np.ndarray) else None
+    floats = kind.is_floating_point if isinstance(kind, torch.dtype) else kind and kind.kind == "f"
+    if not floats or scores.ndim != 2:
+        got = shown(scores) if kind is None else tuple(scores.shape)
+        raise ValueError(
+            f"scores must be a floating-point tensor or array of shape (n, D), got {got}"
+        )
+    given = as_tensor(scores, "scores")
+    check_least(len(given), "rows of scores", 2)
+    check_least(given.shape[1], "dimensions of scores", 1)
+    x: Floats = given.cpu().double().numpy()
     if bad := int(np.isnan(x).sum()):
         raise ValueError(f"scores must be numbers or infinite, got {bad} NaN")
+    if bool((np.isfinite(x) & (np.abs(x) >= _LARGEST)).any()):
+        raise ValueError(f"scores must be below {_LARGEST:g} in size, or infinite, got others")
     return x
 
 
@@ -226,7 +236,6 @@ def _inside(low: np.ndarray, high: np.ndarray, n: int) -> float:
     return float(weights[0] / poisson.pmf(n, n))
 
 
-@lru_cache(32)
 def band(n: int, level: float = 0.95) -> tuple[Floats, Floats]:
     """The simultaneous band of the distribution function of n uniform ranks.
 
@@ -250,8 +259,12 @@ def band(n: int, level: float = 0.95) -> tuple[Floats, Floats]:
         (0.453, 0.547)
     """
     check_least(n, "n", 1)
-    if not 0 < level < 1:
-        raise ValueError(f"level must be in (0, 1), got {level}")
+    check_level(level, "level")
+    return _band(int(n), float(level))
+
+
+@lru_cache(32)
+def _band(n: int, level: float) -> tuple[Floats, Floats]:
     least, most = math.log((1 - level) / GRID), math.log(1 - level)
     for _ in range(40):
         middle = (least + most) / 2

@@ -22,9 +22,10 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from vaelib.arguments import check_callable, check_floating
 from vaelib.numerics.gaussian_kernel import gaussian
-from vaelib.stats.checks import as_bandwidths, as_points
-from vaelib.stats.kernels import inverse_multiquadric, pair_total, symmetric_tiles
+from vaelib.stats.checks import as_bandwidths, as_points, check_bandwidth, check_least
+from vaelib.stats.kernels import inverse_multiquadric, of_kernel, pair_total, symmetric_tiles
 
 __all__ = ["STEIN_KERNELS", "SteinKernel", "gaussian_stein", "imq_stein", "ksd_squared"]
 
@@ -44,6 +45,7 @@ def gaussian_stein(squared: Tensor, product: Tensor, bandwidth: float, dimension
     Returns:
         u(x, y), the shape of ``squared``.
     """
+    bandwidth = _check(squared, product, bandwidth, dimensions)
     inverse = bandwidth**-2
     factor = product + dimensions * inverse - squared * (inverse + inverse**2)
     return factor.mul_(gaussian(squared, bandwidth))
@@ -61,11 +63,22 @@ def imq_stein(squared: Tensor, product: Tensor, bandwidth: float, dimensions: in
     Returns:
         u(x, y), the shape of ``squared``.
     """
+    bandwidth = _check(squared, product, bandwidth, dimensions)
     inverse, root = bandwidth**-2, inverse_multiquadric(squared, bandwidth)
     cube = root**3
     value = product * root
     value.addcmul_(dimensions - squared, cube, value=inverse)
     return value.addcmul_(squared * root.square(), cube, value=-3 * inverse**2)
+
+
+def _check(squared: Tensor, product: Tensor, bandwidth: float, dimensions: int) -> float:
+    """By their kinds alone, since a kernel is evaluated in tiles."""
+    check_floating(squared=squared, product=product)
+    if squared.shape != product.shape or squared.dtype != product.dtype:
+        got = " and ".join(f"{part.dtype} of {tuple(part.shape)}" for part in (squared, product))
+        raise ValueError(f"squared and product must have one type and shape, got {got}")
+    check_least(dimensions, "dimensions", 1)
+    return check_bandwidth(bandwidth)
 
 
 def ksd_squared(
@@ -81,6 +94,7 @@ def ksd_squared(
     Returns:
         KSD², never negative, one per bandwidth in the last axis.
     """
+    check_callable(kernel, "kernel")
     z, bandwidths = as_points(z), as_bandwidths(bandwidths)
     n, dimensions = z.shape[-2:]
     norm = z.square().sum(-1)
@@ -88,7 +102,7 @@ def ksd_squared(
     for rows, squared in symmetric_tiles(z):
         product = (norm[..., rows, None] + norm[..., None, rows.start :]).sub_(squared).mul_(0.5)
         for i, h in enumerate(bandwidths):
-            total[..., i] += pair_total(kernel(squared, product, h, dimensions))
+            total[..., i] += pair_total(of_kernel(kernel(squared, product, h, dimensions), squared))
     return (total / n**2).clamp_(min=0)
 
 

@@ -18,9 +18,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from vaelib.arguments import as_number, check_callable, shown
 from vaelib.numerics.gaussian_kernel import gaussian
-from vaelib.stats.checks import as_bandwidths, as_two_sets
-from vaelib.stats.kernels import Kernel, median_bandwidth, symmetric_tiles
+from vaelib.stats.checks import as_bandwidths, as_two_sets, check_generator, check_least
+from vaelib.stats.kernels import Kernel, median_bandwidth, of_kernel, symmetric_tiles
 from vaelib.stats.nulls import SignificanceResult, largest_standardized, p_value
 
 __all__ = ["energy_two_sample_test", "mmd_two_sample_test", "sliced_wasserstein"]
@@ -54,6 +55,8 @@ def mmd_two_sample_test(
         The result; the statistic is the largest MMD² over the bandwidths in standard deviations
         of its permutations, and so it is for each permutation.
     """
+    check_callable(kernel, "kernel")
+    _check(generator, permutations)
     x, y = as_two_sets(x, y)
     if bandwidths is None:
         median = median_bandwidth(torch.cat([x, y]))
@@ -76,6 +79,7 @@ def energy_two_sample_test(
         The result; the statistic is the energy distance in standard deviations of its
         permutations.
     """
+    _check(generator, permutations)
     x, y = as_two_sets(x, y)
     pooled = torch.cat([x, y])
     radius = max(float((pooled - pooled.mean(0)).norm(dim=1).max()), torch.finfo(x.dtype).tiny)
@@ -108,11 +112,12 @@ def sliced_wasserstein(
     Raises:
         ValueError: If a sample is bad, ``projections`` < 1 or ``order`` < 1.
     """
+    check_generator(generator)
     x, y = as_two_sets(x, y)
-    if projections < 1:
-        raise ValueError(f"projections must be at least 1, got {projections}")
-    if not 1 <= order < float("inf"):
-        raise ValueError(f"order must be finite and at least 1, got {order}")
+    check_least(projections, "projections", 1)
+    power = as_number(order, "order")
+    if not 1 <= power < float("inf"):
+        raise ValueError(f"order must be finite and at least 1, got {shown(order)}")
     directions = torch.randn(x.shape[1], projections, generator=generator, dtype=torch.float64)
     directions /= directions.norm(dim=0)
     n, m = len(x), len(y)
@@ -120,8 +125,14 @@ def sliced_wasserstein(
     steps = torch.unique(torch.cat([torch.arange(n) * m, torch.arange(m) * n]))
     width = torch.diff(steps, append=torch.tensor([n * m])) / (n * m)
     x_sorted, y_sorted = (x @ directions).sort(0).values, (y @ directions).sort(0).values
-    gaps = (x_sorted[steps // m] - y_sorted[steps // n]).abs() ** order
-    return float((width.double() @ gaps).mean() ** (1 / order))
+    gaps = (x_sorted[steps // m] - y_sorted[steps // n]).abs() ** power
+    return float((width.double() @ gaps).mean() ** (1 / power))
+
+
+def _check(generator: torch.Generator, permutations: int) -> None:
+    check_generator(generator)
+    if check_least(permutations, "permutations", 0) < 19:
+        raise ValueError(f"permutations must be at least 19 (p = .05 at best), got {permutations}")
 
 
 def _permutation_test(
@@ -133,8 +144,6 @@ def _permutation_test(
     generator: torch.Generator,
 ) -> SignificanceResult:
     """Test equal distributions by the largest standardised wᵀ K w over all bandwidths."""
-    if permutations < 19:
-        raise ValueError(f"permutations must be at least 19 (p = .05 at best), got {permutations}")
     pooled = torch.cat([x, y])
     weight = torch.full((len(pooled),), 1 / len(x), dtype=torch.float64)
     weight[len(x) :] = -1 / len(y)
@@ -155,7 +164,7 @@ def _quadratic_forms(
     forms = torch.zeros(weights.shape[1], len(bandwidths), dtype=torch.float64)
     for rows, squared in symmetric_tiles(points, rows=_ROWS):
         for i, h in enumerate(bandwidths):
-            values = kernel(squared, h)
+            values = of_kernel(kernel(squared, h), squared)
             values[:, : len(values)] *= 0.5  # holds both orders of a pair, the rest one
             product = values @ weights[rows.start :]
             forms[:, i] += 2 * torch.linalg.vecdot(weights[rows], product, dim=0)

@@ -121,7 +121,7 @@ def test_heldout_inputs_are_a_mean_and_a_scale(heldout):
 
 
 def test_groups_are_a_tensor():
-    with pytest.raises(ValueError, match="groups must be a tensor of integers, got list"):
+    with pytest.raises(ValueError, match="groups must be a tensor or array of integers, got list"):
         audit(MEAN, SCALE, groups=list(range(300)))
 
 

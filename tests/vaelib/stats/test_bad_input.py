@@ -5,6 +5,7 @@ import inspect
 import math
 import pkgutil
 
+import numpy as np
 import pytest
 import torch
 
@@ -44,7 +45,7 @@ ONE_SAMPLE = {
     "median_bandwidth": kernels.median_bandwidth,
     "mmd_squared_normal": lambda z: mmd.mmd_squared_normal(z, BANDWIDTHS),
     "mmd_squared_normal_unbiased": lambda z: mmd.mmd_squared_normal_unbiased(z, BANDWIDTHS),
-    "mmd_squared_mixture": lambda z: mmd.mmd_squared_mixture(z, torch.ones_like(z), BANDWIDTHS),
+    "mmd_squared_mixture": lambda z: mmd.mmd_squared_mixture(z, torch.ones(z.shape), BANDWIDTHS),
     "energy_distance_normal": energy.energy_distance_normal,
     "distance_to_normal": energy.distance_to_normal,
     "ksd_squared": lambda z: stein.ksd_squared(z, BANDWIDTHS),
@@ -111,9 +112,12 @@ BAD = {
         "must be finite and below 1e.50 in size, got 1 NaN",
     ),
     "too large": (lambda: with_value(1e50), "must be finite and below 1e.50 in size, got 1 NaN"),
-    "half": (lambda: good().half(), "must be float32 or float64, got torch.float16"),
-    "bfloat16": (lambda: good().bfloat16(), "must be float32 or float64, got torch.bfloat16"),
-    "integer": (lambda: good().int(), "must be float32 or float64, got torch.int32"),
+    "complex": (lambda: good() + 0j, "must hold real numbers, got torch.complex128"),
+    "truths": (lambda: good() > 0, "must hold real numbers, got torch.bool"),
+    "sparse": (lambda: good().to_sparse(), "must be dense, got layout torch.sparse_coo"),
+    "meta": (lambda: good().to("meta"), "must have values, got a tensor on device meta"),
+    "masked": (lambda: np.ma.masked_array(good().numpy()), "must have no mask"),
+    "objects": (lambda: np.full((20, 3), None), "must hold real numbers, got dtype object"),
     "no rows": (lambda: good()[:0], r"must have shape \(n, D\)"),
     "no dimension": (lambda: good()[:, :0], r"must have shape \(n, D\)"),
     "a vector": (lambda: good()[:, 0], r"must have shape \(n, D\)"),
@@ -155,11 +159,41 @@ def test_two_samples_share_a_space(name):
 @pytest.mark.parametrize("name", [*ONE_SAMPLE, *TWO_SAMPLE])
 def test_what_is_no_tensor_is_a_type_error(name):
     if name in TWO_SAMPLE:
-        with pytest.raises(TypeError, match="x must be a torch.Tensor, got list"):
+        with pytest.raises(TypeError, match="x must be a torch.Tensor or a NumPy array, got list"):
             TWO_SAMPLE[name]([[1.0]], good())
     elif name not in {"mmd_squared_mixture", *AGAINST_DRAWS}:
-        with pytest.raises(TypeError, match="must be a torch.Tensor, got list"):
+        with pytest.raises(TypeError, match="must be a torch.Tensor or a NumPy array, got list"):
             ONE_SAMPLE[name]([[1.0]])
+
+
+FORMS = {
+    "half": (lambda z: z.half(), lambda z: z.half().double()),
+    "bfloat16": (lambda z: z.bfloat16(), lambda z: z.bfloat16().double()),
+    "integers": (lambda z: (9 * z).int(), lambda z: (9 * z).int().double()),
+    "an array": (lambda z: z.numpy(), lambda z: z),
+    "an array of float32": (lambda z: z.float().numpy(), lambda z: z.float()),
+}
+POINTS_ALONE = sorted(ONE_SAMPLE.keys() - AGAINST_DRAWS - {"mmd_squared_mixture"})
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("name", POINTS_ALONE)
+def test_other_numbers_mean_what_they_are(name, form):
+    given, meant = FORMS[form]
+    assert_equal(ONE_SAMPLE[name](given(good())), ONE_SAMPLE[name](meant(good())))
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("name", TWO_SAMPLE)
+def test_other_numbers_of_two_samples_mean_what_they_are(name, form):
+    given, meant = FORMS[form]
+    x, y = good(), good().flip(0) + 0.5
+    assert_equal(TWO_SAMPLE[name](given(x), given(y)), TWO_SAMPLE[name](meant(x), meant(y)))
+
+
+def assert_equal(one, other):
+    same = torch.equal(one, other) if isinstance(one, torch.Tensor) else one == other
+    assert same, (one, other)
 
 
 @pytest.mark.parametrize("name", BANDWIDTH_TAKERS)
@@ -280,8 +314,9 @@ ELSEWHERE = {
     "total_correlation": "below",
 }
 PARTS = {  # of the above: their arguments are checked by then, to the cost of a check per tile
-    *("as_bandwidths", "as_features", "as_pair", "as_points", "as_two_sets", "check_least"),
-    *("check_level", "check_positive", "check_same_nets", "cross_tiles"),
+    *("as_bandwidths", "as_features", "as_pair", "as_points", "as_two_sets", "check_bandwidth"),
+    *("check_generator", "check_least", "check_level", "check_positive", "check_posterior"),
+    *("check_prior", "check_same_nets", "cross_tiles", "of_kernel"),
     *("gaussian_stein", "imq_stein", "inverse_multiquadric", "kernel_sums", "laplace"),
     *("pair_total", "squared_distances", "symmetric_tiles"),
     *("binned_kl", "gaussian_kl", "grid_over", "group_of", "largest_departure"),
@@ -364,7 +399,7 @@ def test_one_component_gives_numbers(name):
         (lambda: nulls.p_value(1.0, torch.zeros(0)), "draws of the null must be at least 1, got 0"),
         (lambda: nulls.largest_standardized(torch.ones(1), torch.ones(1, 1)), "at least 2, got 1"),
         (lambda: hole(heldout=with_value(math.nan)), "heldout must be finite .* got 1 NaN"),
-        (lambda: hole(heldout=good().half()), "heldout must be float32 or float64"),
+        (lambda: hole(heldout=good() + 0j), "heldout must hold real numbers, got torch.complex128"),
         (lambda: hole(heldout=normal(100, 2, seeded())), r"shape \(M, 3\), got \(100, 2\)"),
         (lambda: hole(heldout=good()), "at least 100 rows .* got 20"),
         (lambda: hole(level=0.0), "level must lie between 0 and 1, got 0"),
@@ -407,7 +442,7 @@ def test_audits_of_sound_posteriors_have_no_row_without_a_number_or_a_reason(n, 
     [
         (lambda x: x.index_fill(0, torch.tensor([2]), math.nan), "must be finite, got 3 values"),
         (lambda x: x.index_fill(0, torch.tensor([2]), math.inf), "must be finite, got 3 values"),
-        (lambda x: x.half(), "must be float32 or float64, got torch.float16"),
+        (lambda x: x + 0j, "must hold real numbers, got torch.complex128"),
         (lambda x: x[:5], r"same shape \(N, D\)"),
         (lambda x: x[:, :2], r"same shape \(N, D\)"),
         (lambda x: x[:0], r"same shape \(N, D\)"),
@@ -439,5 +474,5 @@ def test_audits_need_rows_to_test(rows):
 
 
 def test_audits_of_what_is_no_tensor():
-    with pytest.raises(TypeError, match="scale must be a torch.Tensor, got list"):
+    with pytest.raises(TypeError, match="scale must be a torch.Tensor or a NumPy array, got list"):
         audited(good(), [[1.0]])

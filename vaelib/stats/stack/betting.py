@@ -28,8 +28,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from vaelib.stats.checks import check_level
-from vaelib.stats.stack.groups import as_groups, group_log_mean_exp, group_mean
+from vaelib.arguments import as_number, as_tensor, shown
+from vaelib.stats.checks import check_generator, check_level
+from vaelib.stats.stack.groups import as_groups, as_numbers, group_log_mean_exp, group_mean
 from vaelib.stats.stack.weights import stack_weights, stacked_gains, with_prior
 
 __all__ = [
@@ -93,6 +94,8 @@ def predictable_gains(
     Returns:
         The rounds.
     """
+    log_ratio = as_tensor(log_ratio, "log_ratio", "nK").double()
+    check_generator(generator)
     numbers = as_groups(groups, len(log_ratio))
     place = torch.randperm(int(numbers.max()) + 1, generator=generator)[numbers]
     return gains_in_order(log_ratio, place)
@@ -112,6 +115,9 @@ def gains_in_order(
     Returns:
         The rounds.
     """
+    log_ratio = as_tensor(log_ratio, "log_ratio", "nK").double()
+    place = as_numbers(place, len(log_ratio), "place")
+    _check_ends(ends)
     count = int(place.max()) + 1
     order = torch.argsort(place, stable=True)
     log_ratio, place = log_ratio[order], place[order]
@@ -119,6 +125,8 @@ def gains_in_order(
     floors = torch.empty(count, dtype=torch.float64)
     start = 0
     for end in (math.ceil(e * count) for e in ends):
+        if end <= start:
+            continue
         past, block = place < start, (place >= start) & (place < end)
         weights = torch.full_like(log_ratio[0], 1 / log_ratio.shape[1])
         share = _SHARES[0]
@@ -131,6 +139,14 @@ def gains_in_order(
     means = group_mean(gains, place).maximum(floors)
     untrained = math.ceil(ends[0] * count)
     return PredictableGains(means, floors, group_log_mean_exp(gains, place), untrained)
+
+
+def _check_ends(ends: Sequence[float]) -> None:
+    if not isinstance(ends, Sequence):
+        raise TypeError(f"ends must be a sequence of numbers, got {type(ends).__name__}")
+    shares = [0.0, *(as_number(end, "an end") for end in ends)]
+    if len(shares) == 1 or shares != sorted(shares) or not shares[1] > 0 or shares[-1] != 1:
+        raise ValueError("ends must be shares that rise from above 0 to 1, got others")
 
 
 def _best_share(log_ratio: Tensor, groups: Tensor, weights: Tensor, rounds: int) -> float:
@@ -165,13 +181,19 @@ def lower_end(gains: Tensor, floors: Tensor, alpha: float = 0.025) -> float:
         0.934
     """
     check_level(alpha)
-    if len(gains) == 0 or gains.shape != floors.shape:
-        shapes = f"{tuple(gains.shape)} and {tuple(floors.shape)}"
-        raise ValueError(f"gains and floors must have one shape (n,) with n >= 1, got {shapes}")
+    gains, floors = _played(gains, floors)
     above = gains.double() - floors
     if bool((above < 0).any()) or not bool(above.isfinite().all()):
         raise ValueError(f"gains must be finite and not below their floors, got {above.min():.3g}")
     return _bisect(lambda m: _log_capital(above, floors, m), floors, above, math.log(1 / alpha))
+
+
+def _played(gains: Tensor, floors: Tensor) -> tuple[Tensor, Tensor]:
+    gains, floors = as_tensor(gains, "gains"), as_tensor(floors, "floors")
+    if gains.dim() != 1 or len(gains) == 0 or gains.shape != floors.shape:
+        shapes = f"{tuple(gains.shape)} and {tuple(floors.shape)}"
+        raise ValueError(f"gains and floors must have one shape (n,) with n >= 1, got {shapes}")
+    return gains, floors
 
 
 def log_capital(gains: Tensor, floors: Tensor, mean: float) -> float:
@@ -186,8 +208,14 @@ def log_capital(gains: Tensor, floors: Tensor, mean: float) -> float:
 
     Returns:
         Log of an e-value that may be looked at at any moment.
+
+    Raises:
+        ValueError: For no gains, or a mean that is not above every floor.
     """
-    return _log_capital(gains.double() - floors, floors, mean)
+    gains, floors = _played(gains, floors)
+    if not as_number(mean, "mean") > float(floors.max()):
+        raise ValueError(f"mean must be above every floor, got {shown(mean)}")
+    return _log_capital(gains.double() - floors, floors, as_number(mean, "mean"))
 
 
 def mean_lower_end(plays: list[tuple[Tensor, Tensor]], alpha: float = 0.025) -> float:
@@ -202,7 +230,17 @@ def mean_lower_end(plays: list[tuple[Tensor, Tensor]], alpha: float = 0.025) -> 
 
     Returns:
         The lower end, in nats.
+
+    Raises:
+        TypeError: For what are no pairs.
+        ValueError: For an alpha outside (0, 1), or gains and floors that do not belong together.
     """
+    check_level(alpha)
+    if not isinstance(plays, list | tuple) or not plays:
+        raise TypeError("plays must be a list of pairs of gains and floors, got something else")
+    if any(not isinstance(pair, list | tuple) or len(pair) != 2 for pair in plays):
+        raise TypeError("plays must hold pairs of gains and floors, got something else")
+    plays = [_played(*pair) for pair in plays]
     parts = [(g.double() - f, f) for g, f in plays]
 
     def log_capital(m: float) -> float:
@@ -247,9 +285,15 @@ def e_process(log_factors: Tensor) -> tuple[float, float]:
     Returns:
         Log of the e-value after the last, in nats, and p = min(1, 1 / max_t E_t).
 
+    Raises:
+        ValueError: For no factors, or NaN.
+
     Example:
         >>> e_process(torch.tensor([1.0, 2.0, -1.0]))[0]
         2.0
     """
+    log_factors = as_tensor(log_factors, "log_factors", "n")
+    if bool(log_factors.isnan().any()):
+        raise ValueError("log_factors must be numbers, got NaN")
     path = log_factors.double().cumsum(0)
     return float(path[-1]), min(1.0, math.exp(-float(path.max().clamp(0, 700))))

@@ -9,6 +9,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from vaelib.arguments import as_count, as_tensor, check_finite, check_floating, check_kind
 from vaelib.priors.base import Prior
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "Posteriors",
     "PriorCandidate",
     "StandardNormal",
+    "check_posteriors",
     "fitted_gaussian",
     "log_standard_normal",
     "normal_candidates",
@@ -65,8 +67,32 @@ class Posteriors:
         return centre, covariance
 
 
+def check_posteriors(data: object, name: str = "data") -> None:
+    """Check what candidates are fitted to, by its kind and shape.
+
+    Args:
+        data: The posteriors.
+        name: What to call them in an error.
+
+    Raises:
+        TypeError: If they are none.
+        ValueError: If mean and scale have not one shape (N, D).
+    """
+    check_kind(data, Posteriors, name)
+    assert isinstance(data, Posteriors)
+    check_floating(mean=data.mean, scale=data.scale)
+    if data.mean.dim() != 2 or data.mean.shape != data.scale.shape or data.mean.shape[1] == 0:
+        raise ValueError(
+            "mean and scale of the training latents must have the same shape (N, D), "
+            f"got {tuple(data.mean.shape)} and {tuple(data.scale.shape)}"
+        )
+
+
 def log_standard_normal(z: Tensor) -> Tensor:
     """log N(z; 0, I) over the last axis, in nats."""
+    check_floating(z=z)
+    if z.dim() == 0:
+        raise ValueError("z must have shape (..., D), got ()")
     return -0.5 * (z.square().sum(-1) + z.shape[-1] * _LOG_2PI)
 
 
@@ -76,11 +102,17 @@ class GaussianCandidate:
     Args:
         mean: shape (D,).
         covariance: positive definite, shape (D, D).
+
+    Raises:
+        ValueError: for a covariance that is not.
     """
 
     def __init__(self, mean: Tensor, covariance: Tensor) -> None:
         self._mean = mean
-        self._factor: Tensor = torch.linalg.cholesky(covariance)
+        factor, failed = torch.linalg.cholesky_ex(covariance)
+        if bool(failed):
+            raise ValueError("covariance must be positive definite, got one that is not")
+        self._factor: Tensor = factor
 
     def log_prob(self, z: Tensor) -> Tensor:
         """Log density at z of shape (M, D), shape (M,), in nats."""
@@ -139,6 +171,7 @@ def fitted_gaussian(data: Posteriors) -> GaussianCandidate:
     Returns:
         The candidate.
     """
+    check_posteriors(data)
     mean, covariance = data.moments()
     count, dimensions = data.mean.shape
     shrunk = covariance * count / (count + dimensions + 2)
@@ -155,6 +188,7 @@ def normal_candidates(data: Posteriors) -> dict[str, Candidate]:
     Returns:
         The candidates by name.
     """
+    check_posteriors(data)
     count, dimensions = data.mean.shape
     mean, covariance = data.moments()
     second = (covariance.trace() + mean.square().sum()) / dimensions
@@ -181,10 +215,17 @@ def shrunk_covariance(covariance: Tensor, count: int) -> Tensor:
     Returns:
         Shape (D, D), positive definite.
 
+    Raises:
+        ValueError: for what is no finite matrix of that shape.
+
     References:
         Donoho, Gavish and Johnstone (2018), Optimal shrinkage of eigenvalues in the spiked
         covariance model, Annals of Statistics 46.
     """
+    covariance = check_finite(as_tensor(covariance, "covariance", "DD"), "covariance")
+    if covariance.shape[0] != covariance.shape[1]:
+        raise ValueError(f"covariance must have shape (D, D), got {tuple(covariance.shape)}")
+    as_count(count, "count")
     values, vectors = torch.linalg.eigh(covariance)
     ratio = len(values) / count
     slack = count ** (-2 / 3)

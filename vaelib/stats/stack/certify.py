@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from vaelib.arguments import as_tensor
 from vaelib.priors import Prior
-from vaelib.stats.checks import check_level
+from vaelib.stats.checks import as_points, check_generator, check_level, check_prior
 from vaelib.stats.jackknife import Estimate
 from vaelib.stats.stack.betting import (
     PredictableGains,
@@ -22,6 +23,7 @@ from vaelib.stats.stack.candidates import (
     Candidate,
     GaussianCandidate,
     Posteriors,
+    check_posteriors,
     fitted_gaussian,
 )
 from vaelib.stats.stack.fitted import fit_candidates, log_ratios
@@ -134,16 +136,22 @@ def certify(
         >>> 0.25 < found.lower < 0.44  # of 1.25 - 2 log 1.5
         True
     """
-    numbers = _checked(z, groups, alpha)
+    check_posteriors(fitted, "fitted")
+    z, numbers = _checked(z, groups, alpha, generator, prior)
     if z.shape[1] != fitted.mean.shape[1]:
         raise ValueError(
             f"held-out z must have the {fitted.mean.shape[1]} dimensions of the training latents, "
             f"got {z.shape[1]}"
         )
+    means = z if means is None else as_tensor(means, "means")
+    if means.shape != z.shape:
+        raise ValueError(
+            f"means must have the shape {tuple(z.shape)} of z, got {tuple(means.shape)}"
+        )
     candidates = fit_candidates(fitted, generator, prior=prior)
     ratio, gaussian = log_ratios(candidates, z), _gaussian_ratios(candidates, fitted, z)
     distance = copy_distance(fitted.mean)
-    ratio = unrecited(ratio, z if means is None else means, fitted.mean, distance)
+    ratio = unrecited(ratio, means, fitted.mean, distance)
     played = predictable_gains(ratio, generator, groups=numbers)
     return _certified(candidates, ratio, gaussian, numbers, played, generator, alpha)
 
@@ -179,7 +187,12 @@ def certify_in_sequence(
     Raises:
         ValueError: as :func:`certify`.
     """
-    numbers = _checked(z, groups, alpha)
+    check_posteriors(data)
+    z, numbers = _checked(z, groups, alpha, generator, prior)
+    if z.shape != data.mean.shape:
+        raise ValueError(
+            f"z must have the shape {tuple(data.mean.shape)} of data, got {tuple(z.shape)}"
+        )
     count = int(numbers.max()) + 1
     place = torch.randperm(count, generator=generator)[numbers]
     starts = [math.ceil(share * count) for share in _FITS]
@@ -234,8 +247,21 @@ def _gaussian_ratios(candidates: dict[str, Candidate], data: Posteriors, z: Tens
     return torch.stack([g.log_prob(z) - before for g in (fitted_gaussian(data), *kept)], 1)
 
 
-def _checked(z: Tensor, groups: Tensor | None, alpha: float) -> Tensor:
+def _checked(
+    z: Tensor,
+    groups: Tensor | None,
+    alpha: float,
+    generator: torch.Generator,
+    prior: Prior | None,
+) -> tuple[Tensor, Tensor]:
     check_level(alpha)
+    check_generator(generator)
+    as_points(z, rows=1)  # finite
+    z = as_tensor(z, "z")
+    if z.dim() != 2:
+        raise ValueError(f"z must have shape (n, D), got {tuple(z.shape)}")
+    if prior is not None:
+        check_prior(prior, z.shape[1], "latents")
     numbers = as_groups(groups, len(z))
     count = int(numbers.max()) + 1 if len(z) else 0
     if count < LEAST:
@@ -244,7 +270,7 @@ def _checked(z: Tensor, groups: Tensor | None, alpha: float) -> Tensor:
             f"at least {LEAST} independent {what} are needed to bound the KL, got {count}; encode "
             "more inputs"
         )
-    return numbers
+    return z, numbers
 
 
 def _certified(

@@ -5,13 +5,16 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from vaelib.arguments import as_tensor, check_kind
 from vaelib.posterior import AggregatePosterior
 from vaelib.priors.base import Prior
+from vaelib.stats.checks import check_generator, check_least
 from vaelib.stats.stack.candidates import (
     Candidate,
     Posteriors,
     PriorCandidate,
     StandardNormal,
+    check_posteriors,
     fitted_gaussian,
     normal_candidates,
 )
@@ -80,8 +83,12 @@ def fit_candidates(
             that is constant, or a prior of another D.
     """
     _check(data)
+    check_generator(generator)
+    check_least(most, "most", 2)
     data = Posteriors(data.mean.double(), data.scale.double())
     count, dimensions = data.mean.shape
+    if prior is not None:
+        check_kind(prior, Prior, "prior")
     if prior is not None and prior.latent_dim != dimensions:
         raise ValueError(f"the prior has {prior.latent_dim} dimensions, the latents {dimensions}")
     some = data.part(torch.randperm(count, generator=generator)[:most])
@@ -122,11 +129,7 @@ def _beside_the_normal(data: Posteriors, generator: torch.Generator) -> dict[str
 
 
 def _check(data: Posteriors) -> None:
-    if data.mean.dim() != 2 or data.mean.shape != data.scale.shape:
-        raise ValueError(
-            "mean and scale of the training latents must have the same shape (N, D), "
-            f"got {tuple(data.mean.shape)} and {tuple(data.scale.shape)}"
-        )
+    check_posteriors(data)
     least = float(data.scale.min()) if data.scale.numel() else 0.0
     if least < 0:
         raise ValueError(f"scale of training latents must not be negative, got min {least:.3g}")
@@ -159,9 +162,16 @@ def log_ratios(candidates: dict[str, Candidate], z: Tensor) -> Tensor:
         Shape (M, K), in nats, never NaN or +inf; the first column is 0.
 
     Raises:
+        TypeError: for what are no candidates.
         ValueError: for z of another D or that are not finite, or a prior whose log density is NaN
             or +inf.
     """
+    if not isinstance(candidates, dict) or not candidates:
+        raise TypeError("candidates must be those of fit_candidates, by name, got something else")
+    for name, candidate in candidates.items():
+        if not callable(getattr(candidate, "log_prob", None)):
+            raise TypeError(f"candidates must have log_prob and sample, got {name!s:.40} without")
+    z = as_tensor(z, "z")
     first = next(iter(candidates.values()))
     dimensions = first.sample(1, torch.Generator()).shape[1]
     if z.dim() != 2 or z.shape[1] != dimensions:

@@ -9,6 +9,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from vaelib.arguments import as_labels, as_tensor, check_flag
+from vaelib.stats.checks import as_two_sets, check_generator
 from vaelib.stats.stack.groups import as_groups
 
 __all__ = ["copied_share", "repeated_rows"]
@@ -46,9 +48,16 @@ def copied_share(
     Returns:
         A share in [0, 1]; 0 for independent samples, but for one pair of samples in thousands.
 
+    Raises:
+        ValueError: for samples that are bad or differ in D, or labels that are none.
+
     References:
         Gretton et al., A kernel two-sample test, 2012, Lemma 6.
     """
+    check_generator(generator)
+    train, heldout = as_two_sets(train, heldout)
+    if groups is not None:
+        groups = as_labels(groups, "groups", len(heldout), "z")
     chosen = torch.randperm(len(heldout), generator=generator)[:_HELDOUT]
     train = train[torch.randperm(len(train), generator=generator)[:_AMONG]]
     heldout, few = heldout[chosen], train[:_HELDOUT]
@@ -140,7 +149,16 @@ def repeated_rows(*columns: Tensor, atoms: bool = False) -> float:
 
     Returns:
         A share in [0, 1).
+
+    Raises:
+        ValueError: for no rows, or columns of different lengths.
     """
+    check_flag(atoms, "atoms")
+    columns = tuple(as_tensor(column, "columns") for column in columns)
+    lengths = {column.shape[:1] for column in columns}
+    if len(lengths) != 1 or not lengths.pop() or not all(c.numel() for c in columns):
+        shapes = ", ".join(str(tuple(column.shape)) for column in columns) or "none"
+        raise ValueError(f"columns must have as many rows, at least 1, got shapes {shapes}")
     rows = torch.cat([column.reshape(len(column), -1) for column in columns], 1)
     counts = torch.unique(rows, dim=0, return_counts=True)[1].sort().values
     if atoms:

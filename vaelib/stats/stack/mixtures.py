@@ -16,7 +16,9 @@ import torch
 from sklearn.cluster import KMeans
 from torch import Tensor
 
-from vaelib.stats.stack.candidates import Posteriors, log_standard_normal
+from vaelib.arguments import as_count, check_flag
+from vaelib.stats.checks import check_generator
+from vaelib.stats.stack.candidates import Posteriors, check_posteriors, log_standard_normal
 
 __all__ = ["MixtureCandidate", "fit_mixture"]
 
@@ -88,9 +90,15 @@ def fit_mixture(
     Returns:
         The mixture.
     """
+    check_posteriors(data)
+    check_generator(generator)
+    check_flag(diagonal, "diagonal")
+    as_count(len(data.mean), "rows of data", 2)
+    as_count(components, "components")
+    as_count(steps, "steps")
     count, dimensions = data.mean.shape
     components = max(1, min(components, count // _EACH))
-    pseudo = dimensions + 2 if pseudo is None else pseudo
+    pseudo = dimensions + 2 if pseudo is None else as_count(pseudo, "pseudo", 0)
     centre, unit = data.mean.mean(0), data.moments()[1].diagonal().sqrt()
     mean, variance = (data.mean - centre) / unit, (data.scale / unit).square()
     pairs = torch.tril_indices(dimensions, dimensions)

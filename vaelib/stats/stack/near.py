@@ -13,6 +13,8 @@ import math
 import torch
 from torch import Tensor
 
+from vaelib.arguments import as_number, as_tensor
+
 __all__ = ["copy_distance", "unrecited"]
 
 _FEWEST = 3  # D below which a density that recites what it has seen wins next to nothing by it
@@ -36,6 +38,7 @@ def copy_distance(train: Tensor) -> float | None:
     Returns:
         A distance, 0 where all rows are equal; None below 3 dimensions, where none is needed.
     """
+    train = as_tensor(train, "train", "ND")
     if train.shape[1] < _FEWEST:
         return None
     chosen = torch.randperm(len(train), generator=torch.Generator().manual_seed(0))[:_QUERIES]
@@ -61,9 +64,20 @@ def unrecited(ratio: Tensor, z: Tensor, train: Tensor, distance: float | None) -
 
     Returns:
         Shape (n, K).
+
+    Raises:
+        ValueError: For shapes that do not belong together.
     """
+    ratio, z = as_tensor(ratio, "ratio", "nK"), as_tensor(z, "z", "nD")
+    train = as_tensor(train, "train", "ND")
+    if len(z) != len(ratio) or z.shape[1] != train.shape[1]:
+        shapes = ", ".join(str(tuple(part.shape)) for part in (ratio, z, train))
+        raise ValueError(
+            f"ratio, z and train must have shapes (n, K), (n, D) and (N, D), got {shapes}"
+        )
     if distance is None:
         return ratio
+    distance = as_number(distance, "distance")
     centre = train.mean(0)
     near = _nearest(z - centre, train - centre) <= distance
     return torch.where(near[:, None], ratio.clamp_max(0), ratio)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from vaelib.stats.checks import as_points, check_generator
 from vaelib.stats.stack.candidates import Candidate, log_standard_normal
 
 __all__ = ["SubspaceCandidate", "interesting_planes"]
@@ -52,12 +53,19 @@ def interesting_planes(z: Tensor, generator: torch.Generator) -> dict[str, Tenso
     Returns:
         Orthonormal columns of shape (D, 2) by name.
 
+    Raises:
+        ValueError: for bad points, or fewer than 3 dimensions.
+
     References:
         Hyvärinen (1999), Fast and robust fixed-point algorithms for independent component
         analysis, IEEE Transactions on Neural Networks 10.
         Cook and Weisberg (1991), Sliced inverse regression for dimension reduction: comment,
         Journal of the American Statistical Association 86.
     """
+    check_generator(generator)
+    z = as_points(z)
+    if z.dim() != 2 or z.shape[1] < 3:
+        raise ValueError(f"z must have shape (N, D) with D > 2, got {tuple(z.shape)}")
     dimensions = z.shape[1]
     values, vectors = torch.linalg.eigh(torch.cov(z.T).reshape(dimensions, dimensions))
     whiten = vectors / values.clamp_min(1e-9).sqrt()

@@ -9,14 +9,22 @@ import torch
 from scipy import stats
 from torch import Tensor
 
+from vaelib.arguments import as_tensor
 from vaelib.posterior import AggregatePosterior
 from vaelib.priors import Prior
-from vaelib.stats.checks import check_least, check_level
+from vaelib.stats.checks import (
+    check_generator,
+    check_least,
+    check_level,
+    check_posterior,
+    check_prior,
+)
 from vaelib.stats.jackknife import Estimate, mean_of
 
 __all__ = ["UpperEnd", "direct_terms", "mean_upper_end", "upper_end"]
 
 _STRAIGHT = 1e-6  # skewness over √n below which there is nothing to take out
+_HUGE = 1e100  # spread whose third power may be no float
 _CERTAIN, _ROUNDING = 6.0, 1e-6  # standard errors, and nats, by which a KL must not be negative
 
 
@@ -61,6 +69,9 @@ def direct_terms(
     Returns:
         Shape (N,), or (M,), in nats.
     """
+    check_posterior(posterior)
+    check_prior(prior, posterior.latent_dim)
+    check_generator(generator)
     check_least(draws, "draws", 1)
     chosen = posterior if points is None else posterior.part(points)
     z = chosen.sample(generator, draws).reshape(-1, posterior.latent_dim)
@@ -90,6 +101,7 @@ def mean_upper_end(terms: Tensor, alpha: float = 0.025) -> float:
         Hall (1992), On the removal of skewness by transformation, JRSS B 54.
     """
     check_level(alpha)
+    terms = as_tensor(terms, "terms", "n")
     check_least(len(terms), "terms", 2)
     more = torch.cat([terms, terms.max()[None]])
     mean, error = mean_of(more)
@@ -100,6 +112,8 @@ def _skewness(values: Tensor) -> float:
     """Of a sample, 0 where it is to the left."""
     away = values - values.mean()
     spread = float(away.square().mean().sqrt())
+    if _HUGE < spread < math.inf:
+        return _skewness(values / spread)
     return max(0.0, float(away.pow(3).mean()) / spread**3) if spread > 0 else 0.0
 
 

@@ -7,8 +7,10 @@ import math
 import torch
 from torch import Tensor
 
+from vaelib.arguments import as_count, as_number, as_tensor, shown
+from vaelib.stats.checks import check_generator
 from vaelib.stats.jackknife import Estimate, mean_of
-from vaelib.stats.stack.groups import as_groups, group_mean
+from vaelib.stats.stack.groups import as_groups, as_numbers, group_mean
 
 __all__ = ["cross_fitted_gains", "gain_estimate", "stack_weights", "stacked_gains", "with_prior"]
 
@@ -35,10 +37,13 @@ def stack_weights(log_ratio: Tensor, groups: Tensor | None = None, steps: int = 
         Smyth and Wolpert (1999), Linearly combining density estimators via stacking, Machine
         Learning 36.
     """
+    log_ratio = as_tensor(log_ratio, "log_ratio", "nK").double()
+    as_count(steps, "steps")
     ratio = (log_ratio - log_ratio.amax(1, keepdim=True)).exp()
     count = len(ratio)
     share = torch.full((count,), 1 / count, dtype=torch.float64)
     if groups is not None:
+        groups = as_numbers(groups, count)
         sizes = torch.bincount(groups)
         share = 1 / (sizes[groups] * int((sizes > 0).sum())).double()
     weights = torch.full_like(ratio[0], 1 / ratio.shape[1])
@@ -60,9 +65,15 @@ def with_prior(weights: Tensor, share: float) -> Tensor:
 
     Returns:
         (1 - c) w + c on the first, shape (K,).
+
+    Raises:
+        ValueError: For a share outside (0, 1].
     """
-    out = (1 - share) * weights
-    out[0] += share
+    weights, kept = as_tensor(weights, "weights", "K"), as_number(share, "share")
+    if not 0 < kept <= 1:
+        raise ValueError(f"share must lie in (0, 1], got {shown(share)}")
+    out = (1 - kept) * weights
+    out[0] += kept
     return out
 
 
@@ -75,7 +86,14 @@ def stacked_gains(log_ratio: Tensor, weights: Tensor) -> Tensor:
 
     Returns:
         Gains of shape (n,), in nats.
+
+    Raises:
+        ValueError: For another number of weights than columns.
     """
+    log_ratio, weights = as_tensor(log_ratio, "log_ratio"), as_tensor(weights, "weights", "K")
+    if log_ratio.dim() != 2 or log_ratio.shape[1] != len(weights):
+        wanted = f"(n, {len(weights)})"
+        raise ValueError(f"log_ratio must have shape {wanted}, got {tuple(log_ratio.shape)}")
     return (log_ratio + weights.log()).logsumexp(1)
 
 
@@ -102,6 +120,9 @@ def cross_fitted_gains(
     Raises:
         ValueError: For fewer groups than folds.
     """
+    log_ratio = as_tensor(log_ratio, "log_ratio", "nK").double()
+    check_generator(generator)
+    as_count(folds, "folds", 2)
     numbers = as_groups(groups, len(log_ratio))
     count = int(numbers.max()) + 1
     if count < folds:
@@ -125,6 +146,7 @@ def gain_estimate(gains: Tensor, groups: Tensor | None = None) -> Estimate:
     Returns:
         Mean over groups of their mean gain, in nats, and its standard error.
     """
+    gains = as_tensor(gains, "gains", "n")
     means = group_mean(gains, as_groups(groups, len(gains)))
     if len(means) < 2:
         return Estimate(float(means.mean()), math.nan)
