@@ -224,9 +224,9 @@ def _compared(
         yield Comparison(name, metric.name, source, split, "MISSING", message=what)
     assert metric.margin is not None
     absurd: dict[str, str] = {}
-    for table, whose in ((ours, "run"), (theirs, "baseline")):
+    for table, other, whose in ((ours, theirs, "run"), (theirs, ours, "baseline")):
         for name in whole.index[whole]:
-            if found := _absurd(sign * table[name], metric.margin):
+            if found := _absurd(sign * table[name], sign * other[name], metric.margin):
                 absurd[name] = f"{found} in the {whose}"
     for name, what in absurd.items():
         yield Comparison(name, metric.name, source, split, "ABSURD", message=what)
@@ -266,12 +266,17 @@ def _lacking(ours: "pd.Series[float]", theirs: "pd.Series[float]") -> str:
     return "the run" if lacking[0] else "the baseline; make it anew from a run that you trust"
 
 
-def _absurd(values: "pd.Series[float]", margin: float) -> str:
-    """The one value that lies so far from all others that it would hide what they say, if any."""
-    if len(values) < 3:
-        return ""
+def _absurd(values: "pd.Series[float]", other: "pd.Series[float]", margin: float) -> str:
+    """The one value that lies so far from all others that it would hide what they say, if any.
+
+    Two seeds cannot tell which of them it is; then those of the other side do.
+    """
     numbers = values.to_numpy(float)
+    if len(values) < 3:
+        numbers = np.concatenate([numbers, other.to_numpy(float)])
     far = int(np.abs(numbers - np.median(numbers)).argmax())
+    if far >= len(values):
+        return ""
     others = np.delete(numbers, far)
     low, high = others.min(), others.max()
     if abs(numbers[far] - np.median(numbers)) <= _ABSURD * (margin + high - low):

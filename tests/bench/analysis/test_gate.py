@@ -164,6 +164,16 @@ def test_one_absurd_value_is_named_and_hides_nothing(whose):
     assert not [one for one in compare(wide, wide) if one.verdict == "ABSURD"]
 
 
+@pytest.mark.parametrize("whose", ["baseline", "run"])
+def test_of_two_seeds_the_other_side_tells_which_value_is_absurd(whose):
+    before, after = (frame[frame["seed"] < 2].copy() for frame in draws())
+    assert not [one for one in compare(after, before) if one.verdict == "ABSURD"]
+    odd = before if whose == "baseline" else after
+    odd.loc[(odd["metric"] == "elbo") & (odd["config"] == "a") & (odd["seed"] == 1), "value"] = 1e6
+    (one,) = [one for one in compare(after, before) if one.verdict == "ABSURD"]
+    assert one.message.startswith("seed 1 has 1e+06, the others ") and whose in one.message
+
+
 def test_a_run_of_one_seed_could_never_fail():
     before, _ = draws()
     one = before[before["seed"] == 0]

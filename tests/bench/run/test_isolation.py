@@ -86,6 +86,6 @@ def test_a_call_alone_returns_raises_dies_or_takes_too_long():
             outcome(os._exit, code)
         assert caught.value.exitcode == code
     with pytest.raises(TimeoutError):
-        outcome(fakes.sleeps_for_ever, 0, timeout=0.1)
+        outcome(fakes.sleeps_for_ever, 0, timeout=0.1)  # why: it expires always
     with pytest.raises(Exception, match="pickle"):
         outcome(len, (lambda: 0,))
