@@ -331,8 +331,8 @@ def test_seeds_may_begin_later(matrix, tmp_path, capfd):
 
 
 def test_a_second_run_is_told_who_holds_the_folder(matrix, tmp_path, capfd):
-    with Store(tmp_path / "small").lock():
-        assert run("run", matrix, "--results", tmp_path) == 64
+    with Store(tmp_path / "results" / "small").lock():
+        assert run("run", matrix, "--results", tmp_path / "results") == 64
     error = capfd.readouterr().err
     assert f"is in use by process {os.getpid()} on " in error and error.count("\n") == 1
 
@@ -343,7 +343,7 @@ def test_a_disk_that_is_full_at_the_end_is_one_line(matrix, tmp_path, capfd, mon
 
     monkeypatch.setattr("bench.commands.benchmark.run", lambda *_, **__: Summary())
     monkeypatch.setattr("bench.commands.benchmark.write_atomically", full)
-    assert run("run", matrix, "--results", tmp_path) == 64
+    assert run("run", matrix, "--results", tmp_path / "results") == 64
     error = capfd.readouterr().err
     assert "No space left on device; what ran is kept" in error and error.count("\n") == 1
 
