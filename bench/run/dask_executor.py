@@ -41,14 +41,16 @@ class DaskExecutor:
     """Workers of a dask cluster; the results folder must be one that they share.
 
     Args:
-        address: ``"dask://host:port"`` of the scheduler.
+        address: ``"dask://host:port"`` of the scheduler; ``"dask+tls://host:port"`` where it
+            speaks TLS, with the certificates that dask's own configuration names.
 
     Raises:
         ClusterError: if no scheduler answers there.
     """
 
     def __init__(self, address: str) -> None:
-        self._address = "tcp://" + address.removeprefix("dask://")
+        scheme, _, place = address.partition("://")
+        self._address = f"{'tls' if scheme == 'dask+tls' else 'tcp'}://{place}"
         self._run = uuid.uuid4().hex
         self._promises: set[DaskFuture[Records]] = set()  # dask forgets a job that nobody holds
         self._workers = 0
@@ -103,6 +105,12 @@ class DaskExecutor:
     def _connect(self) -> Client:
         try:
             return Client(self._address, timeout=_PATIENCE, set_as_default=False)
+        except (TypeError, RuntimeError) as error:  # no certificates, or plain where none may be
+            reason = " ".join(str(error).split())
+            raise ClusterError(
+                f"cannot reach {self._address} with dask's own settings of distributed.comm "
+                f"({reason}); docs/clusters.md says how TLS is set up"
+            ) from error
         except (OSError, ValueError) as error:
             raise ClusterError(
                 f"expected a dask scheduler at {self._address}, got no answer within "
