@@ -14,7 +14,8 @@ from concurrent.futures import BrokenExecutor, Future, InvalidStateError, wait
 from contextlib import suppress
 from typing import Any
 
-from distributed import Client, KilledWorker
+import dask
+from distributed import Client, KilledWorker, Security
 from distributed import Future as DaskFuture
 
 from bench.errors import UserError
@@ -103,14 +104,9 @@ class DaskExecutor:
             client.close(timeout=_PATIENCE)
 
     def _connect(self) -> Client:
+        _check_settings(self._address)
         try:
             return Client(self._address, timeout=_PATIENCE, set_as_default=False)
-        except (TypeError, RuntimeError) as error:  # no certificates, or plain where none may be
-            reason = " ".join(str(error).split())
-            raise ClusterError(
-                f"cannot reach {self._address} with dask's own settings of distributed.comm "
-                f"({reason}); docs/clusters.md says how TLS is set up"
-            ) from error
         except (OSError, ValueError) as error:
             raise ClusterError(
                 f"expected a dask scheduler at {self._address}, got no answer within "
@@ -139,6 +135,30 @@ class DaskExecutor:
                 future.set_result(records)
             else:
                 future.set_exception(error)
+
+
+def _check_settings(address: str) -> None:
+    """Refuses an address that dask's own settings cannot reach, on which a client would hang."""
+    if dask.config.get("distributed.client.security-loader", None):
+        return  # which knows certificates of its own
+    tls, reason = address.startswith("tls://"), ""
+    try:
+        settings = Security().get_connection_args("client")
+        if tls and settings["ssl_context"] is None:
+            reason = "tls names no ca-file with a certificate of the client"
+        elif settings["require_encryption"] and not tls:
+            reason = "require-encryption is set, so that only dask+tls:// is allowed"
+    except (
+        OSError,
+        TypeError,
+        ValueError,
+    ) as error:  # files that are no certificates
+        reason = " ".join(str(error).split())
+    if reason:
+        raise ClusterError(
+            f"cannot reach {address} with dask's settings of distributed.comm: {reason}; "
+            "docs/clusters.md says how TLS is set up"
+        )
 
 
 def _work(values: Mapping[str, Any], run: str, code: str) -> Records:
