@@ -229,7 +229,7 @@ def keep(path: Path, arrays: Mapping[str, npt.ArrayLike], identity: Identity) ->
 
 def _own(path: Path) -> Path:
     """Where this user keeps what another user's file stands in the way of."""
-    return path.with_name(f"{path.stem}.of-{os.getuid()}{path.suffix}")
+    return path.with_name(f"{path.stem}.of-{os.geteuid()}{path.suffix}")
 
 
 def _reason(error: Exception) -> str:
