@@ -91,13 +91,12 @@ class Results:
                 f"expected a folder that is called as a matrix may be, with 1 to 64 letters, "
                 f"digits, - and _, got {folder}; rename it"
             )
-        metrics, expanded = METRICS, None
+        metrics, kept = METRICS, None
         try:
             metrics = recall(folder)
-            expanded = recall_expanded(folder)
+            kept = Kept(metrics.own, recall_expanded(folder))
         except DamagedError as error:
             _refuse(error, whole)
-        kept = Kept(metrics.own, expanded)
         comment, matrix = _matrix(folder / "matrix.toml", metrics, kept, whole)
         return cls(
             name=folder.name,
@@ -223,7 +222,9 @@ def _rows(path: Path) -> pd.DataFrame:
     return rows
 
 
-def _matrix(file: Path, metrics: Metrics, kept: Kept, whole: bool) -> tuple[str, Matrix | None]:
+def _matrix(
+    file: Path, metrics: Metrics, kept: Kept | None, whole: bool
+) -> tuple[str, Matrix | None]:
     """The comment of a matrix file, and the matrix, as far as they can be read."""
     if not os.path.lexists(file):
         return "", None
@@ -235,6 +236,8 @@ def _matrix(file: Path, metrics: Metrics, kept: Kept, whole: bool) -> tuple[str,
         sentence = f"expected the matrix in {file}, got something else ({reason})"
         _refuse(DamagedError(f"{sentence}; run the matrix again"), whole)
         return "", None
+    if kept is None:  # damaged, which has been said
+        return leading_comment(text), None
     try:
         return leading_comment(text), load(file, metrics=metrics, kept=kept)
     except MatrixError as error:
