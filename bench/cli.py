@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bench.errors import UserError, unknown
+from bench.errors import UserError, unknown, visible
 from bench.run.request import Request
 
 if TYPE_CHECKING:
@@ -68,10 +68,17 @@ Results = Annotated[Path, typer.Option(help="Folder of all results.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.", autocompletion=_devices)]
 
 
-def _console() -> "Console":
-    from rich.console import Console
+def _import_from_here() -> None:
+    """Lets a matrix name modules of the working folder; what is installed comes before them."""
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.append(here)
 
-    return Console(soft_wrap=True, highlight=False)
+
+def _console() -> "Console":
+    from bench.commands.printing import console
+
+    return console()
 
 
 @app.command()
@@ -87,7 +94,7 @@ def run(
     ] = None,
     device: Device = Request.device,
     executor: Annotated[
-        str, typer.Option(help="local, or a scheduler's address: dask://host:port.")
+        str, typer.Option(help="local, or a scheduler's address: dask://host:port, or dask+tls://.")
     ] = Request.executor,
     timeout: Annotated[
         float | None,
@@ -125,6 +132,7 @@ def run(
 
     vaebench run mnist5k --dry-run
     """
+    _import_from_here()
     from bench.matrix.files import read
 
     read(matrix)  # a wrong name need not wait for torch
@@ -164,6 +172,7 @@ def check(
 
     Example: vaebench check ci --baseline results/ci/rows.csv --markdown check.md
     """
+    _import_from_here()
     from bench.matrix.files import read
 
     read(matrix)
@@ -183,6 +192,8 @@ def report(
     Example: vaebench report digits
     """
     name = Path(matrix).stem if matrix.endswith(".toml") else matrix
+    if Path(name).name != name:
+        raise typer.BadParameter(f"expected the name of a matrix or a TOML file, got {matrix!r}")
     rows = results / name / "rows.csv"
     if not rows.is_file():
         message = f"expected {rows}, which is not there; run `vaebench run {matrix}` first"
@@ -364,7 +375,7 @@ def _plain_warnings() -> Iterator[None]:
 
     def plain(message: Any, category: type[Warning], *place: Any, **more: Any) -> str:  # noqa: ANN401
         if category.__module__.partition(".")[0] in ("bench", "vaelib"):
-            return f"vaebench: warning: {message}\n"
+            return f"vaebench: warning: {visible(str(message))}\n"
         return usual(message, category, *place, **more)
 
     warnings.formatwarning = plain
@@ -383,9 +394,6 @@ def main(arguments: list[str] | None = None) -> int:
     Returns:
         The exit code: 0 fine, 1 regressed, 2 cells failed or nothing measured, 64 usage.
     """
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)  # components named by an import path may lie in this folder
     try:
         with _plain_warnings():
             code = app(arguments, prog_name="vaebench", standalone_mode=False)
@@ -397,5 +405,5 @@ def main(arguments: list[str] | None = None) -> int:
     except (typer.Abort, KeyboardInterrupt):  # during a run, the runner takes care of it
         print("vaebench: stopped before anything ran", file=sys.stderr)
         return _NOTHING
-    print(f"vaebench: {message}", file=sys.stderr)
+    print(f"vaebench: {visible(message)}", file=sys.stderr)
     return _USAGE

@@ -2,6 +2,8 @@
 
 import difflib
 import json
+import os
+import re
 from collections.abc import Iterable
 
 __all__ = [
@@ -12,6 +14,8 @@ __all__ = [
     "UserError",
     "shown",
     "unknown",
+    "visible",
+    "without_home",
 ]
 
 LONGEST = 60
@@ -26,7 +30,7 @@ class MatrixError(UserError, ValueError):
     """A mistake in a matrix file or an override, in one line."""
 
     def __init__(self, message: str) -> None:
-        super().__init__("".join(c if c.isprintable() else " " for c in message))
+        super().__init__(visible(message.replace("\n", " ")))
 
 
 class DamagedError(UserError, ValueError):
@@ -35,6 +39,22 @@ class DamagedError(UserError, ValueError):
 
 class DamagedWarning(UserWarning):
     """A file of results cannot be used, and what is asked for can be done without it."""
+
+
+def visible(text: str) -> str:
+    r"""Returns a text that commands no terminal: lines stay, what else cannot be seen is a space.
+
+    Example:
+        >>> visible("a\x1b[2Jb\u202ec\nd")
+        'a [2Jb c\nd'
+    """
+    return "".join(c if c.isprintable() or c == "\n" else " " for c in text)
+
+
+def without_home(text: str) -> str:
+    """Returns a text that others may read: of paths below the user's home it says ``~``."""
+    home = os.path.expanduser("~").rstrip("/")
+    return re.sub(rf"{re.escape(home)}(?![\w.-])", "~", text) if len(home) > 1 else text
 
 
 def shown(value: object) -> str:

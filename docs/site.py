@@ -12,7 +12,14 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 _ROOT = Path(__file__).parent.parent
-_PATTERNS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE", "examples/*.*")
+_PATTERNS = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "SECURITY.md",
+    "LICENSE",
+    "examples/*.*",
+)
 _RESULTS = ("*.md", "*/rows.csv", "*/figures/*.png")
 
 

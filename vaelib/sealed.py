@@ -9,6 +9,7 @@ It finds damage, mix-ups and edits; it is no signature, and who can write a file
 import hashlib
 import io
 import json
+import os
 import struct
 import warnings
 import zipfile
@@ -188,6 +189,8 @@ def unsealed_json(data: bytes) -> bytes:
 def recall(path: Path, identity: Identity) -> dict[str, np.ndarray] | None:
     """What a cache keeps in a file; what cannot be read or trusted costs time, and a line.
 
+    Where the file is another user's, and not for this one to read, it is this one's own beside it.
+
     Args:
         path: the file.
         identity: what it should hold.
@@ -195,28 +198,38 @@ def recall(path: Path, identity: Identity) -> dict[str, np.ndarray] | None:
     Returns:
         The arrays by name; None where there is no such file, or with a `CacheWarning`.
     """
-    try:
-        return unpacked(read_bytes(path), identity)
-    except FileNotFoundError:
-        return None
-    except (OSError, SealError) as error:
-        _warn(f"{path} is not used but computed again: {_reason(error)}")
-        return None
+    for one in (path, _own(path)):
+        try:
+            return unpacked(read_bytes(one), identity)
+        except (FileNotFoundError, PermissionError):
+            continue
+        except (OSError, SealError) as error:
+            _warn(f"{one} is not used but computed again: {_reason(error)}")
+    return None
 
 
 def keep(path: Path, arrays: Mapping[str, npt.ArrayLike], identity: Identity) -> None:
     """Keeps arrays in a cache; where that is impossible, a `CacheWarning` says so.
 
     Args:
-        path: the file; its folder is made if need be, and swept.
+        path: the file, or one beside it where it is another user's; the folder is made and swept.
         arrays: by name.
         identity: what they are.
     """
     try:
         sweep(path.parent)
-        write_atomically(path, packed(arrays, identity))
+        data = packed(arrays, identity)
+        try:
+            write_atomically(path, data)
+        except PermissionError:  # another user's, in a folder where only who made a file moves it
+            write_atomically(_own(path), data)
     except (OSError, TypeError) as error:  # a full disk, or numbers that numpy does not have
         _warn(f"{path} cannot be kept and will be computed again: {_reason(error)}")
+
+
+def _own(path: Path) -> Path:
+    """Where this user keeps what another user's file stands in the way of."""
+    return path.with_name(f"{path.stem}.of-{os.geteuid()}{path.suffix}")
 
 
 def _reason(error: Exception) -> str:

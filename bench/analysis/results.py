@@ -5,6 +5,7 @@ and kept, so that the leaderboard, the tables, the figures and the index say the
 """
 
 import os
+import re
 import tomllib
 import warnings
 from collections.abc import Callable, Mapping
@@ -29,8 +30,10 @@ from bench.analysis.replicates import (
     summarise,
 )
 from bench.analysis.sound import damage
-from bench.errors import DamagedError, DamagedWarning, MatrixError
+from bench.errors import DamagedError, DamagedWarning, MatrixError, shown
 from bench.matrix.files import leading_comment
+from bench.matrix.kept import Kept
+from bench.matrix.kept import recall as recall_expanded
 from bench.matrix.language import Matrix, load
 from bench.metrics.registry import METRICS, Metrics, recall
 from bench.rows import read_rows
@@ -39,6 +42,8 @@ from vaelib.files import read_bytes
 __all__ = ["Results"]
 
 _Decided = TypeVar("_Decided")
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # of matrices and configurations
+_COLUMN = re.compile(r"\w+(\.\w+)*")
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,12 +70,13 @@ class Results:
     def read(cls, folder: Path, *, whole: bool = True) -> "Results":
         """Read the results of a matrix.
 
-        Own metrics are what ``metrics.json`` keeps of them: their modules are not imported. A
-        matrix file that is TOML and no matrix of this version any more only costs its claims.
+        Nothing that a matrix names is imported: own metrics are what ``metrics.json`` keeps of
+        them, configurations with own components what ``configurations.json`` does. A matrix file
+        that is TOML and no matrix of this version any more only costs its claims.
 
         Args:
-            folder: Holds ``rows.csv`` and, if a run wrote it, ``matrix.toml``, ``metrics.json`` and
-                ``arrays.npz``.
+            folder: Holds ``rows.csv`` and, if a run wrote them, ``matrix.toml``, ``metrics.json``,
+                ``configurations.json`` and ``arrays.npz``.
             whole: Whether to read the arrays too, and to insist on a readable matrix and readable
                 own metrics; an index of many matrices does without, with a `DamagedWarning`.
 
@@ -80,12 +86,18 @@ class Results:
         Raises:
             DamagedError: Where a file is not what a run wrote.
         """
-        metrics = METRICS
+        if not _NAME.fullmatch(folder.name):
+            raise DamagedError(
+                f"expected a folder that is called as a matrix may be, with 1 to 64 letters, "
+                f"digits, - and _, got {folder}; rename it"
+            )
+        metrics, kept = METRICS, None
         try:
             metrics = recall(folder)
+            kept = Kept(metrics.own, recall_expanded(folder))
         except DamagedError as error:
             _refuse(error, whole)
-        comment, matrix = _matrix(folder / "matrix.toml", metrics, whole)
+        comment, matrix = _matrix(folder / "matrix.toml", metrics, kept, whole)
         return cls(
             name=folder.name,
             rows=_rows(folder / "rows.csv"),
@@ -189,6 +201,13 @@ def _rows(path: Path) -> pd.DataFrame:
         rows = read_rows(path)
         if what := damage(rows, str(path)):
             raise ValueError(f"expected {what}; write it anew")
+        names = [str(name) for name in rows["config"].unique() if not _NAME.fullmatch(str(name))]
+        names += [str(name) for name in rows.columns if not _COLUMN.fullmatch(str(name))]
+        if names:
+            raise ValueError(
+                f"expected names that a matrix can have in {path}, got {shown(names[0])}; "
+                "write it anew"
+            )
         seeds = rows.groupby("config", sort=False)["seed"].agg(set)
         if len(few := seeds[seeds.map(len) < seeds.map(len).max()]):
             most = seeds.map(len).max()
@@ -203,7 +222,9 @@ def _rows(path: Path) -> pd.DataFrame:
     return rows
 
 
-def _matrix(file: Path, metrics: Metrics, whole: bool) -> tuple[str, Matrix | None]:
+def _matrix(
+    file: Path, metrics: Metrics, kept: Kept | None, whole: bool
+) -> tuple[str, Matrix | None]:
     """The comment of a matrix file, and the matrix, as far as they can be read."""
     if not os.path.lexists(file):
         return "", None
@@ -215,8 +236,10 @@ def _matrix(file: Path, metrics: Metrics, whole: bool) -> tuple[str, Matrix | No
         sentence = f"expected the matrix in {file}, got something else ({reason})"
         _refuse(DamagedError(f"{sentence}; run the matrix again"), whole)
         return "", None
+    if kept is None:  # damaged, which has been said
+        return leading_comment(text), None
     try:
-        return leading_comment(text), load(file, metrics=metrics, own=metrics.own)
+        return leading_comment(text), load(file, metrics=metrics, kept=kept)
     except MatrixError as error:
         if document:
             _warn(f"{file} is no matrix of this version, so its claims are left out: {error}")

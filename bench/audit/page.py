@@ -16,7 +16,7 @@ from bench.metrics.registry import METRICS
 from bench.report.figures.quantiles import quantile_plot
 from bench.report.figures.quilt import latent_quilt
 from bench.report.figures.style import STYLE, WIDTH, save
-from bench.report.markdown import markdown
+from bench.report.markdown import markdown, prose
 from vaelib.audits.measurement import Measurement
 from vaelib.files import write_atomically
 from vaelib.seeding import stream
@@ -119,7 +119,7 @@ def page(audited: Audited, name: str, figures: Sequence[tuple[str, str]]) -> str
     Returns:
         Markdown; the same for the same file.
     """
-    blocks = [f"# Audit of {name}", f"**{headline(audited)}**"]
+    blocks = [f"# Audit of {prose(name)}", f"**{headline(audited)}**"]
     heads = ["question", "answer", "effect", "value", "interval", "p-value"]
     blocks.append(markdown(heads, [answer_cells(one) for one in audited.answers], left=3))
     blocks += [f"- **{one.question}**: {one.sentence}" for one in audited.answers[1:]]

@@ -1,19 +1,24 @@
 """What a calibration has finished, so that one that was stopped goes on where it was."""
 
+import hashlib
 import json
-from collections.abc import Iterable, Iterator
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from bench.calibration.experiments import Experiment
 from bench.calibration.task import Result, Rows, Task
 from vaelib.code_hash import code_hash
+from vaelib.files import read_bytes
+from vaelib.sealed import CacheWarning
 
 __all__ = ["Finished"]
 
 
 class Finished:
-    """Rows of finished tasks, one line of JSON each, good for the code that made them alone.
+    """Rows of finished tasks, a line of JSON with a checksum each, good for their own code alone.
 
     Args:
         path: The file; made with the first task.
@@ -23,12 +28,18 @@ class Finished:
         self._path = path
         self._code = code_hash("bench.calibration.run")
         self._rows: dict[Task[Experiment], Rows] = {}
-        with suppress(FileNotFoundError):
-            for line in path.read_text().splitlines():
-                with suppress(ValueError, KeyError, TypeError):  # cut off by a crash
-                    record = json.loads(line)
-                    if record["code"] == self._code:
-                        self._rows[Task.from_dict(record["task"])] = record["rows"]
+        try:
+            lines = read_bytes(path).decode(errors="replace").splitlines()
+        except FileNotFoundError:
+            lines = []
+        except OSError as error:
+            _warn(f"{path} is not used but computed again: {error.strerror}")
+            lines = []
+        for line in lines:
+            with suppress(ValueError, KeyError, TypeError, RecursionError):  # cut off by a crash
+                record = json.loads(line)
+                if record.pop("sha256") == _digest(record) and record["code"] == self._code:
+                    self._rows[Task.from_dict(record["task"])] = record["rows"]
 
     def add(self, results: Iterable[Result]) -> None:
         """Take results that are kept elsewhere for finished.
@@ -52,12 +63,24 @@ class Finished:
             The same.
         """
         for task, rows in results:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            line = json.dumps({"code": self._code, "task": task.to_dict(), "rows": rows})
-            with open(self._path, "a") as file:
-                file.write(line + "\n")
+            record = {"code": self._code, "task": task.to_dict(), "rows": rows}
+            line = json.dumps(record | {"sha256": _digest(record)})
+            try:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                with open(self._path, "a") as file:
+                    file.write(line + "\n")
+            except OSError as error:
+                _warn(f"{self._path} cannot be kept and will be computed again: {error.strerror}")
             yield task, rows
 
     def forget(self) -> None:
         """Remove the file: all is written elsewhere."""
         self._path.unlink(missing_ok=True)
+
+
+def _digest(record: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
+
+
+def _warn(text: str) -> None:
+    warnings.warn(text, CacheWarning, stacklevel=3)

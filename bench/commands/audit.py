@@ -11,6 +11,8 @@ from rich.console import Console
 from bench.audit import text
 from bench.audit.archive import Archive, read_archive
 from bench.audit.audit import audit_archive
+from bench.commands.folder import claim
+from bench.commands.printing import console as on_console
 from bench.commands.printing import written_out
 from bench.errors import UserError
 from bench.run.resources import idle_cores
@@ -69,7 +71,7 @@ def execute(
         raise UserError(f"--power is for the prior normal, not {prior}; leave --power out")
     if repeats and as_json:
         raise UserError("--power prints a table, --json rows alone; leave one of them out")
-    aside = Console(stderr=True, soft_wrap=True)
+    aside = on_console(stderr=True)
     parts, conditions = _parts(file, condition, most)
     several = None not in parts
     if several and (report is not None or repeats):
@@ -79,8 +81,7 @@ def execute(
             f"choose one, such as --condition {first}"
         )
     if report is not None:
-        with _writing(report):
-            report.mkdir(parents=True, exist_ok=True)
+        claim(report, ("audit.md", "figures"), "--report")
     audits = {}
     for label, part in parts.items():
         for warning in part.warnings:

@@ -5,6 +5,9 @@ from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
 
+from bench.commands.folder import claim
+from bench.matrix import kept
+from bench.matrix.language import parsed
 from bench.metrics.registry import remember
 from bench.rows import csv_bytes, rows
 from bench.run.executors import Executor
@@ -17,7 +20,7 @@ from bench.run.summary import Summary
 from vaelib.datasets import cache_folder
 from vaelib.files import sweep, write_atomically
 
-__all__ = ["benchmark"]
+__all__ = ["benchmark", "own_names"]
 
 
 def benchmark(
@@ -30,7 +33,8 @@ def benchmark(
 ) -> Summary:
     """Run what a plan lacks, then write the rows and what belongs to them.
 
-    That is ``rows.csv``, ``matrix.toml``, ``metrics.json``, ``provenance.json`` and ``code/``.
+    That is ``rows.csv``, ``matrix.toml``, ``metrics.json``, ``configurations.json``,
+    ``provenance.json`` and ``code/``.
 
     Args:
         planned: the plan.
@@ -46,6 +50,7 @@ def benchmark(
     start = datetime.now(UTC)
     store = Store(planned.folder)
     jobs = [job for job in planned.jobs if not only or job.name in only]
+    claim(planned.folder.parent, own_names(planned.folder))
     with store.lock():
         cache = cache_folder(planned.folder.parent / "cache")
         sweep(planned.folder.parent, cache / "nulls", cache / "features")
@@ -59,12 +64,28 @@ def benchmark(
         _update(planned.folder / "rows.csv", csv_bytes(frame))
         _update(planned.folder / "matrix.toml", planned.matrix.text.encode())
         remember(planned.folder, metrics)
+        matrix = planned.matrix
+        document = parsed(matrix.text, matrix.name)
+        kept.remember(planned.folder, document, matrix.studies, matrix.configurations)
         if set(summary.statuses) != summary.cached:
             device = planned.jobs[0].device
             record = provenance(start, workers=executor.workers, device=device)
             text = json.dumps(record, indent=2) + "\n"
             write_atomically(planned.folder / "provenance.json", text.encode())
     return summary
+
+
+def own_names(folder: Path) -> list[str]:
+    """What a run writes in the folder of all results, but for pages.
+
+    Args:
+        folder: of the matrix.
+
+    Returns:
+        Names of folders.
+    """
+    cache = folder.parent / "cache"
+    return [folder.name, *([cache.name] if cache_folder(cache) == cache else [])]
 
 
 def _update(path: Path, data: bytes) -> None:

@@ -13,6 +13,7 @@ from bench.analysis.baseline import GateError, examine
 from bench.analysis.gate import Comparison, compare, exit_code
 from bench.commands.benchmark import benchmark
 from bench.commands.outputs import check_output, write_output
+from bench.errors import visible
 from bench.matrix.language import load
 from bench.metrics.registry import METRICS
 from bench.report.gate_page import junit, label, line, page, sentence, worst_first
@@ -114,7 +115,7 @@ def execute(
     try:
         summary, comparisons = check(planned, baseline, executor_of(request), progress_on(console))
     except GateError as error:
-        print(f"vaebench: {error}", file=sys.stderr)
+        print(f"vaebench: {visible(str(error))}", file=sys.stderr)
         return 2
     if markdown:
         write_output(markdown, page(comparisons, matrix.name, str(baseline)).encode())

@@ -1,15 +1,40 @@
-"""Standard output that is closed, full or cannot say every letter: an exit code, no traceback."""
+"""Output of people's texts, to where it may not arrive: no command to a terminal, no traceback."""
 
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
-__all__ = ["Written", "written_out"]
+from rich.console import Console
+
+from bench.errors import visible
+
+__all__ = ["Written", "console", "written_out"]
 
 _CLOSED = 141  # what a shell reports of a program that a closed pipe ended
 _NOT_DONE = 2
+
+
+class _Console(Console):
+    """Prints what it is given: no text is markup, or commands the terminal."""
+
+    def print(self, *objects: Any, **options: Any) -> None:  # noqa: ANN401
+        texts = [visible(one) if isinstance(one, str) else one for one in objects]
+        super().print(*texts, **({"markup": False} | options))
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console of standard output, or of standard error, for people's texts.
+
+    Args:
+        stderr: Which of them.
+
+    Returns:
+        One that wraps nothing and highlights nothing.
+    """
+    return _Console(stderr=stderr, soft_wrap=True, highlight=False)
 
 
 @dataclass

@@ -7,8 +7,10 @@ from pathlib import Path
 from bench.analysis.prediction import Prediction
 from bench.analysis.predictors import predictions
 from bench.analysis.results import Results
+from bench.commands.folder import claim
 from bench.commands.stamp import Stamp
 from bench.errors import DamagedError, DamagedWarning
+from bench.matrix.kept import KEPT
 from bench.report.claims_page import claims_page
 from bench.report.index import index
 from bench.report.page import page
@@ -16,9 +18,14 @@ from bench.report.predictors_page import NAME, headline, predictors_page
 from bench.run.record import one_line
 from vaelib.files import sweep, write_atomically
 
-__all__ = ["outdated", "overviews_outdated", "write_overviews", "write_pages"]
+__all__ = ["outdated", "overviews_outdated", "page_names", "write_overviews", "write_pages"]
 
-_READ = ("rows.csv", "matrix.toml", "metrics.json")  # of every matrix; of its own the arrays too
+_READ = (
+    "rows.csv",
+    "matrix.toml",
+    "metrics.json",
+    KEPT,
+)  # of every matrix; of its own the arrays too
 
 
 def write_pages(results: Path, name: str) -> Path:
@@ -46,9 +53,22 @@ def write_pages(results: Path, name: str) -> Path:
     files[path] = rendered.text.encode()
     if matrix.findings:
         files[results / f"{name}-claims.md"] = claims_page(name, matrix.findings).encode()
-    _save(files, stamp)
+    _save(results, files, stamp)
     write_overviews(results, matrix)
     return path
+
+
+def page_names(name: str, *, claims: bool) -> list[str]:
+    """What `write_pages` writes in the folder of all results.
+
+    Args:
+        name: Of the matrix.
+        claims: Whether it has any.
+
+    Returns:
+        Names of files and folders.
+    """
+    return [name, f"{name}.md", *[f"{name}-claims.md"] * claims, f"{NAME}.md", NAME, "README.md"]
 
 
 def write_overviews(results: Path, matrix: Results | None = None) -> Path:
@@ -69,7 +89,7 @@ def write_overviews(results: Path, matrix: Results | None = None) -> Path:
     files = {figures / picture.file: picture.png for picture in rendered.pictures}
     files[results / f"{NAME}.md"] = rendered.text.encode()
     files[path] = index(matrices, pages, unread, headline(predicted)).encode()
-    _save(files, stamp)
+    _save(results, files, stamp)
     return path
 
 
@@ -96,8 +116,9 @@ def _all(
     return matrices, predicted, unread
 
 
-def _save(files: Mapping[Path, bytes], stamp: Stamp) -> None:
-    """Save what was rendered, in this order."""
+def _save(results: Path, files: Mapping[Path, bytes], stamp: Stamp) -> None:
+    """Save what was rendered, in this order, where nothing of a user's is replaced."""
+    claim(results, dict.fromkeys(path.relative_to(results).parts[0] for path in files))
     sweep(*dict.fromkeys(path.parent for path in files))
     for path, data in files.items():
         write_atomically(path, data)

@@ -6,8 +6,15 @@ from collections.abc import Mapping, Sequence
 from rich.console import Console
 
 from bench.analysis.arrays import pictured, write_arrays
-from bench.commands.benchmark import benchmark
-from bench.commands.report import outdated, overviews_outdated, write_overviews, write_pages
+from bench.commands.benchmark import benchmark, own_names
+from bench.commands.folder import check_folder
+from bench.commands.report import (
+    outdated,
+    overviews_outdated,
+    page_names,
+    write_overviews,
+    write_pages,
+)
 from bench.errors import UserError
 from bench.matrix.language import load
 from bench.metrics.registry import METRICS
@@ -56,6 +63,8 @@ def execute(request: Request, console: Console) -> int:
             known = ", ".join(sorted(names))
             raise UserError(f"--only: unknown configuration {name!r}. Known: {known}")
     planned = plan(matrix, request.results, device_of(request), request.timeout)
+    pages = page_names(matrix.name, claims=bool(matrix.claims))
+    check_folder(request.results, [*own_names(planned.folder), *pages])
     _warn_of_other_rows(request, planned, console)
     _warn_of_slow_products(planned, console)
     if request.dry_run:

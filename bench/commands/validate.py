@@ -9,6 +9,7 @@ import typer
 from bench.calibration import run as calibration
 from bench.calibration.page import write_validity
 from bench.calibration.verdicts import summary
+from bench.commands.folder import claim
 from bench.run.resources import cores
 
 __all__ = ["execute"]
@@ -47,13 +48,16 @@ def execute(
         known = ", ".join(calibration.SUBJECTS)
         raise typer.BadParameter(f"--only must be one of {known}, got {unknown[0]}")
     name = calibration.QUICK if quick else calibration.FULL
+    names = [name, f"{name}.md", *(["cache"] if not rebuild else [])]
     if not rebuild:
+        claim(results, names)
         calibration.run(
             results, quick=quick, workers=workers, only=only, minutes=minutes, say=print
         )
     elif not any((results / name / f"{table}.csv").is_file() for table in calibration.SUBJECTS):
         message = f"expected tables in {results / name}, which are not there; leave --rebuild out"
         raise typer.BadParameter(message)
+    claim(results, names)
     print(write_validity(results, name))
     count, text = summary(results / name)
     print(text)

@@ -13,7 +13,7 @@ Example:
 
 import math
 import tomllib
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -35,7 +35,7 @@ from bench.matrix.configurations import (
     resolve_all,
 )
 from bench.matrix.files import read
-from bench.metrics.metric import Metric
+from bench.matrix.kept import KEPT, Kept, names_code, said
 from bench.metrics.registry import METRICS, Metrics, own_metrics
 
 __all__ = [
@@ -45,6 +45,7 @@ __all__ = [
     "MatrixError",
     "Study",
     "load",
+    "parsed",
 ]
 
 _SECTIONS = ("matrix", "base", "study", "claim")
@@ -144,7 +145,7 @@ def load(
     seeds: int | None = None,
     first_seed: int | None = None,
     metrics: Collection[str] | None = None,
-    own: Iterable[Metric] | None = None,
+    kept: Kept | None = None,
 ) -> Matrix:
     """Read, validate and expand a matrix.
 
@@ -156,7 +157,7 @@ def load(
         seeds: instead of the matrix's own number of seeds.
         first_seed: instead of the matrix's own first seed.
         metrics: the known metrics, which claims are checked against; None accepts any name.
-        own: what the matrix's own metrics are, where that was kept; None imports them.
+        kept: what stands in the place of a user's code; None imports what the matrix names.
 
     Returns:
         The matrix.
@@ -165,10 +166,7 @@ def load(
         MatrixError: for every mistake in the file or the overrides.
     """
     text = read(matrix)
-    document = _parse(text, str(matrix))
-    for key in document:
-        if key not in _SECTIONS:
-            raise MatrixError(unknown(key, "key", key, _SECTIONS))
+    document = parsed(text, str(matrix))
     header, changes = _overrides(overrides)
     header = _table(document, "matrix") | header
     if seeds is not None:
@@ -177,15 +175,13 @@ def load(
         header["first_seed"] = first_seed
     settings = arguments("matrix.", header, _Header)
     settings["metric_paths"] = tuple(settings.pop("metrics"))
-    own = own_metrics(settings["metric_paths"]) if own is None else tuple(own)
+    own = own_metrics(settings["metric_paths"]) if kept is None else kept.own
     names = None if metrics is None else {*metrics, *(metric.name for metric in own)}
 
-    given = _table(document, "base")
-    tables = DEFAULTS | alter(DEFAULTS, given, "base.")
-    base = resolve_all(tables, "base.")
-    altered = alter(tables, changes, "--set ")
-    base |= resolve_all(altered, "--set ")
-    studies, configurations = expand(tables | altered, base, _blocks(document, "study"))
+    if kept is not None and names_code(document):
+        studies, configurations = _kept(document, kept, str(matrix))
+    else:
+        studies, configurations = _expanded(document, changes)
     total = len(configurations) * settings["seeds"]
     if total > _MOST:
         raise MatrixError(f"matrix.seeds: expected at most {_MOST} cells in all, got {total}")
@@ -196,11 +192,35 @@ def load(
         **settings,
         text=text,
         metrics=known,
-        base=base,
+        base=configurations[0].values,
         studies=studies,
         claims=tuple(claims),
         configurations=configurations,
     )
+
+
+def _expanded(
+    document: Mapping[str, Any], changes: Mapping[str, Any]
+) -> tuple[tuple[Study, ...], tuple[Configuration, ...]]:
+    """The studies and configurations of a matrix, by the signatures of its components."""
+    given = _table(document, "base")
+    tables = DEFAULTS | alter(DEFAULTS, given, "base.")
+    base = resolve_all(tables, "base.")
+    altered = alter(tables, changes, "--set ")
+    base |= resolve_all(altered, "--set ")
+    return expand(tables | altered, base, _blocks(document, "study"))
+
+
+def _kept(
+    document: Mapping[str, Any], kept: Kept, at: str
+) -> tuple[tuple[Study, ...], tuple[Configuration, ...]]:
+    """The same as a run kept them, where components would have to be imported."""
+    if kept.expanded is None or kept.expanded.of != said(document):
+        got = "none" if kept.expanded is None else "that of another matrix"
+        raise MatrixError(
+            f"{at}: expected {KEPT} of a run beside a matrix that names code, got {got}; run it"
+        )
+    return kept.expanded.studies, kept.expanded.configurations
 
 
 def _check_order(
@@ -224,12 +244,28 @@ def _check_order(
         )
 
 
-def _parse(text: str, at: str) -> dict[str, Any]:
+def parsed(text: str, at: str) -> dict[str, Any]:
+    """The sections of a matrix, not yet validated.
+
+    Args:
+        text: the matrix.
+        at: what it is called in errors.
+
+    Returns:
+        Plain JSON values.
+
+    Raises:
+        MatrixError: for what is no TOML, or more than plain values.
+    """
     try:
         document = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
         raise MatrixError(f"{at}: expected TOML, got: {error}") from error
-    return {key: _plain(value, (key,)) for key, value in document.items()}
+    plain = {key: _plain(value, (key,)) for key, value in document.items()}
+    for key in plain:
+        if key not in _SECTIONS:
+            raise MatrixError(unknown(key, "key", key, _SECTIONS))
+    return plain
 
 
 def _plain(value: object, path: tuple[str, ...]) -> object:
@@ -271,14 +307,14 @@ def _overrides(texts: Iterable[str]) -> tuple[dict[str, Any], dict[str, Any]]:
     return header, changes
 
 
-def _table(document: dict[str, Any], key: str) -> dict[str, Any]:
+def _table(document: Mapping[str, Any], key: str) -> dict[str, Any]:
     table = document.get(key, {})
     if not isinstance(table, dict):
         raise MatrixError(f"{key}: expected a table [{key}], got {shown(table)}")
     return table
 
 
-def _blocks(document: dict[str, Any], key: str) -> list[object]:
+def _blocks(document: Mapping[str, Any], key: str) -> list[object]:
     blocks = document.get(key, [])
     if not isinstance(blocks, list):
         raise MatrixError(f"{key}: expected tables [[{key}]], got {shown(blocks)}")

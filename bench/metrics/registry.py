@@ -151,6 +151,9 @@ def metric_problems(metric: object) -> Iterator[str]:
         text = getattr(metric, name)
         if not isinstance(text, str) or not text.strip() or not text.isprintable():
             yield f"{name} must be one line of text, got {text!r}"
+    for name in ("unit", "symbol"):
+        if marks := set(str(getattr(metric, name))) & set("<>[]`*\\$"):
+            yield f"{name} must have none of <>[]`*\\$, which are markup, got {min(marks)}"
     if not str(metric.name).isidentifier():
         yield f"name must be letters, digits and _, got {metric.name!r}"
     if str(metric.name).endswith("_test"):

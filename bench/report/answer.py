@@ -4,6 +4,7 @@ import math
 
 from bench.analysis.match import Match, Matched
 from bench.analysis.results import Results
+from bench.report.markdown import code, prose
 
 __all__ = ["answer", "ends"]
 
@@ -40,17 +41,18 @@ def ends(matched: Matched) -> str:
 
 
 def _sentence(match: Match) -> str:
+    data = prose(match.data)
     if not match.split:
         return (
-            f"No cell of {match.data} has a bracket of KL(q‖p): rows written before there was one "
+            f"No cell of {data} has a bracket of KL(q‖p): rows written before there was one "
             "give no answer; run the matrix again."
         )
     alive = match.alive
     whose = {"test": "held-out", "train": "training"}.get(match.split, match.split)
     if not alive:
-        return f"On {whose} inputs of {match.data} all configurations have collapsed."
+        return f"On {whose} inputs of {data} all configurations have collapsed."
     text = (
-        f"On {whose} inputs of {match.data} the aggregate posterior is proved to lie more than "
+        f"On {whose} inputs of {data} the aggregate posterior is proved to lie more than "
         f"{match.margin:g} nats from the prior in {match.count('no')} of {len(alive)} "
         f"configurations; {match.count('yes')} match within that, {match.count('undecided')} are "
         "undecided"
@@ -58,7 +60,9 @@ def _sentence(match: Match) -> str:
     if flagged := match.count("flagged"):
         text += f", {flagged} are flagged: their held-out inputs copy training inputs"
     first = match.configurations[0]
-    text += f". For `{first.config}` KL(q‖p) is {ends(first)} (means of S = {first.lower.seeds})."
+    text += (
+        f". For {code(first.config)} KL(q‖p) is {ends(first)} (means of S = {first.lower.seeds})."
+    )
     if dead := len(match.configurations) - len(alive):
         text += f" {dead} more collapsed: z says nothing of the input."
     return text

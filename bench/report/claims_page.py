@@ -226,7 +226,9 @@ def sentence(finding: Finding) -> str:
     size = quantity(finding.effect, finding.half_width)
     names = finding.configurations
     if claim.expect in ("increasing", "decreasing"):
-        text = f"Along {claim.study}, from {code(names[0])} to {code(names[-1])}, {what} "
+        text = (
+            f"Along {prose(claim.study or '')}, from {code(names[0])} to {code(names[-1])}, {what} "
+        )
         if abs(finding.effect) > finding.half_width:
             size = quantity(abs(finding.effect), finding.half_width)
             text += f"{'rises' if finding.effect > 0 else 'falls'} by {size}{unit}"

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from xml.etree import ElementTree
 
 from bench.analysis.gate import ALPHA, Comparison
-from bench.report.markdown import code, markdown
+from bench.errors import visible
+from bench.report.markdown import code, markdown, prose
 
 __all__ = ["junit", "label", "line", "page", "sentence", "worst_first"]
 
@@ -94,17 +95,17 @@ def page(comparisons: Sequence[Comparison], name: str, baseline: str) -> str:
         [
             one.verdict if one.verdict == "OK" else f"**{one.verdict}**",
             code(one.config),
-            one.metric + (f" ({one.source})" if one.source else ""),
+            prose(one.metric + (f" ({one.source})" if one.source else "")),
             *(_number(number) for number in (one.worsening, one.low, one.high, one.margin)),
             one.test,
             one.seeds or "–",
-            one.message or (f"{one.needed} seeds would decide" if one.needed else ""),
+            prose(one.message) or (f"{one.needed} seeds would decide" if one.needed else ""),
         ]
         for one in worst_first(comparisons)
     ]
     heads = ["verdict", "configuration", "metric", "worse by", "lower", "upper", "margin"]
     blocks = [
-        f"# {name} against {baseline}",
+        f"# {name} against {prose(baseline)}",
         f"**{line(comparisons)}.**",
         markdown([*heads, "test", "S", "note"], lines, left=3),
         "Worse by: mean of new less baseline over the common seeds, in the metric's unit, positive "
@@ -136,11 +137,11 @@ def junit(comparisons: Sequence[Comparison], name: str) -> bytes:
         case = ElementTree.SubElement(
             suite,
             "testcase",
-            classname=f"{name}.{one.config}",
+            classname=visible(f"{name}.{one.config}"),
             name=".".join(part for part in (one.metric, one.source, one.split) if part) or "cells",
         )
         if tag := tags.get(one.verdict, "error"):
-            text = f"{one.verdict}: {sentence(one)}"
+            text = visible(f"{one.verdict}: {sentence(one)}")
             ElementTree.SubElement(case, tag, message=text)
     counted = Counter(tags.get(one.verdict, "error") for one in comparisons)
     suite.set("failures", str(counted["failure"]))

@@ -1,11 +1,12 @@
 """The first page of a results folder: the question, and what every matrix answers."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from urllib.parse import quote
 
 from bench.analysis.results import Results
 from bench.report.answer import answer
 from bench.report.claims_page import answers
-from bench.report.markdown import markdown
+from bench.report.markdown import markdown, prose
 from bench.report.predictors_page import NAME, not_read
 
 __all__ = ["index"]
@@ -46,6 +47,6 @@ def index(
     names = [results.name for results in matrices]
     listed = {"README", NAME, *names, *(f"{name}-claims" for name in names)}
     if others := sorted(set(pages) - listed):
-        links = ", ".join(f"[{name}]({name}.md)" for name in others)
+        links = ", ".join(f"[{prose(name)}]({quote(name)}.md)" for name in others)
         blocks.append(f"Other pages: {links}.")
     return "\n\n".join(blocks) + "\n"

@@ -14,7 +14,15 @@ from bench.analysis.results import Results
 from bench.metrics.registry import OF_SAMPLES, Metrics
 from bench.report.blocks import Block, drawn
 from bench.report.figures.ranks import rank_plot
-from bench.report.markdown import code, heading, markdown, metric_column, quantity, rank_text
+from bench.report.markdown import (
+    code,
+    heading,
+    markdown,
+    metric_column,
+    prose,
+    quantity,
+    rank_text,
+)
 
 __all__ = [
     "INTERVAL",
@@ -211,7 +219,7 @@ def _table(results: Results, configs: Sequence[str], columns: Sequence[_Column])
     lines = [
         [
             code(config),
-            *([data[config]] if several else []),
+            *([prose(str(data[config]))] if several else []),
             *(texts[config] for _, texts in columns),
         ]
         for config in sorted(configs, key=lambda config: names.index(data[config]))

@@ -8,10 +8,13 @@ import pandas as pd
 
 from bench.analysis.replicates import rejections
 from bench.analysis.results import Results
+from bench.errors import visible
 from bench.metrics.metric import Metric
+from bench.metrics.registry import METRICS
 
 __all__ = [
     "code",
+    "escaped",
     "glossary",
     "heading",
     "markdown",
@@ -20,6 +23,9 @@ __all__ = [
     "quantity",
     "rank_text",
 ]
+
+
+_MARKUP = re.compile(r"[\\`*\[\]<>#~$&]|(?<!\w)_|_(?!\w)")
 
 
 def quantity(mean: float, half_width: float = math.nan) -> str:
@@ -64,10 +70,14 @@ def markdown(heads: Sequence[str], lines: Iterable[Sequence[object]], left: int 
     Returns:
         Markdown.
     """
-    cells = [[" ".join(str(cell).split()).replace("|", r"\|") for cell in row] for row in lines]
-    frame = pd.DataFrame(cells, columns=[head.replace("|", r"\|") for head in heads])
+    cells = [[_cell(str(cell)) for cell in row] for row in lines]
+    frame = pd.DataFrame(cells, columns=list(map(_cell, heads)))
     align = ["left"] * left + ["right"] * (len(heads) - left)
     return str(frame.to_markdown(index=False, disable_numparse=True, colalign=align))
+
+
+def _cell(text: str) -> str:
+    return " ".join(visible(text).split()).replace("|", r"\|")
 
 
 def code(text: str) -> str:
@@ -79,7 +89,7 @@ def code(text: str) -> str:
     Returns:
         One line of Markdown, cut at 200 characters.
     """
-    plain = re.sub(r"\s+", " ", text.replace("`", "'")).strip()[:200]
+    plain = re.sub(r"\s+", " ", visible(text).replace("`", "'")).strip()[:200]
     return f"`{plain}`" if plain else ""
 
 
@@ -93,10 +103,15 @@ def prose(text: str) -> str:
         One line of Markdown without links, HTML, code or emphasis.
 
     Example:
-        >>> prose("a *b* <script> [c](d)")
-        'a \\*b\\* \\<script\\> \\[c\\](d)'
+        >>> prose("a *b* <script> [c](d), latent_dim _e_")
+        'a \\*b\\* \\<script\\> \\[c\\](d), latent_dim \\_e\\_'
     """
-    return re.sub(r"([\\`*_\[\]<>#~$&])", r"\\\1", " ".join(text.split()))
+    return escaped(" ".join(visible(text).split()))
+
+
+def escaped(text: str) -> str:
+    """Returns the text with a backslash before all that would be markup."""
+    return _MARKUP.sub(r"\\\g<0>", text)
 
 
 def heading(metric: Metric) -> str:
@@ -181,5 +196,10 @@ def glossary(metrics: Iterable[Metric]) -> str:
     Returns:
         A Markdown table: symbol, unit, direction of improvement, meaning, origin.
     """
-    explained = [[m.symbol, m.unit, m.direction, m.summary, m.reference] for m in metrics]
+    explained = []
+    for metric in metrics:
+        texts = [metric.summary, metric.reference]
+        if metric.name not in METRICS:  # somebody's own
+            texts = list(map(prose, texts))
+        explained.append([metric.symbol, metric.unit, metric.direction, *texts])
     return markdown(["column", "unit", "better", "what it is", "from"], explained, left=5)

@@ -29,10 +29,10 @@ def file_name(text: str) -> str:
         >>> file_name("encoder depth"), file_name("Ranks"), file_name("../x")
         ('encoder-depth', 'ranks-09fb4368', 'x-d6b96a97')
     """
-    words = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:_LONGEST]
+    words = _words(text)
     if words and text == words.replace("-", " ") and not _OTHERS.match(words):
         return words
-    return f"{words}-{hashlib.sha256(text.encode()).hexdigest()[:8]}".lstrip("-")
+    return _hashed(words, text)
 
 
 def of_configuration(name: str) -> str:
@@ -42,6 +42,14 @@ def of_configuration(name: str) -> str:
         name: Any text; a matrix lets through letters, digits, ``-`` and ``_`` alone.
 
     Returns:
-        The name itself, or what `file_name` makes of another text.
+        The name itself; of another text its words with a hash.
     """
-    return name if _CONFIGURATION.fullmatch(name) else file_name(name)
+    return name if _CONFIGURATION.fullmatch(name) else _hashed(_words(name), name)
+
+
+def _words(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:_LONGEST]
+
+
+def _hashed(words: str, text: str) -> str:
+    return f"{words}-{hashlib.sha256(text.encode()).hexdigest()[:8]}".lstrip("-")

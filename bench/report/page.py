@@ -1,14 +1,17 @@
 """The page of a matrix: the same results give the same bytes."""
 
+import re
+
 from bench.analysis.replicates import FEW_SEEDS, TOO_FEW
 from bench.analysis.results import Results
+from bench.errors import visible
 from bench.report.answer import answer
 from bench.report.blocks import Block, Page, composed
 from bench.report.bracket_section import bracket_section
 from bench.report.data_section import data_section
 from bench.report.latent_section import latent_section
 from bench.report.leaderboard import failure_section, leaderboard_section
-from bench.report.markdown import glossary
+from bench.report.markdown import escaped, glossary
 from bench.report.sample_sections import sample_section
 from bench.report.study_sections import study_section
 from bench.rows import SCHEMA
@@ -51,6 +54,12 @@ _HOW_TO_READ = f"""## How to read this
 """
 
 
+def _quoted(line: str) -> str:
+    """A line of a person's comment: its code spans stay, all else that would be markup is shown."""
+    parts = re.split(r"(`[^`]+`)", line)
+    return visible("".join(escaped(p) if place % 2 == 0 else p for place, p in enumerate(parts)))
+
+
 def page(results: Results) -> Page:
     """Compose the page of one matrix and draw its figures.
 
@@ -63,7 +72,7 @@ def page(results: Results) -> Page:
     name, rows = results.name, results.rows
     blocks: list[Block] = [f"# {name}"]
     if comment := results.comment.strip():
-        blocks.append("\n".join(f"> {line}".rstrip() for line in comment.splitlines()))
+        blocks.append("\n".join(f"> {_quoted(line)}".rstrip() for line in comment.splitlines()))
     blocks.append(f"**{answer(results)}**")
     if len(rows) and min(rows["schema"]) < SCHEMA:
         blocks.append(_EARLIER)

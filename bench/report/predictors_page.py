@@ -16,7 +16,7 @@ from bench.analysis.prediction import (
 )
 from bench.report.blocks import Block, Page, composed, drawn
 from bench.report.figures.predictors import predictors
-from bench.report.markdown import code, markdown
+from bench.report.markdown import code, markdown, prose
 
 __all__ = ["NAME", "headline", "not_read", "predictors_page"]
 
@@ -75,8 +75,8 @@ def headline(predicted: Sequence[Prediction]) -> str:
         return _NO_CLAIM
     places = list(dict.fromkeys(one.place for one in enough))
     better = [
-        f"on {one.place} {one.symbols[advantage.predictor]} predicts the {TARGETS[one.target]} "
-        "better than every trivial predictor does"
+        f"on {prose(one.place)} {one.symbols[advantage.predictor]} predicts the "
+        f"{TARGETS[one.target]} better than every trivial predictor does"
         for one in enough
         for advantage in one.advantages
         if advantage.shown
@@ -151,11 +151,11 @@ def _follows(target: str, enough: Sequence[Prediction]) -> str:
             continue
         shown = [found for found in one.correlations if found.shown]
         if not shown:
-            silent.append(one.place)
+            silent.append(prose(one.place))
             continue
         best = max(shown, key=lambda found: abs(found.value))
         trivial = one.strongest(trivial=True)
-        text = f"{one.symbols[best.predictor]} on {one.place} ({_interval(best)}"
+        text = f"{one.symbols[best.predictor]} on {prose(one.place)} ({_interval(best)}"
         if trivial and not best.trivial:
             text += f"; of the trivial predictors {one.symbols[trivial.predictor]}, "
             text += _interval(trivial)
@@ -192,7 +192,7 @@ def _table(chosen: Sequence[Prediction]) -> str:
             value, low, high = map(_number, pooled[1:])
             mean = f"{value} [{low}, {high}] ({pooled[0]})"
         lines.append([text, *(_cell(one, name) for one in chosen), mean])
-    heads = [f"{one.place} (K = {one.configurations}, S = {one.seeds})" for one in chosen]
+    heads = [f"{prose(one.place)} (K = {one.configurations}, S = {one.seeds})" for one in chosen]
     return markdown(["ρ of", *heads, "mean (of how many)"], lines)
 
 
@@ -213,9 +213,11 @@ def _cell(one: Prediction, name: str) -> str:
 
 
 def _noise(chosen: Sequence[Prediction]) -> str:
-    shares = [f"{one.place} {100 * one.noise:.1f} %" for one in chosen if np.isfinite(one.noise)]
+    shares = [
+        f"{prose(one.place)} {100 * one.noise:.1f} %" for one in chosen if np.isfinite(one.noise)
+    ]
     text = f"Noise, share of the seeds in the variance of the means: {', '.join(shares)}."
-    left = [f"{one.collapsed} of {one.place}" for one in chosen if one.collapsed]
+    left = [f"{one.collapsed} of {prose(one.place)}" for one in chosen if one.collapsed]
     return text + (f" Collapsed and left out: {', '.join(left)}." if left else "")
 
 
@@ -228,7 +230,7 @@ def _advantages(enough: Sequence[Prediction]) -> str:
         ends = f"[{_number(best.low)}, {_number(best.high)}]"
         lines.append(
             [
-                one.place,
+                prose(one.place),
                 one.target,
                 one.symbols[best.predictor],
                 one.symbols[best.trivial],
@@ -243,5 +245,5 @@ def _advantages(enough: Sequence[Prediction]) -> str:
 
 def _few(few: Sequence[Prediction]) -> str:
     lines = [[text, *(_cell(one, name) for one in few)] for name, text in _ordered(few)]
-    heads = [f"{one.place}, {one.target} (K = {one.configurations})" for one in few]
+    heads = [f"{prose(one.place)}, {one.target} (K = {one.configurations})" for one in few]
     return markdown(["ρ of", *heads], lines)

@@ -163,7 +163,7 @@ def _references(part: Results, keys: set[tuple[str, str]]) -> Iterator[str]:
     heads = [heading(part.metrics[name]) for name in shown]
     yield markdown(["source", "what it is", *heads], lines, left=2)
     notes = one.rows.loc[of_references, "message"]
-    yield from (f"Coverage: {note}." for note in dict.fromkeys(notes))
+    yield from (f"Coverage: {prose(note)}." for note in dict.fromkeys(notes))
 
 
 def _pictures(results: Results) -> Iterator[Block]:

@@ -50,20 +50,20 @@ def study_section(study: Results, name: str) -> list[Block]:
     """
     keys, labels = study.measured_keys, levels(study.rows)
     varied = ", ".join(varied_keys(study.rows)) or "configuration"
-    slug = file_name(name)
+    slug, texts = file_name(name), {config: prose(label) for config, label in labels.items()}
     blocks: list[Block] = [f"## Study: {prose(name)}"]
     panels = [m for m in _PANELS if any((m, split, "") in keys for split in SPLITS)][:4]
     if panels:
         figure = metric_panels(study.rows, [study.metrics[metric] for metric in panels])
         blocks.append(drawn(f"{name}: metrics against {varied}", f"{slug}.png", figure))
-    blocks += _ranked(study, labels, varied)
+    blocks += _ranked(study, texts, varied)
     for title, names in tables(study).items():
-        told = _told(study, name, title, study_table(study, title, names, labels, varied))
+        told = _told(study, name, title, study_table(study, title, names, texts, varied))
         if told and title in FOLDED:
-            also = notes(study, names, labels) if title == DIAGNOSTICS else []
+            also = notes(study, names, texts) if title == DIAGNOSTICS else []
             blocks += [f"<details><summary>{title}</summary>", *told, *also, "</details>"]
         elif told:
-            blocks += [f"### {title}", *told, *notes(study, names, labels)]
+            blocks += [f"### {title}", *told, *notes(study, names, texts)]
         if told and title == Table.ENCODER:
             blocks += _ranks(study, name, labels)
     if quantiles := _cut(study, labels, "quantiles"):

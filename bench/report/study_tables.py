@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from bench.analysis.replicates import SPLITS
 from bench.analysis.results import Results
 from bench.metrics.metric import Table
-from bench.report.markdown import heading, markdown, metric_column
+from bench.report.markdown import heading, markdown, metric_column, prose
 from vaelib.samples.options import SOURCES
 
 __all__ = ["DAGGER", "DIAGNOSTICS", "FOLDED", "notes", "study_table", "tables"]
@@ -106,7 +106,7 @@ def notes(study: Results, metrics: Sequence[str], labels: Mapping[str, str]) -> 
         splits = set(rows.loc[rows["metric"].isin(names) & rows["value"].notna(), "split"])
         if len(only := set(part["split"])) < len(splits):
             where = f"{min(only)}: {where}"
-        lines.append(f"* {which}: {_ranged(list(dict.fromkeys(part['message'])))} ({where})")
+        lines.append(f"* {which}: {prose(_ranged(list(dict.fromkeys(part['message']))))} ({where})")
     return ["\n".join(lines)] if lines else []
 
 

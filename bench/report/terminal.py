@@ -5,6 +5,8 @@ from collections.abc import Iterable, Sequence
 from rich.table import Column, Table
 from rich.text import Text
 
+from bench.errors import visible
+
 __all__ = ["table"]
 
 _WHOLE = 30  # characters of a word that stays whole however narrow the terminal; a longer one folds
@@ -35,7 +37,7 @@ def table(
         │                    │ finite-N null │
         └────────────────────┴───────────────┘
     """
-    rows = [list(row) for row in lines]
+    rows = [list(map(visible, row)) for row in lines]
     columns = []
     for head, *cells in zip(heads, *rows, strict=True):
         widest = max(map(len, " ".join([head, *cells]).split()), default=0)

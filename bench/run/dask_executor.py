@@ -14,7 +14,8 @@ from concurrent.futures import BrokenExecutor, Future, InvalidStateError, wait
 from contextlib import suppress
 from typing import Any
 
-from distributed import Client, KilledWorker
+import dask
+from distributed import Client, KilledWorker, Security
 from distributed import Future as DaskFuture
 
 from bench.errors import UserError
@@ -41,14 +42,16 @@ class DaskExecutor:
     """Workers of a dask cluster; the results folder must be one that they share.
 
     Args:
-        address: ``"dask://host:port"`` of the scheduler.
+        address: ``"dask://host:port"`` of the scheduler; ``"dask+tls://host:port"`` where it
+            speaks TLS, with the certificates that dask's own configuration names.
 
     Raises:
         ClusterError: if no scheduler answers there.
     """
 
     def __init__(self, address: str) -> None:
-        self._address = "tcp://" + address.removeprefix("dask://")
+        scheme, _, place = address.partition("://")
+        self._address = f"{'tls' if scheme == 'dask+tls' else 'tcp'}://{place}"
         self._run = uuid.uuid4().hex
         self._promises: set[DaskFuture[Records]] = set()  # dask forgets a job that nobody holds
         self._workers = 0
@@ -101,6 +104,7 @@ class DaskExecutor:
             client.close(timeout=_PATIENCE)
 
     def _connect(self) -> Client:
+        _check_settings(self._address)
         try:
             return Client(self._address, timeout=_PATIENCE, set_as_default=False)
         except (OSError, ValueError) as error:
@@ -131,6 +135,30 @@ class DaskExecutor:
                 future.set_result(records)
             else:
                 future.set_exception(error)
+
+
+def _check_settings(address: str) -> None:
+    """Refuses an address that dask's own settings cannot reach, on which a client would hang."""
+    if dask.config.get("distributed.client.security-loader", None):
+        return  # which knows certificates of its own
+    tls, reason = address.startswith("tls://"), ""
+    try:
+        settings = Security().get_connection_args("client")
+        if tls and settings["ssl_context"] is None:
+            reason = "tls names no ca-file with a certificate of the client"
+        elif settings["require_encryption"] and not tls:
+            reason = "require-encryption is set, so that only dask+tls:// is allowed"
+    except (
+        OSError,
+        TypeError,
+        ValueError,
+    ) as error:  # files that are no certificates
+        reason = " ".join(str(error).split())
+    if reason:
+        raise ClusterError(
+            f"cannot reach {address} with dask's settings of distributed.comm: {reason}; "
+            "docs/clusters.md says how TLS is set up"
+        )
 
 
 def _work(values: Mapping[str, Any], run: str, code: str) -> Records:

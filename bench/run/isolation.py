@@ -145,7 +145,8 @@ def server(preload: Sequence[str]) -> multiprocessing.context.ForkServerContext:
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__, *preload])
-    with _environment(_ONE_THREAD):  # the server inherits it; read when torch is imported
+    # the server inherits it: one thread when torch is imported, and nothing from the working folder
+    with _environment(_ONE_THREAD | {"PYTHONSAFEPATH": "1"}):
         multiprocessing.forkserver.ensure_running()
     return context
 

@@ -13,6 +13,7 @@ from shlex import join
 from typing import Any
 
 import bench
+from bench.errors import without_home
 
 __all__ = ["cpu", "git", "provenance"]
 
@@ -110,4 +111,4 @@ def _command() -> str:
     program = Path(sys.argv[0])
     name = program.name
     start = ["python", "-m", program.parent.name] if name == "__main__.py" else [name]
-    return join([*start, *sys.argv[1:]])
+    return without_home(join([*start, *sys.argv[1:]]))

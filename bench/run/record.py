@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 
+from bench.errors import without_home
 from bench.run.job import Job
 from vaelib.audits.measurement import Measurement
 
@@ -199,11 +200,11 @@ def one_line(error: BaseException) -> str:
         error: any.
 
     Returns:
-        Its type and text, without addresses in memory.
+        Its type and text, without addresses in memory and without the home of who ran it.
     """
     text = str(error)
     if isinstance(error, ValidationError):
         text = "; ".join(f"{'.'.join(map(str, e['loc']))} {e['msg']}" for e in error.errors())
     text = re.sub(r" at 0x[0-9a-f]+", "", " ".join(f"{type(error).__name__}: {text}".split()))
-    text = text.removesuffix(":")
+    text = without_home(text.removesuffix(":"))
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"

@@ -24,7 +24,8 @@ class Request:
         first_seed: instead of the matrix's own.
         workers: processes at once; one per core where None.
         device: auto, cpu or cuda.
-        executor: ``"local"`` or the address of a scheduler, ``"dask://host:port"``.
+        executor: ``"local"`` or the address of a scheduler, ``"dask://host:port"`` or, with the
+            certificates of dask's configuration, ``"dask+tls://host:port"``.
         timeout: seconds for one job, instead of the matrix's own.
         overrides: ``"KEY=VALUE"`` texts.
         only: names of the configurations to run; all where empty.
@@ -57,8 +58,11 @@ class Request:
             raise UserError(f"--device must be auto, cpu or cuda, got {self.device!r}")
         if self.executor == "local":
             return
-        if not self.executor.startswith("dask://"):
-            raise UserError(f"--executor must be local or dask://host:port, got {self.executor!r}")
+        if not self.executor.startswith(("dask://", "dask+tls://")):
+            raise UserError(
+                "--executor must be local, dask://host:port or dask+tls://host:port, got "
+                f"{self.executor!r}"
+            )
         if self.workers is not None:
             raise UserError("--workers is for the local executor; a cluster has its own workers")
 

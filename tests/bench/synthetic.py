@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from bench.analysis.arrays import write_arrays
+from bench.commands.folder import claim
 from bench.commands.report import write_pages
 from bench.metrics.registry import METRICS
 from bench.rows import COLUMNS, SCHEMA, read_rows, write_rows
@@ -112,9 +113,15 @@ def synthetic_frame(folder) -> pd.DataFrame:
     return read_rows(folder / "rows.csv")
 
 
+def stored(results, name, rows):
+    """The rows of a matrix, in a folder that is the suite's own."""
+    claim(results, [name])
+    write_rows(results / name / "rows.csv", rows)
+
+
 def paged(results, name, rows, matrix="", arrays=None):
     """What a run leaves of a matrix, and the page that is made of it."""
-    write_rows(results / name / "rows.csv", rows)
+    stored(results, name, rows)
     if matrix:
         (results / name / "matrix.toml").write_text(matrix)
     if arrays is not None:

@@ -17,6 +17,7 @@ from hypothesis import given, settings
 
 from bench.cli import main
 from bench.commands import run as running
+from bench.commands.folder import claim
 from bench.metrics.metric import Table
 from bench.metrics.registry import METRICS
 from bench.run.request import Request
@@ -245,7 +246,10 @@ def test_help_and_usage_errors_do_not_wait_for_torch():
         (["run", "--workers", "0"], "--workers must be at least 1, got 0"),
         (["run", "--device", "tpu"], "--device must be auto, cpu or cuda, got 'tpu'"),
         (["run", "--timeout", "-1"], "--timeout must be between 0 and 1e7 seconds, got -1"),
-        (["run", "--executor", "slurm"], "--executor must be local or dask://host:port, got"),
+        (
+            ["run", "--executor", "slurm"],
+            "local, dask://host:port or dask+tls://host:port, got",
+        ),
         (["run", "--executor", "dask://x:1", "--workers", "2"], "--workers is for the local"),
         (["run", "--set", "latent_dim"], "latent_dim"),
         (["run", "--set", "latent_dim=two"], "latent_dim"),
@@ -331,8 +335,9 @@ def test_seeds_may_begin_later(matrix, tmp_path, capfd):
 
 
 def test_a_second_run_is_told_who_holds_the_folder(matrix, tmp_path, capfd):
-    with Store(tmp_path / "small").lock():
-        assert run("run", matrix, "--results", tmp_path) == 64
+    claim(tmp_path / "results", ["small"])
+    with Store(tmp_path / "results" / "small").lock():
+        assert run("run", matrix, "--results", tmp_path / "results") == 64
     error = capfd.readouterr().err
     assert f"is in use by process {os.getpid()} on " in error and error.count("\n") == 1
 
@@ -343,7 +348,7 @@ def test_a_disk_that_is_full_at_the_end_is_one_line(matrix, tmp_path, capfd, mon
 
     monkeypatch.setattr("bench.commands.benchmark.run", lambda *_, **__: Summary())
     monkeypatch.setattr("bench.commands.benchmark.write_atomically", full)
-    assert run("run", matrix, "--results", tmp_path) == 64
+    assert run("run", matrix, "--results", tmp_path / "results") == 64
     error = capfd.readouterr().err
     assert "No space left on device; what ran is kept" in error and error.count("\n") == 1
 

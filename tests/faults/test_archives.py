@@ -79,7 +79,7 @@ def test_a_report_goes_to_a_folder_and_replaces_nothing(place, good, capsys):
     before = os.lstat(place)
     assert main(["audit", str(good), "--report", place]) == 64
     said = capsys.readouterr().err
-    assert said == f"vaebench: cannot write to {place}: File exists; choose another folder\n"
+    assert said == f"vaebench: cannot write to {place}: Not a directory; choose another folder\n"
     after = os.lstat(place)
     assert (after.st_mode, after.st_ino) == (before.st_mode, before.st_ino)
 

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from bench.analysis.prediction import TARGETS, TRIVIAL, Prediction
-from bench.report.figures.style import STYLE, WIDTH
+from bench.report.figures.style import STYLE, WIDTH, as_it_is
 
 __all__ = ["predictors"]
 
@@ -53,7 +53,7 @@ def predictors(predicted: Sequence[Prediction]) -> Figure:
             fontsize=9,
         )
         keys = [
-            Line2D([], [], lw=1.2, ms=5, label=place, color=colour, marker=marker)
+            Line2D([], [], lw=1.2, ms=5, label=as_it_is(place), color=colour, marker=marker)
             for place, (colour, marker) in looks.items()
         ]
         figure.legend(handles=keys, loc="outside upper left", ncols=6, columnspacing=1.5)

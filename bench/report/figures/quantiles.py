@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from scipy.special import ndtri
 
 from bench.analysis.quantiles import SHARES
-from bench.report.figures.style import STYLE, WIDTH
+from bench.report.figures.style import STYLE, WIDTH, as_it_is
 from vaelib.numerics.arrays import Floats
 
 __all__ = ["quantile_plot"]
@@ -38,7 +38,9 @@ def quantile_plot(quantiles: Mapping[str, Floats]) -> Figure:
             shade = max(0.25, min(0.9, 2 / len(values)))
             axes.axhline(0, c="#555555", lw=0.9, ls=":")
             axes.plot(normal, (values - normal).T, c="#0072B2", lw=1.2, alpha=shade)
-            axes.set_title(fill(f"{label}  (D = {len(values)})", _TITLE // across), fontsize=8.5)
+            axes.set_title(
+                as_it_is(fill(f"{label}  (D = {len(values)})", _TITLE // across)), fontsize=8.5
+            )
             axes.grid(axis="y")
         for axes in panels[len(quantiles) :]:
             axes.set_axis_off()

@@ -7,7 +7,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
-from bench.report.figures.style import STYLE, WIDTH
+from bench.report.figures.style import STYLE, WIDTH, as_it_is
 from vaelib.stats.sbc import GRID, band
 
 __all__ = ["rank_ecdf_plot"]
@@ -45,7 +45,7 @@ def rank_ecdf_plot(counts: Mapping[str, np.ndarray]) -> Figure:
             axes.plot(places, lines[-1], c="#D55E00", lw=1.4)
             most = max(_HEIGHT * high.max(), float(np.abs(lines).max()) * 1.05)
             axes.set_ylim(-most, most)
-            axes.set_title(fill(f"{label}  (n = {n:,})", _TITLE // across), fontsize=8.5)
+            axes.set_title(as_it_is(fill(f"{label}  (n = {n:,})", _TITLE // across)), fontsize=8.5)
         for axes in panels[len(counts) :]:
             axes.set_axis_off()
         figure.supxlabel("rank under q(z|x), from 0 to 1", fontsize=9)

@@ -19,7 +19,7 @@ from matplotlib.lines import Line2D
 
 from bench.analysis.replicates import replicates, saturated, summarise, varied_keys
 from bench.metrics.metric import Metric
-from bench.report.figures.style import STYLE, WIDTH
+from bench.report.figures.style import STYLE, WIDTH, as_it_is
 from vaelib.numerics.arrays import Floats
 
 __all__ = ["kl_parts", "levels", "metric_panels"]
@@ -94,7 +94,7 @@ def metric_panels(frame: pd.DataFrame, metrics: Sequence[Metric]) -> Figure:
     gap = float(np.diff(np.sort(where)).min()) if len(where) > 1 else 1.0
     wide = min(2, len(metrics))
     tall = -(-len(metrics) // wide)
-    texts = [textwrap.fill(name, _LABEL) for name in names.values()]
+    texts = [as_it_is(textwrap.fill(name, _LABEL)) for name in names.values()]
     longest = max(len(line) for text in texts for line in text.splitlines())
     angle = 0 if longest * len(names) <= 34 else 25 if len(names) <= 7 else 60
     with mpl.rc_context(STYLE):
@@ -185,7 +185,7 @@ def kl_parts(frame: pd.DataFrame) -> Figure:
             axes.set_title(f"{split} inputs")
             axes.set_xlabel("nats")
         panels[0].set_yticks(
-            np.arange(len(names)), [textwrap.fill(n, _LABEL) for n in names.values()]
+            np.arange(len(names)), [as_it_is(textwrap.fill(n, _LABEL)) for n in names.values()]
         )
         panels[0].set_ylim(len(names) - 0.4, -0.6)
         panels[0].set_xlim(left=0)

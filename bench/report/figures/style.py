@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from vaelib.files import write_atomically
 
-__all__ = ["STYLE", "WIDTH", "png", "save"]
+__all__ = ["STYLE", "WIDTH", "as_it_is", "png", "save"]
 
 
 STYLE: Any = {
@@ -33,6 +33,11 @@ STYLE: Any = {
 
 
 WIDTH = 8.0  # inches
+
+
+def as_it_is(text: str) -> str:
+    """A person's text as matplotlib is to show it: no formula, which may not even parse."""
+    return text.replace("\\$", "$").replace("$", r"\$")
 
 
 def png(figure: Figure) -> bytes:

@@ -319,7 +319,7 @@ def test_a_folder_that_cannot_be_written_is_said_before_the_audit(
     monkeypatch.setattr("bench.commands.audit.audit_archive", pytest.fail)
     assert run(bare, "--report", bare) == 64
     assert capfd.readouterr().err == (
-        f"vaebench: cannot write to {bare}: File exists; choose another folder\n"
+        f"vaebench: cannot write to {bare}: Not a directory; choose another folder\n"
     )
 
 

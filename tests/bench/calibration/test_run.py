@@ -13,6 +13,7 @@ from bench.calibration.run import QUICK, SUBJECTS, Subject, perform, run
 from bench.calibration.task import Task
 from bench.calibration.verdicts import judged, read_table, summary
 from bench.cli import main
+from bench.commands.folder import claim
 from bench.metrics.registry import METRICS
 from vaelib import audit
 
@@ -27,6 +28,7 @@ def silent(_):
 def quick(tmp_path_factory):
     """The quick form, from start to end."""
     results = tmp_path_factory.mktemp("results")
+    claim(results, [QUICK, f"{QUICK}.md"])
     (results / "validity.md").write_text("the full page")
     run(results, quick=True, workers=1, say=silent)
     write_validity(results, QUICK)
@@ -66,6 +68,7 @@ def test_the_page_comes_back_from_its_tables_byte_for_byte(quick, capsys):
 
 @pytest.mark.slow
 def test_a_rejection_too_many_is_exit_code_1(quick, tmp_path, capsys):
+    claim(tmp_path, [QUICK])
     for subject in TABLES:
         table = pd.read_csv(quick / QUICK / f"{subject}.csv")
         if subject == "levels":

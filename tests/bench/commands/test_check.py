@@ -25,14 +25,27 @@ def done(tmp_path_factory):
     """A matrix, its baseline, and a folder in which all of it has run."""
     folder = tmp_path_factory.mktemp("check")
     (folder / "small.toml").write_text(MATRIX)
-    run = ["run", f"{folder / 'small.toml'}", "--results", f"{folder}", "--workers", "1"]
+    run = [
+        "run",
+        f"{folder / 'small.toml'}",
+        "--results",
+        f"{folder / 'results'}",
+        "--workers",
+        "1",
+    ]
     assert main(run) == 0
-    shutil.copy(folder / "small" / "rows.csv", folder / "baseline.csv")
+    shutil.copy(folder / "results" / "small" / "rows.csv", folder / "baseline.csv")
     return folder
 
 
 def check(done, baseline, *more):
-    arguments = [f"{done / 'small.toml'}", "--baseline", f"{baseline}", "--results", f"{done}"]
+    arguments = [
+        f"{done / 'small.toml'}",
+        "--baseline",
+        f"{baseline}",
+        "--results",
+        f"{done / 'results'}",
+    ]
     return main(["check", *arguments, "--workers", "1", *map(str, more)])
 
 
@@ -99,10 +112,10 @@ def test_a_changed_configuration_is_exit_code_2(done, capfd):
 
 
 def test_a_run_never_overwrites_its_baseline(done, capfd):
-    before = (done / "small" / "rows.csv").read_bytes()
-    assert check(done, done / "small" / "rows.csv") == 2
+    before = (done / "results" / "small" / "rows.csv").read_bytes()
+    assert check(done, done / "results" / "small" / "rows.csv") == 2
     assert "expected --results apart from the baseline" in capfd.readouterr().err
-    assert (done / "small" / "rows.csv").read_bytes() == before
+    assert (done / "results" / "small" / "rows.csv").read_bytes() == before
 
 
 def test_outputs_are_refused_before_anything_runs(done, tmp_path, capfd):

@@ -17,8 +17,9 @@ from bench.errors import DamagedWarning
 from bench.matrix.language import MatrixError, load
 from bench.metrics.metric import Metric
 from bench.metrics.registry import METRICS, own_metrics, recall, remember
-from bench.rows import COLUMNS, SCHEMA, write_rows
+from bench.rows import COLUMNS, SCHEMA
 from bench.run.code_roots import MEASURES
+from tests.bench.synthetic import stored
 from vaelib.code_hash import code_digests, code_hash
 
 OWN = """
@@ -201,7 +202,7 @@ def test_own_metrics_of_one_name_are_told_apart_in_one_process(tmp_path):
     before = dict(METRICS)
     for name, unit, better in (("first", "volts", "lower"), ("second", "amperes", "higher")):
         rows, metric = ranked_by(name, unit, better)
-        write_rows(tmp_path / name / "rows.csv", rows)
+        stored(tmp_path, name, rows)
         remember(tmp_path / name, METRICS.with_own([metric]))
     pages = [write_pages(tmp_path, name).read_text() for name in ("first", "second")]
     assert "norm of first ↓ [volts]" in pages[0] and "norm of second" not in pages[0]
@@ -215,7 +216,7 @@ def test_own_metrics_of_one_name_are_told_apart_in_one_process(tmp_path):
 
 def test_a_report_imports_no_metric_and_claims_are_decided_by_what_was_kept(tmp_path):
     rows, metric = ranked_by("plain", "volts", "lower")
-    write_rows(tmp_path / "plain" / "rows.csv", rows)
+    stored(tmp_path, "plain", rows)
     remember(tmp_path / "plain", METRICS.with_own([metric]))
     (tmp_path / "plain" / "matrix.toml").write_text(
         '[matrix]\nname = "plain"\nmetrics = ["nowhere_at_all:my_norm"]\n'

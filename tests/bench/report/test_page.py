@@ -106,7 +106,7 @@ def cells(text):
 
 def test_pages_and_figures_are_rebuilt_byte_for_byte_from_the_files(results):
     before = tree(results)
-    assert len(before) == 3 + 3 + 11, "three pages, rows, matrix and arrays, eleven figures"
+    assert len(before) == 3 + 3 + 3 + 11, "marker, stamps, pages, rows, matrix, arrays, figures"
     write_pages(results, "synthetic")
     assert tree(results) == before
 

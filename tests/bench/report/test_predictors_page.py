@@ -15,8 +15,8 @@ from bench.errors import DamagedWarning
 from bench.metrics.metric import Metric
 from bench.metrics.registry import METRICS
 from bench.report.predictors_page import headline, predictors_page
-from bench.rows import COLUMNS, write_rows
-from tests.bench.synthetic import ROW, synthetic_rows
+from bench.rows import COLUMNS
+from tests.bench.synthetic import ROW, stored, synthetic_rows
 
 CONFIGURATIONS, SEEDS = 16, 6
 
@@ -162,10 +162,10 @@ def test_a_metric_of_ones_own_is_asked_too():
 
 
 def test_the_page_is_rebuilt_byte_for_byte_and_names_what_it_lacks(tmp_path):
-    write_rows(tmp_path / "first" / "rows.csv", rows_of(planted()))
+    stored(tmp_path, "first", rows_of(planted()))
     plain = rows_of(planted())
-    write_rows(tmp_path / "plain" / "rows.csv", plain[plain["metric"] != "frechet"])
-    write_rows(tmp_path / "small" / "rows.csv", plain[plain["config"].isin(["c0", "c1", "c2"])])
+    stored(tmp_path, "plain", plain[plain["metric"] != "frechet"])
+    stored(tmp_path, "small", plain[plain["config"].isin(["c0", "c1", "c2"])])
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "rows.csv").write_text("matrix,study\nx,y\n")
     (tmp_path / "empty").mkdir()

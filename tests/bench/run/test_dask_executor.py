@@ -2,6 +2,7 @@
 
 import io
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -12,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from dask import config as dask_config
 from rich.console import Console
 
 from bench.cli import main
@@ -200,6 +202,56 @@ def test_a_scheduler_that_is_lost_is_given_up(run_all, tmp_path, patience):
     summary = run_all([job("a", tmp_path)], executor)
     assert summary.failures[0].status == "failed"
     assert "the scheduler is lost" in summary.failures[0].message
+
+
+CERTIFICATE = (
+    "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=x -keyout key.pem -out cert.pem"
+)
+
+
+def test_settings_that_cannot_reach_a_cluster_are_one_line(tmp_path):
+    (tmp_path / "cert.pem").write_text("no certificate")
+    tls, file = "distributed.comm.tls", str(tmp_path / "cert.pem")
+    files = {f"{tls}.ca-file": file, f"{tls}.client.cert": file}
+    for address, settings, reason in (
+        ("dask+tls://127.0.0.1:1", {}, "tls names no ca-file"),
+        ("dask://127.0.0.1:1", {"distributed.comm.require-encryption": True}, "only dask.tls://"),
+        ("dask+tls://127.0.0.1:1", files, "PEM|X509"),
+    ):
+        with dask_config.set(settings), pytest.raises(ClusterError, match=reason) as caught:
+            DaskExecutor(address)
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="makes its certificate with openssl")
+def test_a_scheduler_is_reached_by_tls_and_not_without_its_certificate(
+    tmp_path, monkeypatch, patience
+):
+    subprocess.run(CERTIFICATE.split(), cwd=tmp_path, check=True, capture_output=True)
+    cert, key = str(tmp_path / "cert.pem"), str(tmp_path / "key.pem")
+    settings = {"distributed.comm.require-encryption": True, "distributed.comm.tls.ca-file": cert}
+    for who in ("scheduler", "worker", "client"):
+        place = f"distributed.comm.tls.{who}"
+        settings |= {f"{place}.cert": cert, f"{place}.key": key}
+    for name, value in settings.items():
+        variable = name.replace(".", "__").replace("-", "_").upper()
+        monkeypatch.setenv(f"DASK_{variable}", str(value))
+    log = tmp_path / "scheduler.log"
+    options = ("--port", 0, "--no-dashboard", "--host", "127.0.0.1", "--protocol", "tls")
+    process = dask("scheduler", *options, log=log)
+    try:
+        wait_for(lambda: re.search(r"Scheduler at: +tls://(\S+)", log.read_text()))
+        place = re.search(r"Scheduler at: +tls://(\S+)", log.read_text())[1]
+        with dask_config.set(settings):
+            executor = DaskExecutor(f"dask+tls://{place}")
+            assert executor.workers == 0
+            executor.stop()
+        patience(2.0)  # ends always
+        with pytest.raises(ClusterError, match="got no answer"):
+            DaskExecutor(f"dask://{place}")
+    finally:
+        kill_group(process)
 
 
 def test_no_scheduler_is_one_line(tmp_path, capfd, patience):

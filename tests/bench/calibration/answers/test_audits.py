@@ -17,6 +17,7 @@ from bench.calibration.run import FULL, run
 from bench.calibration.task import Task
 from bench.calibration.verdicts import summary
 from bench.cli import main
+from bench.commands.folder import claim
 from bench.rows import csv_bytes
 
 LAWS = {kind.name: kind for kind in [*audits.MATCHES, *audits.MISMATCHES]}
@@ -198,6 +199,7 @@ def test_the_page_says_how_many_were_run_and_what_is_not_seen():
 @pytest.mark.parametrize(("wrong", "code"), [(0, 1), (20, 1)])
 def test_the_page_opens_with_the_question(tmp_path, wrong, code):
     """The upper end of the table lies below the KL too often, whatever the answers are."""
+    claim(tmp_path, [FULL])
     (tmp_path / FULL).mkdir()
     (tmp_path / FULL / "answers.csv").write_bytes(csv_bytes(small_table(wrong)))
     assert main(["validate", "--rebuild", "--results", str(tmp_path)]) == code
@@ -206,6 +208,7 @@ def test_the_page_opens_with_the_question(tmp_path, wrong, code):
 
 
 def test_exit_code_0_where_all_bands_hold(tmp_path):
+    claim(tmp_path, [FULL])
     (tmp_path / FULL).mkdir()
     (tmp_path / FULL / "answers.csv").write_bytes(csv_bytes(equal_audits(50)))
     assert main(["validate", "--rebuild", "--results", str(tmp_path)]) == 0

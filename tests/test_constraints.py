@@ -1,0 +1,57 @@
+"""The versions that tox installs are fixed, all of them, and no file says from where."""
+
+import re
+import tomllib
+from importlib.metadata import PackageNotFoundError, requires
+from pathlib import Path
+
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parents[1]
+ACCELERATOR = re.compile(r"nvidia-|cuda-|triton$")  # what torch with CUDA brings along
+
+
+def plain(name):
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def installed(name):
+    """What a package says that it needs; nothing of one that is not here."""
+    try:
+        return requires(name) or []
+    except PackageNotFoundError:
+        return []
+
+
+def needed(lines, extras, found):
+    """What is needed in this environment, and what that needs."""
+    for requirement in map(Requirement, lines):
+        marker, known = requirement.marker, plain(requirement.name)
+        if marker and not any(marker.evaluate({"extra": extra}) for extra in ("", *extras)):
+            continue
+        if known not in found and not ACCELERATOR.match(known):
+            found.add(known)
+            needed(installed(known), requirement.extras, found)
+
+
+def test_every_package_of_the_tests_has_a_version():
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    fixed = [line.split("==")[0] for line in lines if not line.startswith("#")]
+    assert all(re.fullmatch(r"[\w.-]+==[\w.+]+", line) for line in lines if line[0] != "#")
+    found = set()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    needed([*project["dependencies"], *project["optional-dependencies"]["test"]], (), found)
+    assert len(found) > 40
+    assert found <= set(map(plain, fixed))
+    assert {"tox", "tox-uv", "uv"} <= set(fixed)
+
+
+def test_tox_uv_and_the_actions_of_the_workflow_are_pinned():
+    lines = (ROOT / "constraints.txt").read_text()
+    version = re.search(r"^tox-uv==(\S+)$", lines, re.M)[1]
+    for path in (".ci/run", ".github/workflows/check.yml", "docs/ci.md"):
+        text = (ROOT / path).read_text()
+        assert set(re.findall(r"tox-uv\S*", text)) == {f"tox-uv=={version}"}, path
+    workflow = (ROOT / ".github" / "workflows" / "check.yml").read_text()
+    uses = re.findall(r"uses: \S+@(\S+)", workflow)
+    assert len(uses) == 3 and all(re.fullmatch(r"[0-9a-f]{40}|v\d+\.\d+\.\d+", tag) for tag in uses)
