@@ -29,7 +29,7 @@ from bench.analysis.replicates import (
     summarise,
 )
 from bench.analysis.sound import damage
-from bench.errors import DamagedError, DamagedWarning, MatrixError
+from bench.errors import DamagedError, DamagedWarning, MatrixError, reason
 from bench.matrix.files import leading_comment
 from bench.matrix.language import Matrix, load
 from bench.metrics.registry import METRICS, Metrics, recall
@@ -79,6 +79,7 @@ class Results:
 
         Raises:
             DamagedError: Where a file is not what a run wrote.
+            OSError: Where one cannot be read for now.
         """
         metrics = METRICS
         try:
@@ -197,9 +198,8 @@ def _rows(path: Path) -> pd.DataFrame:
                 f"{len(few.iloc[0])} of {few.index[0]}; write it anew"
             )
     except (OSError, ValueError) as error:
-        reason = f"{path}: {error.strerror}" if isinstance(error, OSError) else str(error)
-        reason = " ".join(reason.split())
-        raise DamagedError(reason if str(path) in reason else f"{path}: {reason}") from error
+        why = reason(error)
+        raise DamagedError(why if str(path) in why else f"{path}: {why}") from error
     return rows
 
 
@@ -211,8 +211,7 @@ def _matrix(file: Path, metrics: Metrics, whole: bool) -> tuple[str, Matrix | No
         text = read_bytes(file).decode("utf-8-sig")
         document = tomllib.loads(text)
     except (OSError, ValueError, RecursionError) as error:
-        reason = (isinstance(error, OSError) and error.strerror) or " ".join(str(error).split())
-        sentence = f"expected the matrix in {file}, got something else ({reason})"
+        sentence = f"expected the matrix in {file}, got something else ({reason(error)})"
         _refuse(DamagedError(f"{sentence}; run the matrix again"), whole)
         return "", None
     try:

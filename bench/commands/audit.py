@@ -11,8 +11,8 @@ from rich.console import Console
 from bench.audit import text
 from bench.audit.archive import Archive, read_archive
 from bench.audit.audit import audit_archive
-from bench.commands.printing import written_out
-from bench.errors import UserError
+from bench.commands.printing import Out, written_out
+from bench.errors import UserError, refusal
 from bench.run.resources import idle_cores
 from vaelib.audits.settings import DEFAULTS
 from vaelib.audits.verdict import MARGIN, check_margin
@@ -60,6 +60,7 @@ def execute(
 
     Raises:
         UserError: For a folder that cannot be written, or options that cannot be.
+        NotDoneError: For a disk that is full.
         BadParameter: For a file that cannot be audited.
     """
     margin = MARGIN if margin is None else margin
@@ -69,7 +70,7 @@ def execute(
         raise UserError(f"--power is for the prior normal, not {prior}; leave --power out")
     if repeats and as_json:
         raise UserError("--power prints a table, --json rows alone; leave one of them out")
-    aside = Console(stderr=True, soft_wrap=True)
+    aside = Out(stderr=True, soft_wrap=True)
     parts, conditions = _parts(file, condition, most)
     several = None not in parts
     if several and (report is not None or repeats):
@@ -154,5 +155,4 @@ def _writing(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = error.strerror or error
-        raise UserError(f"cannot write to {folder}: {reason}; choose another folder") from error
+        raise refusal(error, "write to", folder, other="folder") from error

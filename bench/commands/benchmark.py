@@ -1,10 +1,12 @@
 """Run what a plan lacks, then write its rows, its matrix and where they come from."""
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 
+from bench.commands.printing import OUTPUT
+from bench.errors import refusal
 from bench.metrics.registry import remember
 from bench.rows import csv_bytes, rows
 from bench.run.executors import Executor
@@ -15,9 +17,9 @@ from bench.run.runner import run
 from bench.run.store import Store
 from bench.run.summary import Summary
 from vaelib.datasets import cache_folder
-from vaelib.files import sweep, write_atomically
+from vaelib.files import sweep, update, write_atomically
 
-__all__ = ["benchmark"]
+__all__ = ["benchmark", "kept"]
 
 
 def benchmark(
@@ -56,8 +58,8 @@ def benchmark(
         units = {name: metric.unit for name, metric in metrics.items()}
         codes = {cell: job.code for job in planned.jobs for cell in job.cells}
         frame = rows(planned.matrix.name, planned.cells, store, units, codes)
-        _update(planned.folder / "rows.csv", csv_bytes(frame))
-        _update(planned.folder / "matrix.toml", planned.matrix.text.encode())
+        update(planned.folder / "rows.csv", csv_bytes(frame))
+        update(planned.folder / "matrix.toml", planned.matrix.text.encode())
         remember(planned.folder, metrics)
         if set(summary.statuses) != summary.cached:
             device = planned.jobs[0].device
@@ -67,7 +69,26 @@ def benchmark(
     return summary
 
 
-def _update(path: Path, data: bytes) -> None:
-    """Write a file unless it holds the same already, so that its age says when it changed."""
-    if not path.is_file() or path.read_bytes() != data:
-        write_atomically(path, data)
+@contextmanager
+def kept(planned: Plan) -> Iterator[None]:
+    """Within the block what the system refuses is one line, which says that nothing is lost.
+
+    Args:
+        planned: what runs.
+
+    Yields:
+        None.
+
+    Raises:
+        UserError: for a folder that cannot be used.
+        NotDoneError: for a disk that is full, and the like.
+        OSError: for standard output that cannot be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.filename == OUTPUT:
+            raise
+        where = error.filename or planned.folder
+        refused = refusal(error, path=where, kept="what ran is kept", other="folder")
+        raise refused from error

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from rich.console import Console
 
 from bench.analysis.arrays import pictured, write_arrays
-from bench.commands.benchmark import benchmark
+from bench.commands.benchmark import benchmark, kept
 from bench.commands.report import outdated, overviews_outdated, write_overviews, write_pages
 from bench.errors import UserError
 from bench.matrix.language import load
@@ -21,7 +21,7 @@ from bench.run.progress import duration, progress_on
 from bench.run.request import Request
 from bench.run.resources import cores, device_of, executor_of
 from bench.run.staleness import CellState, inspect, reasons
-from bench.run.store import Store, StoreError
+from bench.run.store import Store
 from vaelib.numerics.matmul import has_bfloat16_units
 
 __all__ = ["execute"]
@@ -42,6 +42,7 @@ def execute(request: Request, console: Console) -> int:
     Raises:
         UserError: for a mistake in the matrix or the options.
         StoreError: if the results folder cannot be used.
+        NotDoneError: if the disk is full, or the like.
     """
     matrix = load(
         request.matrix,
@@ -63,7 +64,7 @@ def execute(request: Request, console: Console) -> int:
         return 0
     executor = executor_of(request)
     page = request.results / f"{matrix.name}.md"
-    try:
+    with kept(planned):
         summary = benchmark(
             planned,
             executor,
@@ -76,12 +77,6 @@ def execute(request: Request, console: Console) -> int:
             write_pages(request.results, matrix.name)
         elif overviews_outdated(request.results):
             write_overviews(request.results)
-    except OSError as error:
-        reason = error.strerror or error
-        raise StoreError(
-            f"cannot write to {planned.folder}: {reason}; what ran is kept, so make room, or "
-            "choose another folder, and run the same command"
-        ) from error
     # A name holds no character that a shell would read, so it may be filled in later.
     again = request.command("--only") + " {name}"
     console.print(summary.text(page, again), markup=False)
