@@ -1,6 +1,7 @@
 """What a calibration has finished, so that one that was stopped goes on where it was."""
 
 import json
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -8,6 +9,8 @@ from pathlib import Path
 from bench.calibration.experiments import Experiment
 from bench.calibration.task import Result, Rows, Task
 from vaelib.code_hash import code_hash
+from vaelib.files import read_bytes
+from vaelib.sealed import CacheWarning
 
 __all__ = ["Finished"]
 
@@ -23,12 +26,11 @@ class Finished:
         self._path = path
         self._code = code_hash("bench.calibration.run")
         self._rows: dict[Task[Experiment], Rows] = {}
-        with suppress(FileNotFoundError):
-            for line in path.read_text().splitlines():
-                with suppress(ValueError, KeyError, TypeError):  # cut off by a crash
-                    record = json.loads(line)
-                    if record["code"] == self._code:
-                        self._rows[Task.from_dict(record["task"])] = record["rows"]
+        for line in _lines(path):
+            with suppress(ValueError, KeyError, TypeError):  # cut off by a crash
+                record = json.loads(line)
+                if record["code"] == self._code:
+                    self._rows[Task.from_dict(record["task"])] = record["rows"]
 
     def add(self, results: Iterable[Result]) -> None:
         """Take results that are kept elsewhere for finished.
@@ -52,12 +54,31 @@ class Finished:
             The same.
         """
         for task, rows in results:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
             line = json.dumps({"code": self._code, "task": task.to_dict(), "rows": rows})
-            with open(self._path, "a") as file:
-                file.write(line + "\n")
+            try:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                with open(self._path, "a", encoding="utf-8") as file:
+                    file.write(line + "\n")
+            except OSError as error:
+                _warn(self._path, "not kept, and computed again if this run is stopped", error)
             yield task, rows
 
     def forget(self) -> None:
         """Remove the file: all is written elsewhere."""
-        self._path.unlink(missing_ok=True)
+        with suppress(OSError):
+            self._path.unlink(missing_ok=True)
+
+
+def _lines(path: Path) -> list[bytes]:
+    try:
+        return read_bytes(path).splitlines()
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        _warn(path, "not used but computed again", error)
+        return []
+
+
+def _warn(path: Path, what: str, error: OSError) -> None:
+    text = f"what is finished in {path} is {what}: {error.strerror}"
+    warnings.warn(text, CacheWarning, stacklevel=3)

@@ -1,7 +1,8 @@
 """What ``vaebench validate`` does: calibrate the suite, write its page, say what lies outside."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import typer
@@ -9,7 +10,11 @@ import typer
 from bench.calibration import run as calibration
 from bench.calibration.page import write_validity
 from bench.calibration.verdicts import summary
+from bench.commands.outputs import check_folder
+from bench.errors import DamagedError
+from bench.run.record import one_line
 from bench.run.resources import cores
+from vaelib.files import sweep
 
 __all__ = ["execute"]
 
@@ -39,6 +44,8 @@ def execute(
     Raises:
         BadParameter: For less than one worker, a table that is unknown or tables that are not
             there.
+        DamagedError: For tables that no calibration wrote.
+        UserError: For a folder that cannot be written.
     """
     workers = cores() if workers is None else workers
     if workers < 1:
@@ -47,6 +54,8 @@ def execute(
         known = ", ".join(calibration.SUBJECTS)
         raise typer.BadParameter(f"--only must be one of {known}, got {unknown[0]}")
     name = calibration.QUICK if quick else calibration.FULL
+    check_folder(results / name, "--results")
+    sweep(results, results / name, results / name / "figures")
     if not rebuild:
         calibration.run(
             results, quick=quick, workers=workers, only=only, minutes=minutes, say=print
@@ -54,7 +63,23 @@ def execute(
     elif not any((results / name / f"{table}.csv").is_file() for table in calibration.SUBJECTS):
         message = f"expected tables in {results / name}, which are not there; leave --rebuild out"
         raise typer.BadParameter(message)
-    print(write_validity(results, name))
-    count, text = summary(results / name)
+    with _tables(results / name):
+        page = write_validity(results, name)
+        count, text = summary(results / name)
+    print(page)
     print(text)
     return int(count > 0)
+
+
+@contextmanager
+def _tables(folder: Path) -> Iterator[None]:
+    """Within the block tables of other columns and kinds are one line; they raise anything."""
+    try:
+        yield
+    except (LookupError, ValueError, TypeError, ArithmeticError) as error:
+        if isinstance(error, DamagedError):
+            raise
+        raise DamagedError(
+            f"expected tables of `vaebench validate` in {folder}, got others ({one_line(error)}); "
+            "remove them and run the same command without --rebuild"
+        ) from error
