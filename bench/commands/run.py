@@ -62,7 +62,7 @@ def execute(request: Request, console: Console) -> int:
     if request.dry_run:
         _show(request, planned, console)
         return 0
-    executor = executor_of(request)
+    executor = executor_of(request, max(job.timeout for job in planned.jobs))
     page = request.results / f"{matrix.name}.md"
     with kept(planned):
         summary = benchmark(
