@@ -1,19 +1,20 @@
 """The command line: ``vaebench`` = ``python -m bench``."""
 
+import os
 import sys
+import tempfile
+import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from bench.errors import UserError, unknown, visible
+from bench.commands.printing import OUTPUT, Out, console, tell, written_out
+from bench.errors import NotDoneError, UserError, printable, refusal, unknown
 from bench.run.request import Request
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 # Commands import what they need: torch takes seconds, and help or a wrong option needs none.
 
@@ -75,9 +76,7 @@ def _import_from_here() -> None:
         sys.path.append(here)
 
 
-def _console() -> "Console":
-    from bench.commands.printing import console
-
+def _console() -> Out:
     return console()
 
 
@@ -375,7 +374,7 @@ def _plain_warnings() -> Iterator[None]:
 
     def plain(message: Any, category: type[Warning], *place: Any, **more: Any) -> str:  # noqa: ANN401
         if category.__module__.partition(".")[0] in ("bench", "vaelib"):
-            return f"vaebench: warning: {visible(str(message))}\n"
+            return f"vaebench: warning: {printable(str(message))}\n"
         return usual(message, category, *place, **more)
 
     warnings.formatwarning = plain
@@ -386,24 +385,59 @@ def _plain_warnings() -> Iterator[None]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line.
+    """Run the command line: whatever happens ends in one of its exit codes.
 
     Args:
         arguments: instead of those of the process.
 
     Returns:
-        The exit code: 0 fine, 1 regressed, 2 cells failed or nothing measured, 64 usage.
+        The exit code: 0 fine, 1 regressed, 2 cells failed, nothing measured or not done, 64 usage,
+        141 where nobody reads the answer any more.
     """
+    with written_out() as output, _plain_warnings():
+        code = _answered(arguments)
+    return output.code or code
+
+
+def _answered(arguments: list[str] | None) -> int:
+    """The exit code of a command, its error said."""
     try:
-        with _plain_warnings():
-            code = app(arguments, prog_name="vaebench", standalone_mode=False)
-        return int(code or 0)
-    except _UsageError as error:
-        message = error.format_message()
-    except UserError as error:
-        message = str(error)
+        return int(app(arguments, prog_name="vaebench", standalone_mode=False) or 0)
     except (typer.Abort, KeyboardInterrupt):  # during a run, the runner takes care of it
-        print("vaebench: stopped before anything ran", file=sys.stderr)
+        tell("stopped before anything ran")
         return _NOTHING
-    print(f"vaebench: {visible(message)}", file=sys.stderr)
-    return _USAGE
+    except (Exception, SystemExit) as error:
+        if isinstance(error, BrokenPipeError) or isinstance(error.__context__, BrokenPipeError):
+            raise BrokenPipeError from None  # typer makes an exit with code 1 of it
+        if isinstance(error, OSError) and error.filename == OUTPUT:
+            raise
+        code, message = _said(error)
+        tell(message)
+        return code
+
+
+def _said(error: BaseException) -> tuple[int, str]:
+    """Exit code and sentence of an error."""
+    if isinstance(error, _UsageError):
+        return _USAGE, str(error.format_message())
+    if isinstance(error, OSError):
+        error = refusal(error)
+    if isinstance(error, UserError):
+        return _USAGE, str(error)
+    if isinstance(error, NotDoneError):
+        return _NOTHING, str(error)
+    if isinstance(error, MemoryError):
+        return _NOTHING, "out of memory; free some, or use fewer --workers"
+    reason = f"{type(error).__name__}: {error}".removesuffix(": ")
+    return _NOTHING, f"not done for an error of the suite's own or a component's, {reason}{_log()}"
+
+
+def _log() -> str:
+    """Keeps the traceback of the present error; says where."""
+    try:
+        descriptor, name = tempfile.mkstemp(".log", "vaebench-")
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
+            traceback.print_exc(file=file)
+    except OSError:
+        return ""
+    return f"; the traceback is in {name}"

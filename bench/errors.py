@@ -1,6 +1,10 @@
-"""What a user can do wrong: one line, no traceback, exit code 64."""
+"""What ends a command: one line, no traceback, an exit code.
+
+That is 64 for what a user handed over, 2 for what could not be done with it.
+"""
 
 import difflib
+import errno
 import json
 import os
 import re
@@ -11,7 +15,12 @@ __all__ = [
     "DamagedError",
     "DamagedWarning",
     "MatrixError",
+    "NotDoneError",
     "UserError",
+    "of_machine",
+    "printable",
+    "reason",
+    "refusal",
     "shown",
     "unknown",
     "visible",
@@ -21,16 +30,34 @@ __all__ = [
 LONGEST = 60
 """Characters of a wrong value that an error shows."""
 
+_ROOM = "make room and run the same command again"
+_FILES = "allow more with `ulimit -n`, or use fewer --workers"
+_OF_MACHINE = {
+    errno.ENOSPC: _ROOM,
+    errno.EDQUOT: _ROOM,
+    errno.EMFILE: _FILES,
+    errno.ENFILE: _FILES,
+    errno.ENOMEM: "free memory, or use fewer --workers",
+    **dict.fromkeys(
+        (errno.EIO, errno.ESTALE, errno.ENOLCK, errno.EINTR, errno.EAGAIN, errno.EBUSY),
+        "run the same command again",
+    ),
+}
+
 
 class UserError(Exception):
     """A mistake that the command line answers with its message alone."""
+
+
+class NotDoneError(Exception):
+    """What could not be done, whatever was handed over; one sentence, exit code 2."""
 
 
 class MatrixError(UserError, ValueError):
     """A mistake in a matrix file or an override, in one line."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(visible(message.replace("\n", " ")))
+        super().__init__(printable(message))
 
 
 class DamagedError(UserError, ValueError):
@@ -51,10 +78,68 @@ def visible(text: str) -> str:
     return "".join(c if c.isprintable() or c == "\n" else " " for c in text)
 
 
+def printable(message: str) -> str:
+    """Returns a message of one line that commands no terminal."""
+    return visible(message).replace("\n", " ")
+
+
 def without_home(text: str) -> str:
     """Returns a text that others may read: of paths below the user's home it says ``~``."""
     home = os.path.expanduser("~").rstrip("/")
     return re.sub(rf"{re.escape(home)}(?![\w.-])", "~", text) if len(home) > 1 else text
+
+
+def of_machine(error: OSError) -> bool:
+    """Whether a file cannot be used for now, and not for what it is or where it lies."""
+    return error.errno in _OF_MACHINE
+
+
+def refusal(
+    error: OSError,
+    verb: str = "use",
+    path: object = None,
+    *,
+    kept: str = "",
+    other: str = "path",
+) -> UserError | NotDoneError:
+    """Words what the system refused, with its own cause and what helps against that one.
+
+    Args:
+        error: what it said.
+        verb: what was to be done with the file.
+        path: of the file; the one that the error names where None.
+        kept: what need not be done again, as a clause before what helps.
+        other: what to choose another one of.
+
+    Returns:
+        A `UserError` where another path is what helps, else a `NotDoneError`.
+    """
+    where = path or error.filename
+    cause = str(error.strerror or error)
+    text = f"cannot {verb} {where}: {cause}" if where else cause
+    before = f"{kept}, so " if kept else ""
+    if error.errno in _OF_MACHINE or not where:
+        return NotDoneError(f"{text}; {before}{_OF_MACHINE.get(error.errno or 0, 'try again')}")
+    return UserError(f"{text}; {before}choose another {other}")
+
+
+def reason(error: Exception) -> str:
+    """Why a file is not what it should be; what is not the file's fault is raised.
+
+    Args:
+        error: raised where it was read.
+
+    Returns:
+        The cause on one line.
+
+    Raises:
+        OSError: where the file may be as it should.
+    """
+    if isinstance(error, OSError):
+        if of_machine(error):
+            raise error
+        return error.strerror or str(error)
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def shown(value: object) -> str:

@@ -2,6 +2,7 @@
 
 import io
 import os
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.analysis.quantiles import marginal_quantiles
-from bench.errors import DamagedError
+from bench.errors import DamagedError, reason
 from bench.run.plan import Plan
 from bench.run.store import Store
-from vaelib.files import read_bytes, write_atomically
+from vaelib.files import MOST, read_bytes, write_atomically
 from vaelib.stats.crossed import CrossedMean, crossed_mean
 
 __all__ = ["pictured", "read_arrays", "write_arrays"]
@@ -99,17 +100,27 @@ def read_arrays(path: Path) -> dict[str, np.ndarray] | None:
     if not os.path.lexists(path):
         return None
     try:
-        with np.load(io.BytesIO(read_bytes(path)), allow_pickle=False) as file:
+        data = io.BytesIO(read_bytes(path))
+        _check_size(data)
+        with np.load(data, allow_pickle=False) as file:
             arrays = dict(file)
         for name, array in arrays.items():
             _check(name, array, arrays)
     except Exception as error:  # damaged bytes raise anything
-        reason = (isinstance(error, OSError) and error.strerror) or str(error)
         raise DamagedError(
-            f"expected the arrays of figures in {path}, got something else "
-            f"({' '.join(reason.split()) or type(error).__name__}); run the matrix again"
+            f"expected the arrays of figures in {path}, got something else ({reason(error)}); run "
+            "the matrix again"
         ) from error
     return arrays
+
+
+def _check_size(data: io.BytesIO) -> None:
+    """Raises a ValueError for a small archive that expands to much."""
+    with zipfile.ZipFile(data) as archive:
+        size = sum(member.file_size for member in archive.infolist())
+    if size > MOST:
+        raise ValueError(f"it expands to {size:,} bytes")
+    data.seek(0)
 
 
 def _check(name: str, array: np.ndarray, arrays: Mapping[str, np.ndarray]) -> None:

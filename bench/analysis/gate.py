@@ -267,12 +267,9 @@ def _lacking(ours: "pd.Series[float]", theirs: "pd.Series[float]") -> str:
 
 
 def _absurd(values: "pd.Series[float]", other: "pd.Series[float]", margin: float) -> str:
-    """The one value that lies so far from all others that it would hide what they say, if any.
-
-    Two seeds cannot tell which of them it is; then those of the other side do.
-    """
+    """The one value that lies so far from all others that it would hide what they say, if any."""
     numbers = values.to_numpy(float)
-    if len(values) < 3:
+    if len(values) < 3:  # two seeds cannot tell which of them it is; those of the other side do
         numbers = np.concatenate([numbers, other.to_numpy(float)])
     far = int(np.abs(numbers - np.median(numbers)).argmax())
     if far >= len(values):

@@ -30,7 +30,7 @@ from bench.analysis.replicates import (
     summarise,
 )
 from bench.analysis.sound import damage
-from bench.errors import DamagedError, DamagedWarning, MatrixError, shown
+from bench.errors import DamagedError, DamagedWarning, MatrixError, reason, shown
 from bench.matrix.files import leading_comment
 from bench.matrix.kept import Kept
 from bench.matrix.kept import recall as recall_expanded
@@ -85,6 +85,7 @@ class Results:
 
         Raises:
             DamagedError: Where a file is not what a run wrote.
+            OSError: Where one cannot be read for now.
         """
         if not _NAME.fullmatch(folder.name):
             raise DamagedError(
@@ -216,9 +217,8 @@ def _rows(path: Path) -> pd.DataFrame:
                 f"{len(few.iloc[0])} of {few.index[0]}; write it anew"
             )
     except (OSError, ValueError) as error:
-        reason = f"{path}: {error.strerror}" if isinstance(error, OSError) else str(error)
-        reason = " ".join(reason.split())
-        raise DamagedError(reason if str(path) in reason else f"{path}: {reason}") from error
+        why = reason(error)
+        raise DamagedError(why if str(path) in why else f"{path}: {why}") from error
     return rows
 
 
@@ -232,8 +232,7 @@ def _matrix(
         text = read_bytes(file).decode("utf-8-sig")
         document = tomllib.loads(text)
     except (OSError, ValueError, RecursionError) as error:
-        reason = (isinstance(error, OSError) and error.strerror) or " ".join(str(error).split())
-        sentence = f"expected the matrix in {file}, got something else ({reason})"
+        sentence = f"expected the matrix in {file}, got something else ({reason(error)})"
         _refuse(DamagedError(f"{sentence}; run the matrix again"), whole)
         return "", None
     if kept is None:  # damaged, which has been said

@@ -28,14 +28,7 @@ class Finished:
         self._path = path
         self._code = code_hash("bench.calibration.run")
         self._rows: dict[Task[Experiment], Rows] = {}
-        try:
-            lines = read_bytes(path).decode(errors="replace").splitlines()
-        except FileNotFoundError:
-            lines = []
-        except OSError as error:
-            _warn(f"{path} is not used but computed again: {error.strerror}")
-            lines = []
-        for line in lines:
+        for line in _lines(path):
             with suppress(ValueError, KeyError, TypeError, RecursionError):  # cut off by a crash
                 record = json.loads(line)
                 if record.pop("sha256") == _digest(record) and record["code"] == self._code:
@@ -67,20 +60,32 @@ class Finished:
             line = json.dumps(record | {"sha256": _digest(record)})
             try:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
-                with open(self._path, "a") as file:
+                with open(self._path, "a", encoding="utf-8") as file:
                     file.write(line + "\n")
             except OSError as error:
-                _warn(f"{self._path} cannot be kept and will be computed again: {error.strerror}")
+                _warn(self._path, "not kept, and computed again if this run is stopped", error)
             yield task, rows
 
     def forget(self) -> None:
         """Remove the file: all is written elsewhere."""
-        self._path.unlink(missing_ok=True)
+        with suppress(OSError):
+            self._path.unlink(missing_ok=True)
 
 
 def _digest(record: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
 
 
-def _warn(text: str) -> None:
+def _lines(path: Path) -> list[bytes]:
+    try:
+        return read_bytes(path).splitlines()
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        _warn(path, "not used but computed again", error)
+        return []
+
+
+def _warn(path: Path, what: str, error: OSError) -> None:
+    text = f"what is finished in {path} is {what}: {error.strerror}"
     warnings.warn(text, CacheWarning, stacklevel=3)

@@ -11,7 +11,7 @@ from bench.calibration.answers.sections import answer_sections, answer_sentence
 from bench.calibration.bands import BAND, clopper_pearson
 from bench.calibration.figures import bias_figure, excess_figure, level_figure, power_figure
 from bench.calibration.samples import DESCRIPTIONS
-from bench.calibration.verdicts import read_table, summary
+from bench.calibration.verdicts import raw_table, read_table, summary
 from bench.report.figures.style import save
 from bench.report.markdown import markdown, quantity
 from vaelib.files import write_atomically
@@ -79,7 +79,7 @@ def _opening(folder: Path, name: str, quick: bool) -> list[str]:
     form = " (quick form)" if quick else ""
     if not (folder / "answers.csv").is_file():
         return [f"# {calibrated}{form}", _verdict(folder), made]
-    answers = pd.read_csv(folder / "answers.csv")
+    answers = raw_table(folder, "answers")
     return [
         f"{title}{form}",
         answer_sentence(answers),

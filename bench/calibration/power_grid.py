@@ -20,7 +20,7 @@ from vaelib.audits import power
 from vaelib.audits.departures import DEPARTURES
 from vaelib.audits.power import Counted, Setting
 from vaelib.code_hash import code_hash
-from vaelib.files import write_atomically
+from vaelib.files import read_bytes, write_atomically
 
 __all__ = ["code", "due", "fill", "grid"]
 
@@ -84,7 +84,7 @@ def fill(path: Path, repeats: int, most_seconds: float) -> int:
     """
     torch.set_num_threads(1)
     start = time.perf_counter()
-    before = power.read(path.read_text("utf-8")) if path.exists() else []
+    before = power.read(read_bytes(path).decode()) if path.exists() else []
     rows = {row.setting: row for row in before}
     queue = due(rows, repeats)
     for done, row in enumerate(queue):

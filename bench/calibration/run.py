@@ -30,7 +30,7 @@ from bench.calibration.finished import Finished
 from bench.calibration.intervals import interval_rows, interval_tasks
 from bench.calibration.levels import level_rows, level_tasks, power_rows, power_tasks
 from bench.calibration.task import Result, Rows, Task
-from bench.calibration.verdicts import judged
+from bench.calibration.verdicts import judged, raw_table
 from bench.rows import write_rows
 from bench.run.isolation import prepare, server
 from bench.run.progress import duration
@@ -115,9 +115,9 @@ def run(
 
 def _known(folder: Path, subject: str) -> Iterator[Result]:
     """What a table holds that another machine or day may have made."""
-    known, path = SUBJECTS[subject].known, folder / f"{subject}.csv"
-    if known and path.is_file():
-        yield from known(pd.read_csv(path))
+    known = SUBJECTS[subject].known
+    if known and (folder / f"{subject}.csv").is_file():
+        yield from known(raw_table(folder, subject))
 
 
 def perform(

@@ -1,5 +1,6 @@
 """What the raw numbers of the calibration say: inside or outside, and by how much."""
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,8 +11,10 @@ from bench.calibration.answers.rates import answer_rates
 from bench.calibration.bands import BAND, band
 from bench.calibration.estimators import EXACT
 from bench.calibration.intervals import APPROXIMATE
+from bench.errors import DamagedError, reason
+from vaelib.files import read_bytes
 
-__all__ = ["LARGEST_Z", "decisive", "judged", "read_table", "summary"]
+__all__ = ["LARGEST_Z", "decisive", "judged", "raw_table", "read_table", "summary"]
 
 LARGEST_Z = 3.0
 """Standard errors from the oracle beyond which an estimator is outside."""
@@ -28,8 +31,31 @@ def read_table(folder: Path, subject: str) -> pd.DataFrame:
         The table as `judged`, of answers their rates; what was run again stands in the last run
         alone.
     """
-    frame = pd.read_csv(folder / f"{subject}.csv")
-    return judged(subject, decisive(frame))
+    return judged(subject, decisive(raw_table(folder, subject)))
+
+
+def raw_table(folder: Path, subject: str) -> pd.DataFrame:
+    """Read one table as it was written.
+
+    Args:
+        folder: Of the page's tables.
+        subject: Name of the table.
+
+    Returns:
+        The table.
+
+    Raises:
+        DamagedError: Where it is no table.
+        OSError: Where it cannot be read for now.
+    """
+    path = folder / f"{subject}.csv"
+    try:
+        return pd.read_csv(io.BytesIO(read_bytes(path)))
+    except (OSError, ValueError) as error:
+        raise DamagedError(
+            f"expected a table of `vaebench validate` in {path}, got something else "
+            f"({reason(error)}); remove it and run the same command without --rebuild"
+        ) from error
 
 
 def decisive(frame: pd.DataFrame) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from bench.audit.audit import audit_archive
 from bench.commands.folder import claim
 from bench.commands.printing import console as on_console
 from bench.commands.printing import written_out
-from bench.errors import UserError
+from bench.errors import UserError, refusal
 from bench.run.resources import idle_cores
 from vaelib.audits.settings import DEFAULTS
 from vaelib.audits.verdict import MARGIN, check_margin
@@ -62,6 +62,7 @@ def execute(
 
     Raises:
         UserError: For a folder that cannot be written, or options that cannot be.
+        NotDoneError: For a disk that is full.
         BadParameter: For a file that cannot be audited.
     """
     margin = MARGIN if margin is None else margin
@@ -155,5 +156,4 @@ def _writing(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = error.strerror or error
-        raise UserError(f"cannot write to {folder}: {reason}; choose another folder") from error
+        raise refusal(error, "write to", folder, other="folder") from error

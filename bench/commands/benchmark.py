@@ -1,11 +1,14 @@
 """Run what a plan lacks, then write its rows, its matrix and where they come from."""
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.commands.folder import claim
+from bench.commands.printing import OUTPUT
+from bench.errors import refusal
 from bench.matrix import kept
 from bench.matrix.language import parsed
 from bench.metrics.registry import remember
@@ -18,9 +21,9 @@ from bench.run.runner import run
 from bench.run.store import Store
 from bench.run.summary import Summary
 from vaelib.datasets import cache_folder
-from vaelib.files import sweep, write_atomically
+from vaelib.files import sweep, update, write_atomically
 
-__all__ = ["benchmark", "own_names"]
+__all__ = ["benchmark", "keeping", "own_names"]
 
 
 def benchmark(
@@ -61,8 +64,8 @@ def benchmark(
         units = {name: metric.unit for name, metric in metrics.items()}
         codes = {cell: job.code for job in planned.jobs for cell in job.cells}
         frame = rows(planned.matrix.name, planned.cells, store, units, codes)
-        _update(planned.folder / "rows.csv", csv_bytes(frame))
-        _update(planned.folder / "matrix.toml", planned.matrix.text.encode())
+        update(planned.folder / "rows.csv", csv_bytes(frame))
+        update(planned.folder / "matrix.toml", planned.matrix.text.encode())
         remember(planned.folder, metrics)
         matrix = planned.matrix
         document = parsed(matrix.text, matrix.name)
@@ -88,7 +91,26 @@ def own_names(folder: Path) -> list[str]:
     return [folder.name, *([cache.name] if cache_folder(cache) == cache else [])]
 
 
-def _update(path: Path, data: bytes) -> None:
-    """Write a file unless it holds the same already, so that its age says when it changed."""
-    if not path.is_file() or path.read_bytes() != data:
-        write_atomically(path, data)
+@contextmanager
+def keeping(planned: Plan) -> Iterator[None]:
+    """Within the block what the system refuses is one line, which says that nothing is lost.
+
+    Args:
+        planned: what runs.
+
+    Yields:
+        None.
+
+    Raises:
+        UserError: for a folder that cannot be used.
+        NotDoneError: for a disk that is full, and the like.
+        OSError: for standard output that cannot be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.filename == OUTPUT:
+            raise
+        where = error.filename or planned.folder
+        refused = refusal(error, path=where, kept="what ran is kept", other="folder")
+        raise refused from error

@@ -3,7 +3,6 @@
 The run goes to a folder of its own, so that it never overwrites what it is compared with.
 """
 
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -11,9 +10,10 @@ from rich.console import Console
 
 from bench.analysis.baseline import GateError, examine
 from bench.analysis.gate import Comparison, compare, exit_code
-from bench.commands.benchmark import benchmark
+from bench.commands.benchmark import benchmark, keeping
 from bench.commands.outputs import check_output, write_output
-from bench.errors import visible
+from bench.commands.printing import tell
+from bench.errors import of_machine, refusal
 from bench.matrix.language import load
 from bench.metrics.registry import METRICS
 from bench.report.gate_page import junit, label, line, page, sentence, worst_first
@@ -42,10 +42,14 @@ def read_baseline(path: Path) -> pd.DataFrame:
     Raises:
         GateError: If it is no table of rows, breaks off in the middle of one, or is of a schema
             whose numbers mean something else.
+        NotDoneError: If it cannot be read for a reason that is not its own.
     """
     try:
         frame = read_rows(path)
     except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and of_machine(error):
+            refused = refusal(error, "read", path)
+            raise refused from error
         reason = " ".join(str(error).split()) or type(error).__name__
         raise GateError(f"expected a readable baseline in {path} ({reason}); {_ANEW}") from None
     if other := set(frame["schema"]) - {SCHEMA}:
@@ -82,8 +86,9 @@ def check(
         seeds.setdefault(cell.configuration.name, set()).add(cell.seed)
     metrics = planned.matrix.metrics
     examine(theirs, planned.matrix.name, seeds, metrics)
-    summary = benchmark(planned, executor, progress)
-    return summary, compare(read_rows(own), theirs, metrics)
+    with keeping(planned):
+        summary = benchmark(planned, executor, progress)
+        return summary, compare(read_rows(own), theirs, metrics)
 
 
 def execute(
@@ -115,15 +120,15 @@ def execute(
     try:
         summary, comparisons = check(planned, baseline, executor_of(request), progress_on(console))
     except GateError as error:
-        print(f"vaebench: {visible(str(error))}", file=sys.stderr)
+        tell(str(error))
         return 2
-    if markdown:
-        write_output(markdown, page(comparisons, matrix.name, str(baseline)).encode())
-    if xml:
-        write_output(xml, junit(comparisons, matrix.name))
     console.print(summary.text(planned.folder, request.command("--only") + " {name}"), markup=False)
     for one in worst_first(comparisons):
         if one.verdict != "OK":
             console.print(f"{one.verdict} {label(one)}: {sentence(one)}", markup=False)
     console.print(line(comparisons), markup=False)
+    if markdown:  # what cannot be written any more takes nothing from what was said
+        write_output(markdown, page(comparisons, matrix.name, str(baseline)).encode())
+    if xml:
+        write_output(xml, junit(comparisons, matrix.name))
     return max(exit_code(comparisons, strict=strict), 2 * summary.interrupted)

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from bench.errors import UserError
-from vaelib.files import write_atomically
+from vaelib.files import naming, sweep, write_atomically
 
-__all__ = ["check_output", "write_output"]
+__all__ = ["check_folder", "check_output", "write_output"]
 
 
 def check_output(path: Path, option: str, kept: Iterable[Path] = ()) -> None:
@@ -37,17 +37,38 @@ def check_output(path: Path, option: str, kept: Iterable[Path] = ()) -> None:
         raise UserError(f"{option}: cannot write to {target}; {elsewhere}")
 
 
+def check_folder(path: Path, option: str) -> None:
+    """Refuse a folder that cannot be made or written, before anything runs.
+
+    Args:
+        path: Where files are to go; it need not be there.
+        option: That names it, for the message.
+
+    Raises:
+        UserError: For what is no folder, or cannot be written.
+    """
+    there = next(one for one in (path.absolute(), *path.absolute().parents) if os.path.lexists(one))
+    if not there.is_dir():
+        raise UserError(f"{option} must be a folder, got {there}; choose another folder")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise UserError(f"{option}: cannot write to {there}; choose another folder")
+
+
 def write_output(path: Path, data: bytes) -> None:
     """Write an output: a file as a whole; a device or a pipe is written to, never replaced.
 
     Args:
         path: As it was checked.
         data: All of its bytes.
+
+    Raises:
+        OSError: Where that is impossible; it names the path.
     """
     if _is_stream(path):
-        with path.open("wb") as stream:
+        with naming(path), path.open("wb") as stream:
             stream.write(data)
     else:
+        sweep(path.parent)
         write_atomically(path, data)
 
 

@@ -3,29 +3,56 @@
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from rich.console import Console
 
-from bench.errors import visible
+from bench.errors import printable, visible
 
-__all__ = ["Written", "console", "written_out"]
+__all__ = ["OUTPUT", "Out", "Written", "console", "tell", "written_out"]
+
+OUTPUT = "the answer"
+"""What an error names where standard output cannot be written."""
 
 _CLOSED = 141  # what a shell reports of a program that a closed pipe ended
 _NOT_DONE = 2
 
 
-class _Console(Console):
-    """Prints what it is given: no text is markup, or commands the terminal."""
+class Out(Console):
+    """A console that prints what it is given: no text is markup, or commands the terminal.
+
+    A reader may leave: that ends the command as it ends any in a pipe.
+    """
+
+    def on_broken_pipe(self) -> NoReturn:
+        """Raise what happened, where rich ends the process with exit code 1.
+
+        Raises:
+            BrokenPipeError: Always.
+        """
+        raise BrokenPipeError
 
     def print(self, *objects: Any, **options: Any) -> None:  # noqa: ANN401
+        """Print as a console of rich does.
+
+        Args:
+            *objects: What.
+            **options: How.
+
+        Raises:
+            OSError: Where it cannot be written; it names the answer.
+        """
         texts = [visible(one) if isinstance(one, str) else one for one in objects]
-        super().print(*texts, **({"markup": False} | options))
+        try:
+            super().print(*texts, **({"markup": False} | options))
+        except OSError as error:
+            error.filename = OUTPUT
+            raise
 
 
-def console(*, stderr: bool = False) -> Console:
+def console(*, stderr: bool = False) -> Out:
     """A console of standard output, or of standard error, for people's texts.
 
     Args:
@@ -34,7 +61,17 @@ def console(*, stderr: bool = False) -> Console:
     Returns:
         One that wraps nothing and highlights nothing.
     """
-    return _Console(stderr=stderr, soft_wrap=True, highlight=False)
+    return Out(stderr=stderr, soft_wrap=True, highlight=False)
+
+
+def tell(message: str) -> None:
+    """Say a sentence on standard error, if anybody listens.
+
+    Args:
+        message: Of one line.
+    """
+    with suppress(OSError, ValueError):
+        print(f"vaebench: {printable(message)}", file=sys.stderr, flush=True)
 
 
 @dataclass
@@ -54,20 +91,29 @@ def written_out() -> Iterator[Written]:
 
     Yields:
         How it went, which is known after the block.
+
+    Raises:
+        OSError: Where something else was refused.
     """
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure") and stream.errors == "strict":
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by who started this process
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))
+        elif hasattr(stream, "reconfigure") and stream.errors in ("strict", "surrogateescape"):
             stream.reconfigure(errors="backslashreplace")
     done = Written()
     try:
         yield done
         sys.stdout.flush()
-    except (BrokenPipeError, SystemExit):  # rich makes the one of the other
+    except BrokenPipeError:
         done.code = _CLOSED
     except OSError as error:
+        if error.filename not in (None, OUTPUT):
+            raise
         done.code = _NOT_DONE
-        print(f"vaebench: cannot write the answer: {error.strerror or error}", file=sys.stderr)
+        tell(f"cannot write {OUTPUT}: {error.strerror or error}")
     if done.code:  # what is left in the buffer must not fail once more at exit
         nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
+        with suppress(OSError):
+            os.dup2(nowhere, sys.stdout.fileno())
         os.close(nowhere)

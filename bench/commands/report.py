@@ -11,7 +11,8 @@ from bench.commands.folder import claim
 from bench.commands.stamp import Stamp
 from bench.errors import DamagedError, DamagedWarning
 from bench.matrix.kept import KEPT
-from bench.report.claims_page import claims_page
+from bench.report.answer import answer
+from bench.report.claims_page import answers, claims_page
 from bench.report.index import index
 from bench.report.page import page
 from bench.report.predictors_page import NAME, headline, predictors_page
@@ -53,7 +54,7 @@ def write_pages(results: Path, name: str) -> Path:
     files[path] = rendered.text.encode()
     if matrix.findings:
         files[results / f"{name}-claims.md"] = claims_page(name, matrix.findings).encode()
-    _save(results, files, stamp)
+    _save(results, files, stamp, figures)
     write_overviews(results, matrix)
     return path
 
@@ -89,7 +90,7 @@ def write_overviews(results: Path, matrix: Results | None = None) -> Path:
     files = {figures / picture.file: picture.png for picture in rendered.pictures}
     files[results / f"{NAME}.md"] = rendered.text.encode()
     files[path] = index(matrices, pages, unread, headline(predicted)).encode()
-    _save(results, files, stamp)
+    _save(results, files, stamp, figures)
     return path
 
 
@@ -104,9 +105,12 @@ def _all(
             predicted += predictions([matrix])
             continue
         try:
-            one = Results.read(folder, whole=False)
-            _ = one.matches, one.findings
-            predicted += predictions([one])
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", RuntimeWarning)  # of numbers that no run wrote
+                one = Results.read(folder, whole=False)
+                _ = answer(one), answers([one])
+                predicts = predictions([one])
+            predicted += predicts
             matrices.append(one)
         except Exception as error:  # rows that no run wrote stop a statistic in any way
             reason = str(error) if isinstance(error, DamagedError) else one_line(error)
@@ -116,10 +120,10 @@ def _all(
     return matrices, predicted, unread
 
 
-def _save(results: Path, files: Mapping[Path, bytes], stamp: Stamp) -> None:
+def _save(results: Path, files: Mapping[Path, bytes], stamp: Stamp, figures: Path) -> None:
     """Save what was rendered, in this order, where nothing of a user's is replaced."""
     claim(results, dict.fromkeys(path.relative_to(results).parts[0] for path in files))
-    sweep(*dict.fromkeys(path.parent for path in files))
+    sweep(figures, *dict.fromkeys(path.parent for path in files))
     for path, data in files.items():
         write_atomically(path, data)
     stamp.keep(files)

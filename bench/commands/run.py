@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from rich.console import Console
 
 from bench.analysis.arrays import pictured, write_arrays
-from bench.commands.benchmark import benchmark, own_names
+from bench.commands.benchmark import benchmark, keeping, own_names
 from bench.commands.folder import check_folder
 from bench.commands.report import (
     outdated,
@@ -28,7 +28,7 @@ from bench.run.progress import duration, progress_on
 from bench.run.request import Request
 from bench.run.resources import cores, device_of, executor_of
 from bench.run.staleness import CellState, inspect, reasons
-from bench.run.store import Store, StoreError
+from bench.run.store import Store
 from vaelib.numerics.matmul import has_bfloat16_units
 
 __all__ = ["execute"]
@@ -49,6 +49,7 @@ def execute(request: Request, console: Console) -> int:
     Raises:
         UserError: for a mistake in the matrix or the options.
         StoreError: if the results folder cannot be used.
+        NotDoneError: if the disk is full, or the like.
     """
     matrix = load(
         request.matrix,
@@ -70,9 +71,9 @@ def execute(request: Request, console: Console) -> int:
     if request.dry_run:
         _show(request, planned, console)
         return 0
-    executor = executor_of(request)
+    executor = executor_of(request, max(job.timeout for job in planned.jobs))
     page = request.results / f"{matrix.name}.md"
-    try:
+    with keeping(planned):
         summary = benchmark(
             planned,
             executor,
@@ -85,12 +86,6 @@ def execute(request: Request, console: Console) -> int:
             write_pages(request.results, matrix.name)
         elif overviews_outdated(request.results):
             write_overviews(request.results)
-    except OSError as error:
-        reason = error.strerror or error
-        raise StoreError(
-            f"cannot write to {planned.folder}: {reason}; what ran is kept, so make room, or "
-            "choose another folder, and run the same command"
-        ) from error
     # A name holds no character that a shell would read, so it may be filled in later.
     again = request.command("--only") + " {name}"
     console.print(summary.text(page, again), markup=False)

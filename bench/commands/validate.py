@@ -1,7 +1,8 @@
 """What ``vaebench validate`` does: calibrate the suite, write its page, say what lies outside."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import typer
@@ -10,7 +11,11 @@ from bench.calibration import run as calibration
 from bench.calibration.page import write_validity
 from bench.calibration.verdicts import summary
 from bench.commands.folder import claim
+from bench.commands.outputs import check_folder
+from bench.errors import DamagedError
+from bench.run.record import one_line
 from bench.run.resources import cores
+from vaelib.files import sweep
 
 __all__ = ["execute"]
 
@@ -40,6 +45,8 @@ def execute(
     Raises:
         BadParameter: For less than one worker, a table that is unknown or tables that are not
             there.
+        DamagedError: For tables that no calibration wrote.
+        UserError: For a folder that cannot be written.
     """
     workers = cores() if workers is None else workers
     if workers < 1:
@@ -49,6 +56,8 @@ def execute(
         raise typer.BadParameter(f"--only must be one of {known}, got {unknown[0]}")
     name = calibration.QUICK if quick else calibration.FULL
     names = [name, f"{name}.md", *(["cache"] if not rebuild else [])]
+    check_folder(results / name, "--results")
+    sweep(results, results / name, results / name / "figures")
     if not rebuild:
         claim(results, names)
         calibration.run(
@@ -58,7 +67,23 @@ def execute(
         message = f"expected tables in {results / name}, which are not there; leave --rebuild out"
         raise typer.BadParameter(message)
     claim(results, names)
-    print(write_validity(results, name))
-    count, text = summary(results / name)
+    with _tables(results / name):
+        page = write_validity(results, name)
+        count, text = summary(results / name)
+    print(page)
     print(text)
     return int(count > 0)
+
+
+@contextmanager
+def _tables(folder: Path) -> Iterator[None]:
+    """Within the block tables of other columns and kinds are one line; they raise anything."""
+    try:
+        yield
+    except (LookupError, ValueError, TypeError, ArithmeticError) as error:
+        if isinstance(error, DamagedError):
+            raise
+        raise DamagedError(
+            f"expected tables of `vaebench validate` in {folder}, got others ({one_line(error)}); "
+            "remove them and run the same command without --rebuild"
+        ) from error

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from bench.errors import DamagedError, MatrixError, shown
+from bench.errors import DamagedError, MatrixError, reason, shown
 from bench.metrics.certified import CERTIFIED
 from bench.metrics.encoder import ENCODER
 from bench.metrics.latent_tests import TESTS
@@ -179,14 +179,13 @@ def remember(folder: Path, metrics: Metrics) -> None:
         folder: of a matrix's results.
         metrics: those that its run knows.
     """
-    from vaelib.files import write_atomically  # imports torch, and names are completed without it
+    from vaelib.files import update  # imports torch, and names are completed without it
 
     path = folder / _FILE
     kept = [asdict(replace(metric, measure=None)) for metric in metrics.own]
     if kept:
         text = json.dumps(kept, indent=1, ensure_ascii=False) + "\n"
-        if not path.is_file() or path.read_bytes() != text.encode():
-            write_atomically(path, text.encode())
+        update(path, text.encode())
     else:
         path.unlink(missing_ok=True)
 
@@ -210,17 +209,17 @@ def recall(folder: Path) -> Metrics:
     path = folder / _FILE
     if not os.path.lexists(path):
         return METRICS
+    why = ""
     try:
-        data = read_bytes(path)
-        own = TypeAdapter(list[Metric]).validate_json(data)
-        reason = next((p for o in own for p in metric_problems(replace(o, measure=len))), "")
-    except OSError as error:
-        reason = str(error.strerror)
+        own = TypeAdapter(list[Metric]).validate_json(read_bytes(path))
+        why = next((p for o in own for p in metric_problems(replace(o, measure=len))), "")
     except ValidationError as error:
-        reason = error.errors()[0]["msg"]
-    if reason:
+        why = error.errors()[0]["msg"]
+    except OSError as error:
+        why = reason(error)
+    if why:
         raise DamagedError(
-            f"expected the matrix's own metrics in {path}, got something else ({reason}); run the "
+            f"expected the matrix's own metrics in {path}, got something else ({why}); run the "
             "matrix again"
         )
     return METRICS.with_own(own)

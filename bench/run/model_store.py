@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bench.errors import of_machine
 from bench.run.job import Job
 from bench.run.models import Replicate, build_model, train_block
 from bench.run.record import one_line
@@ -26,6 +27,7 @@ from vaelib.training import TrainingOutcome
 __all__ = ["is_stored", "trained"]
 
 _MEASURING = ("quality",)  # keys of a configuration that concern no training
+_LARGEST = 1 << 36  # bytes of a model that is read again
 _STATE = "state."  # before the names of a stored model's parameters and buffers
 
 
@@ -97,7 +99,7 @@ def _stored(job: Job, seed: int, data: Dataset, device: torch.device) -> Replica
         held = identity_of(path)
         if held == identity | {"trains": held.get("trains", "")} != identity:
             return None  # of other code, not of another model
-        arrays = unpacked(read_bytes(path), identity)
+        arrays = unpacked(read_bytes(path, _LARGEST), identity)
         model = build_model(job.configuration, data.data_shape, seed)
         model.load_state_dict(
             {
@@ -111,11 +113,13 @@ def _stored(job: Job, seed: int, data: Dataset, device: torch.device) -> Replica
     except FileNotFoundError:
         return None
     except Exception as error:  # a model of other shapes raises anything
+        aside = ""
         with suppress(OSError):
-            path.rename(path.with_name(f"{path.name}.corrupt"))
-        reason = str(error) if isinstance(error, SealError) else one_line(error)
-        aside = f"set aside as {path.name}.corrupt and trained again"
-        _warn(f"model {path.name} of seed {seed} {aside}: {reason}")
+            if not (isinstance(error, OSError) and of_machine(error)):
+                path.rename(path.with_name(f"{path.name}.corrupt"))
+                aside = f"set aside as {path.name}.corrupt and "
+        why = str(error) if isinstance(error, SealError) else one_line(error)
+        _warn(f"model {path.name} of seed {seed} {aside}trained again: {why}")
         return None
     return Replicate(model.to(device).eval(), outcome, data.split(seed), seed, seconds)
 

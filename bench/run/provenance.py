@@ -61,7 +61,9 @@ def git(package: Path) -> dict[str, Any]:
 
     def run(*arguments: str) -> str:
         command = ["git", "-C", str(package), *arguments]
-        return subprocess.run(command, capture_output=True, check=True, text=True).stdout.strip()
+        return subprocess.run(
+            command, capture_output=True, check=True, encoding="utf-8"
+        ).stdout.strip()
 
     try:
         run("ls-files", "--error-unmatch", "__init__.py")
@@ -96,7 +98,7 @@ def _hardware(device: str) -> Mapping[str, Any]:
 def cpu() -> str:
     """The processor's name, with family and model: a cloud's processors share their names."""
     try:
-        says = Path("/proc/cpuinfo").read_text()
+        says = Path("/proc/cpuinfo").read_text("utf-8", "replace")
     except OSError:
         says = ""
     keys = ("model name", "cpu family", "model")

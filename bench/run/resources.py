@@ -1,5 +1,6 @@
 """How many cores there are to compute on."""
 
+import math
 import os
 
 import torch
@@ -49,17 +50,19 @@ def device_of(request: Request) -> str:
     return request.device
 
 
-def executor_of(request: Request) -> Executor:
+def executor_of(request: Request, timeout: float = math.inf) -> Executor:
     """Where a request wants its jobs to run.
 
     Args:
         request: what was asked for.
+        timeout: seconds for which a cluster may be without workers.
 
     Returns:
-        The executor; no worker has started yet.
+        The executor; no worker of this machine has started yet.
 
     Raises:
-        UserError: for a cluster without the package that it needs.
+        UserError: for a cluster without the package that it needs, or without a scheduler.
+        NotDoneError: for one whose workers do not come.
     """
     if request.executor == "local":
         return LocalExecutor(request.workers or cores())
@@ -70,4 +73,6 @@ def executor_of(request: Request) -> Executor:
             f"--executor {request.executor} needs the package {error.name}; install it with "
             f"`python -m pip install {error.name}`"
         ) from error
-    return DaskExecutor(request.executor)
+    executor = DaskExecutor(request.executor, timeout)
+    executor.await_workers()
+    return executor

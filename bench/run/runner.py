@@ -188,7 +188,7 @@ def _lost(job: Job, store: Store, error: BaseException) -> Records:
     records = [r for r in kept.values() if r.status in DONE and r.code == job.code]
     with suppress(OSError):
         job.log.parent.mkdir(parents=True, exist_ok=True)
-        with job.log.open("a") as log:
+        with job.log.open("a", encoding="utf-8", errors="backslashreplace") as log:
             log.write(f"{status}: {message}\n")
     rest = job.without([record.cell for record in records])
     for cell in rest.cells if rest else ():

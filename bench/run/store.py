@@ -21,7 +21,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from bench.errors import UserError
+from bench.errors import NotDoneError, UserError, of_machine, refusal
 from bench.run.job import Job
 from bench.run.record import CellResult, Record, one_line
 from vaelib.files import read_bytes, sweep, write_atomically
@@ -93,6 +93,9 @@ class Store:
 
         Returns:
             The record, or None where there is none (any more).
+
+        Raises:
+            OSError: where it cannot be read for a reason that is not the record's.
         """
         try:
             text = unsealed_json(read_bytes(self._path(cell, "json")))
@@ -100,7 +103,7 @@ class Store:
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
-            self._set_aside(cell, error)
+            self._set_aside(cell, _own(error))
             return None
         if record.cell != cell:
             self._set_aside(cell, f"it belongs to cell {record.cell}")
@@ -109,7 +112,7 @@ class Store:
             if record.arrays:
                 verify(read_bytes(self._path(cell, "npz")), _identity(record))
         except (OSError, SealError) as error:
-            self._set_aside(cell, f"of its arrays, {error}")
+            self._set_aside(cell, f"of its arrays, {_own(error)}")
             return None
         return record
 
@@ -133,7 +136,7 @@ class Store:
             arrays = unpacked(read_bytes(self._path(cell, "npz")), _identity(record))
             return {name: arrays[name] for name in record.arrays}
         except (OSError, ValueError, KeyError) as error:
-            self._set_aside(cell, error)
+            self._set_aside(cell, _own(error))
             return {}
 
     def keep_code(self, code: str, digests: Mapping[str, str]) -> None:
@@ -157,7 +160,7 @@ class Store:
             File -> its own hash; nothing where that is not known.
         """
         try:
-            digests = json.loads(self._code(code).read_bytes())
+            digests = json.loads(read_bytes(self._code(code)))
         except (OSError, ValueError):
             return {}
         return digests if isinstance(digests, dict) else {}
@@ -172,6 +175,7 @@ class Store:
         Raises:
             LockedError: another run holds it.
             StoreError: the folder cannot be written.
+            NotDoneError: nothing can be written for now.
         """
         if self._lock is not None:
             yield
@@ -180,7 +184,7 @@ class Store:
             self.cells.mkdir(parents=True, exist_ok=True)
             file = open(self.folder / ".lock", "a+b", buffering=0)
         except OSError as error:
-            raise StoreError(self._unusable(error)) from error
+            raise self._unusable(error) from error
         with file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -188,7 +192,7 @@ class Store:
             except BlockingIOError:
                 raise LockedError(f"{self.folder} is in use{_holder(file)}") from None
             except OSError as error:
-                raise StoreError(self._unusable(error)) from error
+                raise self._unusable(error) from error
             self._lock = file
             try:
                 yield
@@ -207,8 +211,9 @@ class Store:
         file.write(json.dumps(holder).encode())
         sweep(self.folder, self.cells, *(self.folder / part for part in ("models", "code")))
 
-    def _unusable(self, error: OSError) -> str:
-        return f"cannot write to {self.folder}: {error.strerror}; choose another folder"
+    def _unusable(self, error: OSError) -> StoreError | NotDoneError:
+        refused = refusal(error, "write to", self.folder, other="folder")
+        return StoreError(str(refused)) if isinstance(refused, UserError) else refused
 
     def _code(self, code: str) -> Path:
         return self.folder / "code" / f"{code}.json"
@@ -227,6 +232,13 @@ class Store:
                 with suppress(OSError):
                     path.rename(path.with_name(f"{path.name}.corrupt"))
         warnings.warn(f"record of cell {cell} {what}: {reason}", CorruptRecord, stacklevel=3)
+
+
+def _own(error: Exception) -> Exception:
+    """An error that is a file's own; one of the machine's is raised: the file may be as it was."""
+    if isinstance(error, OSError) and of_machine(error):
+        raise error
+    return error
 
 
 def _identity(record: Record) -> dict[str, str]:

@@ -347,8 +347,8 @@ def test_a_disk_that_is_full_at_the_end_is_one_line(matrix, tmp_path, capfd, mon
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("bench.commands.benchmark.run", lambda *_, **__: Summary())
-    monkeypatch.setattr("bench.commands.benchmark.write_atomically", full)
-    assert run("run", matrix, "--results", tmp_path / "results") == 64
+    monkeypatch.setattr("bench.commands.benchmark.update", full)
+    assert run("run", matrix, "--results", tmp_path / "results") == 2
     error = capfd.readouterr().err
     assert "No space left on device; what ran is kept" in error and error.count("\n") == 1
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from vaelib.files import read_bytes, sweep, write_atomically
+from vaelib.files import read_bytes, sweep, update, write_atomically
 
 
 @pytest.mark.parametrize("broken", ["fsync", "replace"])
@@ -95,3 +95,40 @@ def test_only_files_are_read(tmp_path):
     for path in (tmp_path / "pipe", Path("/dev/zero"), Path("/dev/full")):
         with pytest.raises(OSError, match="Not a regular file"):
             read_bytes(path)
+
+
+def test_what_is_too_large_is_not_read_and_what_hides_its_size_is(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"12345")
+    assert read_bytes(path, 5) == b"12345"
+    with pytest.raises(OSError, match="Larger than 4 bytes"):
+        read_bytes(path, 4)
+    os.truncate(path, 1 << 40)  # of which the disk holds nothing
+    with pytest.raises(OSError, match="Larger than"):
+        read_bytes(path)
+    assert b"pid" in read_bytes(Path("/proc/self/status").resolve()).lower()
+
+
+def test_pipes_and_devices_are_not_replaced(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="Not a regular file: .*pipe"):
+        write_atomically(tmp_path / "pipe", b"new")
+    assert [(path.name, path.is_fifo()) for path in tmp_path.iterdir()] == [("pipe", True)]
+
+
+def test_an_error_names_the_file_that_was_wanted(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match=f"{tmp_path / 'file'}'$"):
+        write_atomically(tmp_path / "file", b"new")
+
+
+def test_an_update_writes_what_differs_alone(tmp_path):
+    path = tmp_path / "file"
+    for data in (b"old", b"new"):
+        update(path, data)
+        before = path.stat().st_ino
+        update(path, data)
+        assert (path.read_bytes(), path.stat().st_ino) == (data, before)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.commands.outputs import check_output, write_output
+from bench.commands.outputs import check_folder, check_output, write_output
 from bench.errors import UserError
 
 
@@ -53,3 +53,12 @@ def test_a_device_is_written_to():
     check_output(null, "--junit")
     write_output(null, b"page")
     assert null.is_char_device()
+
+
+def test_a_folder_is_refused_before_anything_runs_and_not_made(tmp_path):
+    (tmp_path / "file").touch()
+    check_folder(tmp_path / "new" / "deeper", "--results")
+    for path in (tmp_path / "file", tmp_path / "file" / "below", Path("/dev/null")):
+        with pytest.raises(UserError, match="--results must be a folder, got "):
+            check_folder(path, "--results")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

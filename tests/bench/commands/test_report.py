@@ -105,6 +105,15 @@ def test_damage_is_a_sentence_here_and_a_warning_for_a_neighbour(folder, file, d
     assert len(told) == 1 and "\n" not in str(told[0].message)
 
 
+def bomb(path):
+    """An archive that announces 2 GB."""
+    np.savez_compressed(path, **{"base/sbc": np.zeros((2, 2))})
+    data = bytearray(path.read_bytes())
+    at = data.rindex(b"PK\1\2") + 24
+    data[at : at + 4] = (2**31).to_bytes(4, "little")
+    path.write_bytes(data)
+
+
 ARRAYS = {
     "no archive": lambda path: path.write_bytes(b"PK\x03\x04" + bytes(200)),
     "no bytes": lambda path: path.write_bytes(b""),
@@ -116,6 +125,7 @@ ARRAYS = {
     "a name of elsewhere": lambda path: np.savez(
         path, **{"../x/samples/prior": np.ones((1, 1, 2, 2), np.uint8)}
     ),
+    "zeros that expand": lambda path: bomb(path),
     "objects": lambda path: np.savez(path, **{"base/sbc": np.array([{}])}),
 }
 

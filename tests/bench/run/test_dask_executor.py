@@ -18,7 +18,8 @@ from rich.console import Console
 
 from bench.cli import main
 from bench.rows import rows
-from bench.run.dask_executor import ClusterError, DaskExecutor
+from bench.run.dask_executor import ClusterError, DaskExecutor, NoWorkersError, Vigil
+from bench.run.executors import JobLost
 from bench.run.progress import Lines
 from bench.run.runner import run
 from bench.run.store import Store
@@ -177,6 +178,76 @@ def test_a_worker_of_other_code_is_not_used(run_all, survivor, tmp_path, monkeyp
     summary = run_all([job("a", tmp_path)])
     assert summary.failures[0].status == "failed"
     assert "has other code than this run; install the same version" in summary.failures[0].message
+
+
+def test_a_worker_of_other_plug_ins_is_not_used(run_all, survivor, tmp_path, monkeypatch):
+    (tmp_path / "only_here.py").write_text("class Own: ...", "utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    own = {"prior": {"name": "only_here:Own"}}
+    summary = run_all([job("a", tmp_path, configuration=own), job("b", tmp_path)])
+    assert [failure.name for failure in summary.failures] == ["a"]
+    assert "has other code of only_here than this run, or none" in summary.failures[0].message
+
+
+@pytest.mark.slow
+def test_a_worker_without_the_package_says_so(tmp_path, patience):
+    process = start_scheduler(tmp_path / "log")
+    address = address_in(tmp_path / "log")
+    script = "import sys; sys.modules['bench'] = None; sys.argv[0] = 'dask-worker'\n"
+    script += "from distributed.cli.dask_worker import main; main()"
+    options = ["--no-nanny", "--nthreads", "1", "--no-dashboard", "--local-directory"]
+    command = [sys.executable, "-c", script, address.replace("dask", "tcp"), *options]
+    with (tmp_path / "worker").open("w") as log:
+        worker = subprocess.Popen(
+            [*command, tmp_path], stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        )
+    executor = DaskExecutor(address)
+    executor.await_workers()
+    future = executor.submit(job("a", tmp_path))
+    with pytest.raises(JobLost, match="a worker has no package bench; install the same version"):
+        future.result(LIMIT)
+    patience(1.0)  # why: that worker cannot be told to stop, as it knows no function of ours
+    executor.stop()
+    kill_group(worker)
+    kill_group(process)
+
+
+def test_a_scheduler_without_workers_is_said_and_given_up():
+    lines, now = [], [0.0]
+    vigil = Vigil("tcp://here:1", 200, lines.append, lambda: now[0])
+    vigil.look(0)
+    for second in range(1, 200):
+        now[0] = float(second)
+        vigil.look(0)
+        if second in (9, 10, 59, 60, 119, 120, 180, 199):
+            assert len(lines) == {9: 0, 10: 1, 59: 1, 60: 2, 119: 2, 120: 3}.get(second, 4)
+    assert (
+        lines[1] == "no worker at tcp://here:1 for 1m00s; start one with `dask worker tcp://here:1`"
+    )
+    now[0] = 200.0
+    with pytest.raises(NoWorkersError, match="got none for 3m20s, which is the timeout of a job"):
+        vigil.look(0)
+    vigil.look(1)
+    vigil.look(0)
+    now[0] = 399.0
+    vigil.look(0)
+    assert len(lines) == 5, "a worker came in between, so the time begins anew"
+
+
+@pytest.mark.slow
+def test_workers_that_never_come_and_never_come_back_end_the_run(tmp_path, capfd):
+    process = start_scheduler(tmp_path / "log")
+    address = address_in(tmp_path / "log")
+    command = ["run", "ci", "--executor", address, "--results", str(tmp_path), "--timeout", "0.1"]
+    assert main(command) == 2
+    error = capfd.readouterr().err
+    assert error.startswith("vaebench: expected workers at tcp://") and error.count("\n") == 1
+    assert not (tmp_path / "ci").exists()
+    executor = DaskExecutor(address, 0.1)  # as if its workers had been lost
+    with pytest.raises(JobLost, match="expected workers at .*, got none for 0.1s"):
+        executor.submit(job("a", tmp_path)).result(LIMIT)
+    executor.stop()
+    kill_group(process)
 
 
 def test_a_scheduler_that_is_lost_is_given_up(run_all, tmp_path, patience):
