@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bench.commands.printing import OUTPUT, Out, console, tell, written_out
+from bench.commands.printing import OUTPUT, console, tell, written_out
 from bench.errors import NotDoneError, UserError, printable, refusal, unknown
 from bench.run.request import Request
 
@@ -74,10 +74,6 @@ def _import_from_here() -> None:
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.append(here)
-
-
-def _console() -> Out:
-    return console()
 
 
 @app.command()
@@ -151,7 +147,7 @@ def run(
     )
     from bench.commands.run import execute
 
-    raise typer.Exit(execute(request, _console()))
+    raise typer.Exit(execute(request, console()))
 
 
 @app.command()
@@ -178,7 +174,7 @@ def check(
     request = Request(matrix=matrix, results=results, workers=workers, device=device)
     from bench.commands.check import execute
 
-    raise typer.Exit(execute(request, _console(), baseline, strict, markdown, junit))
+    raise typer.Exit(execute(request, console(), baseline, strict, markdown, junit))
 
 
 @app.command()
@@ -199,7 +195,7 @@ def report(
         raise typer.BadParameter(message)
     from bench.commands.report import write_pages
 
-    _console().print(str(write_pages(results, name)), markup=False)
+    console().print(str(write_pages(results, name)), markup=False)
 
 
 @app.command()
@@ -280,7 +276,7 @@ def audit(
             raise UserError("--plan takes --dimensions, --margin and --json alone, and no file")
         from bench.commands.plan import execute as execute_plan
 
-        raise typer.Exit(execute_plan(_console(), dimensions, margin, as_json=as_json))
+        raise typer.Exit(execute_plan(console(), dimensions, margin, as_json=as_json))
     if file is None:
         raise UserError("audit needs a file, an .npz, or --plan with --dimensions")
     if dimensions is not None:
@@ -295,7 +291,7 @@ def audit(
         execute(
             file,
             prior,
-            _console(),
+            console(),
             as_json=as_json,
             report=report,
             threads=threads,
@@ -364,7 +360,7 @@ def list_names(
     """
     from bench.commands.list import execute
 
-    raise typer.Exit(execute(kind, _console()))
+    raise typer.Exit(execute(kind, console()))
 
 
 @contextmanager

@@ -186,7 +186,7 @@ def _answer(send: Connection, function: Callable[[Given], Found], argument: Give
     found, failure = None, None
     try:
         found = function(argument)
-    except Exception as error:
+    except BaseException as error:
         failure = error
     try:
         data = pickle.dumps((found, failure))

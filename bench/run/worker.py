@@ -40,7 +40,7 @@ def execute(values: Mapping[str, Any]) -> Records:
         try:
             with _only_here():
                 results = _results(job)
-        except (Exception, SystemExit) as error:
+        except BaseException as error:  # whatever a component raises
             _print(error)
             seconds = (time.perf_counter() - start) / len(job.block)
             return [_failed(cell, job, error, seconds) for cell in job.cells]

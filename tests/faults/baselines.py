@@ -14,7 +14,7 @@ import pandas as pd
 
 from bench.metrics.registry import METRICS
 from tests.faults.outcomes import Outcome, called
-from tests.faults.small import finished
+from tests.faults.small import again, finished
 
 __all__ = ["KINDS", "try_case"]
 
@@ -193,8 +193,7 @@ def try_case(seed: int, folder: Path) -> Outcome:
 
 
 def _judged(kind: str, done: Path, path: Path, allowed: Codes) -> Outcome:
-    arguments = [f"{done / 'small.toml'}", "--baseline", f"{path}", "--results", f"{done}"]
-    found = called(["check", *arguments, "--workers", "1"])
+    found = called(["check", *again(done)[1:], "--baseline", f"{path}"])
     if found.raised:
         return Outcome(kind, "traceback", found.raised)
     if found.code not in allowed or len(found.said) > 1:

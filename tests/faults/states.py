@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from tests.faults.outcomes import Outcome, called
-from tests.faults.small import finished, same_rows
+from tests.faults.small import again, finished, same_rows
 from vaelib.sealed import sealed_json, unsealed_json
 
 __all__ = ["KINDS", "try_case"]
@@ -185,7 +185,7 @@ def try_case(seed: int, folder: Path) -> Outcome:
     kind = list(KINDS)[seed % len(KINDS)]
     shutil.copytree(done, place)
     try:
-        KINDS[kind](np.random.default_rng([seed, 22]), place)
+        KINDS[kind](np.random.default_rng([seed, 22]), place / "results")
         return _judged(kind, done, place)
     finally:
         shutil.rmtree(place)
@@ -193,8 +193,8 @@ def try_case(seed: int, folder: Path) -> Outcome:
 
 def _judged(kind: str, done: Path, place: Path) -> Outcome:
     """Whether the rows are the same again, and the pages there."""
-    again = ["run", f"{place / 'small.toml'}", "--results", f"{place}", "--workers", "1"]
-    found = called(again)
+    found = called(again(place))
+    done, place = done / "results", place / "results"
     if found.raised:
         return Outcome(kind, "traceback", found.raised)
     if found.code in (2, 64) and len(found.said) == 1:

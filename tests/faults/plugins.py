@@ -1,0 +1,114 @@
+"""Components that do harm: seeded, each with what becomes of the configuration beside it.
+
+Whatever a prior of a user's own does to its process, the base that runs beside it has the rows
+that it has alone, what fails is a row, and nothing runs on when the run has ended.
+"""
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from tests.faults.outcomes import Outcome
+from tests.faults.small import MATRIX, finished, left_over, same_rows, started
+
+__all__ = ["KINDS", "try_case"]
+
+KINDS = {
+    "raises": "raise ValueError('no')",
+    "raises what it made": "raise type('Odd', (BaseException,), {})()",
+    "exits well": "sys.exit(0)",
+    "exits at once": "os._exit(0)",
+    "exits with a code": "os._exit(3)",
+    "kills itself": "os.kill(os.getpid(), signal.SIGKILL)",
+    "crashes": "import ctypes; ctypes.string_at(0)",
+    "never ends": "while True: pass",
+    "never wakes": "signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(10**6)",
+    "forks and returns": "os.fork()",
+    "leaves a child": "subprocess.Popen(['sleep', '100000'])",
+    "leaves a thread": "threading.Thread(target=time.sleep, args=(10**6,)).start()",
+    "never lets go": "import atexit; atexit.register(time.sleep, 10**6)",
+    "changes the dtype": "torch.set_default_dtype(torch.float64)",
+    "changes the precision": "torch.set_float32_matmul_precision('medium')",
+    "changes the device": "torch.set_default_device('meta')",
+    "changes the threads": "torch.set_num_threads(7)",
+    "turns gradients off": "torch.set_grad_enabled(False)",
+    "changes the folder": "os.chdir('/')",
+    "changes the environment": "os.environ.clear()",
+    "changes a function": "math.sqrt = lambda x: 1.0; torch.exp = torch.zeros_like",
+    "changes the suite": "import vaelib.stats.kernels as k; [setattr(k, n, 0) for n in k.__all__]",
+    "limits its files": "resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))",
+    "limits its memory": "resource.setrlimit(resource.RLIMIT_AS, (10**8, 10**8))",
+    "closes all files": "os.closerange(0, 256)",
+    "takes all memory": "x = bytearray(10**13)",
+    "calls itself": "(lambda f: f(f))(lambda f: f(f))",
+    "writes commands": "print('\\x1b[2J\\x1b]0;x\\x07' * 99); os.write(2, b'\\xff' * 99)",
+    "changes its group": "os.setpgid(0, os.getppid()) if os.getpgid(os.getppid()) else None",
+    "removes its results": "import shutil; shutil.rmtree('results/small/cells', True)",
+}
+MODULE = """
+import math, multiprocessing, os, resource, signal, subprocess, sys, threading, time
+import torch
+from vaelib.priors import Normal
+
+def harm():
+    {harm}
+
+class Prior(Normal):
+    harmed = False
+
+    def log_prob(self, z):
+        if multiprocessing.parent_process() and not Prior.harmed:
+            Prior.harmed = True
+            harm()
+        return super().log_prob(z)
+"""
+STUDY = """
+timeout = {timeout}
+[[study]]
+name = "prior"
+grid = {{ prior = [{{ name = "normal" }}, {{ name = "{module}:Prior" }}] }}
+"""
+
+
+def try_case(seed: int, folder: Path) -> Outcome:
+    """Run the small matrix with a component that does harm beside its base.
+
+    Args:
+        seed: decides the harm, and which runs first; the kind is seed modulo the number of kinds.
+        folder: where the matrix runs once without it; the run with it lies beside.
+
+    Returns:
+        What came of it.
+    """
+    done, place, case = finished(folder), folder / f"plugin-{seed}", f"plugin-{seed}-{os.getpid()}"
+    kind = list(KINDS)[seed % len(KINDS)]
+    module = f"harm_{seed}"
+    place.mkdir()
+    (place / f"{module}.py").write_text(MODULE.format(harm=KINDS[kind]))
+    timeout = int(np.random.default_rng([seed, 24]).integers(40, 60))
+    head, base = MATRIX.split("[base]")
+    study = STUDY.format(timeout=timeout, module=module)
+    limit, _, rest = study.lstrip().partition("\n")
+    (place / "small.toml").write_text(f"{head}{limit}\n[base]{base}{rest}")
+    try:
+        with started(place, case) as process:
+            said = process.communicate()[0]
+        return _judged(kind, done, place, process.returncode, said, left_over(case))
+    finally:
+        shutil.rmtree(place)
+
+
+def _judged(kind: str, done: Path, place: Path, code: int, said: str, left: list[int]) -> Outcome:
+    results = place / "results"
+    if left:
+        return Outcome(kind, "processes left over", f"{len(left)}")
+    if code not in (0, 2) or "Traceback" in said or "\x1b" in said:
+        return Outcome(kind, f"exit {code}", said[-500:])
+    if not same_rows(done / "results" / "small" / "rows.csv", results / "small" / "rows.csv"):
+        return Outcome(kind, "other rows", said[-500:])
+    files = [str(path.relative_to(place)) for path in results.glob("**/*.tmp")]
+    if files:
+        return Outcome(kind, "files left over", ", ".join(files))
+    return Outcome(kind, "rows" if code else "answer")
