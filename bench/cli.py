@@ -13,7 +13,15 @@ from typing import Annotated, Any
 import typer
 
 from bench.commands.printing import OUTPUT, console, tell, written_out
-from bench.errors import NotDoneError, UserError, printable, refusal, unknown
+from bench.errors import (
+    ForeignError,
+    NotDoneError,
+    UserError,
+    printable,
+    raised,
+    refusal,
+    unknown,
+)
 from bench.run.request import Request
 
 # Commands import what they need: torch takes seconds, and help or a wrong option needs none.
@@ -22,6 +30,7 @@ __all__ = ["app", "main"]
 
 _USAGE = 64
 _NOTHING = 2
+_COMPLETES = "_VAEBENCH_COMPLETE"
 _UNTRAINED = ("normal", "uniform")  # priors that an audit needs no model for
 _UsageError: Any = typer.BadParameter.__bases__[0]  # typer has it from click or brings its own
 
@@ -66,6 +75,10 @@ MatrixName = Annotated[
     typer.Argument(help="A shipped matrix or the path of a TOML file.", autocompletion=_matrices),
 ]
 Results = Annotated[Path, typer.Option(help="Folder of all results.")]
+Yes = Annotated[
+    bool,
+    typer.Option("--yes", help="Take on more than 100,000 cells, or 2²⁸ numbers of data or model."),
+]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.", autocompletion=_devices)]
 
 
@@ -116,6 +129,7 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would run and how long, and stop.")
     ] = False,
+    yes: Yes = False,
 ) -> None:
     """Train and measure a matrix, then write its pages; what is done already is reused.
 
@@ -144,6 +158,7 @@ def run(
         only=only or (),
         allow_stale=allow_stale,
         dry_run=dry_run,
+        yes=yes,
     )
     from bench.commands.run import execute
 
@@ -162,6 +177,7 @@ def check(
     device: Device = Request.device,
     markdown: Annotated[Path | None, typer.Option(help="Write a page here.")] = None,
     junit: Annotated[Path | None, typer.Option(help="Write JUnit XML here.")] = None,
+    yes: Yes = False,
 ) -> None:
     """Run what is missing, then compare with a baseline: 1 if worse, 2 if not comparable.
 
@@ -171,7 +187,7 @@ def check(
     from bench.matrix.files import read
 
     read(matrix)
-    request = Request(matrix=matrix, results=results, workers=workers, device=device)
+    request = Request(matrix=matrix, results=results, workers=workers, device=device, yes=yes)
     from bench.commands.check import execute
 
     raise typer.Exit(execute(request, console(), baseline, strict, markdown, junit))
@@ -403,6 +419,8 @@ def _answered(arguments: list[str] | None) -> int:
         tell("stopped before anything ran")
         return _NOTHING
     except (Exception, SystemExit) as error:
+        if isinstance(error, SystemExit) and _COMPLETES in os.environ:
+            raise  # that is how typer ends after it completed a word
         if isinstance(error, BrokenPipeError) or isinstance(error.__context__, BrokenPipeError):
             raise BrokenPipeError from None  # typer makes an exit with code 1 of it
         if isinstance(error, OSError) and error.filename == OUTPUT:
@@ -418,22 +436,24 @@ def _said(error: BaseException) -> tuple[int, str]:
         return _USAGE, str(error.format_message())
     if isinstance(error, OSError):
         error = refusal(error)
+    if isinstance(error, ForeignError):
+        return _USAGE, f"{error}{_log(error.__cause__ or error)}"
     if isinstance(error, UserError):
         return _USAGE, str(error)
     if isinstance(error, NotDoneError):
         return _NOTHING, str(error)
     if isinstance(error, MemoryError):
         return _NOTHING, "out of memory; free some, or use fewer --workers"
-    reason = f"{type(error).__name__}: {error}".removesuffix(": ")
-    return _NOTHING, f"not done for an error of the suite's own or a component's, {reason}{_log()}"
+    what = f"an error of the suite's own or a component's, {raised(error)}"
+    return _NOTHING, f"not done for {what}{_log(error)}"
 
 
-def _log() -> str:
-    """Keeps the traceback of the present error; says where."""
+def _log(error: BaseException) -> str:
+    """Keeps a traceback in a new file of the folder for temporary ones; says where."""
     try:
         descriptor, name = tempfile.mkstemp(".log", "vaebench-")
         with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
-            traceback.print_exc(file=file)
-    except OSError:
+            traceback.print_exception(error, file=file)
+    except (OSError, RecursionError):
         return ""
     return f"; the traceback is in {name}"

@@ -8,17 +8,21 @@ import errno
 import json
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 __all__ = [
     "LONGEST",
     "DamagedError",
     "DamagedWarning",
+    "ForeignError",
     "MatrixError",
     "NotDoneError",
     "UserError",
+    "foreign",
     "of_machine",
     "printable",
+    "raised",
     "reason",
     "refusal",
     "shown",
@@ -43,6 +47,7 @@ _OF_MACHINE = {
         "run the same command again",
     ),
 }
+_LONGEST_TEXT = 300  # characters of what somebody else's code raised
 
 
 class UserError(Exception):
@@ -58,6 +63,13 @@ class MatrixError(UserError, ValueError):
 
     def __init__(self, message: str) -> None:
         super().__init__(printable(message))
+
+
+class ForeignError(MatrixError):
+    """Code of a user's own raised something, which is the cause of this; one line.
+
+    The command line keeps the traceback of the cause in a file and names it.
+    """
 
 
 class DamagedError(UserError, ValueError):
@@ -140,6 +152,41 @@ def reason(error: Exception) -> str:
             raise error
         return error.strerror or str(error)
     return " ".join(str(error).split()) or type(error).__name__
+
+
+@contextmanager
+def foreign(sentence: str) -> Iterator[None]:
+    """Within the block code of a user's own runs, which may raise anything.
+
+    Args:
+        sentence: what cannot be done then; begins with a dotted key.
+
+    Yields:
+        None.
+
+    Raises:
+        ForeignError: the sentence, with the type and the text of what was raised; ``sys.exit`` of a
+            component ends no command.
+    """
+    try:
+        yield
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt | UserError):
+            raise
+        raise ForeignError(f"{sentence} ({raised(error)})") from error
+
+
+def raised(error: BaseException) -> str:
+    """Returns the type and the text of an error on one line, never long, whatever its text does."""
+    name = type(error).__name__
+    try:
+        text = " ".join(str(error).split())
+    except BaseException as another:
+        if isinstance(another, KeyboardInterrupt):
+            raise
+        text = "its text cannot be read"
+    line = f"{name}: {text}" if text else name
+    return line if len(line) <= _LONGEST_TEXT else line[: _LONGEST_TEXT - 1] + "…"
 
 
 def shown(value: object) -> str:

@@ -238,7 +238,7 @@ def _matrix(
     if kept is None:  # damaged, which has been said
         return leading_comment(text), None
     try:
-        return leading_comment(text), load(file, metrics=metrics, kept=kept)
+        return leading_comment(text), load(file, metrics=metrics, kept=kept, large=True)
     except MatrixError as error:
         if document:
             _warn(f"{file} is no matrix of this version, so its claims are left out: {error}")

@@ -115,8 +115,8 @@ def execute(
     for path, option in ((markdown, "--markdown"), (xml, "--junit")):
         if path is not None:
             check_output(path, option, [baseline])
-    matrix = load(request.matrix, metrics=METRICS)
-    planned = plan(matrix, request.results, device_of(request))
+    matrix = load(request.matrix, metrics=METRICS, large=request.yes)
+    planned = plan(matrix, request.results, device_of(request), large=request.yes)
     try:
         summary, comparisons = check(planned, baseline, executor_of(request), progress_on(console))
     except GateError as error:

@@ -57,13 +57,15 @@ def execute(request: Request, console: Console) -> int:
         seeds=request.seeds,
         first_seed=request.first_seed,
         metrics=METRICS,
+        large=request.yes,
     )
     names = {configuration.name for configuration in matrix.configurations}
     for name in request.only:
         if name not in names:
             known = ", ".join(sorted(names))
             raise UserError(f"--only: unknown configuration {name!r}. Known: {known}")
-    planned = plan(matrix, request.results, device_of(request), request.timeout)
+    device = device_of(request)
+    planned = plan(matrix, request.results, device, request.timeout, large=request.yes)
     pages = page_names(matrix.name, claims=bool(matrix.claims))
     check_folder(request.results, [*own_names(planned.folder), *pages])
     _warn_of_other_rows(request, planned, console)

@@ -11,6 +11,7 @@ from bench.errors import MatrixError, shown, unknown
 from bench.matrix.components import Name, Text, arguments
 from bench.matrix.configurations import Configuration, Study
 from bench.metrics.metric import Metric
+from bench.metrics.places import GAUGE, missing_option, sources, splits
 from vaelib.samples.options import DECILES, REFERENCES, SOURCES
 
 __all__ = ["BRACKET", "BRACKETED", "Claim", "claims_of"]
@@ -20,7 +21,7 @@ BRACKETED = "certified_kl"
 BRACKET = ("certified_kl_lower", "certified_kl_upper")
 """Metrics that hold the ends of its bracket."""
 
-_SOURCES = (*SOURCES, *REFERENCES, *DECILES, "gauge_fixed")
+_SOURCES = (*SOURCES, *REFERENCES, *DECILES, GAUGE)
 _OTHERWISE = 'metric = "certified_kl" with expect = "brackets apart"'
 _Seed = Annotated[int, Field(ge=0)]
 
@@ -91,6 +92,8 @@ def claims_of(
     configurations: Iterable[Configuration],
     metrics: Mapping[str, Metric],
     names: Collection[str] | None,
+    *,
+    altered: bool = False,
 ) -> Iterator[Claim]:
     """Validate the claims of a matrix.
 
@@ -100,6 +103,8 @@ def claims_of(
         configurations: its configurations.
         metrics: what is known of metrics.
         names: the metrics that a claim may be about; None accepts any.
+        altered: whether the configurations are not those of the file, so that what they leave out
+            is no mistake of the file's.
 
     Yields:
         The claims, in their order.
@@ -107,6 +112,7 @@ def claims_of(
     Raises:
         MatrixError: for every mistake in them.
     """
+    configurations = tuple(configurations)
     sizes = {study.name: len(study.configurations) for study in studies}
     dims = {one.name: one.values["latent_dim"] for one in configurations}
     across = {study.name for study in studies if len({dims[c] for c in study.configurations}) > 1}
@@ -133,6 +139,11 @@ def claims_of(
         _check_sides(claim, at)
         _check_brackets(claim, at)
         metric = metrics.get(claim.metric)
+        if metric is not None:
+            _check_place(claim, at, metric)
+        if metric is not None and not altered:
+            among = [c for c in configurations if claim.study in c.studies]
+            _check_options(claim, at, metric, configurations[:1] if claim.study is None else among)
         if claim.compares and metric is not None and not metric.compared:
             raise MatrixError(
                 f"{at}.metric: expected a metric whose distance from the truth does not depend on "
@@ -160,6 +171,41 @@ def _check_sides(claim: Claim, at: str) -> None:
         raise MatrixError(f"{at}.against: expected another source than {shown(claim.source)}")
     if claim.expect == "equivalent" and claim.margin == 0:
         raise MatrixError(f"{at}.margin: expected more than 0 to show equivalence, got 0.0")
+
+
+def _check_place(claim: Claim, at: str, metric: Metric) -> None:
+    """Whether the metric is measured there at all."""
+    known = sources(metric)
+    for key, source in (("source", claim.source), ("against", claim.against)):
+        if source is not None and source not in known:
+            if source:
+                got, may = shown(source), " or ".join(shown(name) for name in known if name)
+                wanted = f"none{', or ' * bool(may)}{may}" if "" in known else f"one of {may}"
+            else:
+                got, wanted = "none", f"one of {', '.join(known)}"
+            raise MatrixError(
+                f'{at}.{key}: expected {wanted}, of which "{metric.name}" is measured, got {got}'
+            )
+    if claim.split not in splits(metric):
+        raise MatrixError(
+            f'{at}.split: expected "test", on which alone "{metric.name}" is measured, got '
+            f"{shown(claim.split)}"
+        )
+
+
+def _check_options(
+    claim: Claim, at: str, metric: Metric, configurations: Iterable[Configuration]
+) -> None:
+    """Whether a configuration that decides it leaves the metric out."""
+    among = [claim.source] if claim.against is None else [claim.source, claim.against]
+    for one in configurations:
+        for source in among:
+            if option := missing_option(metric, source, one.values["quality"]):
+                of = f" of {shown(source)}" if source else ""
+                raise MatrixError(
+                    f'{at}.metric: expected what is measured, got "{claim.metric}"{of}, which '
+                    f"{option} of {one.name} leaves out"
+                )
 
 
 def _check_brackets(claim: Claim, at: str) -> None:

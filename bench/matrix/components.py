@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 
-from bench.errors import LONGEST, MatrixError, shown, unknown
+from bench.errors import LONGEST, ForeignError, MatrixError, foreign, raised, shown, unknown
 from bench.matrix.registry import FAMILIES, component
 from vaelib.samples.options import SOURCES, Quality
 from vaelib.training import Training
@@ -34,6 +34,13 @@ __all__ = [
 ]
 
 
+_CEILINGS: dict[str, dict[str, int]] = {
+    "training": {"steps": 10**8},
+    "quality": {"sbc_draws": 10**6},
+    "flow": {"transforms": 1000, "bins": 10_000},
+}
+"""Above which no machine ends, by table or component: a step takes a millisecond, say."""
+
 _PAGES = {"readme", "index", "predictors", "performance", "validity", "validity-quick", "cache"}
 
 
@@ -43,15 +50,25 @@ def _name(text: str) -> str:
     return text
 
 
+def _plain_name(text: str) -> str:
+    if _name(text).startswith("-"):
+        raise ValueError("should begin with a letter, digit or _, since - begins an option")
+    return text
+
+
 def _matrix_name(text: str) -> str:
-    if _name(text).startswith("-") or text.lower() in _PAGES or text.lower().endswith("-claims"):
-        raise ValueError("should begin with a letter, digit or _, and be called like no other page")
+    if _plain_name(text).lower() in _PAGES or text.lower().endswith("-claims"):
+        raise ValueError("should be called like no other page of the results")
     return text
 
 
 def _study_name(text: str) -> str:
     if ";" in _text(text):
         raise ValueError("should have no semicolon, which parts the studies of a row")
+    if text.startswith("-"):
+        raise ValueError("should not begin with -, which begins an option")
+    if text.lower() in ("readme", "index"):
+        raise ValueError("should be called like no other page of the results")
     return text
 
 
@@ -61,7 +78,7 @@ def _text(text: str) -> str:
     return text
 
 
-Name = Annotated[str, AfterValidator(_name)]  # becomes a file name
+Name = Annotated[str, AfterValidator(_plain_name)]  # becomes a file name
 MatrixName = Annotated[str, AfterValidator(_matrix_name)]  # and a page
 StudyName = Annotated[str, AfterValidator(_study_name)]
 Text = Annotated[str, AfterValidator(_text)]  # people read it
@@ -105,12 +122,10 @@ def component_at(family: str, name: object, at: str = "") -> Callable[..., Any]:
     if name not in FAMILIES[family] and ":" not in name:
         also = '; or an import path "package.module:Attribute"'
         raise MatrixError(unknown(key, f"{family} {shown(name)}", name, FAMILIES[family], also))
-    try:
-        target = component(family, name)
-    except (Exception, SystemExit) as error:  # a module may raise anything while it is imported
-        reason = f"{type(error).__name__}: {error}"
-        raise MatrixError(f"{key}: cannot import {shown(name)} ({reason})") from error
-    if not (inspect.isclass(target) or inspect.isroutine(target)):
+    with foreign(f"{key}: cannot import {shown(name)}"):
+        target: Callable[..., Any] = component(family, name)
+        fits = inspect.isclass(target) or inspect.isroutine(target)
+    if not fits:
         raise MatrixError(
             f"{key}: expected a class or a function at {shown(name)}, got {type(target).__name__}"
         )
@@ -129,7 +144,8 @@ def schema(target: Callable[..., Any], *, every: bool = False) -> dict[str, Opti
         The options in the order of the signature; defaults as plain JSON values.
 
     Raises:
-        MatrixError: for a signature that cannot be read or an annotation that TOML cannot fill.
+        MatrixError: for an annotation that TOML cannot fill; it names the component, not the key.
+        ForeignError: for a signature that raises something when it is read.
     """
     kinds = [inspect.Parameter.KEYWORD_ONLY, *[inspect.Parameter.POSITIONAL_OR_KEYWORD] * every]
     options: dict[str, Option] = {}
@@ -144,13 +160,26 @@ def schema(target: Callable[..., Any], *, every: bool = False) -> dict[str, Opti
                 options[option] = Option(
                     adapter, empty if default is empty else _typed(adapter, default)
                 )
-    except Exception as error:  # the annotations and defaults may be anybody's
-        name = getattr(target, "__qualname__", target)
-        reason = _reason(error) if isinstance(error, ValidationError) else str(error)
+    except BaseException as error:  # the annotations and defaults may be anybody's
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        sentence = f"{target.__qualname__}: a matrix cannot set {option}"
         if isinstance(error, PydanticUserError):
             reason = f"TOML holds no {inspect.formatannotation(parameter.annotation)}"
-        raise MatrixError(f"{name}: a matrix cannot set {option} ({reason})") from error
+        elif isinstance(error, ValidationError):
+            reason = _reason(error)
+        else:
+            raise ForeignError(f"{sentence} ({raised(error)})") from error
+        raise MatrixError(f"{sentence} ({reason})") from error
     return options
+
+
+def _options(at: str, target: Callable[..., Any], *, every: bool = False) -> dict[str, Option]:
+    """As `schema`; an error begins with the key."""
+    try:
+        return schema(target, every=every)
+    except MatrixError as error:
+        raise type(error)(f"{at[:-1]}: {error}") from error.__cause__
 
 
 def _typed(adapter: TypeAdapter[Any], value: object) -> object:
@@ -182,8 +211,9 @@ def arguments(
 
     Raises:
         MatrixError: for unknown, missing or ill-typed options.
+        ForeignError: for one whose validator raises something else.
     """
-    options = schema(target, every=not named)
+    options = _options(at, target, every=not named)
     if not isinstance(given, Mapping):
         raise MatrixError(f"{at[:-1]}: expected a table {{ … }}, got {shown(given)}")
     for key in given:
@@ -199,6 +229,11 @@ def arguments(
             except ValidationError as error:
                 got = shown(given[key])
                 raise MatrixError(f"{at}{key}: {_reason(error)}, got {got}") from error
+            except BaseException as error:  # the validators may be anybody's
+                if isinstance(error, KeyboardInterrupt):
+                    raise
+                sentence = f"{at}{key}: cannot be {shown(given[key])} ({raised(error)})"
+                raise ForeignError(sentence) from error
         elif option.required:
             raise MatrixError(f"{at}{key}: missing, and it has no default")
         else:
@@ -230,31 +265,45 @@ def resolve(family: str, table: object, at: str = "") -> dict[str, Any]:
             _SETTINGS[family](**values)
         except ValueError as error:
             raise MatrixError(f"{inside[:-1]}: {error}") from error
+        _check_ceilings(inside, family, values)
         return values
     if not isinstance(table, Mapping):
         example = f'{{ name = "{next(iter(FAMILIES[family]))}" }}'
         raise MatrixError(f"{inside[:-1]}: expected a table such as {example}, got {shown(table)}")
     name = table.get("name", next(iter(FAMILIES[family])))
-    return {"name": name, **arguments(inside, table, component_at(family, name, at), named=True)}
+    values = arguments(inside, table, component_at(family, name, at), named=True)
+    _check_ceilings(inside, name, values)
+    return {"name": name, **values}
 
 
-def fitting(table: Mapping[str, Any], target: Callable[..., Any]) -> dict[str, Any]:
+def _check_ceilings(at: str, name: str, values: Mapping[str, Any]) -> None:
+    for option, most in _CEILINGS.get(name, {}).items():
+        if values[option] > most:
+            raise MatrixError(
+                f"{at}{option}: expected at most {most:,}, got {values[option]:,}; no machine "
+                "ends more"
+            )
+
+
+def fitting(table: Mapping[str, Any], target: Callable[..., Any], at: str) -> dict[str, Any]:
     """The options in one component's table that another component also takes.
 
     Args:
         table: what the matrix says of the one.
         target: the other.
+        at: where its table stands, as for `arguments`.
 
     Returns:
         The entries of ``table`` that are options of ``target`` with values it accepts.
     """
     kept = {}
-    for key, option in schema(target).items():
+    for key, option in _options(at, target).items():
         if key in table:
             try:
                 kept[key] = _typed(option.adapter, table[key])
-            except ValidationError:
-                continue
+            except BaseException as error:  # of its own validator: a reason like any other
+                if isinstance(error, KeyboardInterrupt):
+                    raise
     return kept
 
 

@@ -26,6 +26,7 @@ __all__ = [
     "expand",
     "identity",
     "resolve_all",
+    "sizes",
     "told",
 ]
 
@@ -47,7 +48,6 @@ _BEFORE: dict[tuple[str, str], Any] = {
 """What the later options were before there were any. With these values they stay out of every hash,
 so that an option more changes no cell's id, and baselines made before it still compare."""
 _JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
-_MOST = 100_000  # configurations of one study
 _LONGEST = 64  # characters of a configuration's name
 
 
@@ -177,7 +177,7 @@ def alter(tables: Mapping[str, Any], changes: Mapping[str, Any], at: str) -> dic
         if not isinstance(table, Mapping):
             raise MatrixError(f"{at}{top}: expected a table {{ … }}, got {shown(table)}")
         if option == "name" and top in FAMILIES:
-            table = fitting(table, component_at(top, changes[key], at))
+            table = fitting(table, component_at(top, changes[key], at), f"{at}{top}.")
         altered[top] = {**table, option: changes[key]}
     return altered
 
@@ -240,6 +240,29 @@ def expand(
     )
 
 
+def sizes(blocks: Sequence[object]) -> list[tuple[int, str]]:
+    """How many configurations studies have, without making one.
+
+    Args:
+        blocks: the ``[[study]]`` tables, not yet validated.
+
+    Returns:
+        Of each study the product of the lengths of a grid, or the length of a zip, and how an error
+        names it; 1 for what is no study, and where there is none.
+    """
+    counts = []
+    for number, block in enumerate(blocks, 1):
+        table = block if isinstance(block, Mapping) else {}
+        name, size = table.get("name", number), 1
+        for way in ("grid", "zip"):
+            columns = table.get(way)
+            lists = columns.values() if isinstance(columns, Mapping) else ()
+            lengths = [max(1, len(values)) for values in lists if isinstance(values, list)]
+            size *= math.prod(lengths) if way == "grid" else max(lengths, default=1)
+        counts.append((size, f"study {shown(name)}"))
+    return counts or [(1, "base")]
+
+
 def _points(
     fields: Mapping[str, Any], at: str
 ) -> tuple[tuple[str, ...], Iterator[tuple[Any, ...]]]:
@@ -262,9 +285,6 @@ def _points(
     lengths = [len(values) for values in columns.values()]
     if way == "zip" and len(set(lengths)) > 1:
         raise MatrixError(f"{at}zip: expected lists of one length, got {shown(lengths)}")
-    size = math.prod(lengths) if way == "grid" else lengths[0]
-    if size > _MOST:
-        raise MatrixError(f"{at}expected at most {_MOST} configurations, got {size}")
     combine = itertools.product if way == "grid" else zip
     return tuple(columns), iter(combine(*columns.values()))
 

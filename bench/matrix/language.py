@@ -33,6 +33,7 @@ from bench.matrix.configurations import (
     expand,
     identity,
     resolve_all,
+    sizes,
 )
 from bench.matrix.files import read
 from bench.matrix.kept import KEPT, Kept, names_code, said
@@ -49,7 +50,9 @@ __all__ = [
 ]
 
 _SECTIONS = ("matrix", "base", "study", "claim")
-_MOST = 1_000_000  # cells of a matrix
+_MANY = 100_000  # cells of a matrix that nobody asks for by mistake
+_MOST = 1_000_000  # cells of any matrix
+_LARGEST = 3.4028234e38  # float32
 _DEEPEST = 16  # levels of a TOML document
 
 
@@ -146,6 +149,7 @@ def load(
     first_seed: int | None = None,
     metrics: Collection[str] | None = None,
     kept: Kept | None = None,
+    large: bool = False,
 ) -> Matrix:
     """Read, validate and expand a matrix.
 
@@ -158,6 +162,7 @@ def load(
         first_seed: instead of the matrix's own first seed.
         metrics: the known metrics, which claims are checked against; None accepts any name.
         kept: what stands in the place of a user's code; None imports what the matrix names.
+        large: whether more than 100,000 cells are meant.
 
     Returns:
         The matrix.
@@ -178,16 +183,21 @@ def load(
     own = own_metrics(settings["metric_paths"]) if kept is None else kept.own
     names = None if metrics is None else {*metrics, *(metric.name for metric in own)}
 
+    _check_count(_blocks(document, "study"), settings["seeds"], large)
     if kept is not None and names_code(document):
         studies, configurations = _kept(document, kept, str(matrix))
     else:
         studies, configurations = _expanded(document, changes)
-    total = len(configurations) * settings["seeds"]
-    if total > _MOST:
-        raise MatrixError(f"matrix.seeds: expected at most {_MOST} cells in all, got {total}")
     _check_order(settings["order"], METRICS.with_own(own), configurations)
     known = METRICS.with_own(own)
-    claims = claims_of(_blocks(document, "claim"), studies, configurations, known, names)
+    claims = claims_of(
+        _blocks(document, "claim"),
+        studies,
+        configurations,
+        known,
+        names,
+        altered=bool(changes) or kept is not None,
+    )
     return Matrix(
         **settings,
         text=text,
@@ -221,6 +231,22 @@ def _kept(
             f"{at}: expected {KEPT} of a run beside a matrix that names code, got {got}; run it"
         )
     return kept.expanded.studies, kept.expanded.configurations
+
+
+def _check_count(blocks: Sequence[object], seeds: int, large: bool) -> None:
+    """Counts the cells before any is made; those that two studies share count twice."""
+    counts = sizes(blocks)
+    configurations = sum(size for size, _ in counts)
+    total = configurations * seeds
+    if total <= (_MOST if large else _MANY):
+        return
+    at = "matrix.seeds" if seeds > configurations else max(counts)[1]
+    got = f"{configurations:,} configurations with {seeds:,} seeds"
+    if total > _MOST:
+        raise MatrixError(f"{at}: expected at most {_MOST:,} cells in all, got {got}")
+    raise MatrixError(
+        f"{at}: expected at most {_MANY:,} cells in all, got {got}; --yes takes them on"
+    )
 
 
 def _check_order(
@@ -274,9 +300,13 @@ def _plain(value: object, path: tuple[str, ...]) -> object:
         raise MatrixError(f"{at}: expected at most {_DEEPEST} nested levels, got more")
     if isinstance(value, dict):
         return {key: _plain(inner, (*path, key)) for key, inner in value.items()}
+    if isinstance(value, list) and path in (("study",), ("claim",)):
+        return [_plain(inner, (f"{at} {number}",)) for number, inner in enumerate(value, 1)]
     if isinstance(value, list):
         return [_plain(inner, (*path, str(place))) for place, inner in enumerate(value)]
     if isinstance(value, float) and math.isfinite(value):
+        if abs(value) > _LARGEST:
+            raise MatrixError(f"{at}: expected at most {_LARGEST:.2g} in size, got {value:g}")
         return value + 0.0  # -0.0 becomes 0.0
     if isinstance(value, str | bool) or (isinstance(value, int) and abs(value) < 2**63):
         return value

@@ -2,11 +2,12 @@
 
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from bench.errors import DamagedError, MatrixError, reason, shown
+from bench.errors import DamagedError, MatrixError, foreign, reason, shown
 from bench.metrics.certified import CERTIFIED
 from bench.metrics.encoder import ENCODER
 from bench.metrics.latent_tests import TESTS
@@ -122,12 +123,11 @@ def own_metrics(paths: Sequence[str]) -> tuple[Metric, ...]:
                 f'{at}: expected an import path "package.module:metric", got {shown(path)}; the '
                 "suite's own metrics are measured anyway"
             )
-        try:
+        with foreign(f"{at}: cannot import {shown(path)}"):
             metric = metric_at(path)
-        except (Exception, SystemExit) as error:  # a module may raise anything
-            reason = f"{type(error).__name__}: {error}"
-            raise MatrixError(f"{at}: cannot import {shown(path)} ({reason})") from error
-        for problem in metric_problems(metric):
+        with foreign(f"{at}: cannot read the metric {shown(path)}"):
+            problem = next(metric_problems(metric), None)
+        if problem:
             raise MatrixError(f"{at}: {shown(path)} is no metric: {problem}")
         if metric.name in named:
             raise MatrixError(f'{at}: the name "{metric.name}" is taken by an earlier metric')
@@ -154,8 +154,8 @@ def metric_problems(metric: object) -> Iterator[str]:
     for name in ("unit", "symbol"):
         if marks := set(str(getattr(metric, name))) & set("<>[]`*\\$"):
             yield f"{name} must have none of <>[]`*\\$, which are markup, got {min(marks)}"
-    if not str(metric.name).isidentifier():
-        yield f"name must be letters, digits and _, got {metric.name!r}"
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,63}", str(metric.name)):
+        yield f"name must be 1 to 64 letters, digits and _, got {metric.name!r}"
     if str(metric.name).endswith("_test"):
         yield "a name that ends in _test is that of a statistic with a p-value; choose another"
     if metric.name in METRICS:

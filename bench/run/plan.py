@@ -1,29 +1,20 @@
 """From a matrix to its jobs: what there is to run, and under which hash of the code."""
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from bench.errors import MatrixError
+from bench.errors import ForeignError, MatrixError, foreign, shown
 from bench.matrix.configurations import canonical
 from bench.matrix.language import Cell, Configuration, Matrix
 from bench.run.code_roots import MEASURES, TRAINS, plugins
 from bench.run.job import Job
-from bench.run.models import build_model, build_objective, dataset_of
+from bench.run.tryout import UnfitError, fingerprint, parameters
 from vaelib.code_hash import code_digests, code_hash
-from vaelib.models import VAE
-from vaelib.samples.options import Quality
-from vaelib.samples.quality import check
-from vaelib.seeding import stream
 
 __all__ = ["Plan", "plan"]
-
-_KNOWN = 4096  # configurations whose models need not be built a second time
 
 
 @dataclass(frozen=True)
@@ -45,7 +36,14 @@ class Plan:
     codes: dict[str, Mapping[str, str]]
 
 
-def plan(matrix: Matrix, results: Path, device: str = "cpu", timeout: float | None = None) -> Plan:
+def plan(
+    matrix: Matrix,
+    results: Path,
+    device: str = "cpu",
+    timeout: float | None = None,
+    *,
+    large: bool = False,
+) -> Plan:
     """Load the data, build every model once and lay out the jobs; nothing is written.
 
     Args:
@@ -53,6 +51,7 @@ def plan(matrix: Matrix, results: Path, device: str = "cpu", timeout: float | No
         results: the folder of all results; the matrix's own lies in it.
         device: where to train; ``"auto"`` leaves it to the worker.
         timeout: limit for one job in seconds, instead of the matrix's own.
+        large: whether data and models of more than 2²⁸ numbers are meant.
 
     Returns:
         The plan.
@@ -61,8 +60,8 @@ def plan(matrix: Matrix, results: Path, device: str = "cpu", timeout: float | No
         MatrixError: for a data set that cannot be read or parts that do not fit.
     """
     folder = results / matrix.name
-    shared = {c.name: _shared(c, matrix.metric_paths) for c in matrix.configurations}
-    cells = matrix.cells(lambda table: dataset_of(table).fingerprint)
+    shared = {c.name: _shared(matrix, c, large) for c in matrix.configurations}
+    cells = matrix.cells(lambda table: fingerprint(canonical(table), large=large))
     blocks: dict[tuple[str, int], dict[str, int]] = {}
     for cell in cells:
         key = (cell.configuration.name, cell.seed // matrix.block)
@@ -94,44 +93,40 @@ def _own(configuration: Configuration, measured: Sequence[str]) -> tuple[str, ..
     return (*plugins(configuration.values), *measured)
 
 
-def _shared(configuration: Configuration, measured: Sequence[str]) -> dict[str, Any]:
+def _shared(matrix: Matrix, configuration: Configuration, large: bool) -> dict[str, Any]:
     """What all jobs of a configuration have in common."""
     values = configuration.values
-    try:
-        parameters = _parameters(canonical(values | {"training": None}))
-    except (ValueError, TypeError, RuntimeError) as error:
-        raise MatrixError(f"{configuration.name}: {error}") from error
+    with _named(matrix, configuration):
+        count = parameters(canonical(values | {"training": None}), large=large)
+        data = fingerprint(canonical(values["dataset"]), large=large)
+    with foreign(f"{_key(matrix, configuration)}: cannot read the code of its components"):
+        code = code_hash(MEASURES, _own(configuration, matrix.metric_paths))
+        trains = code_hash(TRAINS, plugins(values))
     return {
         "configuration": values,
-        "code": code_hash(MEASURES, _own(configuration, measured)),
-        "trains": code_hash(TRAINS, plugins(values)),
-        "data": dataset_of(values["dataset"]).fingerprint,
-        "cost": float(values["training"]["steps"] * parameters),
+        "code": code,
+        "trains": trains,
+        "data": data,
+        "cost": float(values["training"]["steps"] * count),
     }
 
 
-@lru_cache(_KNOWN)
-def _parameters(text: str) -> int:
-    """Number of parameters of a configuration's model, which proves that it can be built."""
-    values = json.loads(text)
-    data = dataset_of(values["dataset"])
-    check(data, Quality(**values["quality"]))
-    train = data.split(0).train
-    model = build_model(values, data.data_shape, 0)
-    build_objective(values, len(train), 0).check(model)
-    _check_shapes(model, data.data_shape)
-    model.prepare(data.x[train], stream("preparation", 0))
-    return sum(p.numel() for p in model.parameters())
+@contextmanager
+def _named(matrix: Matrix, configuration: Configuration) -> Iterator[None]:
+    """Within the block an unfit part is an error that begins with its key in the file."""
+    try:
+        yield
+    except UnfitError as error:
+        kind = ForeignError if error.foreign else MatrixError
+        key = _key(matrix, configuration, error.part)
+        raise kind(f"{key}: {error.reason}") from error.__cause__
 
 
-@torch.no_grad()
-def _check_shapes(model: VAE, data_shape: tuple[int, ...]) -> None:
-    """Raises a ValueError where the networks do not fit the data."""
-    mean, _ = model.encode(torch.zeros(2, *data_shape))
-    images = model.decode(torch.zeros(2, model.latent_dim))
-    for name, output, wanted in (
-        ("encoder must return a mean", mean, (model.latent_dim,)),
-        ("decoder must return data", images, data_shape),
-    ):
-        if tuple(output.shape[1:]) != wanted:
-            raise ValueError(f"the {name} of shape {wanted}, got {tuple(output.shape[1:])}")
+def _key(matrix: Matrix, configuration: Configuration, part: str = "") -> str:
+    """Where a file says what a configuration is: its base, or a study that varies it."""
+    if configuration.name == matrix.configurations[0].name or not configuration.studies:
+        return f"base.{part}" if part else "base"
+    study = next(one for one in matrix.studies if one.name == configuration.studies[0])
+    varied = [key for key in study.keys if key.partition(".")[0] == part]
+    at = f"study {shown(study.name)}, configuration {configuration.name}"
+    return f"{at}: {' and '.join(varied) or part}" if part else at

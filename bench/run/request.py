@@ -31,6 +31,7 @@ class Request:
         only: names of the configurations to run; all where empty.
         allow_stale: keep what other code computed.
         dry_run: say what would run.
+        yes: take on more cells, data and parameters than anybody asks for by mistake.
 
     Raises:
         UserError: for values that cannot be.
@@ -48,6 +49,7 @@ class Request:
     only: Sequence[str] = ()
     allow_stale: bool = False
     dry_run: bool = False
+    yes: bool = False
 
     def __post_init__(self) -> None:
         if self.workers is not None and self.workers < 1:
@@ -75,4 +77,6 @@ class Request:
                 words += [f"--{option.name.replace('_', '-')}", str(value)]
         for text in self.overrides:
             words += ["--set", text]
+        if self.yes:
+            words.append("--yes")
         return shlex.join([*words, *more])

@@ -1,9 +1,15 @@
+from pathlib import Path
+
+import pandas as pd
 import pytest
 
 from bench.errors import MatrixError
+from bench.metrics.places import sources, splits
 from bench.metrics.registry import METRICS
 from tests.bench.matrix.examples import EXAMPLE
 
+COMMITTED = sorted((Path(__file__).parents[3] / "results").glob("*/rows.csv"))
+COLUMNS = ["metric", "source", "split"]
 SIZES = """\
 [matrix]
 name = "sizes"
@@ -27,6 +33,13 @@ ACROSS = (
 )
 STUDY = 'study = "latent dimension"'
 DECREASING = SIZES.replace('"brackets apart"\nworse = "first"', '"decreasing"')
+
+
+IMAGES = (
+    "prior, aggregate, gmm, flow, repaired, two_stage, reconstruction, floor, training, blur, "
+    "marginals"
+)
+QUOTED = " or ".join(f'"{name}"' for name in IMAGES.split(", "))
 
 
 def with_metric(text, name):
@@ -84,6 +97,11 @@ MISTAKES = [
         'claim 1.id: should be 1 to 64 letters, digits, - and _, got "d 1"',
     ),
     (
+        EXAMPLE.replace('id = "d"', 'id = "--help"'),
+        "claim 1.id: should begin with a letter, digit or _, since - begins an option, got "
+        '"--help"',
+    ),
+    (
         EXAMPLE.replace('says = "a', 'say = "a'),
         'claim 1.say: unknown key, did you mean "says"? '
         "Known: against, expect, fixed, from_seed, id, margin, metric, reference, says, source, "
@@ -106,6 +124,10 @@ MISTAKES = [
     (
         EXAMPLE.replace("0.05", "-0.05"),
         "claim 1.margin: should be greater than or equal to 0, got -0.05",
+    ),
+    (
+        EXAMPLE.replace("0.05", "1e300"),
+        "claim 1.margin: expected at most 3.4e+38 in size, got 1e+300",
     ),
     (
         EXAMPLE.replace("0.05", "0").replace("decreasing", "equivalent"),
@@ -136,6 +158,40 @@ MISTAKES = [
     (
         EXAMPLE + 'source = "gmm"\nagainst = "gmm"\n',
         'claim d.against: expected another source than "gmm"',
+    ),
+    (
+        EXAMPLE + 'source = "gmm"\n',
+        'claim d.source: expected none, or "gauge_fixed", of which "marginal_kl_excess" is '
+        'measured, got "gmm"',
+    ),
+    (
+        with_metric(SIZES.replace('"brackets apart"\nworse = "first"', '"less"'), "c2st_auc")
+        + 'source = "gauge_fixed"\n',
+        'claim e.source: expected none, of which "c2st_auc" is measured, got "gauge_fixed"',
+    ),
+    (
+        EXAMPLE.replace("marginal_kl_excess", "frechet"),
+        f'claim d.source: expected one of {IMAGES}, of which "frechet" is measured, got none',
+    ),
+    (
+        EXAMPLE.replace("marginal_kl_excess", "recall") + 'source = "lowest_decile"\n',
+        f'claim d.source: expected one of {QUOTED}, of which "recall" is measured, got '
+        '"lowest_decile"',
+    ),
+    (
+        EXAMPLE.replace("marginal_kl_excess", "iwae") + 'split = "train"\n',
+        'claim d.split: expected "test", on which alone "iwae" is measured, got "train"',
+    ),
+    (
+        EXAMPLE.replace("marginal_kl_excess", "frechet") + 'source = "flow"\n',
+        'claim d.metric: expected what is measured, got "frechet" of "flow", which '
+        "quality.sources = ['prior', 'aggregate', 'gmm', 'reconstruction'] of base "
+        "leaves out",
+    ),
+    (
+        EXAMPLE.replace("marginal_kl_excess", "sbc_scale"),
+        'claim d.metric: expected what is measured, got "sbc_scale", which quality.sbc_draws = 0 '
+        "of base leaves out",
     ),
 ]
 
@@ -175,3 +231,41 @@ def test_brackets_compare_across_dimensions(read):
 )
 def test_what_does_not_set_one_dimension_against_another_is_accepted(read, text):
     assert len(read(text).claims) == 1
+
+
+ALL = """
+[matrix]
+name = "all"
+[base.quality]
+sources = ["prior", "aggregate", "gmm", "flow", "repaired", "two_stage", "reconstruction"]
+sbc_draws = 20
+[[claim]]
+id = "a"
+says = "it is so"
+expect = "greater"
+"""
+
+
+def test_what_runs_measured_may_be_claimed_and_nothing_else(read):
+    """Of the committed results, which measured every metric somewhere."""
+    tables = [pd.read_csv(path, usecols=COLUMNS).fillna("") for path in COMMITTED]
+    measured = set(pd.concat(tables)[COLUMNS].drop_duplicates().itertuples(index=False, name=None))
+    assert {metric for metric, _, _ in measured} == set(METRICS)
+    allowed = {
+        (name, source, split)
+        for name, metric in METRICS.items()
+        for source in sources(metric)
+        for split in splits(metric)
+    }
+    assert allowed == measured
+    for metric, source, split in sorted(measured)[::7]:
+        claim = f'metric = "{metric}"\nsource = "{source}"\nsplit = "{split}"\n'
+        assert len(read(ALL + claim, metrics=METRICS).claims) == 1
+
+
+def test_what_an_override_leaves_out_is_no_mistake_of_the_file(read):
+    text = ALL + 'metric = "frechet"\nsource = "flow"\n'
+    assert len(read(text, overrides=["quality.sources=[]"]).claims) == 1
+    start, end = text.index("sources = ["), text.index("sbc_draws")
+    with pytest.raises(MatrixError, match=r"quality.sources = \[\] of base leaves out$"):
+        read(f"{text[:start]}sources = []\n{text[end:]}")

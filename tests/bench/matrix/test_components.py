@@ -89,13 +89,23 @@ MISTAKES = [
     ),
     (
         SHORT + f'[base]\nprior.name = "{HERE}:Callback"',
-        "Callback: a matrix cannot set its options (name 'Undefined' is not defined)",
+        "base.prior: Callback: a matrix cannot set its options (NameError: name 'Undefined' is not "
+        "defined)",
     ),
     (
         SHORT + f'[base]\nprior.name = "{HERE}:Opaque"',
-        "Opaque: a matrix cannot set generator (TOML holds no torch._C.Generator)",
+        "base.prior: Opaque: a matrix cannot set generator (TOML holds no torch._C.Generator)",
     ),
     (SHORT + "[base]\ntraining = 3", "base.training: expected a table { … }, got 3"),
+    (
+        SHORT + "[base]\ntraining.steps = 1000000000000000000",
+        "base.training.steps: expected at most 100,000,000, got 1,000,000,000,000,000,000; no "
+        "machine ends more",
+    ),
+    (
+        SHORT + "[base]\nquality.sbc_draws = 1000001",
+        "base.quality.sbc_draws: expected at most 1,000,000, got 1,000,001; no machine ends more",
+    ),
     (SHORT + "[base]\ntraining.steps = 0", "base.training: steps must be positive, got 0"),
     (
         SHORT + '[base]\nquality = { sources = ["prior", "agregate"] }',

@@ -206,6 +206,17 @@ MISTAKES = [
         SHORT + study("grid = { latent_dim = [2, 4, 2] }"),
         'study "s": expected distinct configurations, got {"latent_dim": 2} twice',
     ),
+    *(
+        (
+            SHORT + study("grid = { latent_dim = [2, 4] }", name),
+            f'study 1.name: should {reason}, got "{name}"',
+        )
+        for name, reason in (
+            ("--help", "not begin with -, which begins an option"),
+            ("README", "be called like no other page of the results"),
+            ("index", "be called like no other page of the results"),
+        )
+    ),
     (
         SHORT + study('zip = { latent_dim = [2, 4], "objective.beta" = [1, 2, 3] }'),
         'study "s": zip: expected lists of one length, got [2, 3]',
@@ -215,7 +226,8 @@ MISTAKES = [
         + study(
             f'grid = {{ latent_dim = {[*range(1, 1001)]}, "objective.beta" = {[*range(101)]} }}'
         ),
-        'study "s": expected at most 100000 configurations, got 101000',
+        'study "s": expected at most 1,000,000 cells in all, got 101,000 configurations with 10 '
+        "seeds",
     ),
 ]
 

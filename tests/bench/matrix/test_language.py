@@ -221,10 +221,17 @@ MISTAKES = [
     *(
         (
             f'[matrix]\nname = "{name}"',
-            "matrix.name: should begin with a letter, digit or _, and be called like no other "
-            f'page, got "{name}"',
+            "matrix.name: should begin with a letter, digit or _, since - begins an option, got "
+            f'"{name}"',
         )
-        for name in ("--help", "-rf", "README", "index", "validity", "Predictors", "x-claims")
+        for name in ("--help", "-rf", "-")
+    ),
+    *(
+        (
+            f'[matrix]\nname = "{name}"',
+            f'matrix.name: should be called like no other page of the results, got "{name}"',
+        )
+        for name in ("README", "index", "validity", "Predictors", "x-claims")
     ),
     (SHORT + "seeds = 0", "matrix.seeds: should be greater than or equal to 1, got 0"),
     (SHORT + "seeds = -3", "matrix.seeds: should be greater than or equal to 1, got -3"),
@@ -288,9 +295,46 @@ MISTAKES = [
     ),
     (
         SHORT + "seeds = 10000\n" + study(f"grid = {{ latent_dim = {[*range(1, 102)]} }}"),
-        "matrix.seeds: expected at most 1000000 cells in all, got 1010000",
+        "matrix.seeds: expected at most 1,000,000 cells in all, got 101 configurations with "
+        "10,000 seeds",
+    ),
+    (
+        SHORT + "timeout = 1e39",
+        "matrix.timeout: expected at most 3.4e+38 in size, got 1e+39",
     ),
 ]
+
+
+MANY = SHORT + study(f'grid = {{ latent_dim = {[*range(1, 1001)]}, "objective.beta" = [0, 1] }}')
+"""2,000 configurations."""
+
+
+def test_more_than_a_hundred_thousand_cells_must_be_meant(read, monkeypatch):
+    def built(*_):
+        raise AssertionError("counted before any is built")
+
+    monkeypatch.setattr("bench.matrix.language.expand", built)
+    with pytest.raises(MatrixError) as caught:
+        read(MANY, seeds=51)
+    assert str(caught.value) == (
+        'study "s": expected at most 100,000 cells in all, got 2,000 configurations with 51 seeds; '
+        "--yes takes them on"
+    )
+    for options in ({"seeds": 50}, {"seeds": 51, "large": True}):
+        with pytest.raises(AssertionError, match="before any is built"):
+            read(MANY, **options)
+
+
+def test_many_cells_are_counted_at_once_and_never_made(read):
+    keys = ["latent_dim", "objective.beta", "training.steps", "dataset.spread", "quality.sbc_draws"]
+    keys += ["training.learning_rate"]
+    every = {key: list(range(1, 1001)) for key in keys}  # 10¹⁸
+    grid = ", ".join(f'"{key}" = {values}' for key, values in every.items())
+    for large in (False, True):
+        with pytest.raises(MatrixError, match=r"^study \"s\": .* at most 1,000,000 cells in all, "):
+            read(SHORT + "seeds = 1\n" + study(f"grid = {{ {grid} }}"), large=large)
+    with pytest.raises(MatrixError, match="got 1,000 configurations with 10,000 seeds"):
+        read(SHORT + "seeds = 10000\n" + study(f"zip = {{ {grid} }}"), large=True)
 
 
 @pytest.mark.parametrize(("text", "sentence"), MISTAKES)

@@ -33,16 +33,16 @@ def unlabelled():
     [
         (
             {"decoder": {"name": f"{__name__}:Narrow"}},
-            "the decoder must return data of shape (1, 8, 8), got (1, 7, 8)",
+            "base.decoder: the decoder must return data of shape (1, 8, 8), got (1, 7, 8)",
         ),
         (
             {"dataset": {"name": f"{__name__}:unlabelled"}},
-            'quality.features = "classifier" needs labels, and digits has none; '
+            'base.quality: quality.features = "classifier" needs labels, and digits has none; '
             'set quality.features = "pca"',
         ),
         (
             {"dataset": {"name": "gaussian_mixture", "size": 60}},
-            "sample quality needs 80 points outside the training part, got 24; "
+            "base.quality: sample quality needs 80 points outside the training part, got 24; "
             "give more data or set quality.sources = []",
         ),
     ],
@@ -52,7 +52,21 @@ def test_what_cannot_be_measured_is_one_sentence_before_training(changes, senten
     only = Configuration("base", values, (), {})
     with pytest.raises(MatrixError) as caught:
         plan(Matrix("m", "", 2, 5, 60.0, (), METRICS, values, (), (), (only,)), tmp_path)
-    assert str(caught.value) == f"base: {sentence}"
+    assert str(caught.value) == sentence
+
+
+def test_a_mistake_of_a_study_names_the_study_the_configuration_and_the_key(tmp_path):
+    path = tmp_path / "small.toml"
+    path.write_text(
+        SMALL + '[[study]]\nname = "nets"\n'
+        'grid = { "encoder.name" = ["mlp", "conv"], latent_dim = [2, 3] }\n'
+    )
+    with pytest.raises(MatrixError) as caught:
+        plan(load(path), tmp_path)
+    assert str(caught.value) == (
+        'study "nets", configuration encoder-conv: encoder.name: a convolutional network expects '
+        "images (channels, height, width), got data of shape (8,); use an mlp"
+    )
 
 
 SMALL = """

@@ -384,7 +384,7 @@ def test_a_right_metric_passes(measure):
         ),
         (metric(lambda e: e.x), "must return a number, a pair of number and standard error"),
         (metric(name="rate"), "rate is a metric of the suite; choose another name"),
-        (metric(name="my metric"), "name must be letters, digits and _, got 'my metric'"),
+        (metric(name="my metric"), "name must be 1 to 64 letters, digits and _, got 'my metric'"),
         (metric(name="my_test"), "a name that ends in _test"),
         (metric(margin=None), "a metric with a direction needs a margin"),
         (metric(margin=0), "margin must be positive or None, got 0"),
