@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from bench.analysis.results import Results
 from bench.cli import main
-from bench.commands.folder import MARKER, check_folder, claim
+from bench.commands.folder import MARKER, check_names, claim
 from bench.errors import UserError
 from bench.matrix import kept
 from bench.matrix.language import load, parsed
@@ -286,7 +286,7 @@ def test_nothing_of_a_user_is_replaced(tmp_path, monkeypatch, capsys):
     (folder / MARKER).touch()  # may be written into, and what is there is still the user's
     for name in ("ci", "README.md"):
         with pytest.raises(UserError, match=f"{name} would be replaced, and .*{MARKER} does not"):
-            check_folder(folder, [name])
+            check_names(folder, [name])
     assert (folder / "README.md").read_text() == "mine" and (folder / MARKER).read_text() == ""
 
 

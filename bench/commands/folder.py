@@ -7,7 +7,7 @@ from pathlib import Path
 from bench.errors import UserError
 from vaelib.files import only_files
 
-__all__ = ["MARKER", "check_folder", "claim"]
+__all__ = ["MARKER", "check_names", "claim"]
 
 MARKER = "written-by-vaebench.txt"
 """The file that says so, and lists the files and folders that are the suite's to replace."""
@@ -19,7 +19,7 @@ others. Keep what is yours under other names.
 """
 
 
-def check_folder(folder: Path, names: Iterable[str], option: str = "--results") -> None:
+def check_names(folder: Path, names: Iterable[str], option: str = "--results") -> None:
     """Refuse a folder that is a user's own, or holds files of these names that are.
 
     Args:
@@ -34,7 +34,7 @@ def check_folder(folder: Path, names: Iterable[str], option: str = "--results") 
 
 
 def claim(folder: Path, names: Iterable[str], option: str = "--results") -> None:
-    """Refuse as `check_folder` does, else write down that these names are the suite's.
+    """Refuse as `check_names` does, else write down that these names are the suite's.
 
     Args:
         folder: Made if need be, its marker first.
@@ -42,7 +42,7 @@ def claim(folder: Path, names: Iterable[str], option: str = "--results") -> None
         option: That names the folder, for the message.
 
     Raises:
-        UserError: As `check_folder` does, and where the folder cannot be written.
+        UserError: As `check_names` does, and where the folder cannot be written.
     """
     lacking = _lacking(folder, names, option)
     if not lacking:

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from bench.analysis.arrays import pictured, write_arrays
 from bench.commands.benchmark import benchmark, keeping, own_names
-from bench.commands.folder import check_folder
+from bench.commands.folder import check_names
 from bench.commands.report import (
     outdated,
     overviews_outdated,
@@ -67,7 +67,7 @@ def execute(request: Request, console: Console) -> int:
     device = device_of(request)
     planned = plan(matrix, request.results, device, request.timeout, large=request.yes)
     pages = page_names(matrix.name, claims=bool(matrix.claims))
-    check_folder(request.results, [*own_names(planned.folder), *pages])
+    check_names(request.results, [*own_names(planned.folder), *pages])
     _warn_of_other_rows(request, planned, console)
     _warn_of_slow_products(planned, console)
     if request.dry_run:

@@ -48,7 +48,7 @@ def entries(kind: str) -> dict[str, Entry]:
         Name -> what it is.
     """
     if kind == "matrices":
-        texts = {name: leading_comment(path.read_text()) for name, path in shipped().items()}
+        texts = {name: leading_comment(path.read_text("utf-8")) for name, path in shipped().items()}
         return {name: Entry(_summary(text.split("\nCost:")[0])) for name, text in texts.items()}
     if kind == "metrics":
         return {name: _metric(metric) for name, metric in METRICS.items()}

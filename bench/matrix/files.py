@@ -9,6 +9,8 @@ from bench.errors import MatrixError, unknown
 
 __all__ = ["leading_comment", "read", "shipped"]
 
+_MOST = 16 << 20  # bytes of a matrix
+
 
 def shipped() -> dict[str, Path]:
     """Returns the paths of the matrices that come with the suite, by name."""
@@ -43,7 +45,13 @@ def read(matrix: str | Path) -> str:
         kind = "a directory" if path.is_dir() else "something else"
         raise MatrixError(f"{path}: expected a TOML file, got {kind}")
     try:
-        return path.read_text("utf-8-sig")
+        with open(path, "rb") as file:
+            data = file.read(_MOST + 1)
+        if len(data) > _MOST:
+            raise MatrixError(f"{path}: expected a TOML file of at most {_MOST:,} bytes, got more")
+        return data.decode("utf-8-sig")
+    except MatrixError:
+        raise
     except UnicodeDecodeError as error:
         raise MatrixError(
             f"{path}: expected a TOML file in UTF-8, got other bytes at {error.start}"

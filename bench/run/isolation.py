@@ -172,7 +172,7 @@ def prepare() -> None:
     os.setpgid(0, 0)
     Thread(target=_die_with_parent, daemon=True).start()
     faulthandler.enable()
-    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
     os.environ.update(_ONE_THREAD)
     keep_memory()
     if torch := sys.modules.get("torch"):  # one imported later obeys the environment
