@@ -653,7 +653,7 @@ def _judged(kind: str, case: Case, path: Path, folder: Path) -> Outcome:
         return Outcome(kind, "hangs", said[0])
     if case.bad and kind in KEYED and not re.match(KEY, said[0]):
         return Outcome(kind, "names no key", said[0])
-    _, named, log = done.said[0].partition("; its traceback is in ")
+    _, named, log = done.said[0].partition("; the traceback is in ")
     if named and not Path(log).read_text().startswith("Traceback"):
         return Outcome(kind, "no traceback in the log", said[0])
     return Outcome(kind, "one line", said[0])
