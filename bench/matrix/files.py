@@ -9,7 +9,7 @@ from bench.errors import MatrixError, unknown
 
 __all__ = ["leading_comment", "read", "shipped"]
 
-_MOST = 16 << 20  # bytes of a matrix
+_MOST = 16 << 20  # letters of a matrix
 
 
 def shipped() -> dict[str, Path]:
@@ -45,11 +45,13 @@ def read(matrix: str | Path) -> str:
         kind = "a directory" if path.is_dir() else "something else"
         raise MatrixError(f"{path}: expected a TOML file, got {kind}")
     try:
-        with open(path, "rb") as file:
-            data = file.read(_MOST + 1)
-        if len(data) > _MOST:
-            raise MatrixError(f"{path}: expected a TOML file of at most {_MOST:,} bytes, got more")
-        return data.decode("utf-8-sig")
+        with open(path, encoding="utf-8-sig") as file:
+            text = file.read(_MOST + 1)
+        if len(text) > _MOST:
+            raise MatrixError(
+                f"{path}: expected a TOML file of at most {_MOST:,} letters, got more"
+            )
+        return text
     except MatrixError:
         raise
     except UnicodeDecodeError as error:

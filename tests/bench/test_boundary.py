@@ -17,6 +17,7 @@ import pytest
 
 from bench.cli import main
 from bench.commands import report
+from bench.commands.folder import MARKER
 from bench.report.blocks import Page
 from bench.rows import write_rows
 from bench.run.cell import run_block
@@ -51,6 +52,7 @@ def pages(tmp_path_factory):
     for name in ("first", "second"):
         write_rows(folder / name / "rows.csv", rows)
         (folder / name / "matrix.toml").write_text(MATRIX.format(name=name), "utf-8")
+    (folder / MARKER).write_text("first\nsecond\n", "utf-8")
     return folder
 
 
@@ -264,6 +266,8 @@ def test_a_dry_run_renames_nothing(tmp_path, capfd):
     results = tmp_path / "results"
     command = ["run", str(tmp_path / "small.toml"), "--results", str(results), "--dry-run"]
     assert main(command) == 0
+    results.mkdir()
+    (results / MARKER).write_text("small\n", "utf-8")
     for part in ("cells", "models", "code"):
         write_atomically(results / "small" / part / f"{'a' * 16}.json", b"damaged")
         leftover(results / "small" / part / "x").touch()
@@ -296,6 +300,7 @@ def test_what_killed_writers_left_is_swept_by_the_next_run(tmp_path, monkeypatch
     for path in left:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
+    (results / MARKER).write_text("cache\nsmall\npredictors\n", "utf-8")
     main(["run", str(tmp_path / "small.toml"), "--results", str(results)])
     assert [str(path) for path in left if path.exists()] == []
 
