@@ -57,7 +57,7 @@ def greet(name: Annotated[str, typer.Argument(help="Whom.")]) -> None:
     """
     from bench.commands.greet import execute
 
-    raise typer.Exit(execute(name, _console()))
+    raise typer.Exit(execute(name, console()))
 
 
 def main(

@@ -82,7 +82,8 @@ def naming(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        error.filename = str(path)
+        if error.errno is not None:  # else the text says it all
+            error.filename = str(path)
         if error.filename2 is not None:  # of a rename
             del error.filename2
         raise

@@ -205,6 +205,7 @@ def recall(path: Path, identity: Identity) -> dict[str, np.ndarray] | None:
             continue
         except (OSError, SealError) as error:
             _warn(f"{one} is not used but computed again: {_reason(error)}")
+            break
     return None
 
 

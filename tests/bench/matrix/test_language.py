@@ -72,7 +72,8 @@ def test_the_question_s_matrices():
     digits, mnist = load("digits"), load("mnist5k")
     assert {"digits", "mnist5k"} <= set(shipped())
     assert (digits.seeds, digits.block, len(digits.configurations)) == (20, 10, 18)
-    assert (mnist.seeds, mnist.block, len(mnist.configurations)) == (20, 5, 8)
+    assert (mnist.first_seed, mnist.seeds, mnist.block) == (10, 10, 5)
+    assert len(mnist.configurations) == 8
     assert mnist.base["encoder"]["hidden"] == mnist.base["decoder"]["hidden"] == [500, 500]
     assert mnist.base["dataset"]["name"] == "mnist5k"
 

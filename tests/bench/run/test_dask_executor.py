@@ -238,11 +238,12 @@ def test_a_scheduler_without_workers_is_said_and_given_up():
 def test_workers_that_never_come_and_never_come_back_end_the_run(tmp_path, capfd):
     process = start_scheduler(tmp_path / "log")
     address = address_in(tmp_path / "log")
-    command = ["run", "ci", "--executor", address, "--results", str(tmp_path), "--timeout", "0.1"]
+    results = tmp_path / "results"
+    command = ["run", "ci", "--executor", address, "--results", str(results), "--timeout", "0.1"]
     assert main(command) == 2
     error = capfd.readouterr().err
     assert error.startswith("vaebench: expected workers at tcp://") and error.count("\n") == 1
-    assert not (tmp_path / "ci").exists()
+    assert not (results / "ci").exists()
     executor = DaskExecutor(address, 0.1)  # as if its workers had been lost
     with pytest.raises(JobLost, match="expected workers at .*, got none for 0.1s"):
         executor.submit(job("a", tmp_path)).result(LIMIT)

@@ -139,7 +139,6 @@ def resealed(path, draws):
         lambda path: path.write_text("not an array"),
         lambda path: np.savez(path, draws=2 * np.load(path)["draws"]),
         lambda path: path.write_bytes(packed({"draws": np.zeros((20, 2))}, {"null": "another"})),
-        lambda path: (path.unlink(), os.mkfifo(path)),
     ],
 )
 def test_a_damaged_file_is_drawn_again_and_replaced(tmp_path, damage):
@@ -171,6 +170,18 @@ def test_what_can_be_no_draws_is_drawn_again_and_replaced(tmp_path, draws):
     nulls._MEMORY.clear()
     assert torch.equal(null.of("means", Means(), 10, 2), first)
     assert np.array_equal(np.load(path)["draws"], first.numpy())
+
+
+def test_a_pipe_where_draws_were_kept_costs_time_and_stays(tmp_path):
+    null = NormalNull(draws=20, folder=tmp_path)
+    first = null.of("means", Means(), 10, 2)
+    (path,) = tmp_path.iterdir()
+    path.unlink()
+    os.mkfifo(path)
+    nulls._MEMORY.clear()
+    with pytest.warns(CacheWarning, match="computed again: Not a regular file"):
+        assert torch.equal(null.of("means", Means(), 10, 2), first)
+    assert path.is_fifo()
 
 
 def test_a_folder_that_cannot_be_used_costs_time_and_no_answer(tmp_path):
