@@ -78,6 +78,8 @@ def _written(job: Job, result: CellResult) -> Record:
         record = Store(job.results).write(result, job)
     except Exception as error:
         _print(error)
+        if isinstance(error, OSError) and error.errno is not None:
+            error = OSError(error.errno, error.strerror)  # of all cells alike, whose files differ
         return _failed(result.cell, job, error, result.seconds)
     if record.status != "ok":
         _tell(record)

@@ -109,6 +109,6 @@ def test_no_git_is_no_error(checkout, monkeypatch):
     ],
 )
 def test_a_processor_is_named_with_what_tells_it_from_others(says, name, monkeypatch):
-    monkeypatch.setattr(Path, "read_text", lambda path: says)
+    monkeypatch.setattr(Path, "read_text", lambda *_: says)
     monkeypatch.setattr("platform.processor", lambda: "aarch64")
     assert cpu() == name

@@ -14,10 +14,10 @@ def test_states(tmp_path):
     one = job(seeds=1)
     assert states(store, one) == {"a-0": "missing"}
     for status in ("failed", "timeout", "died"):
-        keep(store, outcome("a-0", 1.0, status=status))
+        keep(store, outcome("a-0", 1.0, status=status, measurements=[]))
         assert states(store, one) == {"a-0": "failed"}
-    for status in ("ok", "diverged"):
-        keep(store, outcome("a-0", 1.0, status=status))
+    for changes in ({}, {"status": "diverged", "measurements": []}):
+        keep(store, outcome("a-0", 1.0, **changes))
         assert states(store, one) == {"a-0": "cached"}
         assert states(store, replace(one, code="other")) == {"a-0": "stale"}
 
