@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.faults.outcomes import Outcome
-from tests.faults.small import finished, left_over, same_rows, started
+from tests.faults.small import changed, finished, left_over, started
 
 __all__ = ["KINDS", "try_case"]
 
@@ -75,14 +75,10 @@ def _session(place: Path) -> int:
 
 
 def _judged(kind: str, done: Path, place: Path, code: int, said: str, left: list[int]) -> Outcome:
-    results = place / "results"
     if code or "Traceback" in said:
         return Outcome(kind, f"exit {code}", said[-500:])
     if left:
         return Outcome(kind, "processes left over", f"{len(left)}")
-    if not same_rows(done / "results" / "small" / "rows.csv", results / "small" / "rows.csv"):
-        return Outcome(kind, "other rows", said[-500:])
-    files = [str(path.relative_to(place)) for path in results.glob("**/*.tmp")]
-    if files:
-        return Outcome(kind, "files left over", ", ".join(files))
+    if fault := changed(done, place):
+        return Outcome(kind, fault, said[-500:])
     return Outcome(kind, "repaired")

@@ -11,7 +11,7 @@ import pandas as pd
 
 from bench.cli import main
 
-__all__ = ["MATRIX", "again", "finished", "left_over", "same_rows", "started"]
+__all__ = ["MATRIX", "again", "changed", "finished", "left_over", "same_rows", "started"]
 
 MATRIX = """
 [matrix]
@@ -67,6 +67,22 @@ def _rows_of_base(path: Path) -> pd.DataFrame:
     frame = pd.read_csv(path, dtype=str)
     base = frame[frame["config"] == "base"]
     return base[[name for name in _COMPARED if name in frame]].reset_index(drop=True)
+
+
+def changed(done: Path, place: Path) -> str:
+    """What a disturbed run left otherwise than an undisturbed one.
+
+    Args:
+        done: as `finished` made it.
+        place: a folder with its own ``results``.
+
+    Returns:
+        A word for it; empty where all is the same.
+    """
+    results = place / "results"
+    if not same_rows(done / "results" / "small" / "rows.csv", results / "small" / "rows.csv"):
+        return "other rows"
+    return "files left over" if any(results.glob("**/*.tmp")) else ""
 
 
 def started(folder: Path, case: str) -> "subprocess.Popen[str]":

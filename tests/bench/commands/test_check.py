@@ -5,19 +5,7 @@ import pandas as pd
 import pytest
 
 from bench.cli import main
-
-MATRIX = """
-[matrix]
-name = "small"
-seeds = 2
-block = 2
-[base]
-dataset = { name = "gaussian_mixture", size = 300, dimensions = 3 }
-encoder = { name = "mlp", hidden = [8] }
-decoder = { name = "mlp", hidden = [8] }
-likelihood = { name = "gaussian", scale = 1.0 }
-training = { steps = 10 }
-"""
+from tests.faults.small import MATRIX
 
 
 @pytest.fixture(scope="module")
