@@ -2,7 +2,8 @@
 
 A process that ran a user's code is never used again: what the code left behind in it, such as a
 default dtype, another number of threads, a replaced function, a working folder or a limit, reaches
-no other job. It leads a process group, and with it die its children and its forked copies.
+no other job. It leads a process group, and with it die its children and its forked copies; on
+Linux those, too, that went into a group or session of their own.
 """
 
 import ctypes
@@ -17,9 +18,11 @@ import platform
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
+from pathlib import Path
 from threading import Lock, Thread
 from typing import Generic, TypeVar, cast
 
@@ -39,6 +42,7 @@ _ONE_THREAD = dict.fromkeys(
 Given = TypeVar("Given")
 Found = TypeVar("Found")
 
+_SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER of sys/prctl.h
 _PATIENCE = 10.0  # seconds in which a killed process is gone, unless a device holds it
 
 _lock = Lock()
@@ -83,6 +87,7 @@ class Alone(Generic[Found]):
                     self._process.start()
                 except EOFError as error:  # the server died meanwhile
                     raise ConnectionError("the server that forks workers has died") from error
+            self._server = _parent(self._process.pid or 0)
 
     def result(self, timeout: float) -> Found:
         """Waits for what the call returns.
@@ -120,9 +125,11 @@ class Alone(Generic[Found]):
         """Kills the process and all of its group, at once; `result` raises `Died` then."""
         pid = self._process.pid
         assert pid is not None, "it is started when it is made"
+        below = _descendants(pid)
         for kill in (os.killpg, os.kill):  # one that just began leads no group yet
             with suppress(ProcessLookupError, PermissionError):
                 kill(pid, signal.SIGKILL)
+        _kill_all(below)
 
     def end(self) -> None:
         """Kills what is left of it; to be called once, when nobody waits for it any more."""
@@ -131,6 +138,9 @@ class Alone(Generic[Found]):
         with _lock, suppress(ValueError):  # one that a device holds is left to the system
             self._process.join(0)
             self._process.close()
+            if self._server > 1:  # what it left when it died
+                running = [child.pid or 0 for child in multiprocessing.active_children()]
+                _kill_all(_descendants(self._server, running))
         self._receive.close()
 
 
@@ -144,7 +154,7 @@ def server(preload: Sequence[str]) -> multiprocessing.context.ForkServerContext:
         The context whose processes it forks.
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__, *preload])
+    context.set_forkserver_preload(["bench.run.reaper", *preload])
     # the server inherits it: one thread when torch is imported, and nothing from the working folder
     with _environment(_ONE_THREAD | {"PYTHONSAFEPATH": "1"}):
         multiprocessing.forkserver.ensure_running()
@@ -170,6 +180,7 @@ def prepare() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal; the run ends its workers
     os.setpgid(0, 0)
+    keep_orphans()
     Thread(target=_die_with_parent, daemon=True).start()
     faulthandler.enable()
     sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
@@ -201,7 +212,41 @@ def _die_with_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         multiprocessing.connection.wait([parent.sentinel])
+        _kill_all(_descendants(os.getpid()))
         os.killpg(0, signal.SIGKILL)
+
+
+def keep_orphans() -> None:
+    """Makes this process the parent of what its children leave behind, on Linux: to be found."""
+    if platform.system() == "Linux":
+        ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
+        warnings.filterwarnings("ignore", "forkserver: waitpid returned unexpected pid")
+
+
+def _descendants(process: int, without: Collection[int] = ()) -> list[int]:
+    """All that a process has started, and what that has; nothing where there is no /proc."""
+    children: dict[int, list[int]] = {}
+    for place in Path("/proc").glob("[0-9]*"):
+        children.setdefault(_parent(int(place.name)), []).append(int(place.name))
+    found = [process]
+    for one in found:
+        found += [child for child in children.get(one, []) if child not in without]
+    return found[1:]
+
+
+def _parent(process: int) -> int:
+    """The parent of a process; 0 where it has ended, or there is no /proc."""
+    try:
+        stat = Path(f"/proc/{process}/stat").read_text("utf-8", "replace")
+        return int(stat.rpartition(")")[2].split()[1])
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
+def _kill_all(processes: Sequence[int]) -> None:
+    for process in processes:
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(process, signal.SIGKILL)
 
 
 def keep_memory() -> None:

@@ -321,8 +321,25 @@ def reads_a_file(job):
 def starts_children(job):
     """Leaves two processes behind, and their ids."""
     for number in range(2):
-        child = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])
+        child = subprocess.Popen(
+            [sys.executable, "-c", "import signal; signal.pause()"], start_new_session=number == 1
+        )
         _tells(job, number, child.pid)
+    return _ends(job)
+
+
+def starts_daemons(job):
+    """Leaves processes whose parents have ended, in sessions of their own, as services are."""
+    for number in range(2):
+        reads, writes = os.pipe()
+        if not os.fork():
+            os.setsid()
+            if daemon := os.fork():
+                os.write(writes, str(daemon).encode())
+                os._exit(0)
+            signal.pause()
+        _tells(job, number, int(os.read(reads, 99)))
+        os.wait()
     return _ends(job)
 
 

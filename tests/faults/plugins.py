@@ -27,6 +27,7 @@ KINDS = {
     "never wakes": "signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(10**6)",
     "forks and returns": "os.fork()",
     "leaves a child": "subprocess.Popen(['sleep', '100000'])",
+    "leaves a service": "subprocess.Popen(['sleep', '100000'], start_new_session=True)",
     "leaves a thread": "threading.Thread(target=time.sleep, args=(10**6,)).start()",
     "never lets go": "import atexit; atexit.register(time.sleep, 10**6)",
     "changes the dtype": "torch.set_default_dtype(torch.float64)",

@@ -41,7 +41,7 @@ def test_relative_paths_of_a_configuration_begin_where_the_run_was_started(folde
     assert summary.failures[0].message.endswith("No such file or directory: 'data.txt'")
 
 
-NAMES = ("starts_children", "forks_and_returns", "forks_and_raises")
+NAMES = ("starts_children", "starts_daemons", "forks_and_returns", "forks_and_raises")
 
 
 @pytest.mark.parametrize("end", ["fine", "dies", "hangs"])
