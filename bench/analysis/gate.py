@@ -5,7 +5,8 @@ less baseline, signed so that more is worse; of a score whose direction is that 
 mean growth of its distance to them. REGRESSED: its lower bound, corrected after Holm over
 the whole family, exceeds the metric's margin. OK: its upper bound lies below it. Otherwise
 INCONCLUSIVE, with the number of seeds that would decide. Anything that cannot be compared has a
-verdict of its own and is never a pass.
+verdict of its own and is never a pass; so has a measurement without a direction, where one side
+lacks it on all seeds.
 
 A change of code mostly touches all configurations, and five seeds see that best in their mean. So
 each metric is also compared as its mean over the configurations. That family and the one of single
@@ -47,6 +48,7 @@ MEAN = "(mean)"
 _UPPER = 0.95  # one-sided confidence that an OK is not worse than the margin
 _MOST_SEEDS = 1000
 _ABSURD = 100.0  # times the margin and the spread of the other seeds
+_RUN, _BASELINE = "the run", "the baseline; make it anew from a run that you trust"  # which side
 
 
 @dataclass(frozen=True)
@@ -139,8 +141,9 @@ def compare(
     names = list(dict.fromkeys([*baseline["config"], *new["config"]]))
     broken = [one for name in names for one in _broken(name, new, baseline)]
     usable = [name for name in names if name not in {one.config for one in broken}]
-    compared: list[Comparison | _Tested] = []
-    for metric, split, source in _keys(new, baseline, metrics):
+    keys = _keys(new, baseline, metrics)
+    compared: list[Comparison | _Tested] = list(_lost(new, baseline, usable, keys))
+    for metric, split, source in keys:
         compared += _compared(metric, split, source, new, baseline, usable)
     broken += [one for one in compared if isinstance(one, Comparison)]
     tested = [one for one in compared if isinstance(one, _Tested)]
@@ -204,6 +207,36 @@ def _keys(
     ]
 
 
+def _lost(
+    new: pd.DataFrame,
+    baseline: pd.DataFrame,
+    names: list[str],
+    keys: list[tuple[Metric, str, str]],
+) -> Iterator[Comparison]:
+    """What one side lacks of that for which no value is better than another."""
+    own = {(metric.name, source, split) for metric, split, source in keys}
+    seeds = set(new["seed"]) & set(baseline["seed"])
+    sides = [
+        frame[frame["seed"].isin(seeds) & (frame["metric"] != "")] for frame in (new, baseline)
+    ]
+    columns = ["config", "metric", "source", "split"]
+    # a row is there for every seed; a value may be undefined on some, if not on all
+    rows = [_keyed(frame, [*columns, "seed"]) for frame in sides]
+    values = [_keyed(frame[frame["value"].notna()], columns) for frame in sides]
+    lacking: dict[tuple[str, ...], str] = {}
+    for ours, theirs in (rows, values):
+        lacking |= dict.fromkeys((key[:4] for key in theirs - ours), _RUN)
+        lacking |= dict.fromkeys((key[:4] for key in ours - theirs), _BASELINE)
+    for (config, metric, source, split), side in sorted(lacking.items()):
+        if config in names and (metric, source, split) not in own:
+            what = f"not measured on every seed of {side}"
+            yield Comparison(config, metric, source, split, "MISSING", message=what)
+
+
+def _keyed(frame: pd.DataFrame, columns: list[str]) -> set[tuple[str, ...]]:
+    return set(frame[columns].itertuples(index=False, name=None))
+
+
 def _compared(
     metric: Metric,
     split: str,
@@ -263,7 +296,7 @@ def _lacking(ours: "pd.Series[float]", theirs: "pd.Series[float]") -> str:
     lacking = [values.isna().any() for values in (ours, theirs)]
     if all(lacking):
         return "both"
-    return "the run" if lacking[0] else "the baseline; make it anew from a run that you trust"
+    return _RUN if lacking[0] else _BASELINE
 
 
 def _absurd(values: "pd.Series[float]", other: "pd.Series[float]", margin: float) -> str:

@@ -24,6 +24,7 @@ from bench.run.progress import Progress, progress_on
 from bench.run.request import Request
 from bench.run.resources import device_of, executor_of
 from bench.run.summary import Summary
+from bench.run.trial import check_code
 
 __all__ = ["check", "execute", "read_baseline"]
 
@@ -115,6 +116,7 @@ def execute(
     for path, option in ((markdown, "--markdown"), (xml, "--junit")):
         if path is not None:
             check_output(path, option, [baseline])
+    check_code(request)
     matrix = load(request.matrix, metrics=METRICS, large=request.yes)
     planned = plan(matrix, request.results, device_of(request), large=request.yes)
     try:

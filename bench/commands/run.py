@@ -29,6 +29,7 @@ from bench.run.request import Request
 from bench.run.resources import cores, device_of, executor_of
 from bench.run.staleness import CellState, inspect, reasons
 from bench.run.store import Store
+from bench.run.trial import check_code
 from vaelib.numerics.matmul import has_bfloat16_units
 
 __all__ = ["execute"]
@@ -51,6 +52,7 @@ def execute(request: Request, console: Console) -> int:
         StoreError: if the results folder cannot be used.
         NotDoneError: if the disk is full, or the like.
     """
+    check_code(request)
     matrix = load(
         request.matrix,
         overrides=request.overrides,

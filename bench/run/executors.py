@@ -12,7 +12,10 @@ from bench.run.job import Job
 from bench.run.record import Status, one_line
 from bench.run.worker import Records, execute
 
-__all__ = ["Executor", "JobLost", "LocalExecutor", "cause"]
+__all__ = ["PRELOAD", "Executor", "JobLost", "LocalExecutor", "cause"]
+
+PRELOAD = ("torch", "bench.run.cell", "bench.cli")
+"""Modules that jobs of the suite's own need: the server that forks them imports them once."""
 
 
 class Executor(Protocol):
@@ -60,9 +63,7 @@ class LocalExecutor:
         ValueError: if there is to be no worker.
     """
 
-    def __init__(
-        self, workers: int, preload: Sequence[str] = ("torch", "bench.run.cell", "bench.cli")
-    ) -> None:
+    def __init__(self, workers: int, preload: Sequence[str] = PRELOAD) -> None:
         if workers < 1:
             raise ValueError(f"workers must be at least 1, got {workers}")
         self.workers = workers

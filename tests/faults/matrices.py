@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import multiprocessing.util
 import os
 import re
 import shutil
@@ -528,6 +529,22 @@ def _named_table(family: str, table: dict[str, Any], rng: Random) -> str:
     return toml(made)
 
 
+ENDS = ["os._exit(0)", "os._exit(64)", "os.kill(os.getpid(), signal.SIGKILL)", "os.abort()"]
+ENDS += ["ctypes.string_at(0)", "os.closerange(0, 256) or os._exit(0)"]
+
+
+def _ends(rng: Random, folder: Path) -> Case:
+    """Code that ends its process while it is imported or made."""
+    family, name = pick(rng, list(BASES)), f"own_{rng.integers(2**40)}"
+    text = MODULE.replace("raise {raised}", pick(rng, ENDS)) + "import ctypes, os, signal\n"
+    text += f"fail()\nPart = {BASES[family]}\n" if rng.integers(2) else "Part = fail\n"
+    if rng.integers(4):
+        return Case(_named(family, f"{name}:Part", rng), modules={name: text}, bad=True)
+    made = document()
+    made["matrix"]["metrics"] = [f"{name}:Part"]
+    return Case(toml(made), modules={name: text + "fail()\n"}, bad=True)
+
+
 METRIC = "Metric('mine', 'nats', None, None, 'm', 'mine', 'me', measure=len)"
 BROKEN = ["3", "None", "object()", "Metric", METRIC.replace("'mine'", "'rate'", 1)]
 BROKEN += [METRIC.replace("'mine'", value, 1) for value in ("3", "''", "'a b'", "'é' * 99", "None")]
@@ -598,6 +615,7 @@ KINDS: dict[str, Callable[[Random, Path], Case]] = {
     "sizes": _sizes,
     "spreads": _spreads,
     "plug-ins": _plugins,
+    "ends": _ends,
     "returned": _returned,
     "data": _data,
     "files": _files,
@@ -662,6 +680,7 @@ def _judged(kind: str, case: Case, path: Path, folder: Path) -> Outcome:
 @contextlib.contextmanager
 def importing(folder: Path) -> Iterator[None]:
     """Within the block modules come from a folder too; after it they are forgotten."""
+    multiprocessing.util.get_temp_dir()  # of the server that forks processes, which outlives this
     before, path, temporary = set(sys.modules), list(sys.path), tempfile.tempdir
     tempfile.tempdir = str(folder)  # for logs
     sys.path.append(str(folder))

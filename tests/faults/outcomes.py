@@ -11,7 +11,7 @@ from bench.cli import main
 
 __all__ = ["SOUND", "Called", "Outcome", "called"]
 
-SECONDS = 120  # after which a case is said to hang; none comes near
+SECONDS = 900  # after which a case is said to hang; on a busy machine none comes near
 SOUND = ("answer", "one line", "rows", "repaired")
 
 

@@ -148,6 +148,35 @@ def test_a_metric_that_either_side_lacks_is_no_pass(edit, lacking):
     assert {one.verdict for one in found if one.metric != "elbo"} == {"OK"}
 
 
+UNDIRECTED = next(name for name, metric in METRICS.items() if metric.better is None)
+
+
+@pytest.mark.parametrize("lacking", ["baseline", "run"])
+@pytest.mark.parametrize(
+    ("edit", "whole"),
+    [
+        (lambda frame, gone: frame[~gone], False),
+        (lambda frame, gone: frame.assign(value=frame["value"].mask(gone)), False),
+        (lambda frame, gone: frame[~gone | (frame["seed"] != 3)], False),
+        (
+            lambda frame, gone: frame.assign(
+                value=frame["value"].mask(gone & (frame["seed"] == 3))
+            ),
+            True,
+        ),
+    ],
+)
+def test_a_measurement_without_a_direction_that_either_side_lacks_is_no_pass(edit, whole, lacking):
+    """A row that is gone, or a value that no seed has; one seed's undefined value is a value."""
+    before, _ = draws()
+    before = pd.concat([before, rows({UNDIRECTED: np.ones((5, len(CONFIGS)))})])
+    less = edit(before, (before["metric"] == UNDIRECTED) & (before["config"] == "a"))
+    found = compare(*((before, less) if lacking == "baseline" else (less, before)))
+    missing = {(one.config, one.metric) for one in found if one.verdict == "MISSING"}
+    assert (("a", UNDIRECTED) in missing) == (not whole) and {name for name, _ in missing} <= {"a"}
+    assert exit_code(found) == (0 if whole else 2)
+
+
 @pytest.mark.parametrize("whose", ["baseline", "run"])
 def test_one_absurd_value_is_named_and_hides_nothing(whose):
     before, after = draws(shift=4)
