@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bench.audit.npz import Refused, read_arrays
+from bench.npz import Refused, read_arrays
 
 __all__ = ["WIDEST", "Archive", "read_archive"]
 
@@ -100,7 +100,7 @@ def read_archive(path: Path, most: int | None = None) -> Archive:
 
     Args:
         path: an .npz file; pickled objects in it are refused, never loaded.
-        most: numbers that one array may hold, as in :func:`bench.audit.npz.read_arrays`.
+        most: numbers that one array may hold, as in :func:`bench.npz.read_arrays`.
 
     Returns:
         The posteriors or latents, float64.

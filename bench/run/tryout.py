@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,6 +20,7 @@ from torch import Tensor, nn
 from bench.errors import raised
 from bench.matrix.configurations import canonical
 from bench.matrix.registry import component
+from bench.npz import Refused, announced
 from bench.run.models import build_objective, dataset_of
 from vaelib.datasets import Dataset
 from vaelib.families import PointFamily
@@ -136,6 +138,13 @@ def _numbers(table: Mapping[str, Any]) -> int:
     if table["name"] == "gaussian_mixture":
         points: int = max(size, table.get("components", 0))
         return points * int(table.get("dimensions", 1))
+    if table["name"] == "npz":
+        try:
+            return announced(Path(table["path"]), ("x", "y"))
+        except Refused as error:
+            raise ValueError(f"{table['path']}: {error}") from error
+        except Exception:  # damaged: refused where it is read
+            return 0
     return size * size if table["name"] == "images" else 0
 
 

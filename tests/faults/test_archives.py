@@ -85,7 +85,7 @@ def test_a_report_goes_to_a_folder_and_replaces_nothing(place, good, capsys):
 
 
 def test_a_raised_limit_reads_what_expands_far(tmp_path):
-    from bench.audit.npz import read_arrays
+    from bench.npz import read_arrays
 
     path = tmp_path / "z.npz"
     np.savez_compressed(path, z=np.zeros((17 << 18, 4), np.float32))

@@ -1,5 +1,6 @@
 import json
 
+import numpy as np
 import pytest
 import torch
 
@@ -64,6 +65,17 @@ def test_sizes_are_computed_before_anything_is_made(changes, part, reason, monke
         parameters(canonical({**VALUES, **changes, "training": None}))
     assert caught.value.part == part and caught.value.reason.startswith(reason)
     assert not made and not caught.value.foreign
+
+
+def test_a_small_file_that_expands_far_is_refused_before_it_is_read(tmp_path, monkeypatch):
+    path = tmp_path / "zeros.npz"
+    np.savez_compressed(path, x=np.zeros((100, 10)), y=np.zeros(100, int), other=np.zeros(10**6))
+    monkeypatch.setattr(tryout, "LARGEST", 1000)
+    monkeypatch.setattr(np, "load", None)
+    with pytest.raises(UnfitError, match="expected at most 1,000 numbers, got 1,100; --yes takes"):
+        fingerprint(canonical({"name": "npz", "path": f"{path}", "unit": True}))
+    monkeypatch.undo()
+    assert len(fingerprint(canonical({"name": "npz", "path": f"{path}", "unit": True}))) == 16
 
 
 def test_what_is_meant_may_be_large(monkeypatch):

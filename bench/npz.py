@@ -1,4 +1,4 @@
-"""The container of an archive: what is announced is checked before anything large is read."""
+"""Archives of a user's own: what is announced is checked before anything large is read."""
 
 import io
 import math
@@ -13,7 +13,7 @@ from typing import IO, NamedTuple
 
 import numpy as np
 
-__all__ = ["MOST", "Refused", "read_arrays"]
+__all__ = ["MOST", "Refused", "announced", "read_arrays"]
 
 MOST = 1 << 27
 """Numbers that one array may hold: a gigabyte in float64, and the audit makes several copies."""
@@ -83,6 +83,28 @@ def read_arrays(
             return {header.name: _array(file, header) for header in headers}
 
 
+def announced(path: Path, names: Collection[str]) -> int:
+    """How many numbers some arrays of an .npz file hold, as it says itself; none of them is read.
+
+    Args:
+        path: the file.
+        names: of the arrays; one that is not there holds none.
+
+    Returns:
+        The sum of their sizes.
+
+    Raises:
+        Refused: for what is no such file, or announces what it must not.
+        Exception: whatever damaged bytes raise in the readers of zip and numpy.
+    """
+    _check_kind(path)
+    with path.open("rb") as raw:
+        _check_directory(raw, path)
+        with zipfile.ZipFile(raw) as file:
+            wanted = [one for one in file.infolist() if one.filename.removesuffix(".npy") in names]
+            return sum(_header(file, member, "biuf").size for member in wanted)
+
+
 def _check_kind(path: Path) -> None:
     """Refuse by type, before a pipe or a device is opened."""
     mode = path.stat().st_mode
@@ -117,7 +139,7 @@ def _check_names(files: list[str], known: Collection[str]) -> None:
             raise Refused(f"expected each array once, got {name} {names.count(name)} times")
 
 
-def _header(file: zipfile.ZipFile, member: zipfile.ZipInfo) -> _Header:
+def _header(file: zipfile.ZipFile, member: zipfile.ZipInfo, kinds: str = "iuf") -> _Header:
     """What a member announces, where it may be read."""
     name = member.filename.removesuffix(".npy")
     with file.open(member.filename) as stream:
@@ -138,7 +160,7 @@ def _header(file: zipfile.ZipFile, member: zipfile.ZipInfo) -> _Header:
         shape, fortran, dtype = np.lib.format.read_array_header_2_0(content)
     if dtype.hasobject:
         raise Refused(f"{name} holds pickled objects, which are never loaded; save numbers")
-    if dtype.kind not in "fiu":
+    if dtype.kind not in kinds:
         raise Refused(f"{name} must hold numbers, got dtype {_short(dtype)}")
     if any(length < 0 for length in shape):
         raise Refused(f"{name} must have a shape of counts, got {_short(shape)}")
