@@ -1,38 +1,21 @@
 """The command line: ``vaebench`` = ``python -m bench``."""
 
-import os
 import sys
-import tempfile
-import traceback
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from bench.commands.printing import OUTPUT, console, tell, written_out
-from bench.errors import (
-    ForeignError,
-    NotDoneError,
-    UserError,
-    printable,
-    raised,
-    refusal,
-    unknown,
-)
+from bench.boundary import answered
+from bench.commands.printing import console
+from bench.errors import UserError, unknown
 from bench.run.request import Request
 
 # Commands import what they need: torch takes seconds, and help or a wrong option needs none.
 
 __all__ = ["app", "main"]
 
-_USAGE = 64
-_NOTHING = 2
-_COMPLETES = "_VAEBENCH_COMPLETE"
 _UNTRAINED = ("normal", "uniform")  # priors that an audit needs no model for
-_UsageError: Any = typer.BadParameter.__bases__[0]  # typer has it from click or brings its own
 
 app = typer.Typer(
     help="""Does the aggregate posterior of a VAE match its prior, and what does sampling cost?
@@ -379,23 +362,6 @@ def list_names(
     raise typer.Exit(execute(kind, console()))
 
 
-@contextmanager
-def _plain_warnings() -> Iterator[None]:
-    """Shows the suite's own warnings as one line, without the place in the code."""
-    usual = warnings.formatwarning
-
-    def plain(message: Any, category: type[Warning], *place: Any, **more: Any) -> str:  # noqa: ANN401
-        if category.__module__.partition(".")[0] in ("bench", "vaelib"):
-            return f"vaebench: warning: {printable(str(message))}\n"
-        return usual(message, category, *place, **more)
-
-    warnings.formatwarning = plain
-    try:
-        yield
-    finally:
-        warnings.formatwarning = usual
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line: whatever happens ends in one of its exit codes.
 
@@ -406,54 +372,4 @@ def main(arguments: list[str] | None = None) -> int:
         The exit code: 0 fine, 1 regressed, 2 cells failed, nothing measured or not done, 64 usage,
         141 where nobody reads the answer any more.
     """
-    with written_out() as output, _plain_warnings():
-        code = _answered(arguments)
-    return output.code or code
-
-
-def _answered(arguments: list[str] | None) -> int:
-    """The exit code of a command, its error said."""
-    try:
-        return int(app(arguments, prog_name="vaebench", standalone_mode=False) or 0)
-    except (typer.Abort, KeyboardInterrupt):  # during a run, the runner takes care of it
-        tell("stopped before anything ran")
-        return _NOTHING
-    except (Exception, SystemExit) as error:
-        if isinstance(error, SystemExit) and _COMPLETES in os.environ:
-            raise  # that is how typer ends after it completed a word
-        if isinstance(error, BrokenPipeError) or isinstance(error.__context__, BrokenPipeError):
-            raise BrokenPipeError from None  # typer makes an exit with code 1 of it
-        if isinstance(error, OSError) and error.filename == OUTPUT:
-            raise
-        code, message = _said(error)
-        tell(message)
-        return code
-
-
-def _said(error: BaseException) -> tuple[int, str]:
-    """Exit code and sentence of an error."""
-    if isinstance(error, _UsageError):
-        return _USAGE, str(error.format_message())
-    if isinstance(error, OSError):
-        error = refusal(error)
-    if isinstance(error, ForeignError):
-        return _USAGE, f"{error}{_log(error.__cause__ or error)}"
-    if isinstance(error, UserError):
-        return _USAGE, str(error)
-    if isinstance(error, NotDoneError):
-        return _NOTHING, str(error)
-    if isinstance(error, MemoryError):
-        return _NOTHING, "out of memory; free some, or use fewer --workers"
-    what = f"an error of the suite's own or a component's, {raised(error)}"
-    return _NOTHING, f"not done for {what}{_log(error)}"
-
-
-def _log(error: BaseException) -> str:
-    """Keeps a traceback in a new file of the folder for temporary ones; says where."""
-    try:
-        descriptor, name = tempfile.mkstemp(".log", "vaebench-")
-        with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
-            traceback.print_exception(error, file=file)
-    except (OSError, RecursionError):
-        return ""
-    return f"; the traceback is in {name}"
+    return answered(lambda: app(arguments, prog_name="vaebench", standalone_mode=False))

@@ -12,7 +12,7 @@ Letters used in every docstring of this package:
 All information quantities are in nats.
 
 Where a tensor of numbers is taken, a NumPy array will do, in any real type; what will not do is a
-ValueError or a TypeError of one sentence (``vaelib/arguments.py``).
+ValueError or a TypeError of one sentence (``vaelib/arguments/``).
 """
 
 from vaelib.audits.answers import answers

@@ -117,8 +117,6 @@ OWN = {  # arguments of functions whose names say too little
     "stats.binned.binned_kl": LINE,
     "stats.binned.grid_over": LINE,
     "stats.checks.as_pair": {"rows": 2},
-    "stats.checks.check_kind": {"kind": int},
-    "stats.checks.check_least": {"value": 3, "least": 1},
     "stats.checks.check_positive": {"value": 0.5},
     "stats.checks.check_prior": {"dimensions": DIMENSIONS},
     "stats.checks.check_same_nets": {"ours": points()[None], "theirs": points()[None]},

@@ -18,7 +18,6 @@ __all__ = [
     "as_points",
     "as_two_sets",
     "check_bandwidth",
-    "check_least",
     "check_generator",
     "check_level",
     "check_positive",
@@ -190,24 +189,6 @@ def check_positive(value: object, name: str) -> float:
     if not 0 < number < float("inf"):
         raise ValueError(f"{name} must be positive and finite, got {shown(value)}")
     return number
-
-
-def check_least(value: int, name: str, least: int) -> int:
-    """Check that a count is large enough.
-
-    Args:
-        value: The count.
-        name: What to call it in an error.
-        least: The least that will do.
-
-    Returns:
-        The count.
-
-    Raises:
-        TypeError: If it is no integer.
-        ValueError: If it is smaller, or beyond all use.
-    """
-    return as_count(value, name, least)
 
 
 def check_level(alpha: object, name: str = "alpha") -> None:

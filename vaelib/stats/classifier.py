@@ -38,8 +38,8 @@ from sklearn.pipeline import Pipeline, make_pipeline, make_union
 from sklearn.preprocessing import FunctionTransformer, PolynomialFeatures, StandardScaler
 from torch import Tensor
 
-from vaelib.arguments import check_callable
-from vaelib.stats.checks import as_points, as_two_sets, check_generator, check_least
+from vaelib.arguments import as_count, check_callable
+from vaelib.stats.checks import as_points, as_two_sets, check_generator
 from vaelib.stats.nulls import SignificanceResult
 
 __all__ = ["classifier_prior_test", "classifier_test"]
@@ -105,7 +105,7 @@ def classifier_prior_test(
     Raises:
         ValueError: If ``z`` or the draws are bad, or ``ratio`` < 1.
     """
-    check_least(ratio, "ratio", 1)
+    as_count(ratio, "ratio", 1)
     check_callable(draw, "draw")
     check_generator(generator)
     z = as_points(z, rows=8)

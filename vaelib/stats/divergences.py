@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from vaelib.arguments import as_count
 from vaelib.posterior import AggregatePosterior
 from vaelib.priors import Prior
-from vaelib.stats.checks import check_generator, check_least, check_posterior, check_prior
+from vaelib.stats.checks import check_generator, check_posterior, check_prior
 from vaelib.stats.jackknife import mean_of
 
 __all__ = [
@@ -139,9 +140,9 @@ def _check(
     check_posterior(posterior)
     check_prior(prior, posterior.latent_dim)
     check_generator(generator)
-    check_least(draws, "draws", 1)
+    as_count(draws, "draws", 1)
     if points is not None:
-        check_least(points, "points", 2)
+        as_count(points, "points", 2)
 
 
 def _control(values: Tensor, variates: Tensor) -> Tensor:
@@ -184,7 +185,7 @@ def leave_one_out_kl(
         ValueError: for fewer than 2 components or 1 draw, or a prior of another dimension.
     """
     _check(posterior, prior, generator, draws, points)
-    check_least(posterior.components, "components", 2)
+    as_count(posterior.components, "components", 2)
     chosen = posterior
     if points is not None and points < posterior.components:
         order = torch.randperm(posterior.components, generator=generator).to(posterior.mean.device)

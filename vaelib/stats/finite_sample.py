@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from vaelib.arguments import as_number, check_callable, shown
+from vaelib.arguments import as_count, as_number, check_callable, shown
 from vaelib.posterior import AggregatePosterior
 from vaelib.priors import Normal
-from vaelib.stats.checks import check_generator, check_least, check_posterior
+from vaelib.stats.checks import check_generator, check_posterior
 from vaelib.stats.divergences import Decomposition, decompose
 from vaelib.stats.jackknife import Estimate, mean_of
 from vaelib.stats.moments import active
@@ -35,12 +35,12 @@ __all__ = [
 
 def marginal_kl_floor(rate: float, components: int) -> float:
     """The least marginal KL that N components of this rate can have, max(0, rate - log N), nats."""
-    return max(0.0, _finite(rate) - math.log(check_least(components, "components", 1)))
+    return max(0.0, _finite(rate) - math.log(as_count(components, "components", 1)))
 
 
 def is_saturated(rate: float, components: int) -> bool:
     """Whether rate > log N - 1: the floor decides the KL, and N inputs cannot tell the match."""
-    return _finite(rate) > math.log(check_least(components, "components", 1)) - 1
+    return _finite(rate) > math.log(as_count(components, "components", 1)) - 1
 
 
 def _finite(rate: float) -> float:
@@ -147,9 +147,9 @@ def marginal_kl_null(
     check_posterior(posterior)
     check_generator(generator)
     check_callable(tick, "tick")
-    check_least(draws, "draws", 2)
+    as_count(draws, "draws", 2)
     if points is not None:
-        check_least(points, "points", 2)
+        as_count(points, "points", 2)
     prior = Normal(posterior.latent_dim)
     values = []
     for _ in range(draws):
@@ -180,7 +180,7 @@ def scale_by_place(posterior: AggregatePosterior) -> Estimate:
         Devlin, Gnanadesikan and Kettenring, Robust estimation with correlation, 1975.
     """
     check_posterior(posterior)
-    check_least(posterior.components, "components", 3)
+    as_count(posterior.components, "components", 3)
     kept = active(posterior)
     kept = kept if kept.any() else torch.ones_like(kept)
     values = torch.stack(

@@ -36,8 +36,8 @@ from scipy.special import ndtr
 from scipy.stats import ks_1samp
 from torch import Tensor
 
-from vaelib.arguments import check_kind
-from vaelib.stats.checks import as_points, check_least
+from vaelib.arguments import as_count, check_kind
+from vaelib.stats.checks import as_points
 from vaelib.stats.energy import energy_distance_normal
 from vaelib.stats.kernels import bandwidth_grid
 from vaelib.stats.mmd import mmd_squared_normal
@@ -166,8 +166,8 @@ def henze_zirkler_spread(n: int, dimensions: int) -> float:
     Returns:
         The square root of the variance of Henze and Zirkler (1990), theorem 3.1.
     """
-    check_least(n, "n", 1)
-    check_least(dimensions, "dimensions", 1)
+    as_count(n, "n", 1)
+    as_count(dimensions, "dimensions", 1)
     d, b = dimensions, ((2 * dimensions + 1) * n / 4) ** (2 / (dimensions + 4)) / 2  # b = β²
     a, w = 1 + 2 * b, (1 + b) * (1 + 3 * b)
     same = 1 + 2 * d * b**2 / a**2 + 3 * d * (d + 2) * b**4 / (4 * a**4)

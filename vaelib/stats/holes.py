@@ -6,12 +6,12 @@ import torch
 from scipy.stats import binom
 from torch import Tensor
 
+from vaelib.arguments import as_count
 from vaelib.posterior import AggregatePosterior
 from vaelib.priors import Prior
 from vaelib.stats.checks import (
     as_points,
     check_generator,
-    check_least,
     check_level,
     check_posterior,
     check_prior,
@@ -61,7 +61,7 @@ def hole_mass(
     check_posterior(posterior)
     check_prior(prior, posterior.latent_dim)
     check_generator(generator)
-    check_least(draws, "draws", 1)
+    as_count(draws, "draws", 1)
     check_level(level, "level")
     heldout = as_points(heldout, "heldout", rows=1).to(posterior.mean.device)
     if len(heldout) * level < 1:

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 from torch import Tensor
 
-from vaelib.arguments import check_callable, check_floating
+from vaelib.arguments import as_count, check_callable, check_floating
 from vaelib.numerics.exp2 import BITS, powers_
 from vaelib.numerics.gaussian_kernel import gaussian
-from vaelib.stats.checks import as_bandwidths, as_points, check_bandwidth, check_least
+from vaelib.stats.checks import as_bandwidths, as_points, check_bandwidth
 
 __all__ = [
     "BANDWIDTH_FACTORS",
@@ -84,7 +84,7 @@ def bandwidth_grid(dimensions: int) -> tuple[float, ...]:
     Raises:
         ValueError: If D is less than 1.
     """
-    check_least(dimensions, "dimensions", 1)
+    as_count(dimensions, "dimensions", 1)
     return tuple(dimensions**0.5 * factor for factor in BANDWIDTH_FACTORS)
 
 
@@ -101,7 +101,7 @@ def median_bandwidth(x: Tensor, *, rows: int = 1000) -> float:
     Raises:
         ValueError: If the points are bad, or at least half of all pairs coincide.
     """
-    check_least(rows, "rows", 1)
+    as_count(rows, "rows", 1)
     x = as_points(x, "x")
     if x.dim() != 2:
         raise ValueError(f"x must have shape (n, D), got {tuple(x.shape)}")
@@ -180,7 +180,7 @@ def symmetric_tiles(x: Tensor, *, rows: int | None = None) -> Iterator[tuple[sli
         whose leading square holds both orders of a pair and exact zeros on its diagonal.
     """
     _check_pair(x, x)
-    size = _tile_rows(x, x.shape[-2]) if rows is None else check_least(rows, "rows", 1)
+    size = _tile_rows(x, x.shape[-2]) if rows is None else as_count(rows, "rows", 1)
     left, right = _factors(x, x)
     for start in range(0, x.shape[-2], size):
         chosen = slice(start, min(start + size, x.shape[-2]))

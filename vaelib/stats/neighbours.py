@@ -17,8 +17,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from vaelib.arguments import as_integer, check_kind, shown
-from vaelib.stats.checks import as_features, as_points, check_least, check_same_nets
+from vaelib.arguments import as_count, as_integer, check_kind, shown
+from vaelib.stats.checks import as_features, as_points, check_same_nets
 from vaelib.stats.jackknife import Estimate, mean_of
 from vaelib.stats.kernels import cross_tiles
 
@@ -121,8 +121,8 @@ def expected_coverage(real: int, generated: int, k: int = NEIGHBOURS) -> float:
         >>> round(expected_coverage(360, 360), 4)
         0.9694
     """
-    check_least(generated, "generated", 1)
-    if check_least(real, "real", 2) <= check_least(k, "k", 1):
+    as_count(generated, "generated", 1)
+    if as_count(real, "real", 2) <= as_count(k, "k", 1):
         raise ValueError(f"real must be more than k = {k}, got {real}")
     missed = 1.0
     for place in range(1, k + 1):

@@ -18,10 +18,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vaelib.arguments import as_integer, as_number, as_seed, as_tensor, check_kind
+from vaelib.arguments import as_count, as_integer, as_number, as_seed, as_tensor, check_kind
 from vaelib.code_hash import code_hash
 from vaelib.sealed import keep, recall
-from vaelib.stats.checks import check_least, check_positive
+from vaelib.stats.checks import check_positive
 
 __all__ = ["NormalNull", "SignificanceResult", "largest_standardized", "p_value"]
 
@@ -148,7 +148,7 @@ def p_value(statistic: float, null: Tensor, *, tolerance: float = 0.0) -> float:
     null = as_tensor(null, "null")
     if null.dim() != 1:
         raise ValueError(f"null must have shape (B,), got {tuple(null.shape)}")
-    check_least(len(null), "draws of the null", 1)
+    as_count(len(null), "draws of the null", 1)
     if math.isnan(statistic):
         raise ValueError("statistic must be a number, got NaN")
     return (1 + int((null >= statistic - tolerance).sum())) / (1 + len(null))
@@ -177,7 +177,7 @@ def largest_standardized(
     if null.dim() != 2 or null.shape[1] != len(observed):
         wanted = f"(B, {len(observed)})"
         raise ValueError(f"null must have shape {wanted}, got {tuple(null.shape)}")
-    check_least(len(null), "draws of the null", 2)
+    as_count(len(null), "draws of the null", 2)
     floor = check_positive(floor, "floor")
     mean, deviation = null.mean(0), null.std(0).clamp(min=floor)
     largest = ((observed - mean) / deviation).max()

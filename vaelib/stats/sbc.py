@@ -40,9 +40,9 @@ from scipy.special import ndtr
 from scipy.stats import binom, chi2, poisson
 from torch import Tensor
 
-from vaelib.arguments import as_array, as_tensor, shown
+from vaelib.arguments import as_array, as_count, as_tensor, shown
 from vaelib.numerics.arrays import Floats
-from vaelib.stats.checks import check_least, check_level
+from vaelib.stats.checks import check_level
 from vaelib.stats.jackknife import Estimate
 from vaelib.stats.multiple_testing import holm
 from vaelib.stats.nulls import SignificanceResult
@@ -150,8 +150,8 @@ def _checked(scores: Tensor) -> Floats:
             f"scores must be a floating-point tensor or array of shape (n, D), got {got}"
         )
     given = as_tensor(scores, "scores")
-    check_least(len(given), "rows of scores", 2)
-    check_least(given.shape[1], "dimensions of scores", 1)
+    as_count(len(given), "rows of scores", 2)
+    as_count(given.shape[1], "dimensions of scores", 1)
     x: Floats = given.cpu().double().numpy()
     if bad := int(np.isnan(x).sum()):
         raise ValueError(f"scores must be numbers or infinite, got {bad} NaN")
@@ -258,7 +258,7 @@ def band(n: int, level: float = 0.95) -> tuple[Floats, Floats]:
         >>> float(low[49]), float(high[49])
         (0.453, 0.547)
     """
-    check_least(n, "n", 1)
+    as_count(n, "n", 1)
     check_level(level, "level")
     return _band(int(n), float(level))
 

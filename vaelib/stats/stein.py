@@ -22,9 +22,9 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from vaelib.arguments import check_callable, check_floating
+from vaelib.arguments import as_count, check_callable, check_floating
 from vaelib.numerics.gaussian_kernel import gaussian
-from vaelib.stats.checks import as_bandwidths, as_points, check_bandwidth, check_least
+from vaelib.stats.checks import as_bandwidths, as_points, check_bandwidth
 from vaelib.stats.kernels import inverse_multiquadric, of_kernel, pair_total, symmetric_tiles
 
 __all__ = ["STEIN_KERNELS", "SteinKernel", "gaussian_stein", "imq_stein", "ksd_squared"]
@@ -77,7 +77,7 @@ def _check(squared: Tensor, product: Tensor, bandwidth: float, dimensions: int) 
     if squared.shape != product.shape or squared.dtype != product.dtype:
         got = " and ".join(f"{part.dtype} of {tuple(part.shape)}" for part in (squared, product))
         raise ValueError(f"squared and product must have one type and shape, got {got}")
-    check_least(dimensions, "dimensions", 1)
+    as_count(dimensions, "dimensions", 1)
     return check_bandwidth(bandwidth)
 
 

@@ -18,9 +18,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from vaelib.arguments import as_number, check_callable, shown
+from vaelib.arguments import as_count, as_number, check_callable, shown
 from vaelib.numerics.gaussian_kernel import gaussian
-from vaelib.stats.checks import as_bandwidths, as_two_sets, check_generator, check_least
+from vaelib.stats.checks import as_bandwidths, as_two_sets, check_generator
 from vaelib.stats.kernels import Kernel, median_bandwidth, of_kernel, symmetric_tiles
 from vaelib.stats.nulls import SignificanceResult, largest_standardized, p_value
 
@@ -114,7 +114,7 @@ def sliced_wasserstein(
     """
     check_generator(generator)
     x, y = as_two_sets(x, y)
-    check_least(projections, "projections", 1)
+    as_count(projections, "projections", 1)
     power = as_number(order, "order")
     if not 1 <= power < float("inf"):
         raise ValueError(f"order must be finite and at least 1, got {shown(order)}")
@@ -131,7 +131,7 @@ def sliced_wasserstein(
 
 def _check(generator: torch.Generator, permutations: int) -> None:
     check_generator(generator)
-    if check_least(permutations, "permutations", 0) < 19:
+    if as_count(permutations, "permutations", 0) < 19:
         raise ValueError(f"permutations must be at least 19 (p = .05 at best), got {permutations}")
 
 

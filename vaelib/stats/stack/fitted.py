@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from vaelib.arguments import as_tensor, check_kind
+from vaelib.arguments import as_count, as_tensor, check_kind
 from vaelib.posterior import AggregatePosterior
 from vaelib.priors.base import Prior
-from vaelib.stats.checks import check_generator, check_least
+from vaelib.stats.checks import check_generator
 from vaelib.stats.stack.candidates import (
     Candidate,
     Posteriors,
@@ -84,7 +84,7 @@ def fit_candidates(
     """
     _check(data)
     check_generator(generator)
-    check_least(most, "most", 2)
+    as_count(most, "most", 2)
     data = Posteriors(data.mean.double(), data.scale.double())
     count, dimensions = data.mean.shape
     if prior is not None:

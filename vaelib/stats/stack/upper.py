@@ -9,16 +9,10 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from vaelib.arguments import as_tensor
+from vaelib.arguments import as_count, as_tensor
 from vaelib.posterior import AggregatePosterior
 from vaelib.priors import Prior
-from vaelib.stats.checks import (
-    check_generator,
-    check_least,
-    check_level,
-    check_posterior,
-    check_prior,
-)
+from vaelib.stats.checks import check_generator, check_level, check_posterior, check_prior
 from vaelib.stats.jackknife import Estimate, mean_of
 
 __all__ = ["UpperEnd", "direct_terms", "mean_upper_end", "upper_end"]
@@ -72,7 +66,7 @@ def direct_terms(
     check_posterior(posterior)
     check_prior(prior, posterior.latent_dim)
     check_generator(generator)
-    check_least(draws, "draws", 1)
+    as_count(draws, "draws", 1)
     chosen = posterior if points is None else posterior.part(points)
     z = chosen.sample(generator, draws).reshape(-1, posterior.latent_dim)
     terms = posterior.log_prob(z) - prior.log_prob(z)
@@ -102,7 +96,7 @@ def mean_upper_end(terms: Tensor, alpha: float = 0.025) -> float:
     """
     check_level(alpha)
     terms = as_tensor(terms, "terms", "n")
-    check_least(len(terms), "terms", 2)
+    as_count(len(terms), "terms", 2)
     more = torch.cat([terms, terms.max()[None]])
     mean, error = mean_of(more)
     return mean - _hall_quantile(_skewness(more) / math.sqrt(len(more)), alpha) * error

@@ -1,41 +1,29 @@
-"""What users hand to public functions: brought to one form, or refused in one sentence.
-
-A tensor of real numbers may come as a NumPy array, in half precision or in integers, from memory
-that is read-only or not contiguous, or with gradients on: all that means something. What does not
-is refused by its kind: no tensor, no numbers, no values (sparse, meta), another shape. Public
-functions ask once, at their top; what they call in loops asks no more than for the kind.
-"""
+"""Tensors and arrays of real numbers, labels and indices; numbers that may come as one of them."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from numbers import Integral, Real
+from numbers import Real
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from vaelib.arguments.plain import as_count, kind_of, shown
+
 __all__ = [
     "Numbers",
     "as_array",
-    "as_count",
     "as_device",
     "as_index",
-    "as_integer",
     "as_labels",
     "as_number",
-    "as_seed",
     "as_tensor",
     "as_values",
-    "check_callable",
     "check_finite",
-    "check_flag",
     "check_floating",
-    "check_kind",
     "number_of",
-    "shown",
 ]
 
 Numbers = Tensor | npt.NDArray[np.generic]
@@ -48,8 +36,6 @@ _INTEGERS = (
 )
 _OTHERS = (torch.float16, torch.bfloat16, *_INTEGERS)
 _WIDEST = 8  # bytes of a number that torch knows
-_SEEDS = 1 << 63
-_MOST = 10**9  # draws, rows, permutations: no computer does more in a day
 
 
 def as_tensor(value: object, name: str, axes: str = "") -> Tensor:
@@ -84,7 +70,8 @@ def _tensor(value: object, name: str, numbers: str = "fiu") -> Tensor:
         return _of_array(value, name, numbers)
     if not isinstance(value, Tensor):
         raise TypeError(
-            f"{name} must be a torch.Tensor or a NumPy array, got {_kind(value)}; convert it first"
+            f"{name} must be a torch.Tensor or a NumPy array, got {kind_of(value)}; "
+            "convert it first"
         )
     _check_values(value, name)
     return value.detach() if value.requires_grad else value
@@ -109,10 +96,6 @@ def _check_values(value: Tensor, name: str) -> None:
         raise ValueError(f"{name} must be dense, got layout {value.layout}; use to_dense() first")
     if value.is_meta and type(value) in (Tensor, torch.nn.Parameter):
         raise ValueError(f"{name} must have values, got a tensor on device meta; load it first")
-
-
-def _kind(value: object) -> str:
-    return f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
 
 
 def _shape(axes: str) -> str:
@@ -173,7 +156,7 @@ def as_labels(value: object, name: str, rows: int, of: str) -> Tensor:
         ValueError: for what is no tensor or array, other than integers, or another shape.
     """
     if not isinstance(value, Tensor | np.ndarray):
-        raise ValueError(f"{name} must be a tensor or array of integers, got {_kind(value)}")
+        raise ValueError(f"{name} must be a tensor or array of integers, got {kind_of(value)}")
     x = _tensor(value, name, "biu")
     if x.dtype not in (torch.bool, *_INTEGERS) or x.shape != (rows,):
         raise ValueError(
@@ -229,71 +212,13 @@ def as_device(device: object) -> torch.device | None:
     if device is None:
         return None
     if not isinstance(device, str | torch.device):
-        raise TypeError(f"device must be a name or a torch.device, got {_kind(device)}")
+        raise TypeError(f"device must be a name or a torch.device, got {kind_of(device)}")
     try:
         made = torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:  # torch's words for it fill pages
         raise ValueError(f"device must be one of this machine's, got {device!s:.40}") from error
     _check_values(made, "what is on the device")
     return made.device
-
-
-def as_integer(value: object, name: str) -> int:
-    """An integer of any size.
-
-    Args:
-        value: the integer, of Python's or NumPy's.
-        name: what to call it in an error.
-
-    Returns:
-        The integer.
-
-    Raises:
-        TypeError: for what is none.
-    """
-    if isinstance(value, bool) or not isinstance(value, Integral):
-        raise TypeError(f"{name} must be an integer, got {shown(value)}")
-    return int(value)
-
-
-def as_seed(value: object) -> int:
-    """The seed of a random stream.
-
-    Args:
-        value: the seed.
-
-    Returns:
-        The seed.
-
-    Raises:
-        ValueError: for one of more than 63 bits.
-    """
-    seed = as_integer(value, "seed")
-    if not -_SEEDS < seed < _SEEDS:
-        raise ValueError(f"seed must lie between -2^63 and 2^63, got {shown(seed)}")
-    return seed
-
-
-def as_count(value: object, name: str, least: int = 1) -> int:
-    """How many.
-
-    Args:
-        value: the count.
-        name: what to call it in an error.
-        least: the least that will do.
-
-    Returns:
-        The count.
-
-    Raises:
-        ValueError: for less than that, or more than 10^9.
-    """
-    count = value if type(value) is int else as_integer(value, name)
-    if count < least:
-        raise ValueError(f"{name} must be at least {least}, got {shown(count)}")
-    if count > _MOST:
-        raise ValueError(f"{name} must be at most {_MOST:,}, got {shown(count)}")
-    return count
 
 
 def as_number(value: object, name: str) -> float:
@@ -357,20 +282,6 @@ def check_finite(x: Tensor, name: str) -> Tensor:
     return x
 
 
-def check_flag(value: object, name: str) -> None:
-    """Ask for yes or no.
-
-    Args:
-        value: True or False.
-        name: what to call it in an error.
-
-    Raises:
-        TypeError: for anything else.
-    """
-    if not isinstance(value, bool | np.bool_):
-        raise TypeError(f"{name} must be True or False, got {shown(value)}")
-
-
 def check_floating(**tensors: object) -> None:
     """Ask for no more than dense tensors of floats: for what is called in loops.
 
@@ -383,53 +294,9 @@ def check_floating(**tensors: object) -> None:
     for key, value in tensors.items():
         name = key.replace("_", " ")
         if not isinstance(value, Tensor):
-            raise TypeError(f"{name} must be a torch.Tensor, got {_kind(value)}; convert it first")
+            raise TypeError(
+                f"{name} must be a torch.Tensor, got {kind_of(value)}; convert it first"
+            )
         if value.dtype not in _FLOATS:
             raise TypeError(f"{name} must be float32 or float64, got {value.dtype}; convert it")
         _check_values(value, name)
-
-
-def check_kind(value: object, kind: type, name: str) -> None:
-    """Ask for an object of a class.
-
-    Args:
-        value: the object.
-        kind: the class.
-        name: what to call it in an error.
-
-    Raises:
-        TypeError: for any other.
-    """
-    if not isinstance(value, kind):
-        article = "an" if kind.__name__[0] in "AEIOU" else "a"
-        raise TypeError(f"{name} must be {article} {kind.__name__}, got {_kind(value)}")
-
-
-def check_callable(value: Callable[..., object], name: str) -> None:
-    """Ask for a function.
-
-    Args:
-        value: the function.
-        name: what to call it in an error.
-
-    Raises:
-        TypeError: for what cannot be called.
-    """
-    if not callable(value):
-        raise TypeError(f"{name} must be a function, got {_kind(value)}")
-
-
-def shown(value: object) -> str:
-    """A value as an error shows it: in a few characters of one line.
-
-    Args:
-        value: any.
-
-    Returns:
-        A number's own text, of all else the kind.
-    """
-    if isinstance(value, int) and value.bit_length() > 64:
-        return f"an integer of {value.bit_length()} bits"
-    if isinstance(value, str):
-        return f"{value!r:.40}"
-    return f"{value!s:.40}" if isinstance(value, Real) else _kind(value)
