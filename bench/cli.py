@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from bench.boundary import answered
+from bench.commands.boundary import answered
 from bench.commands.printing import console
 from bench.errors import UserError, unknown
 from bench.run.request import Request

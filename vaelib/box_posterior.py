@@ -6,7 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from vaelib.arguments import Numbers
+from vaelib.arguments.tensors import Numbers
 from vaelib.families import BoxFamily, Family, PointFamily
 from vaelib.numerics.log_sum_exp import log_mean_exp
 from vaelib.posterior import AggregatePosterior, PointAggregate

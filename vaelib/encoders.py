@@ -20,7 +20,8 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution, MultivariateNormal, Normal
 
-from vaelib.arguments import Numbers, as_count, as_device, as_tensor, check_callable, shown
+from vaelib.arguments.plain import as_count, check_callable, shown
+from vaelib.arguments.tensors import Numbers, as_device, as_tensor
 
 __all__ = ["LOGVARS", "MEANS", "SCALES", "encode"]
 

@@ -7,17 +7,8 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from vaelib.arguments import (
-    Numbers,
-    as_count,
-    as_index,
-    as_integer,
-    as_tensor,
-    check_finite,
-    check_flag,
-    check_kind,
-    shown,
-)
+from vaelib.arguments.plain import as_count, as_integer, check_flag, check_kind, shown
+from vaelib.arguments.tensors import Numbers, as_index, as_tensor, check_finite
 from vaelib.numerics.exp2 import BITS
 from vaelib.numerics.log_sum_exp import Logs, log_mean_exp
 from vaelib.numerics.pruned_sums import pruned_log_sum_exp

@@ -20,7 +20,7 @@ dimensions or pairs), which hold from 3 inputs on.
 import math
 from collections.abc import Mapping, Sequence
 
-from vaelib.arguments import Numbers
+from vaelib.arguments.tensors import Numbers
 from vaelib.audits.audit import audit
 from vaelib.audits.certified import CODES
 from vaelib.audits.effects import Evidence

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from vaelib.arguments import Numbers, shown
+from vaelib.arguments.plain import shown
+from vaelib.arguments.tensors import Numbers
 from vaelib.audits.certified import Latents, bracket
 from vaelib.audits.densities import SHARE, match, points_of
 from vaelib.audits.given import as_held_out, as_posteriors, group_labels

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from vaelib.arguments import Numbers, as_labels
+from vaelib.arguments.tensors import Numbers, as_labels
 from vaelib.audits.answers import Answer, answers
 from vaelib.audits.given import as_posteriors
 from vaelib.audits.settings import DEFAULTS

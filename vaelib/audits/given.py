@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from vaelib.arguments import Numbers, as_labels, as_tensor
+from vaelib.arguments.tensors import Numbers, as_labels, as_tensor
 
 __all__ = ["as_held_out", "as_posteriors", "group_labels"]
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from vaelib.arguments import as_count, as_seed, check_callable, check_kind
+from vaelib.arguments.plain import as_count, as_seed, check_callable, check_kind
 from vaelib.audits.measurement import Progress, Terms, silent, unheard
 from vaelib.stats.checks import check_level
 from vaelib.stats.nulls import NormalNull

@@ -4,7 +4,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from vaelib.arguments import number_of, shown
+from vaelib.arguments.plain import shown
+from vaelib.arguments.tensors import number_of
 
 __all__ = [
     "LEAST_FOR_YES",

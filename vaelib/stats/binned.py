@@ -10,7 +10,7 @@ import math
 import torch
 from torch import Tensor
 
-from vaelib.arguments import as_values
+from vaelib.arguments.tensors import as_values
 from vaelib.numerics.exp2 import BITS, powers_
 
 __all__ = ["MANY", "MOST_POINTS", "binned_kl", "grid_over"]

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from vaelib.arguments import as_count, as_device, as_number, as_tensor, check_kind, number_of, shown
+from vaelib.arguments.plain import as_count, check_kind, shown
+from vaelib.arguments.tensors import as_device, as_number, as_tensor, number_of
 from vaelib.posterior import AggregatePosterior
 from vaelib.priors import Prior
 

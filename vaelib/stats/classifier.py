@@ -38,7 +38,7 @@ from sklearn.pipeline import Pipeline, make_pipeline, make_union
 from sklearn.preprocessing import FunctionTransformer, PolynomialFeatures, StandardScaler
 from torch import Tensor
 
-from vaelib.arguments import as_count, check_callable
+from vaelib.arguments.plain import as_count, check_callable
 from vaelib.stats.checks import as_points, as_two_sets, check_generator
 from vaelib.stats.nulls import SignificanceResult
 

@@ -29,7 +29,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-from vaelib.arguments import as_array
+from vaelib.arguments.tensors import as_array
 from vaelib.numerics.arrays import Floats
 from vaelib.stats.checks import check_level
 

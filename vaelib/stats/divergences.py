@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from vaelib.arguments import as_count
+from vaelib.arguments.plain import as_count
 from vaelib.posterior import AggregatePosterior
 from vaelib.priors import Prior
 from vaelib.stats.checks import check_generator, check_posterior, check_prior

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from vaelib.arguments import as_count, as_number, check_callable, shown
+from vaelib.arguments.plain import as_count, check_callable, shown
+from vaelib.arguments.tensors import as_number
 from vaelib.posterior import AggregatePosterior
 from vaelib.priors import Normal
 from vaelib.stats.checks import check_generator, check_posterior

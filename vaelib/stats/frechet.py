@@ -25,7 +25,8 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from vaelib.arguments import as_tensor, check_finite, check_kind
+from vaelib.arguments.plain import check_kind
+from vaelib.arguments.tensors import as_tensor, check_finite
 from vaelib.stats.checks import as_features, check_same_nets
 from vaelib.stats.jackknife import GROUPS, Estimate, group_of, jackknife_error
 

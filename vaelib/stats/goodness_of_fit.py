@@ -36,7 +36,7 @@ from scipy.special import ndtr
 from scipy.stats import ks_1samp
 from torch import Tensor
 
-from vaelib.arguments import as_count, check_kind
+from vaelib.arguments.plain import as_count, check_kind
 from vaelib.stats.checks import as_points
 from vaelib.stats.energy import energy_distance_normal
 from vaelib.stats.kernels import bandwidth_grid

@@ -6,7 +6,7 @@ import torch
 from scipy.stats import binom
 from torch import Tensor
 
-from vaelib.arguments import as_count
+from vaelib.arguments.plain import as_count
 from vaelib.posterior import AggregatePosterior
 from vaelib.priors import Prior
 from vaelib.stats.checks import (

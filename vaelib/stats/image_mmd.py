@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from vaelib.arguments import check_kind
+from vaelib.arguments.plain import check_kind
 from vaelib.numerics.gaussian_kernel import gaussian
 from vaelib.stats.checks import as_features, check_same_nets
 from vaelib.stats.jackknife import GROUPS, Estimate, group_of, jackknife_error

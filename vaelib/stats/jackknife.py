@@ -17,7 +17,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from vaelib.arguments import as_count, as_tensor
+from vaelib.arguments.plain import as_count
+from vaelib.arguments.tensors import as_tensor
 
 __all__ = ["GROUPS", "Estimate", "group_of", "jackknife_error", "mean_of"]
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vaelib.arguments import as_number, as_tensor
+from vaelib.arguments.tensors import as_number, as_tensor
 from vaelib.posterior import AggregatePosterior
 from vaelib.stats.binned import MANY, MOST_POINTS, binned_kl, grid_over
 from vaelib.stats.checks import check_posterior

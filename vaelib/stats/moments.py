@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor
 
-from vaelib.arguments import as_number, as_tensor, shown
+from vaelib.arguments.plain import shown
+from vaelib.arguments.tensors import as_number, as_tensor
 from vaelib.posterior import AggregatePosterior
 from vaelib.stats.checks import check_posterior
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from vaelib.arguments import as_array
+from vaelib.arguments.tensors import as_array
 from vaelib.numerics.arrays import Floats
 
 __all__ = ["holm"]

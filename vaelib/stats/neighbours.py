@@ -17,7 +17,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from vaelib.arguments import as_count, as_integer, check_kind, shown
+from vaelib.arguments.plain import as_count, as_integer, check_kind, shown
 from vaelib.stats.checks import as_features, as_points, check_same_nets
 from vaelib.stats.jackknife import Estimate, mean_of
 from vaelib.stats.kernels import cross_tiles

@@ -18,7 +18,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vaelib.arguments import as_count, as_integer, as_number, as_seed, as_tensor, check_kind
+from vaelib.arguments.plain import as_count, as_integer, as_seed, check_kind
+from vaelib.arguments.tensors import as_number, as_tensor
 from vaelib.code_hash import code_hash
 from vaelib.sealed import keep, recall
 from vaelib.stats.checks import check_positive

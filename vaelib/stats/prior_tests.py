@@ -14,7 +14,7 @@ import torch
 from scipy.stats import chi2
 from torch import Tensor
 
-from vaelib.arguments import check_callable
+from vaelib.arguments.plain import check_callable
 from vaelib.stats.checks import as_points, check_generator
 from vaelib.stats.kernels import bandwidth_grid, median_bandwidth
 from vaelib.stats.mmd import mmd_squared_unbiased

@@ -8,7 +8,8 @@ import torch
 from scipy.special import digamma
 from torch import Tensor
 
-from vaelib.arguments import as_number, check_callable
+from vaelib.arguments.plain import check_callable
+from vaelib.arguments.tensors import as_number
 from vaelib.stats.checks import as_points
 from vaelib.stats.jackknife import GROUPS, jackknife_error
 from vaelib.stats.moments import gaussian_kl, largest_departure

@@ -40,7 +40,8 @@ from scipy.special import ndtr
 from scipy.stats import binom, chi2, poisson
 from torch import Tensor
 
-from vaelib.arguments import as_array, as_count, as_tensor, shown
+from vaelib.arguments.plain import as_count, shown
+from vaelib.arguments.tensors import as_array, as_tensor
 from vaelib.numerics.arrays import Floats
 from vaelib.stats.checks import check_level
 from vaelib.stats.jackknife import Estimate

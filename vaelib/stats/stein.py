@@ -22,7 +22,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from vaelib.arguments import as_count, check_callable, check_floating
+from vaelib.arguments.plain import as_count, check_callable
+from vaelib.arguments.tensors import check_floating
 from vaelib.numerics.gaussian_kernel import gaussian
 from vaelib.stats.checks import as_bandwidths, as_points, check_bandwidth
 from vaelib.stats.kernels import inverse_multiquadric, of_kernel, pair_total, symmetric_tiles

@@ -18,7 +18,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from vaelib.arguments import as_count, as_number, check_callable, shown
+from vaelib.arguments.plain import as_count, check_callable, shown
+from vaelib.arguments.tensors import as_number
 from vaelib.numerics.gaussian_kernel import gaussian
 from vaelib.stats.checks import as_bandwidths, as_two_sets, check_generator
 from vaelib.stats.kernels import Kernel, median_bandwidth, of_kernel, symmetric_tiles

@@ -28,7 +28,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from vaelib.arguments import as_number, as_tensor, shown
+from vaelib.arguments.plain import shown
+from vaelib.arguments.tensors import as_number, as_tensor
 from vaelib.stats.checks import check_generator, check_level
 from vaelib.stats.stack.groups import as_groups, as_numbers, group_log_mean_exp, group_mean
 from vaelib.stats.stack.weights import stack_weights, stacked_gains, with_prior

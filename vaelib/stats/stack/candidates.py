@@ -9,7 +9,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from vaelib.arguments import as_count, as_tensor, check_finite, check_floating, check_kind
+from vaelib.arguments.plain import as_count, check_kind
+from vaelib.arguments.tensors import as_tensor, check_finite, check_floating
 from vaelib.priors.base import Prior
 
 __all__ = [

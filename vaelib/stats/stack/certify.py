@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from vaelib.arguments import as_tensor
+from vaelib.arguments.tensors import as_tensor
 from vaelib.priors import Prior
 from vaelib.stats.checks import as_points, check_generator, check_level, check_prior
 from vaelib.stats.jackknife import Estimate

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from vaelib.arguments import as_count, as_tensor, check_kind
+from vaelib.arguments.plain import as_count, check_kind
+from vaelib.arguments.tensors import as_tensor
 from vaelib.posterior import AggregatePosterior
 from vaelib.priors.base import Prior
 from vaelib.stats.checks import check_generator

@@ -9,7 +9,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from vaelib.arguments import as_labels, as_tensor, check_flag
+from vaelib.arguments.plain import check_flag
+from vaelib.arguments.tensors import as_labels, as_tensor
 from vaelib.stats.checks import as_two_sets, check_generator
 from vaelib.stats.stack.groups import as_groups
 

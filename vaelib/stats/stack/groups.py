@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from vaelib.arguments import as_count, as_labels, as_tensor
+from vaelib.arguments.plain import as_count
+from vaelib.arguments.tensors import as_labels, as_tensor
 
 __all__ = ["as_groups", "as_numbers", "group_log_mean_exp", "group_mean"]
 

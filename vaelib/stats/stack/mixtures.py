@@ -16,7 +16,7 @@ import torch
 from sklearn.cluster import KMeans
 from torch import Tensor
 
-from vaelib.arguments import as_count, check_flag
+from vaelib.arguments.plain import as_count, check_flag
 from vaelib.stats.checks import check_generator
 from vaelib.stats.stack.candidates import Posteriors, check_posteriors, log_standard_normal
 

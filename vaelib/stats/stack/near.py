@@ -13,7 +13,7 @@ import math
 import torch
 from torch import Tensor
 
-from vaelib.arguments import as_number, as_tensor
+from vaelib.arguments.tensors import as_number, as_tensor
 
 __all__ = ["copy_distance", "unrecited"]
 

@@ -9,7 +9,8 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from vaelib.arguments import as_count, as_tensor
+from vaelib.arguments.plain import as_count
+from vaelib.arguments.tensors import as_tensor
 from vaelib.posterior import AggregatePosterior
 from vaelib.priors import Prior
 from vaelib.stats.checks import check_generator, check_level, check_posterior, check_prior

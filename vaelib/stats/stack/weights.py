@@ -7,7 +7,8 @@ import math
 import torch
 from torch import Tensor
 
-from vaelib.arguments import as_count, as_number, as_tensor, shown
+from vaelib.arguments.plain import as_count, shown
+from vaelib.arguments.tensors import as_number, as_tensor
 from vaelib.stats.checks import check_generator
 from vaelib.stats.jackknife import Estimate, mean_of
 from vaelib.stats.stack.groups import as_groups, as_numbers, group_mean
