@@ -217,8 +217,8 @@ def _names(rng: Random, folder: Path) -> Case:
         made["study"] = [STUDY | {"name": name}]
     else:
         made["claim"] = [CLAIM | {where: name}]
-    bad = where in ("matrix", "id") and name.lower() in ("--help", "-rf", "readme", "index", "-")
-    return Case(toml(made), bad=bad or (where == "study" and name.startswith("-")))
+    page = where in ("matrix", "study") and name.lower() in ("readme", "index")
+    return Case(toml(made), bad=page or (where != "says" and name.startswith("-")))
 
 
 def _claims(rng: Random, folder: Path) -> Case:
