@@ -1,6 +1,5 @@
 """The command line: ``vaebench`` = ``python -m bench``."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -65,13 +64,6 @@ Yes = Annotated[
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.", autocompletion=_devices)]
 
 
-def _import_from_here() -> None:
-    """Lets a matrix name modules of the working folder; what is installed comes before them."""
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.append(here)
-
-
 @app.command()
 def run(
     matrix: MatrixName = "digits",
@@ -124,7 +116,6 @@ def run(
 
     vaebench run mnist5k --dry-run
     """
-    _import_from_here()
     from bench.matrix.files import read
 
     read(matrix)  # a wrong name need not wait for torch
@@ -166,7 +157,6 @@ def check(
 
     Example: vaebench check ci --baseline results/ci/rows.csv --markdown check.md
     """
-    _import_from_here()
     from bench.matrix.files import read
 
     read(matrix)

@@ -6,6 +6,7 @@ That is 64 for what a user handed over, 2 for what could not be done with it.
 import difflib
 import errno
 import json
+import multiprocessing
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -20,6 +21,7 @@ __all__ = [
     "NotDoneError",
     "UserError",
     "foreign",
+    "interrupts",
     "of_machine",
     "printable",
     "raised",
@@ -69,7 +71,12 @@ class ForeignError(MatrixError):
     """Code of a user's own raised something, which is the cause of this; one line.
 
     The command line keeps the traceback of the cause in a file and names it.
+
+    Attributes:
+        trace: that traceback, where the cause was raised in another process.
     """
+
+    trace = ""
 
 
 class DamagedError(UserError, ValueError):
@@ -171,9 +178,14 @@ def foreign(sentence: str) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        if isinstance(error, KeyboardInterrupt | UserError):
+        if interrupts(error):
             raise
         raise ForeignError(f"{sentence} ({raised(error)})") from error
+
+
+def interrupts(error: BaseException) -> bool:
+    """Whether a person stops the command; in a process of its own, only its code raises that."""
+    return isinstance(error, KeyboardInterrupt) and multiprocessing.parent_process() is None
 
 
 def raised(error: BaseException) -> str:
@@ -182,7 +194,7 @@ def raised(error: BaseException) -> str:
     try:
         text = " ".join(str(error).split())
     except BaseException as another:
-        if isinstance(another, KeyboardInterrupt):
+        if interrupts(another):
             raise
         text = "its text cannot be read"
     line = f"{name}: {text}" if text else name

@@ -142,6 +142,9 @@ def _check_names(files: list[str], known: Collection[str]) -> None:
 def _header(file: zipfile.ZipFile, member: zipfile.ZipInfo, kinds: str = "iuf") -> _Header:
     """What a member announces, where it may be read."""
     name = member.filename.removesuffix(".npy")
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        # others expand a whole block at once, however little of it is asked for
+        raise Refused(f"{name} is compressed by a method of its own; save with np.savez")
     with file.open(member.filename) as stream:
         version = np.lib.format.read_magic(stream)
         form = _PREFIX.get(version)
@@ -199,6 +202,11 @@ def _check_sizes(headers: list[_Header], of_file: int, most: int | None) -> None
             raise Refused(
                 f"expected a readable .npz file, got: EOF: reading array data, expected {wanted} "
                 f"bytes got {max(0, held)}; {header.name} was not saved as a whole"
+            )
+        if held > wanted:
+            raise Refused(
+                f"{header.name} of {wanted:,} bytes is followed by {held - wanted:,} others; save "
+                "with np.savez"
             )
 
 

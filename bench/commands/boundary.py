@@ -19,6 +19,7 @@ _USAGE = 64
 _NOTHING = 2
 _COMPLETES = "_VAEBENCH_COMPLETE"
 _UsageError: Any = typer.BadParameter.__bases__[0]  # typer has it from click or brings its own
+_Exit: Any = typer.Exit
 
 
 def answered(command: Callable[[], Any]) -> int:
@@ -63,7 +64,8 @@ def _code(command: Callable[[], Any]) -> int:
     except (Exception, SystemExit) as error:
         if isinstance(error, SystemExit) and _COMPLETES in os.environ:
             raise  # that is how typer ends after it completed a word
-        if isinstance(error, BrokenPipeError) or isinstance(error.__context__, BrokenPipeError):
+        left = error.__context__ if isinstance(error, SystemExit | _Exit) else error
+        if isinstance(left, BrokenPipeError):
             raise BrokenPipeError from None  # typer makes an exit with code 1 of it
         if isinstance(error, OSError) and error.filename == OUTPUT:
             raise
@@ -79,7 +81,7 @@ def _said(error: BaseException) -> tuple[int, str]:
     if isinstance(error, OSError):
         error = refusal(error)
     if isinstance(error, ForeignError):
-        return _USAGE, f"{error}{_log(error.__cause__ or error)}"
+        return _USAGE, f"{error}{_log(error)}"
     if isinstance(error, UserError):
         return _USAGE, str(error)
     if isinstance(error, NotDoneError):
@@ -95,7 +97,10 @@ def _log(error: BaseException) -> str:
     try:
         descriptor, name = tempfile.mkstemp(".log", "vaebench-")
         with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
-            traceback.print_exception(error, file=file)
+            file.write(
+                getattr(error, "trace", "")
+                or "".join(traceback.format_exception(error.__cause__ or error))
+            )
     except (OSError, RecursionError):
         return ""
     return f"; the traceback is in {name}"

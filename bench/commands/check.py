@@ -14,17 +14,15 @@ from bench.commands.benchmark import benchmark, keeping
 from bench.commands.outputs import check_output, write_output
 from bench.commands.printing import tell
 from bench.errors import of_machine, refusal
-from bench.matrix.language import load
-from bench.metrics.registry import METRICS
 from bench.report.gate_page import junit, label, line, page, sentence, worst_first
 from bench.rows import SCHEMA, read_rows
 from bench.run.executors import Executor
-from bench.run.plan import Plan, plan
+from bench.run.plan import Plan
 from bench.run.progress import Progress, progress_on
 from bench.run.request import Request
 from bench.run.resources import device_of, executor_of
 from bench.run.summary import Summary
-from bench.run.trial import check_code
+from bench.run.trial import planned
 
 __all__ = ["check", "execute", "read_baseline"]
 
@@ -62,12 +60,12 @@ def read_baseline(path: Path) -> pd.DataFrame:
 
 
 def check(
-    planned: Plan, baseline: Path, executor: Executor, progress: Progress
+    plan: Plan, baseline: Path, executor: Executor, progress: Progress
 ) -> tuple[Summary, list[Comparison]]:
     """Run what a plan lacks and compare its rows with a baseline.
 
     Args:
-        planned: The plan.
+        plan: The plan.
         baseline: The ``rows.csv`` to compare with, which is examined before anything runs.
         executor: Where to run.
         progress: Told what happens.
@@ -78,17 +76,17 @@ def check(
     Raises:
         GateError: If the baseline cannot serve, or is what the run would write.
     """
-    own = planned.folder / "rows.csv"
+    own = plan.folder / "rows.csv"
     if own.resolve() == baseline.resolve():
         raise GateError(f"expected --results apart from the baseline, got the folder of {baseline}")
     theirs = read_baseline(baseline)
     seeds: dict[str, set[int]] = {}
-    for cell in planned.cells:
+    for cell in plan.cells:
         seeds.setdefault(cell.configuration.name, set()).add(cell.seed)
-    metrics = planned.matrix.metrics
-    examine(theirs, planned.matrix.name, seeds, metrics)
-    with keeping(planned):
-        summary = benchmark(planned, executor, progress)
+    metrics = plan.matrix.metrics
+    examine(theirs, plan.matrix.name, seeds, metrics)
+    with keeping(plan):
+        summary = benchmark(plan, executor, progress)
         return summary, compare(read_rows(own), theirs, metrics)
 
 
@@ -113,24 +111,24 @@ def execute(
     Returns:
         The exit code: 0 fine, 1 regressed, 2 not comparable.
     """
+    kept = [baseline, Path(request.matrix)]
     for path, option in ((markdown, "--markdown"), (xml, "--junit")):
         if path is not None:
-            check_output(path, option, [baseline])
-    check_code(request)
-    matrix = load(request.matrix, metrics=METRICS, large=request.yes)
-    planned = plan(matrix, request.results, device_of(request), large=request.yes)
+            check_output(path, option, kept)
+            kept.append(path)
+    plan = planned(request, device_of(request))
     try:
-        summary, comparisons = check(planned, baseline, executor_of(request), progress_on(console))
+        summary, comparisons = check(plan, baseline, executor_of(request), progress_on(console))
     except GateError as error:
         tell(str(error))
         return 2
-    console.print(summary.text(planned.folder, request.command("--only") + " {name}"), markup=False)
+    console.print(summary.text(plan.folder, request.command("--only") + " {name}"), markup=False)
     for one in worst_first(comparisons):
         if one.verdict != "OK":
             console.print(f"{one.verdict} {label(one)}: {sentence(one)}", markup=False)
     console.print(line(comparisons), markup=False)
     if markdown:  # what cannot be written any more takes nothing from what was said
-        write_output(markdown, page(comparisons, matrix.name, str(baseline)).encode())
+        write_output(markdown, page(comparisons, plan.matrix.name, str(baseline)).encode())
     if xml:
-        write_output(xml, junit(comparisons, matrix.name))
+        write_output(xml, junit(comparisons, plan.matrix.name))
     return max(exit_code(comparisons, strict=strict), 2 * summary.interrupted)

@@ -10,6 +10,8 @@ from vaelib.files import naming, sweep, write_atomically
 
 __all__ = ["check_folder", "check_output", "write_output"]
 
+_LONGEST = 200  # bytes of a name: a file has 255, and while it is written 38 more
+
 
 def check_output(path: Path, option: str, kept: Iterable[Path] = ()) -> None:
     """Refuse a path that cannot be written, or that should not be.
@@ -20,16 +22,22 @@ def check_output(path: Path, option: str, kept: Iterable[Path] = ()) -> None:
         kept: Files that it must not replace.
 
     Raises:
-        UserError: For a link, a folder, one of the files that are kept, a table of rows, or a
-            folder that is not there or cannot be written.
+        UserError: For a link, a folder, a socket, one of the files that are kept, a table of rows,
+            a name that is too long, or a folder that is not there or cannot be written.
     """
     elsewhere = "choose another file"
     if path.is_symlink():
         raise UserError(f"{option} must not replace a link, got {path}; {elsewhere}")
     if path.is_dir():
         raise UserError(f"{option} must be a file, got the folder {path}; {elsewhere}")
-    if path.suffix == ".csv" or path.resolve() in {other.resolve() for other in kept}:
+    if path.suffix == ".csv":
         raise UserError(f"{option} must not replace a table of rows, got {path}; {elsewhere}")
+    if path.resolve() in {other.resolve() for other in kept} and not _is_stream(path):
+        raise UserError(f"{option} must be a file of its own, got {path}; {elsewhere}")
+    if path.is_socket() or path.is_block_device():
+        raise UserError(f"{option} must be a file, got {path}, which is none; {elsewhere}")
+    if len(os.fsencode(path.name)) > _LONGEST:
+        raise UserError(f"{option} must have a name of {_LONGEST} bytes at most; {elsewhere}")
     if not path.parent.is_dir():
         raise UserError(f"{option} must lie in a folder that is there, got {path}; {elsewhere}")
     target = path if _is_stream(path) else path.parent

@@ -16,20 +16,18 @@ from bench.commands.report import (
     write_pages,
 )
 from bench.errors import UserError
-from bench.matrix.language import load
-from bench.metrics.registry import METRICS
 from bench.report.terminal import table
 from bench.rows import read_rows
 from bench.run.estimate import estimate
 from bench.run.job import Job
 from bench.run.model_store import is_stored
-from bench.run.plan import Plan, plan
+from bench.run.plan import Plan
 from bench.run.progress import duration, progress_on
 from bench.run.request import Request
 from bench.run.resources import cores, device_of, executor_of
 from bench.run.staleness import CellState, inspect, reasons
 from bench.run.store import Store
-from bench.run.trial import check_code
+from bench.run.trial import planned
 from vaelib.numerics.matmul import has_bfloat16_units
 
 __all__ = ["execute"]
@@ -52,41 +50,33 @@ def execute(request: Request, console: Console) -> int:
         StoreError: if the results folder cannot be used.
         NotDoneError: if the disk is full, or the like.
     """
-    check_code(request)
-    matrix = load(
-        request.matrix,
-        overrides=request.overrides,
-        seeds=request.seeds,
-        first_seed=request.first_seed,
-        metrics=METRICS,
-        large=request.yes,
-    )
+    device = device_of(request)
+    plan = planned(request, device)
+    matrix = plan.matrix
     names = {configuration.name for configuration in matrix.configurations}
     for name in request.only:
         if name not in names:
             known = ", ".join(sorted(names))
             raise UserError(f"--only: unknown configuration {name!r}. Known: {known}")
-    device = device_of(request)
-    planned = plan(matrix, request.results, device, request.timeout, large=request.yes)
     pages = page_names(matrix.name, claims=bool(matrix.claims))
-    check_names(request.results, [*own_names(planned.folder), *pages])
-    _warn_of_other_rows(request, planned, console)
-    _warn_of_slow_products(planned, console)
+    check_names(request.results, [*own_names(plan.folder), *pages])
+    _warn_of_other_rows(request, plan, console)
+    _warn_of_slow_products(plan, console)
     if request.dry_run:
-        _show(request, planned, console)
+        _show(request, plan, console)
         return 0
-    executor = executor_of(request, max(job.timeout for job in planned.jobs))
+    executor = executor_of(request, max(job.timeout for job in plan.jobs))
     page = request.results / f"{matrix.name}.md"
-    with keeping(planned):
+    with keeping(plan):
         summary = benchmark(
-            planned,
+            plan,
             executor,
             progress_on(console),
             only=request.only,
             keep_stale=request.allow_stale,
         )
         if outdated(request.results, matrix.name):
-            write_arrays(planned.folder / "arrays.npz", pictured(planned))
+            write_arrays(plan.folder / "arrays.npz", pictured(plan))
             write_pages(request.results, matrix.name)
         elif overviews_outdated(request.results):
             write_overviews(request.results)

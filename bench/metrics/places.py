@@ -11,7 +11,7 @@ __all__ = ["GAUGE", "missing_option", "sources", "splits"]
 GAUGE = "gauge_fixed"
 """The posterior after it was shifted and scaled to match the first two moments of the prior."""
 
-_GAUGED = ("rate", "marginal_kl", "marginal_kl_excess")
+_GAUGED = ("rate", "marginal_kl")
 _OF_SINGLE_IMAGES = ("precision", "density")  # which need no sample of the data
 _OF_TEST = frozenset(
     ("certified_inputs", "certified_kl", "certified_kl_lower", "certified_kl_test", "copies")

@@ -153,7 +153,7 @@ class DaskExecutor:
                 self._run = uuid.uuid4().hex
                 self._client = self._connect()
                 self._watch(self._client)
-            own = _digests((*plugins(job.configuration), *job.metrics))
+            own = _digests(job)
             given = job.to_dict(), self._run, code_hash(MEASURES), own
             promise = self._client.submit(_errand("_work"), *given, key=key, pure=False)
         except (OSError, RuntimeError) as error:
@@ -273,10 +273,18 @@ def _errand(name: str) -> Callable[..., Any]:
     return errand
 
 
-def _digests(names: tuple[str, ...]) -> dict[str, str]:
-    """Hashes of files of a user's own."""
-    suite = code_digests(MEASURES)
-    return {name: one for name, one in code_digests(MEASURES, names).items() if name not in suite}
+def _digests(job: Job) -> dict[str, str]:
+    """Hashes of files of a user's own, which are found where the job finds them; none is run."""
+    names = (*plugins(job.configuration), *job.metrics)
+    if not names:
+        return {}
+    suite, before = code_digests(MEASURES), list(sys.path)
+    sys.path.append(job.place)
+    try:
+        found = code_digests(MEASURES, names)
+    finally:
+        sys.path[:] = before
+    return {name: one for name, one in found.items() if name not in suite}
 
 
 def _work(values: Mapping[str, Any], run: str, code: str, own: Mapping[str, str]) -> Records:
@@ -287,7 +295,7 @@ def _work(values: Mapping[str, Any], run: str, code: str, own: Mapping[str, str]
     job = Job.from_dict(values)
     code_digests.cache_clear()  # each job imports a user's own as it is then
     modules.cache_clear()
-    here = _digests((*plugins(job.configuration), *job.metrics))
+    here = _digests(job)
     if other := sorted(name for name in own.keys() | here if own.get(name) != here.get(name)):
         raise ClusterError(
             f"the worker on {where} has other code of {other[0]} than this run, or none; start "

@@ -182,6 +182,11 @@ def prepare() -> None:
     os.setpgid(0, 0)
     keep_orphans()
     Thread(target=_die_with_parent, daemon=True).start()
+    for name, descriptor in (("stdout", 1), ("stderr", 2)):
+        if getattr(sys, name) is None:  # closed by who started the run
+            with suppress(OSError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
+            setattr(sys, name, open(descriptor, "w", encoding="utf-8", closefd=False))
     faulthandler.enable()
     sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
     os.environ.update(_ONE_THREAD)

@@ -1,94 +1,146 @@
-"""Whether a matrix that names code of a user's own can be planned: tried in a process of its own.
+"""The plan of a request; code of a user's own is imported in a process of its own, never in this.
 
-While it is imported, code may end its process, crash it or never come back, none of which raises.
+While it is imported, code may end its process, crash it, copy it, leave threads or never come back,
+none of which raises; and what it changes in its process would reach all that runs there after it.
 """
 
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from dataclasses import asdict, replace
+from typing import Any, NamedTuple
 
-from bench.errors import MatrixError
+from pydantic import TypeAdapter
+
+from bench.errors import ForeignError, MatrixError, NotDoneError, UserError, raised
 from bench.matrix.files import read
-from bench.matrix.language import load, parsed
+from bench.matrix.language import Matrix, load, parsed
+from bench.metrics.metric import Metric
 from bench.metrics.registry import METRICS
 from bench.run.executors import PRELOAD
 from bench.run.isolation import Alone, Died
-from bench.run.plan import plan
+from bench.run.plan import Plan, plan
 from bench.run.request import Request
 
-__all__ = ["check_code"]
+__all__ = ["planned"]
 
 _LONGEST = 600.0  # seconds; a data set of a user's own may be read from far away
-_SECTIONS = ("matrix", "base", "study")
+_EXPECTED = "expected code that can be imported and used"
 
 
-def check_code(request: Request) -> None:
-    """Refuse a matrix whose code ends the process that imports it; whatever it raises is left.
+class _Asked(NamedTuple):
+    request: Request
+    device: str
+    place: str
 
-    A matrix that names no code costs nothing; another is planned once more than is needed.
+
+def planned(request: Request, device: str = "cpu") -> Plan:
+    """What a request comes to.
 
     Args:
         request: what is to be run.
+        device: where to train.
+
+    Returns:
+        The plan. Of metrics of a user's own it has no function: jobs import them by their paths.
 
     Raises:
-        MatrixError: for code that ends the process, or takes longer than the request's timeout, 10
-            minutes by default.
+        MatrixError: for every mistake in the matrix; for code that ends the process that imports
+            it, or takes longer than 10 minutes and the request's timeout.
+        NotDoneError: for an error of the suite's own in that process.
     """
-    document = parsed(read(request.matrix), str(request.matrix))
-    sections = {name: document.get(name) for name in _SECTIONS}
-    keys = list(_colons(sections, ""))
-    keys += [f"--set {text.partition('=')[0]}" for text in request.overrides if ":" in text]
+    asked = _Asked(request, device, os.getcwd())
+    keys = list(_keys(request))
     if not keys:
-        return
-    at, seconds = " and ".join(keys), request.timeout or _LONGEST
-    trial = Alone(_plan, request, ("bench.run.worker", *PRELOAD))
+        return _plan(asked)
+    at, seconds = " and ".join(keys), max(_LONGEST, request.timeout or 0.0)
+    trial = Alone(_apart, asked, ("bench.run.worker", *PRELOAD))
     try:
-        trial.result(seconds)
+        found = trial.result(seconds)
     except Died as error:
         how = f"with code {error.exitcode}"
         if error.exitcode < 0:
             how = f"by signal {-error.exitcode} ({signal.strsignal(-error.exitcode)})"
-        raise MatrixError(
-            f"{at}: expected code that can be imported and used, got the end of its process {how}; "
-            "remove what ends it"
-        ) from error
+        message = f"{at}: {_EXPECTED}, got the end of its process {how}; remove what ends it"
+        raise MatrixError(message) from error
     except TimeoutError as error:
-        raise MatrixError(
-            f"{at}: expected code that can be imported and used in {seconds:g} s, got no answer; "
-            "allow more with --timeout"
-        ) from error
+        message = f"{at}: {_EXPECTED} in {seconds:g} s, got no answer; allow more with --timeout"
+        raise MatrixError(message) from error
     finally:
         trial.end()
+    folder = request.results / found.matrix.name
+    jobs = [replace(job, place=asked.place, results=folder) for job in found.jobs]
+    return replace(found, folder=folder, jobs=jobs)
 
 
-def _plan(request: Request) -> None:
-    """Plans what is asked for in silence; what is raised is raised again where it can be kept."""
+def _plan(asked: _Asked) -> Plan:
+    request = asked.request
+    matrix = load(
+        request.matrix,
+        overrides=request.overrides,
+        seeds=request.seeds,
+        first_seed=request.first_seed,
+        metrics=METRICS,
+        large=request.yes,
+    )
+    return plan(matrix, request.results, asked.device, request.timeout, large=request.yes)
+
+
+def _apart(asked: _Asked) -> Plan:
+    """The plan without anything of the user's own, made in silence; errors keep their traceback."""
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     silence = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silence, 1)
     os.dup2(silence, 2)
-    with suppress(BaseException):
-        matrix = load(
-            request.matrix,
-            overrides=request.overrides,
-            seeds=request.seeds,
-            first_seed=request.first_seed,
-            metrics=METRICS,
-            large=request.yes,
-        )
-        plan(matrix, request.results, large=request.yes)
+    sys.path.append(asked.place)
+    try:
+        found = _plan(asked)
+        codes: dict[str, Mapping[str, str]] = {
+            code: dict(digests) for code, digests in found.codes.items()
+        }
+        return replace(found, matrix=_plain(found.matrix), codes=codes)
+    except ForeignError as error:
+        error.trace = "".join(traceback.format_exception(error.__cause__ or error))
+        raise
+    except (UserError, NotDoneError, OSError, MemoryError):
+        raise
+    except BaseException as error:
+        unknown = NotDoneError(f"not done for an error of the suite's own, {raised(error)}")
+        raise unknown from error
+
+
+def _plain(matrix: Matrix) -> Matrix:
+    """A matrix whose metrics are the suite's class, and say no more than pages must know."""
+    kept = [asdict(replace(metric, measure=None)) for metric in matrix.metrics.own]
+    adapter = TypeAdapter(list[Metric])
+    own = adapter.validate_json(adapter.dump_json(adapter.validate_python(kept)))
+    return replace(matrix, metrics=METRICS.with_own(own))
+
+
+def _keys(request: Request) -> Iterator[str]:
+    """Where a request may name code: all import paths have a colon."""
+    document: dict[str, Any] = parsed(read(request.matrix), str(request.matrix))
+    header, studies = document.get("matrix"), document.get("study")
+    named = header.get("metrics") if isinstance(header, Mapping) else None
+    yield from _colons(named, "matrix.metrics")
+    yield from _colons(document.get("base"), "base")
+    for number, study in enumerate(studies if isinstance(studies, list) else [], 1):
+        varied = dict(study) if isinstance(study, Mapping) else {}
+        varied.pop("name", None)
+        yield from _colons(varied, f"study {number}")
+    for text in request.overrides:
+        if ":" in text:
+            yield f"--set {text.partition('=')[0]}"
 
 
 def _colons(value: object, key: str) -> Iterator[str]:
-    """Dotted keys of texts that may be import paths, all of which have a colon."""
     if isinstance(value, str) and ":" in value:
         yield key.removesuffix(".name")
     inner: Iterable[tuple[object, object]] = value.items() if isinstance(value, Mapping) else ()
     if isinstance(value, list):
-        inner = enumerate(value, 1 if key == "study" else 0)
+        inner = enumerate(value)
     for name, part in inner:
-        between = " " if key == "study" else "."
-        yield from _colons(part, f"{key}{between}{name}" if key else str(name))
+        yield from _colons(part, f"{key}.{name}")

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bench.errors import raised
+from bench.errors import interrupts, raised
 from bench.matrix.configurations import canonical
 from bench.matrix.registry import component
 from bench.npz import Refused, announced
@@ -64,7 +64,7 @@ def _part(part: str, values: Mapping[str, Any]) -> Iterator[None]:
     try:
         yield
     except BaseException as error:  # a component of a user's own raises anything
-        if isinstance(error, KeyboardInterrupt | UnfitError):
+        if interrupts(error) or isinstance(error, UnfitError):
             raise
         own = ":" in str(values[part].get("name", ""))
         if isinstance(error, ValueError | OSError) and not own:

@@ -1,8 +1,10 @@
 """Hostile archives give an answer or one line; thousands of them: ``tests/faults/attack.py``."""
 
+import io
 import os
 import subprocess
 import sys
+import zipfile
 
 import numpy as np
 import pytest
@@ -82,6 +84,24 @@ def test_a_report_goes_to_a_folder_and_replaces_nothing(place, good, capsys):
     assert said == f"vaebench: cannot write to {place}: Not a directory; choose another folder\n"
     after = os.lstat(place)
     assert (after.st_mode, after.st_ino) == (before.st_mode, before.st_ino)
+
+
+def test_what_expands_without_being_announced_is_refused_unread(tmp_path):
+    """Of bzip2 and lzma a few bytes may expand to a whole block, whatever is asked for."""
+    from bench.npz import read_arrays
+
+    stream = io.BytesIO()
+    np.save(stream, np.zeros((200, 2)))
+    for method, tail, said in (
+        (zipfile.ZIP_BZIP2, 0, "z is compressed by a method of its own; save with np.savez"),
+        (zipfile.ZIP_LZMA, 0, "z is compressed by a method of its own; save with np.savez"),
+        (zipfile.ZIP_DEFLATED, 10**6, "z of 3,200 bytes is followed by 1,000,000 others; save"),
+        (zipfile.ZIP_STORED, 1, "z of 3,200 bytes is followed by 1 others; save"),
+    ):
+        with zipfile.ZipFile(tmp_path / "z.npz", "w", method) as file:
+            file.writestr("z.npy", stream.getvalue() + bytes(tail))
+        with pytest.raises(ValueError, match=said):
+            read_arrays(tmp_path / "z.npz", ["z"])
 
 
 def test_a_raised_limit_reads_what_expands_far(tmp_path):

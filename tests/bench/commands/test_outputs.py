@@ -1,6 +1,7 @@
 """An output never takes the place of a table, a link or a device, and is refused beforehand."""
 
 import os
+import socket
 import threading
 from pathlib import Path
 
@@ -22,11 +23,15 @@ def test_what_must_not_be_replaced_is_refused(tmp_path):
     rows, link, baseline = (tmp_path / name for name in ("rows.csv", "link.md", "baseline.txt"))
     rows.write_text("a"), baseline.write_text("b")
     link.symlink_to(baseline)
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(f"{tmp_path / 'socket'}")
     for path, said in (
         (rows, "--junit must not replace a table of rows, got"),
         (tmp_path / "new.csv", "--junit must not replace a table of rows, got"),
-        (baseline, "--junit must not replace a table of rows, got"),
-        (tmp_path / "." / "baseline.txt", "--junit must not replace a table of rows, got"),
+        (baseline, "--junit must be a file of its own, got"),
+        (tmp_path / "." / "baseline.txt", "--junit must be a file of its own, got"),
+        (tmp_path / ("x" * 201), "--junit must have a name of 200 bytes at most"),
+        (tmp_path / "socket", "--junit must be a file, got"),
         (link, "--junit must not replace a link, got"),
         (tmp_path, "--junit must be a file, got the folder"),
         (tmp_path / "none" / "x.md", "--junit must lie in a folder that is there, got"),

@@ -160,9 +160,8 @@ MISTAKES = [
         'claim d.against: expected another source than "gmm"',
     ),
     (
-        EXAMPLE + 'source = "gmm"\n',
-        'claim d.source: expected none, or "gauge_fixed", of which "marginal_kl_excess" is '
-        'measured, got "gmm"',
+        EXAMPLE.replace("marginal_kl_excess", "rate") + 'source = "gmm"\n',
+        'claim d.source: expected none, or "gauge_fixed", of which "rate" is measured, got "gmm"',
     ),
     (
         with_metric(SIZES.replace('"brackets apart"\nworse = "first"', '"less"'), "c2st_auc")

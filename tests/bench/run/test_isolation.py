@@ -2,6 +2,8 @@
 
 import math
 import os
+import subprocess
+import sys
 from concurrent.futures import BrokenExecutor
 
 import pytest
@@ -42,6 +44,14 @@ def test_relative_paths_of_a_configuration_begin_where_the_run_was_started(folde
 
 
 NAMES = ("starts_children", "starts_daemons", "forks_and_returns", "forks_and_raises")
+
+
+def test_a_process_starts_where_the_output_is_closed():
+    script = "import sys; from bench.run.isolation import Alone; one = Alone(abs, -3); "
+    script += "sys.stderr.write(f'{one.result(600)}'); one.end()"
+    command = ["sh", "-c", 'exec "$0" -c "$1" >&-', sys.executable, script]
+    done = subprocess.run(command, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr) == (0, "3")
 
 
 @pytest.mark.parametrize("end", ["fine", "dies", "hangs"])

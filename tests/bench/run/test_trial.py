@@ -1,9 +1,17 @@
+import os
+import sys
+import threading
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
+import torch
 
 from bench.cli import main
 from bench.errors import MatrixError
+from bench.run import trial
 from bench.run.request import Request
-from bench.run.trial import check_code
+from bench.run.trial import planned
 from tests.faults.matrices import document, importing, toml
 
 NEVER = "from threading import Event\nEvent().wait()\n"
@@ -41,24 +49,84 @@ def test_code_that_ends_its_process_is_one_line_and_exit_code_64(
     assert not (tmp_path / "results").exists()
 
 
-def test_code_that_never_comes_back_is_given_up(tmp_path):
+def test_code_that_never_comes_back_is_given_up(tmp_path, monkeypatch):
+    monkeypatch.setattr(trial, "_LONGEST", 1.0)
     path = written(tmp_path, NEVER, prior={"name": "own_code:Part"})
     with importing(tmp_path), pytest.raises(MatrixError, match=r"^base\.prior: .* in 2 s, got no"):
-        check_code(Request(f"{path}", timeout=2.0))  # why: nothing that is waited for ever comes
+        planned(Request(f"{path}", timeout=2.0))  # why: nothing that is waited for ever comes
 
 
 def test_all_keys_that_name_code_are_named(tmp_path):
     path = written(tmp_path, "import os; os._exit(0)", encoder={"name": "own_code:Part"})
     at = r"^base\.encoder and --set prior\.name: expected code"
     with importing(tmp_path), pytest.raises(MatrixError, match=at):
-        check_code(Request(f"{path}", overrides=('prior.name="own_code:Part"',)))
+        planned(Request(f"{path}", overrides=('prior.name="own_code:Part"',)))
 
 
-@pytest.mark.parametrize("name", ["normal", "own_code:Part"])
-def test_what_does_not_end_its_process_is_left_to_the_plan(name, tmp_path, capfd):
-    """Nothing is printed, and what code raises is raised where its traceback is kept."""
-    code = "print('loud')\nraise SystemExit(0)\n"
-    path = written(tmp_path, code, prior={"name": name})
+HARM = """
+import atexit, os, threading
+import torch
+from vaelib.priors import Normal as Part
+print("loud")
+atexit.register(os._exit, 0)
+threading.Thread(target=threading.Event().wait).start()
+torch.set_float32_matmul_precision("medium")
+os.chdir("/")
+os.environ.clear()
+os.fork()
+"""
+
+
+def test_nothing_that_code_does_to_its_process_reaches_the_command(tmp_path, capfd, monkeypatch):
+    path = written(tmp_path, HARM, prior={"name": "own_code:Part"})
+    monkeypatch.chdir(tmp_path)
+    environment, before = dict(os.environ), set(threading.enumerate())
     with importing(tmp_path):
-        check_code(Request(f"{path}"))
+        plan = planned(Request(f"{path}"))
+        assert "own_code" not in sys.modules
     assert capfd.readouterr() == ("", "")
+    assert {one.name for one in tmp_path.iterdir()} <= {"matrix.toml", "own_code.py", "__pycache__"}
+    assert os.getcwd() == f"{tmp_path}" and dict(os.environ) == environment
+    assert torch.get_float32_matmul_precision() == "highest"
+    assert set(threading.enumerate()) == before
+    assert {job.place for job in plan.jobs} == {f"{tmp_path}"}
+    assert {job.to_dict()["results"] for job in plan.jobs} == {f"{tmp_path / 'results' / 'small'}"}
+
+
+OWN = """
+from bench.metrics.metric import Metric
+from vaelib.priors import Normal as Part
+mine = Metric("mine", "nats", None, None, "m", "mine", "me", measure=len)
+"""
+
+
+def test_a_plan_made_apart_is_the_one_that_is_made_here(tmp_path):
+    """Of own metrics it has all but the function."""
+    path = written(tmp_path, OWN, prior={"name": "own_code:Part"})
+    path.write_text(path.read_text().replace("[matrix]", '[matrix]\nmetrics = ["own_code:mine"]'))
+    request = Request(f"{path}", seeds=3)
+    with importing(tmp_path):
+        apart, here = planned(request), trial._plan(trial._Asked(request, "cpu", os.getcwd()))
+    assert apart.jobs == here.jobs and apart.cells == here.cells and apart.codes == here.codes
+    assert list(apart.matrix.metrics) == list(here.matrix.metrics)
+    assert apart.matrix.metrics["mine"] == replace(here.matrix.metrics["mine"], measure=None)
+    assert replace(apart.matrix, metrics=here.matrix.metrics) == here.matrix
+
+
+@pytest.mark.parametrize(
+    "error", ["SystemExit(0)", "KeyboardInterrupt()", "BrokenPipeError('gone')", "UserError('no')"]
+)
+def test_whatever_code_raises_is_one_line_with_its_key_and_a_traceback(error, tmp_path, capfd):
+    code = f"from bench.errors import UserError\nraise {error}\n"
+    path = written(tmp_path, code, prior={"name": "own_code:Part"})
+    with importing(tmp_path):
+        assert main(["run", f"{path}", "--dry-run", "--results", f"{tmp_path / 'r'}"]) == 64
+        said, name = capfd.readouterr().err.split("; the traceback is in ")
+        assert "own_code.py" in Path(name.strip()).read_text()
+    assert said.startswith('vaebench: base.prior.name: cannot import "own_code:Part" (')
+
+
+def test_a_colon_in_the_name_of_a_study_names_no_code(tmp_path):
+    path = written(tmp_path, "")
+    path.write_text(path.read_text().replace('"width"', '"width: of one"'))
+    assert list(trial._keys(Request(f"{path}"))) == []
