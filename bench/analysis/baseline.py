@@ -44,6 +44,13 @@ def examine(
         raise GateError(f"expected a baseline of {matrix}, got {', '.join(names)}; {anew}")
     if what := damage(baseline, "the baseline", metrics) or _infinite(baseline):
         raise GateError(f"expected {what}; {anew}")
+    units = baseline["metric"].map({name: metric.unit for name, metric in metrics.items()})
+    if (other := baseline[(baseline["metric"] != "") & (baseline["unit"] != units)]).size:
+        first = other.iloc[0]
+        raise GateError(
+            f"expected {first['metric']} of the baseline in {metrics[first['metric']].unit}, got "
+            f"{first['unit'] or 'no unit'}; {anew}"
+        )
     common = [config for config in baseline["config"].unique() if config in seeds]
     if not common:
         raise GateError(f"expected a baseline with configurations of this matrix, got none; {anew}")

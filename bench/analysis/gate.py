@@ -169,8 +169,8 @@ def _broken(config: str, new: pd.DataFrame, baseline: pd.DataFrame) -> Iterator[
     if len(missing):
         yield _verdict(config, "MISSING", f"{len(missing)} seeds of the baseline did not run")
         return
-    ids = [frame["cell"].reindex(cells[1].index) for frame in cells]
-    if (ids[0] != ids[1]).any():
+    ids = [frame[["cell", "dataset"]].reindex(cells[1].index) for frame in cells]
+    if (ids[0] != ids[1]).any(axis=None):
         what = "its options or data are not those of the baseline; make the baseline anew"
         yield _verdict(config, "CHANGED", what)
         return

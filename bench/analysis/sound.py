@@ -46,4 +46,22 @@ def damage(rows: pd.DataFrame, where: str, metrics: Collection[str] | None = Non
     p_values = rows["p_value"]
     if (outside := rows[(p_values < 0) | (p_values > 1)]).size:
         return f"p-values between 0 and 1 in {where}, got {outside.iloc[0]['p_value']:g}"
-    return ""
+    if (negative := rows[rows["standard_error"] < 0]).size:
+        return f"standard errors from 0 on in {where}, got {negative.iloc[0]['standard_error']:g}"
+    return _holes(measured[measured["status"] == "ok"], where)
+
+
+def _holes(measured: pd.DataFrame, where: str) -> str:
+    """Which seed of a configuration lacks a row that another one has; a table may be cut off."""
+    if measured.empty:
+        return ""
+    measured = measured.reset_index(drop=True)
+    names = ["config", "metric", "split", "source"]
+    seeds = measured.groupby(names, sort=False)["seed"].transform("size")
+    all_seeds = measured.groupby("config")["seed"].transform("nunique")
+    if (lacking := measured[seeds < all_seeds]).empty:
+        return ""
+    first = lacking.iloc[0]
+    what = " ".join(text for text in (first["metric"], first["source"], first["split"]) if text)
+    count = int(all_seeds[lacking.index[0]])
+    return f"{what} of {first['config']} on each of {count} seeds in {where}, got it on fewer"

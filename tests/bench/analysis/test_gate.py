@@ -22,6 +22,7 @@ def rows(values, matrix="ci", seeds=None, cells="id"):
             known = dict.fromkeys(COLUMNS, "") | dict.fromkeys(["standard_error", "p_value"])
             known |= {"matrix": matrix, "config": CONFIGS[place], "seed": seed, "split": "test"}
             known |= {"cell": f"{cells}-{place}-{seed}", "status": "ok"}
+            known |= {"unit": METRICS[metric].unit}
             table.append(known | {"metric": metric, "value": value})
     return pd.DataFrame(table)
 
@@ -115,6 +116,7 @@ def changed(frame, name, **columns):
         (lambda new: new[(new["config"] != "a") | (new["seed"] != 3)], "MISSING"),
         (lambda new: changed(new, "a", status="failed", message="boom"), "FAILED"),
         (lambda new: changed(new, "a", cell="other"), "CHANGED"),
+        (lambda new: changed(new, "a", dataset="another"), "CHANGED"),
         (lambda new: new[(new["config"] != "a") | (new["metric"] != "elbo")], "MISSING"),
         (lambda new: changed(new, "a", value=np.nan), "MISSING"),
     ],
@@ -171,6 +173,11 @@ def test_a_measurement_without_a_direction_that_either_side_lacks_is_no_pass(edi
     before, _ = draws()
     before = pd.concat([before, rows({UNDIRECTED: np.ones((5, len(CONFIGS)))})])
     less = edit(before, (before["metric"] == UNDIRECTED) & (before["config"] == "a"))
+    if lacking == "baseline" and 0 < (left := len(before) - len(less)) < 5:
+        with pytest.raises(GateError, match=rf"{UNDIRECTED} test of a on each of 5 seeds in the"):
+            compare(before, less)
+        assert left == 1
+        return
     found = compare(*((before, less) if lacking == "baseline" else (less, before)))
     missing = {(one.config, one.metric) for one in found if one.verdict == "MISSING"}
     assert (("a", UNDIRECTED) in missing) == (not whole) and {name for name, _ in missing} <= {"a"}
@@ -234,6 +241,12 @@ def test_a_configuration_that_the_baseline_lacks_is_new():
         (lambda old: old.assign(cell=[*old["cell"][:-1], "x"]), "one cell for each seed of c"),
         (lambda old: old.assign(value=np.inf), "finite numbers in the baseline, got infinite"),
         (lambda old: old.assign(p_value=7.0), "p-values between 0 and 1 in the baseline, got 7"),
+        (lambda old: old.assign(standard_error=-1.0), "standard errors from 0 on in .*, got -1"),
+        (lambda old: old.assign(unit="furlongs"), "moment_kl of .* in nats.*, got furlongs"),
+        (
+            lambda old: old.iloc[:-1],
+            "mmd_squared test of c on each of 5 seeds in the baseline, got",
+        ),
     ],
 )
 def test_a_baseline_that_cannot_serve_is_refused(edit, message):

@@ -38,7 +38,8 @@ def measured(folder):
         for record in run_block(job):
             store.write(record, job)
     codes = {cell: job.code for job in planned.jobs for cell in job.cells}
-    return rows("defects", planned.cells, store, {}, codes)
+    units = {name: metric.unit for name, metric in METRICS.items()}
+    return rows("defects", planned.cells, store, units, codes)
 
 
 @pytest.fixture(scope="module")
