@@ -162,6 +162,7 @@ def _gate_rows(metric: str, values: Floats) -> Iterator[dict[str, Any]]:
             "p_value": np.nan,
             "metric": metric,
             "value": value,
+            "unit": METRICS[metric].unit,
         }
 
 

@@ -41,7 +41,7 @@ def execute(
     except ValueError as error:
         raise UserError(f"--{error}") from error
     if as_json:
-        print(json.dumps([asdict(row) for row in planned.rows], indent=1))
+        print(json.dumps([asdict(row) for row in planned.rows], indent=1, allow_nan=False))
         return 0
     console.print(planned.sentence, markup=False, style="bold", soft_wrap=not console.is_terminal)
     heads = [f"n = {n:,}, D = {counted}" for n, counted in planned.sizes.items()]

@@ -42,6 +42,7 @@ _CEILINGS: dict[str, dict[str, int]] = {
 """Above which no machine ends, by table or component: a step takes a millisecond, say."""
 
 _PAGES = {"readme", "index", "predictors", "performance", "validity", "validity-quick", "cache"}
+_PAGES |= {"written-by-vaebench"}
 
 
 def _name(text: str) -> str:

@@ -1,13 +1,14 @@
 """Where jobs run: the `Executor` seam, and the processes of this machine."""
 
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Future
+from contextlib import contextmanager, suppress
 from queue import SimpleQueue
-from threading import Lock, Thread
+from threading import Condition, Lock, Thread
 from typing import Protocol
 
-from bench.run.isolation import Alone, Died
+from bench.run.isolation import Alone, Died, ServerLost
 from bench.run.job import Job
 from bench.run.record import Status, one_line
 from bench.run.worker import Records, execute
@@ -92,6 +93,7 @@ class _Crew:
         self._running: set[Alone[Records]] = set()
         self._stopped = False
         self._lock = Lock()  # of the two above
+        self._turns = _Turns()
         self._threads = [Thread(target=self._serve, daemon=True) for _ in range(workers)]
         for thread in self._threads:
             thread.start()
@@ -116,11 +118,18 @@ class _Crew:
             future, job = given
             if future.set_running_or_notify_cancel():
                 try:
-                    records = self._run(job)
+                    records = self._seen_to(job)
                 except Exception as error:
                     future.set_exception(error)
                 else:
                     future.set_result(records)
+
+    def _seen_to(self, job: Job) -> Records:
+        """Runs a job; again and alone where another one may have killed what forks them all."""
+        with suppress(ServerLost), self._turns.beside():
+            return self._run(job)
+        with self._turns.alone():
+            return self._run(job)
 
     def _run(self, job: Job) -> Records:
         alone = self._started(job)
@@ -148,6 +157,42 @@ class _Crew:
         return alone
 
 
+class _Turns:
+    """Who may run beside others, and who runs alone."""
+
+    def __init__(self) -> None:
+        self._changed = Condition()
+        self._beside = 0
+        self._is_alone = False
+
+    @contextmanager
+    def beside(self) -> Iterator[None]:
+        """Within the block nobody runs alone."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._is_alone)
+            self._beside += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._beside -= 1
+                self._changed.notify_all()
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Within the block nobody else runs."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._is_alone)
+            self._is_alone = True
+            self._changed.wait_for(lambda: not self._beside)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._is_alone = False
+                self._changed.notify_all()
+
+
 def cause(error: BaseException) -> tuple[Status, str]:
     """What became of a job whose future raised.
 
@@ -164,6 +209,8 @@ def cause(error: BaseException) -> tuple[Status, str]:
         return status, message
     if not isinstance(error, Died):
         return "failed", one_line(error)
+    if isinstance(error, ServerLost):
+        return "died", "ran alone while the process that forks all jobs was killed"
     if error.exitcode >= 0:
         return "died", f"exited with code {error.exitcode}"
     number = -error.exitcode

@@ -26,7 +26,7 @@ from pathlib import Path
 from threading import Lock, Thread
 from typing import Generic, TypeVar, cast
 
-__all__ = ["Alone", "Died", "keep_memory", "prepare", "server"]
+__all__ = ["Alone", "Died", "ServerLost", "keep_memory", "prepare", "server"]
 
 _ONE_THREAD = dict.fromkeys(
     (
@@ -43,6 +43,7 @@ Given = TypeVar("Given")
 Found = TypeVar("Found")
 
 _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER of sys/prctl.h
+_UNKNOWN = 255  # what `multiprocessing` says of a process whose server is gone
 _PATIENCE = 10.0  # seconds in which a killed process is gone, unless a device holds it
 
 _lock = Lock()
@@ -60,6 +61,10 @@ class Died(Exception):
     def __init__(self, exitcode: int) -> None:
         super().__init__(exitcode)
         self.exitcode = exitcode
+
+
+class ServerLost(Died):
+    """What forks processes was killed, so that nobody knows how this one ended."""
 
 
 class Alone(Generic[Found]):
@@ -100,6 +105,7 @@ class Alone(Generic[Found]):
 
         Raises:
             TimeoutError: where it takes longer.
+            ServerLost: where what forked the process ends before, which any job may have done.
             Died: where the process ends before.
             Exception: what the call raised.
         """
@@ -119,7 +125,8 @@ class Alone(Generic[Found]):
         if not multiprocessing.connection.wait([sentinel], max(0.0, end - time.monotonic())):
             raise TimeoutError
         with _lock:
-            raise Died(self._process.exitcode or 0)
+            code = self._process.exitcode or 0
+        raise ServerLost(code) if code == _UNKNOWN and _dies(self._server) else Died(code)
 
     def kill(self) -> None:
         """Kills the process and all of its group, at once; `result` raises `Died` then."""
@@ -246,6 +253,22 @@ def _parent(process: int) -> int:
         return int(stat.rpartition(")")[2].split()[1])
     except (OSError, ValueError, IndexError):
         return 0
+
+
+def _dies(process: int) -> bool:
+    """Whether a process has ended, or does soon: one that is killed closes its files before."""
+    end = time.monotonic() + _PATIENCE
+    while process > 1 and Path("/proc/self").exists():  # else nobody knows
+        try:
+            stat = Path(f"/proc/{process}/stat").read_text("utf-8", "replace")
+        except OSError:
+            return True
+        if stat.rpartition(")")[2].split()[0] == "Z":
+            return True
+        if time.monotonic() > end:
+            break
+        time.sleep(0.01)
+    return False
 
 
 def _kill_all(processes: Sequence[int]) -> None:

@@ -201,6 +201,23 @@ def allocates(job):
         resource.setrlimit(resource.RLIMIT_AS, before)
 
 
+def kills_its_server(job):
+    """Kills what forked it once another one runs, about which nobody knows anything then."""
+    wait_for((job.results / "beside").exists)
+    (job.results / "struck").touch()
+    os.kill(os.getppid(), signal.SIGKILL)
+    hangs(job)
+
+
+def runs_beside(job):
+    """Is run once more after it was lost, and well."""
+    if not (job.results / "struck").exists():
+        job.results.mkdir(exist_ok=True)
+        (job.results / "beside").touch()
+        hangs(job)
+    return fine(job)
+
+
 def hangs(job):
     while True:
         signal.pause()

@@ -21,6 +21,7 @@ KINDS = {
     "exits well": "sys.exit(0)",
     "exits at once": "os._exit(0)",
     "exits with a code": "os._exit(3)",
+    "kills what forks it": "os.kill(os.getppid(), signal.SIGKILL)",
     "kills itself": "os.kill(os.getpid(), signal.SIGKILL)",
     "crashes": "import ctypes; ctypes.string_at(0)",
     "never ends": "while True: pass",

@@ -46,6 +46,22 @@ def test_relative_paths_of_a_configuration_begin_where_the_run_was_started(folde
 NAMES = ("starts_children", "starts_daemons", "forks_and_returns", "forks_and_raises")
 
 
+def test_who_kills_what_forks_them_all_takes_nobody_with_it(folder, lines):
+    jobs = [
+        job("hostile", folder, does="kills_its_server", seeds=1),
+        job("beside", folder, does="runs_beside", seeds=1),
+        job("after", folder, does="fine", seeds=1),
+    ]
+    run_all(jobs, folder, lines, LocalExecutor(2))
+    found = {one.name: Store(folder).read(f"{one.name}-0") for one in jobs}
+    assert found["hostile"].message.startswith("ran alone while the process that forks all jobs")
+    assert {name: record.status for name, record in found.items()} == {
+        "hostile": "died",
+        "beside": "ok",
+        "after": "ok",
+    }
+
+
 def test_a_process_starts_where_the_output_is_closed():
     script = "import sys; from bench.run.isolation import Alone; one = Alone(abs, -3); "
     script += "sys.stderr.write(f'{one.result(600)}'); one.end()"
