@@ -145,8 +145,8 @@ def _header(file: zipfile.ZipFile, member: zipfile.ZipInfo, kinds: str = "iuf") 
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         # others expand a whole block at once, however little of it is asked for
         raise Refused(
-            f"expected a readable .npz file, got: {name} is compressed by a method of its own; save "
-            "with np.savez"
+            f"expected a readable .npz file, got: {name} is compressed by a method of its own; "
+            "save with np.savez"
         )
     with file.open(member.filename) as stream:
         version = np.lib.format.read_magic(stream)
