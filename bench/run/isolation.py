@@ -87,7 +87,8 @@ class Alone(Generic[Found]):
             context = server(preload)
             self._receive, send = context.Pipe(duplex=False)
             with send:
-                self._process = context.Process(target=_answer, args=(send, function, argument))
+                given = send, function, argument, dict(os.environ)
+                self._process = context.Process(target=_answer, args=given)
                 try:
                     self._process.start()
                 except EOFError as error:  # the server died meanwhile
@@ -202,8 +203,15 @@ def prepare() -> None:
         torch.set_num_threads(1)
 
 
-def _answer(send: Connection, function: Callable[[Given], Found], argument: Given) -> None:
+def _answer(
+    send: Connection,
+    function: Callable[[Given], Found],
+    argument: Given,
+    environment: Mapping[str, str],
+) -> None:
     """Calls the function and sends what comes of it: its value and None, or None and an error."""
+    os.environ.clear()  # that of when the server started may be another
+    os.environ.update({"PYTHONSAFEPATH": "1"} | dict(environment))
     prepare()
     os.register_at_fork(after_in_child=send.close)  # a copy has nothing to say
     found, failure = None, None

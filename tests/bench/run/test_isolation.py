@@ -62,6 +62,15 @@ def test_who_kills_what_forks_them_all_takes_nobody_with_it(folder, lines):
     }
 
 
+def test_a_process_has_the_environment_of_when_it_starts(monkeypatch):
+    """Not that of the server, which started before."""
+    for value in ("one", "two"):
+        monkeypatch.setenv("VAEBENCH_CACHE", value)
+        alone = Alone(os.getenv, "VAEBENCH_CACHE")
+        assert alone.result(LIMIT) == value
+        alone.end()
+
+
 def test_a_process_starts_where_the_output_is_closed():
     script = "import sys; from bench.run.isolation import Alone; one = Alone(abs, -3); "
     script += "sys.stderr.write(f'{one.result(600)}'); one.end()"
