@@ -57,7 +57,13 @@ class UserError(Exception):
 
 
 class NotDoneError(Exception):
-    """What could not be done, whatever was handed over; one sentence, exit code 2."""
+    """What could not be done, whatever was handed over; one sentence, exit code 2.
+
+    Attributes:
+        trace: a traceback to keep, where the cause was raised in another process.
+    """
+
+    trace = ""
 
 
 class MatrixError(UserError, ValueError):

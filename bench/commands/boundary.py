@@ -81,11 +81,11 @@ def _said(error: BaseException) -> tuple[int, str]:
     if isinstance(error, OSError):
         error = refusal(error)
     if isinstance(error, ForeignError):
-        return _USAGE, f"{error}{_log(error)}"
+        return _USAGE, f"{error}{_log(error if error.trace else error.__cause__ or error)}"
     if isinstance(error, UserError):
         return _USAGE, str(error)
     if isinstance(error, NotDoneError):
-        return _NOTHING, str(error)
+        return _NOTHING, f"{error}{_log(error) if error.trace else ''}"
     if isinstance(error, MemoryError):
         return _NOTHING, "out of memory; free some, or use fewer --workers"
     what = f"an error of the suite's own or a component's, {raised(error)}"
@@ -97,10 +97,7 @@ def _log(error: BaseException) -> str:
     try:
         descriptor, name = tempfile.mkstemp(".log", "vaebench-")
         with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(
-                getattr(error, "trace", "")
-                or "".join(traceback.format_exception(error.__cause__ or error))
-            )
+            file.write(getattr(error, "trace", "") or "".join(traceback.format_exception(error)))
     except (OSError, RecursionError):
         return ""
     return f"; the traceback is in {name}"

@@ -109,6 +109,7 @@ def _apart(asked: _Asked) -> Plan:
         raise
     except BaseException as error:
         unknown = NotDoneError(f"not done for an error of the suite's own, {raised(error)}")
+        unknown.trace = "".join(traceback.format_exception(error))
         raise unknown from error
 
 
