@@ -1,6 +1,6 @@
 """What ends a command: one line, no traceback, an exit code.
 
-That is 64 for what a user handed over, 2 for what could not be done with it.
+That is 64 for what a user handed over, 2 for what could not be done with it, 130 for a signal.
 """
 
 import difflib
@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 __all__ = [
+    "INTERRUPTED",
     "LONGEST",
     "DamagedError",
     "DamagedWarning",
@@ -32,6 +33,9 @@ __all__ = [
     "visible",
     "without_home",
 ]
+
+INTERRUPTED = 130
+"""Exit code of what a signal ended early, as a shell reports it of Ctrl-C."""
 
 LONGEST = 60
 """Characters of a wrong value that an error shows."""

@@ -6,7 +6,7 @@ mean growth of its distance to them. REGRESSED: its lower bound, corrected after
 the whole family, exceeds the metric's margin. OK: its upper bound lies below it. Otherwise
 INCONCLUSIVE, with the number of seeds that would decide. Anything that cannot be compared has a
 verdict of its own and is never a pass; so has a measurement without a direction, where one side
-lacks it on all seeds.
+lacks it on most of the seeds that the other has it on.
 
 A change of code mostly touches all configurations, and five seeds see that best in their mean. So
 each metric is also compared as its mean over the configurations. That family and the one of single
@@ -19,8 +19,10 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy import stats
 
+from bench.analysis.absurd import absurd
 from bench.analysis.baseline import examine
 from bench.analysis.replicates import contested
 from bench.analysis.worsening import worsening
@@ -47,7 +49,7 @@ MEAN = "(mean)"
 """Stands for the mean over the configurations."""
 _UPPER = 0.95  # one-sided confidence that an OK is not worse than the margin
 _MOST_SEEDS = 1000
-_ABSURD = 100.0  # times the margin and the spread of the other seeds
+_UNDEFINED = 0.5  # share of the seeds on which one side may lack a value that has no direction
 _RUN, _BASELINE = "the run", "the baseline; make it anew from a run that you trust"  # which side
 
 
@@ -219,22 +221,32 @@ def _lost(
     sides = [
         frame[frame["seed"].isin(seeds) & (frame["metric"] != "")] for frame in (new, baseline)
     ]
-    columns = ["config", "metric", "source", "split"]
-    # a row is there for every seed; a value may be undefined on some, if not on all
-    rows = [_keyed(frame, [*columns, "seed"]) for frame in sides]
-    values = [_keyed(frame[frame["value"].notna()], columns) for frame in sides]
+    numbers = [frame[_finite(frame["value"])] for frame in sides]
     lacking: dict[tuple[str, ...], str] = {}
-    for ours, theirs in (rows, values):
-        lacking |= dict.fromkeys((key[:4] for key in theirs - ours), _RUN)
-        lacking |= dict.fromkeys((key[:4] for key in ours - theirs), _BASELINE)
+    # a row is there for every seed; its value may be undefined on some
+    for most, frames in ((0.0, sides), (_UNDEFINED, numbers)):
+        ours, theirs = (_seeds(frame) for frame in frames)
+        for one, other, side in ((ours, theirs, _RUN), (theirs, ours, _BASELINE)):
+            for key, had in other.items():
+                if len(had - one.get(key, set())) > most * len(had):
+                    lacking[key] = side
     for (config, metric, source, split), side in sorted(lacking.items()):
         if config in names and (metric, source, split) not in own:
             what = f"not measured on every seed of {side}"
             yield Comparison(config, metric, source, split, "MISSING", message=what)
 
 
-def _keyed(frame: pd.DataFrame, columns: list[str]) -> set[tuple[str, ...]]:
-    return set(frame[columns].itertuples(index=False, name=None))
+def _finite(values: "pd.Series[float]") -> NDArray[np.bool_]:
+    return np.isfinite(values.to_numpy(float))
+
+
+def _seeds(frame: pd.DataFrame) -> dict[tuple[str, ...], set[int]]:
+    """Seeds that have a row, by configuration, metric, source and split."""
+    columns = ["config", "metric", "source", "split"]
+    found: dict[tuple[str, ...], set[int]] = {}
+    for *key, seed in frame[[*columns, "seed"]].itertuples(index=False, name=None):
+        found.setdefault(tuple(key), set()).add(seed)
+    return found
 
 
 def _compared(
@@ -248,6 +260,7 @@ def _compared(
     """One metric of every configuration, and of their mean."""
     sign = -1.0 if metric.better == "higher" else 1.0
     tables = [contested(frame, metric, split, source) for frame in (new, baseline)]
+    tables = [table.where(np.isfinite(table)) for table in tables]
     seeds = tables[1].index.union(tables[0].index)
     ours, theirs = (sign * table.reindex(index=seeds, columns=names) for table in tables)
     defined = theirs.notna().any() | ours.notna().any()
@@ -256,15 +269,14 @@ def _compared(
         what = f"not measured on every seed of {_lacking(ours[name], theirs[name])}"
         yield Comparison(name, metric.name, source, split, "MISSING", message=what)
     assert metric.margin is not None
-    absurd: dict[str, str] = {}
-    for table, other, whose in ((ours, theirs, "run"), (theirs, ours, "baseline")):
-        for name in whole.index[whole]:
-            if found := _absurd(sign * table[name], sign * other[name], metric.margin):
-                absurd[name] = f"{found} in the {whose}"
-    for name, what in absurd.items():
-        yield Comparison(name, metric.name, source, split, "ABSURD", message=what)
-    kept = whole.index[whole].difference(list(absurd), sort=False)
-    if not len(kept):
+    kept = []
+    for name in whole.index[whole]:
+        sides = sign * ours[name], sign * theirs[name]
+        if what := absurd(*sides, metric.margin, higher=sign < 0):
+            yield Comparison(name, metric.name, source, split, "ABSURD", message=what)
+        else:
+            kept.append(name)
+    if not kept:
         return
     values = np.stack([table[kept].to_numpy(float) for table in (ours, theirs)])
     columns = [str(name) for name in kept]
@@ -297,21 +309,6 @@ def _lacking(ours: "pd.Series[float]", theirs: "pd.Series[float]") -> str:
     if all(lacking):
         return "both"
     return _RUN if lacking[0] else _BASELINE
-
-
-def _absurd(values: "pd.Series[float]", other: "pd.Series[float]", margin: float) -> str:
-    """The one value that lies so far from all others that it would hide what they say, if any."""
-    numbers = values.to_numpy(float)
-    if len(values) < 3:  # two seeds cannot tell which of them it is; those of the other side do
-        numbers = np.concatenate([numbers, other.to_numpy(float)])
-    far = int(np.abs(numbers - np.median(numbers)).argmax())
-    if far >= len(values):
-        return ""
-    others = np.delete(numbers, far)
-    low, high = others.min(), others.max()
-    if abs(numbers[far] - np.median(numbers)) <= _ABSURD * (margin + high - low):
-        return ""
-    return f"seed {values.index[far]} has {numbers[far]:.4g}, the others {low:.4g} to {high:.4g}"
 
 
 def _decided(tests: list[_Tested], alpha: float) -> list[Comparison]:

@@ -11,7 +11,15 @@ from typing import Any
 import typer
 
 from bench.commands.printing import OUTPUT, tell, written_out
-from bench.errors import ForeignError, NotDoneError, UserError, printable, raised, refusal
+from bench.errors import (
+    INTERRUPTED,
+    ForeignError,
+    NotDoneError,
+    UserError,
+    printable,
+    raised,
+    refusal,
+)
 
 __all__ = ["answered"]
 
@@ -30,7 +38,7 @@ def answered(command: Callable[[], Any]) -> int:
 
     Returns:
         The exit code: that of the command, 64 for what was handed over, 2 for what could not be
-        done, 141 where nobody reads the answer any more.
+        done, 130 where a signal ended it, 141 where nobody reads the answer any more.
     """
     with written_out() as output, _plain_warnings():
         code = _code(command)
@@ -59,8 +67,8 @@ def _code(command: Callable[[], Any]) -> int:
     try:
         return int(command() or 0)
     except (typer.Abort, KeyboardInterrupt):  # during a run, the runner takes care of it
-        tell("stopped before anything ran")
-        return _NOTHING
+        tell("interrupted; the same command begins or goes on")
+        return INTERRUPTED
     except (Exception, SystemExit) as error:
         if isinstance(error, SystemExit) and _COMPLETES in os.environ:
             raise  # that is how typer ends after it completed a word

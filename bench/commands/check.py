@@ -18,11 +18,11 @@ from bench.report.gate_page import junit, label, line, page, sentence, worst_fir
 from bench.rows import SCHEMA, read_rows
 from bench.run.executors import Executor
 from bench.run.plan import Plan
+from bench.run.plan_apart import planned
 from bench.run.progress import Progress, progress_on
 from bench.run.request import Request
 from bench.run.resources import device_of, executor_of
 from bench.run.summary import Summary
-from bench.run.trial import planned
 
 __all__ = ["check", "execute", "read_baseline"]
 
@@ -109,7 +109,7 @@ def execute(
         xml: Where JUnit test cases go, if they are wanted.
 
     Returns:
-        The exit code: 0 fine, 1 regressed, 2 not comparable.
+        The exit code: 0 fine, 1 regressed, 2 not comparable, 130 interrupted.
     """
     kept = [baseline, Path(request.matrix)]
     for path, option in ((markdown, "--markdown"), (xml, "--junit")):
@@ -131,4 +131,4 @@ def execute(
         write_output(markdown, page(comparisons, plan.matrix.name, str(baseline)).encode())
     if xml:
         write_output(xml, junit(comparisons, plan.matrix.name))
-    return max(exit_code(comparisons, strict=strict), 2 * summary.interrupted)
+    return summary.exit_code if summary.interrupted else exit_code(comparisons, strict=strict)

@@ -22,12 +22,12 @@ from bench.run.estimate import estimate
 from bench.run.job import Job
 from bench.run.model_store import is_stored
 from bench.run.plan import Plan
+from bench.run.plan_apart import planned
 from bench.run.progress import duration, progress_on
 from bench.run.request import Request
 from bench.run.resources import cores, device_of, executor_of
 from bench.run.staleness import CellState, inspect, reasons
 from bench.run.store import Store
-from bench.run.trial import planned
 from vaelib.numerics.matmul import has_bfloat16_units
 
 __all__ = ["execute"]

@@ -6,7 +6,7 @@ its components can be imported. A run imports them, and keeps what came of it be
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,7 +19,17 @@ from bench.matrix.configurations import Configuration, Study, canonical, digest
 from bench.metrics.metric import Metric
 from vaelib.files import read_bytes, write_atomically
 
-__all__ = ["KEPT", "Expanded", "Kept", "names_code", "recall", "remember", "said"]
+__all__ = [
+    "KEPT",
+    "Expanded",
+    "Kept",
+    "code_keys",
+    "names_code",
+    "paths",
+    "recall",
+    "remember",
+    "said",
+]
 
 KEPT = "configurations.json"
 """Name of the file; there is one only where a matrix names code."""
@@ -66,15 +76,36 @@ class Kept:
 
 
 def names_code(document: Mapping[str, Any]) -> bool:
-    """Whether a component of a matrix may be named by an import path, all of which have a colon."""
-    inside: list[object] = [document.get("base"), document.get("study")]
-    while inside:
-        value = inside.pop()
-        if isinstance(value, str) and ":" in value:
-            return True
-        inside += value.values() if isinstance(value, Mapping) else ()
-        inside += value if isinstance(value, list) else ()
-    return False
+    """Whether a component of a matrix may be named by an import path."""
+    return any(code_keys(document))
+
+
+def code_keys(document: Mapping[str, Any]) -> Iterator[str]:
+    """Where the base and the studies of a matrix may name code: all import paths have a colon.
+
+    Args:
+        document: the matrix, parsed; not yet validated.
+
+    Yields:
+        Keys, those of studies by their number.
+    """
+    yield from paths(document.get("base"), "base")
+    studies = document.get("study")
+    for number, study in enumerate(studies if isinstance(studies, list) else [], 1):
+        varied = dict(study) if isinstance(study, Mapping) else {}
+        varied.pop("name", None)
+        yield from paths(varied, f"study {number}")
+
+
+def paths(value: object, key: str) -> Iterator[str]:
+    """Keys within a value, which has a key of its own, whose text has a colon."""
+    if isinstance(value, str) and ":" in value:
+        yield key.removesuffix(".name")
+    inner: Iterable[tuple[object, object]] = value.items() if isinstance(value, Mapping) else ()
+    if isinstance(value, list):
+        inner = enumerate(value)
+    for name, part in inner:
+        yield from paths(part, f"{key}.{name}")
 
 
 def said(document: Mapping[str, Any]) -> str:

@@ -256,27 +256,29 @@ def _descendants(process: int, without: Collection[int] = ()) -> list[int]:
 
 def _parent(process: int) -> int:
     """The parent of a process; 0 where it has ended, or there is no /proc."""
-    try:
-        stat = Path(f"/proc/{process}/stat").read_text("utf-8", "replace")
-        return int(stat.rpartition(")")[2].split()[1])
-    except (OSError, ValueError, IndexError):
-        return 0
+    stat = _stat(process)
+    return int(stat[1]) if len(stat) > 1 else 0
 
 
 def _dies(process: int) -> bool:
     """Whether a process has ended, or does soon: one that is killed closes its files before."""
     end = time.monotonic() + _PATIENCE
     while process > 1 and Path("/proc/self").exists():  # else nobody knows
-        try:
-            stat = Path(f"/proc/{process}/stat").read_text("utf-8", "replace")
-        except OSError:
-            return True
-        if stat.rpartition(")")[2].split()[0] == "Z":
+        if _stat(process)[:1] in ([], ["Z"]):
             return True
         if time.monotonic() > end:
             break
         time.sleep(0.01)
     return False
+
+
+def _stat(process: int) -> list[str]:
+    """The state of a process, its parent and more of proc(5); nothing where it has ended."""
+    try:
+        stat = Path(f"/proc/{process}/stat").read_text("utf-8", "replace")
+    except OSError:
+        return []
+    return stat.rpartition(")")[2].split()
 
 
 def _kill_all(processes: Sequence[int]) -> None:

@@ -69,7 +69,8 @@ class Lines:
         """Says how much there is to do."""
         self._total, self._done = len(jobs), 0
         self._began = time.monotonic()
-        self._print(f"{len(jobs)} jobs to run, {cached} cells cached")
+        jobs_text, cells_text = _counted(len(jobs), "job"), _counted(cached, "cell")
+        self._print(f"{jobs_text} to run, {cells_text} cached")
 
     def note(self, line: str) -> None:
         """Prints the line."""
@@ -218,3 +219,7 @@ def duration(seconds: float) -> str:
         return f"{seconds:.1f}s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes}m{rest:02d}s" if minutes < 60 else f"{minutes // 60}h{minutes % 60:02d}m"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bench.errors import INTERRUPTED
 from bench.run.progress import duration, seeds_text
 from bench.run.record import DONE
 
@@ -48,7 +49,9 @@ class Summary:
 
     @property
     def exit_code(self) -> int:
-        """0 where every cell is ok; 2 where one is not, or where there is none."""
+        """0 where every cell is ok; 130 after a signal; 2 else, and where there is none."""
+        if self.interrupted:
+            return INTERRUPTED
         return 0 if set(self.statuses.values()) == {"ok"} else 2
 
     def line(self, page: str | Path | None = None) -> str:

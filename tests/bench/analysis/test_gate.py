@@ -166,10 +166,16 @@ UNDIRECTED = next(name for name, metric in METRICS.items() if metric.better is N
             ),
             True,
         ),
+        (
+            lambda frame, gone: frame.assign(
+                value=frame["value"].mask(gone & (frame["seed"] != 3))
+            ),
+            False,
+        ),
     ],
 )
 def test_a_measurement_without_a_direction_that_either_side_lacks_is_no_pass(edit, whole, lacking):
-    """A row that is gone, or a value that no seed has; one seed's undefined value is a value."""
+    """A row that is gone, or a value that most seeds lack; one may be undefined."""
     before, _ = draws()
     before = pd.concat([before, rows({UNDIRECTED: np.ones((5, len(CONFIGS)))})])
     less = edit(before, (before["metric"] == UNDIRECTED) & (before["config"] == "a"))
@@ -198,6 +204,60 @@ def test_one_absurd_value_is_named_and_hides_nothing(whose):
     assert exit_code(unchanged) == 2
     wide, _ = draws(seed=1, spread=3)
     assert not [one for one in compare(wide, wide) if one.verdict == "ABSURD"]
+
+
+@pytest.mark.parametrize("whose", ["baseline", "run"])
+def test_an_infinite_number_is_no_measurement(whose):
+    before, _ = draws()
+    before = pd.concat([before, rows({UNDIRECTED: np.ones((5, len(CONFIGS)))})])
+    for metric in (UNDIRECTED, "elbo"):
+        endless = before.assign(value=before["value"].mask(before["metric"] == metric, np.inf))
+        if whose == "baseline":
+            with pytest.raises(GateError, match="got infinite"):
+                compare(before, endless)
+            continue
+        found = compare(endless, before)
+        assert {one.metric for one in found if one.verdict == "MISSING"} == {metric}
+        assert exit_code(found) == 2
+
+
+@pytest.mark.parametrize("whose", ["baseline", "run"])
+@pytest.mark.parametrize("odd", [{3: 1e6}, {1: 1e6, 3: -1e9}, {0: 1e300, 4: 1e300}])
+def test_as_many_absurd_values_as_a_minority_has_are_named(whose, odd):
+    before, after = draws(shift=4)
+    side = before if whose == "baseline" else after
+    for config in CONFIGS:
+        for seed, value in odd.items():
+            here = (side["metric"] == "elbo") & (side["config"] == config) & (side["seed"] == seed)
+            side.loc[here, "value"] = value
+    named = [one for one in compare(after, before) if one.verdict == "ABSURD"]
+    assert [(one.config, one.metric) for one in named] == [(name, "elbo") for name in CONFIGS]
+    for one in named:
+        assert all(str(seed) in one.message.partition(", the others")[0] for seed in odd)
+
+
+@pytest.mark.parametrize("times", [60, 100])
+def test_a_value_is_absurd_where_it_lies_fifty_margins_and_spreads_away(times):
+    """With less it could be a seed that went another way, which leaves a comparison undecided."""
+    before, after = draws(shift=4)
+    here = (after["metric"] == "elbo") & (after["config"] == "a")
+    own = after.loc[here, "value"]
+    reach = METRICS["elbo"].margin + float(own.max() - own.min())
+    after.loc[here & (after["seed"] == 3), "value"] = own.median() + times * reach
+    assert [one.config for one in compare(after, before) if one.verdict == "ABSURD"] == ["a"]
+
+
+def test_an_improvement_that_nobody_believes_is_no_pass():
+    before, after = draws()
+    for metric in GATED:
+        here = before["metric"] == metric
+        absurd = before.assign(value=before["value"].mask(here, worse(metric, 1e300)))
+        found = [one for one in compare(after, absurd) if one.verdict == "ABSURD"]
+        assert {one.metric for one in found} == {metric} and len(found) == len(CONFIGS)
+        assert "the median was " in found[0].message
+        assert exit_code(compare(after, absurd)) == 2
+    before, after = draws(shift=-100)
+    assert exit_code(compare(after, before)) == 0, "a large one is"
 
 
 @pytest.mark.parametrize("whose", ["baseline", "run"])

@@ -32,7 +32,7 @@ def test_a_signal_ends_the_run_and_the_same_call_resumes(folder, lines, number):
     thread.start()
     summary = run_all(jobs, folder, lines, LocalExecutor(1))
     thread.join()
-    assert summary.interrupted and summary.exit_code == 2
+    assert summary.interrupted and summary.exit_code == 130
     expected = {f"size-{i}-{seed}": "ok" for i in range(3) for seed in (0, 1)}
     expected |= {"stuck-0": "ok", "stuck-1": "missing", "never-0": "missing", "never-1": "missing"}
     assert summary.statuses == expected
@@ -98,6 +98,6 @@ def test_control_c_in_a_terminal_ends_all_processes_and_says_so(folder):
         wait_for(lambda: all(file.exists() for file in files))
         os.killpg(process.pid, signal.SIGINT)
         output, _ = process.communicate(timeout=LIMIT)
-    assert process.returncode == 2
+    assert process.returncode == 130
     assert re.fullmatch(r"2 jobs to run, 0 cells cached\ninterrupted: 2 missing in .*s\n", output)
     assert not any(alive(int(file.read_text())) for file in files)

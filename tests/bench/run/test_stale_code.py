@@ -27,7 +27,7 @@ def test_words_run_nothing_statistics_measure_again_and_an_optimiser_trains(tmp_
 
     replace(tmp_path / "bench/metrics/latents.py", "Mean KL(q(z|x)‖p)", "Average KL(q(z|x)‖p)")
     text = run()
-    assert "0 jobs to run, 1 cells cached" in text and "1 cached (0 stale) in" in text
+    assert "0 jobs to run, 1 cell cached" in text and "1 cached (0 stale) in" in text
 
     replace(tmp_path / "vaelib/stats/moments.py", "import torch\n", "import torch\n\nEXTRA = 1\n")
     text = run("--dry-run")

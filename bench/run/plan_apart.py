@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from typing import Any, NamedTuple
 
@@ -16,6 +16,7 @@ from pydantic import TypeAdapter
 
 from bench.errors import ForeignError, MatrixError, NotDoneError, UserError, raised
 from bench.matrix.files import read
+from bench.matrix.kept import code_keys, paths
 from bench.matrix.language import Matrix, load, parsed
 from bench.metrics.metric import Metric
 from bench.metrics.registry import METRICS
@@ -122,26 +123,12 @@ def _plain(matrix: Matrix) -> Matrix:
 
 
 def _keys(request: Request) -> Iterator[str]:
-    """Where a request may name code: all import paths have a colon."""
+    """Where a request may name code."""
     document: dict[str, Any] = parsed(read(request.matrix), str(request.matrix))
-    header, studies = document.get("matrix"), document.get("study")
+    header = document.get("matrix")
     named = header.get("metrics") if isinstance(header, Mapping) else None
-    yield from _colons(named, "matrix.metrics")
-    yield from _colons(document.get("base"), "base")
-    for number, study in enumerate(studies if isinstance(studies, list) else [], 1):
-        varied = dict(study) if isinstance(study, Mapping) else {}
-        varied.pop("name", None)
-        yield from _colons(varied, f"study {number}")
+    yield from paths(named, "matrix.metrics")
+    yield from code_keys(document)
     for text in request.overrides:
         if ":" in text:
             yield f"--set {text.partition('=')[0]}"
-
-
-def _colons(value: object, key: str) -> Iterator[str]:
-    if isinstance(value, str) and ":" in value:
-        yield key.removesuffix(".name")
-    inner: Iterable[tuple[object, object]] = value.items() if isinstance(value, Mapping) else ()
-    if isinstance(value, list):
-        inner = enumerate(value)
-    for name, part in inner:
-        yield from _colons(part, f"{key}.{name}")

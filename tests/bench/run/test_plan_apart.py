@@ -9,9 +9,9 @@ import torch
 
 from bench.cli import main
 from bench.errors import MatrixError
-from bench.run import trial
+from bench.run import plan_apart
+from bench.run.plan_apart import planned
 from bench.run.request import Request
-from bench.run.trial import planned
 from tests.faults.matrices import document, importing, toml
 
 NEVER = "from threading import Event\nEvent().wait()\n"
@@ -50,7 +50,7 @@ def test_code_that_ends_its_process_is_one_line_and_exit_code_64(
 
 
 def test_code_that_never_comes_back_is_given_up(tmp_path, monkeypatch):
-    monkeypatch.setattr(trial, "_LONGEST", 1.0)
+    monkeypatch.setattr(plan_apart, "_LONGEST", 1.0)
     path = written(tmp_path, NEVER, prior={"name": "own_code:Part"})
     with importing(tmp_path), pytest.raises(MatrixError, match=r"^base\.prior: .* in 2 s, got no"):
         planned(Request(f"{path}", timeout=2.0))  # why: nothing that is waited for ever comes
@@ -106,7 +106,8 @@ def test_a_plan_made_apart_is_the_one_that_is_made_here(tmp_path):
     path.write_text(path.read_text().replace("[matrix]", '[matrix]\nmetrics = ["own_code:mine"]'))
     request = Request(f"{path}", seeds=3)
     with importing(tmp_path):
-        apart, here = planned(request), trial._plan(trial._Asked(request, "cpu", os.getcwd()))
+        asked = plan_apart._Asked(request, "cpu", os.getcwd())
+        apart, here = planned(request), plan_apart._plan(asked)
     assert apart.jobs == here.jobs and apart.cells == here.cells and apart.codes == here.codes
     assert list(apart.matrix.metrics) == list(here.matrix.metrics)
     assert apart.matrix.metrics["mine"] == replace(here.matrix.metrics["mine"], measure=None)
@@ -129,4 +130,4 @@ def test_whatever_code_raises_is_one_line_with_its_key_and_a_traceback(error, tm
 def test_a_colon_in_the_name_of_a_study_names_no_code(tmp_path):
     path = written(tmp_path, "")
     path.write_text(path.read_text().replace('"width"', '"width: of one"'))
-    assert list(trial._keys(Request(f"{path}"))) == []
+    assert list(plan_apart._keys(Request(f"{path}"))) == []
