@@ -1,8 +1,8 @@
 """Data sets, each one tensor in memory, and their disjoint splits.
 
 Keyword-only arguments are the options that a matrix may set. Nothing here downloads anything but
-the torchvision sets, on first use, into the folder named by ``VAEBENCH_DATA`` (default: the
-user's cache).
+the published sets, through torchvision, where none of their files is in the folder named by
+``VAEBENCH_DATA`` (default: the user's cache).
 """
 
 import hashlib
@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vaelib.published import read_published
 from vaelib.readers import read_images, read_npz
 from vaelib.seeding import stream
 
@@ -218,7 +219,7 @@ def npz(*, path: str, unit: bool = True) -> Dataset:
 
 
 def data_folder() -> Path:
-    """Where torchvision's sets are kept: ``$VAEBENCH_DATA``, else the user's cache."""
+    """Where published sets are kept: ``$VAEBENCH_DATA``, else the user's cache."""
     named = os.environ.get("VAEBENCH_DATA")
     return Path(named) if named else Path.home() / ".cache" / "vaebench"
 
@@ -236,51 +237,36 @@ def cache_folder(default: Path) -> Path:
     return Path(named) if named else default
 
 
-def _torchvision(name: str) -> Dataset:
-    from torchvision import datasets
-
-    folder = data_folder()
-    published = []
-    for train in (True, False):
-        try:
-            published.append(getattr(datasets, name)(folder, train=train, download=True))
-        except (OSError, RuntimeError) as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise ValueError(
-                f"expected the files of {name} below {folder}, and they are neither there nor can "
-                f"be downloaded ({reason}); put the original files in {folder / name / 'raw'} "
-                f"or set VAEBENCH_DATA to a folder that has them"
-            ) from None
-    pixels = np.concatenate([np.asarray(part.data) for part in published])
-    labels = np.concatenate([np.asarray(part.targets) for part in published])
-    pixels = pixels[:, None] if pixels.ndim == 3 else pixels.transpose(0, 3, 1, 2)
+def _published(name: str) -> Dataset:
+    """Images of shape (channels, height, width), the published test set last."""
+    pixels, classes, test = read_published(data_folder(), name)
     return Dataset(
         name.lower(),
         _images(pixels, 255),
-        torch.from_numpy(labels).long(),
+        torch.from_numpy(classes.astype(np.int64)),
         fractions=(0.9, 0.1),
-        official_test=len(published[1].data),
+        official_test=test,
     )
 
 
 def mnist() -> Dataset:
-    """MNIST: 70,000 digits of 28 x 28 pixels (LeCun et al. 1998), through torchvision."""
-    return _torchvision("MNIST")
+    """MNIST: 70,000 digits of 28 x 28 pixels (LeCun et al. 1998)."""
+    return _published("MNIST")
 
 
 def fashion_mnist() -> Dataset:
-    """FashionMNIST: 70,000 garments of 28 x 28 pixels (Xiao et al. 2017), through torchvision."""
-    return _torchvision("FashionMNIST")
+    """FashionMNIST: 70,000 garments of 28 x 28 pixels (Xiao et al. 2017)."""
+    return _published("FashionMNIST")
 
 
 def kmnist() -> Dataset:
-    """KMNIST: 70,000 Kuzushiji of 28 x 28 pixels (Clanuwat et al. 2018), through torchvision."""
-    return _torchvision("KMNIST")
+    """KMNIST: 70,000 Kuzushiji of 28 x 28 pixels (Clanuwat et al. 2018)."""
+    return _published("KMNIST")
 
 
 def cifar10() -> Dataset:
     """CIFAR-10: 60,000 colour images of 32 x 32 pixels (Krizhevsky 2009), through torchvision."""
-    return _torchvision("CIFAR10")
+    return _published("CIFAR10")
 
 
 DATASETS: dict[str, Callable[..., Dataset]] = {

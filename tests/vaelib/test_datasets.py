@@ -87,25 +87,3 @@ def test_a_folder_without_the_files_is_one_line(name, tmp_path, monkeypatch):
         DATASETS[name]()
     assert "\n" not in str(caught.value)
     assert str(tmp_path) in str(caught.value)
-
-
-def test_torchvision_files_in_the_folder_are_read(tmp_path, monkeypatch):
-    raw = tmp_path / "FashionMNIST" / "raw"
-    raw.mkdir(parents=True)
-    generator = np.random.default_rng(0)
-    for part, count in (("train", 30), ("t10k", 10)):
-        pixels = generator.integers(0, 256, (count, 28, 28), dtype=np.uint8)
-        labels = generator.integers(0, 10, count, dtype=np.uint8)
-        _write_idx(raw / f"{part}-images-idx3-ubyte", pixels)
-        _write_idx(raw / f"{part}-labels-idx1-ubyte", labels)
-    monkeypatch.setenv("VAEBENCH_DATA", str(tmp_path))
-    data = DATASETS["fashion_mnist"]()
-    assert tuple(data.x.shape) == (40, 1, 28, 28)
-    assert np.array_equal(data.x[-10:, 0].numpy(), np.float32(pixels) / np.float32(255))
-    assert data.split(0).test.tolist() == list(range(30, 40))
-
-
-def _write_idx(path, array):
-    header = bytes([0, 0, 8, array.ndim])
-    sizes = b"".join(size.to_bytes(4, "big") for size in array.shape)
-    path.write_bytes(header + sizes + array.tobytes())
