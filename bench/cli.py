@@ -98,6 +98,10 @@ def run(
             help="Run this one alone, what diverged of it too; repeat for more.",
         ),
     ] = None,
+    study: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Run the configurations of this one; repeat for more."),
+    ] = None,
     allow_stale: Annotated[
         bool, typer.Option("--allow-stale", help="Keep, and mark, what other code computed.")
     ] = False,
@@ -130,6 +134,7 @@ def run(
         timeout=timeout,
         overrides=set_ or (),
         only=only or (),
+        study=study or (),
         allow_stale=allow_stale,
         dry_run=dry_run,
         yes=yes,

@@ -32,6 +32,7 @@ def benchmark(
     progress: Progress,
     *,
     only: Collection[str] = (),
+    again: bool = False,
     keep_stale: bool = False,
 ) -> Summary:
     """Run what a plan lacks, then write the rows and what belongs to them.
@@ -43,8 +44,9 @@ def benchmark(
         planned: the plan.
         executor: where to run.
         progress: told what happens.
-        only: names of the configurations to run, what diverged of them too; all by default. The
-            rows are those of the whole plan in any case.
+        only: names of the configurations to run; all by default. The rows are those of the whole
+            plan in any case.
+        again: whether to run what diverged of them, too.
         keep_stale: take the results of other code as they are.
 
     Returns:
@@ -59,7 +61,7 @@ def benchmark(
         sweep(planned.folder.parent, cache / "nulls", cache / "features")
         for code, digests in planned.codes.items():
             store.keep_code(code, digests)
-        summary = run(jobs, store, executor, progress, keep_stale=keep_stale, again=bool(only))
+        summary = run(jobs, store, executor, progress, keep_stale=keep_stale, again=again)
         metrics = planned.matrix.metrics
         units = {name: metric.unit for name, metric in metrics.items()}
         codes = {cell: job.code for job in planned.jobs for cell in job.cells}

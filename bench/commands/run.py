@@ -1,7 +1,7 @@
 """What ``vaebench run`` does: checks, the dry run, the run, its pages and its last lines."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from rich.console import Console
 
@@ -16,6 +16,7 @@ from bench.commands.report import (
     write_pages,
 )
 from bench.errors import UserError
+from bench.matrix.language import Matrix
 from bench.report.terminal import table
 from bench.rows import read_rows
 from bench.run.estimate import estimate
@@ -53,17 +54,13 @@ def execute(request: Request, console: Console) -> int:
     device = device_of(request)
     plan = planned(request, device)
     matrix = plan.matrix
-    names = {configuration.name for configuration in matrix.configurations}
-    for name in request.only:
-        if name not in names:
-            known = ", ".join(sorted(names))
-            raise UserError(f"--only: unknown configuration {name!r}. Known: {known}")
+    only = _selected(request, matrix)
     pages = page_names(matrix.name, claims=bool(matrix.claims))
     check_names(request.results, [*own_names(plan.folder), *pages])
     _warn_of_other_rows(request, plan, console)
     _warn_of_slow_products(plan, console)
     if request.dry_run:
-        _show(request, plan, console)
+        _show(request, plan, only, console)
         return 0
     executor = executor_of(request, max(job.timeout for job in plan.jobs))
     page = request.results / f"{matrix.name}.md"
@@ -72,7 +69,8 @@ def execute(request: Request, console: Console) -> int:
             plan,
             executor,
             progress_on(console),
-            only=request.only,
+            only=only,
+            again=bool(request.only),
             keep_stale=request.allow_stale,
         )
         if outdated(request.results, matrix.name):
@@ -84,6 +82,22 @@ def execute(request: Request, console: Console) -> int:
     again = request.command("--only") + " {name}"
     console.print(summary.text(page, again), markup=False)
     return summary.exit_code
+
+
+def _selected(request: Request, matrix: Matrix) -> list[str]:
+    """Names of the configurations to run; none where all are."""
+    configurations = [configuration.name for configuration in matrix.configurations]
+    studies = {study.name: study.configurations for study in matrix.studies}
+    asked: list[tuple[str, Sequence[str], Collection[str]]] = [
+        ("--only: unknown configuration", request.only, configurations),
+        ("--study: unknown study", request.study, studies),
+    ]
+    for unknown, names, known in asked:
+        for name in names:
+            if name not in known:
+                raise UserError(f"{unknown} {name!r}. Known: {', '.join(known) or 'none'}")
+    of_studies = [name for study in request.study for name in studies[study]]
+    return [*request.only, *of_studies]
 
 
 def _warn_of_other_rows(request: Request, planned: Plan, console: Console) -> None:
@@ -122,9 +136,9 @@ def _warn_of_slow_products(planned: Plan, console: Console) -> None:
         )
 
 
-def _show(request: Request, planned: Plan, console: Console) -> None:
+def _show(request: Request, planned: Plan, only: Collection[str], console: Console) -> None:
     """Prints what is cached, stale, failed and missing, and an estimate of the time."""
-    jobs = [job for job in planned.jobs if not request.only or job.name in request.only]
+    jobs = [job for job in planned.jobs if not only or job.name in only]
     states = inspect(jobs, Store(planned.folder, only_look=True), planned.codes)
     counts = {job.name: Counter[str]() for job in jobs}
     for cell in states.values():

@@ -28,7 +28,8 @@ class Request:
             certificates of dask's configuration, ``"dask+tls://host:port"``.
         timeout: seconds for one job, instead of the matrix's own.
         overrides: ``"KEY=VALUE"`` texts.
-        only: names of the configurations to run; all where empty.
+        only: names of the configurations to run.
+        study: names of the studies whose configurations are to run; all run where both are empty.
         allow_stale: keep what other code computed.
         dry_run: say what would run.
         yes: take on more cells, data and parameters than anybody asks for by mistake.
@@ -47,6 +48,7 @@ class Request:
     timeout: float | None = None
     overrides: Sequence[str] = ()
     only: Sequence[str] = ()
+    study: Sequence[str] = ()
     allow_stale: bool = False
     dry_run: bool = False
     yes: bool = False

@@ -156,6 +156,29 @@ def out(capfd):
     return capfd.readouterr().out
 
 
+def test_one_study_runs_alone_with_the_base_that_belongs_to_it(tmp_path, capfd):
+    path = tmp_path / "two.toml"
+    path.write_text(
+        '[matrix]\nname = "two"\nseeds = 2\n[base]\ndataset = { name = "digits" }\n'
+        '[[study]]\nname = "width"\ngrid = { "encoder.hidden" = [[8], [200, 200]] }\n'
+        '[[study]]\nname = "latent dimension"\ngrid = { latent_dim = [3, 4] }\n'
+    )
+    command = ["run", path, "--results", tmp_path / "results", "--dry-run"]
+    for study, names in (
+        (["width"], {"base", "hidden-8"}),
+        (["latent dimension"], {"latent_dim-3", "latent_dim-4"}),
+        (["width", "latent dimension"], {"base", "hidden-8", "latent_dim-3", "latent_dim-4"}),
+    ):
+        chosen = [word for name in study for word in ("--study", name)]
+        assert run(*command, *chosen) == 0
+        said = out(capfd)
+        assert {name for name in names if name in said} == names
+        assert f"{2 * len(names)} cells: " in said
+    assert run(*command, "--study", "depth") == 64
+    said = capfd.readouterr().err
+    assert said.endswith("--study: unknown study 'depth'. Known: width, latent dimension\n")
+
+
 def test_one_configuration_runs_alone_and_changed_options_warn(matrix, tmp_path, capfd):
     results = tmp_path / "results"
     command = ["run", matrix, "--results", results, "--workers", 1, "--seeds", 1]
