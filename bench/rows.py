@@ -10,6 +10,7 @@ import pandas as pd
 
 from bench.matrix.configurations import told
 from bench.matrix.language import Cell
+from bench.run.kept_rows import STALE
 from bench.run.record import DONE
 from bench.run.store import Store
 from vaelib.audits.measurement import Measurement
@@ -79,7 +80,7 @@ def _rows_of(
     if record:
         status, messages, code = record.status, [record.message], record.code
     if status in DONE and code != codes.get(cell.id, code):
-        messages.append("stale: computed by other code")
+        messages.append(STALE)
     for measurement in (record and record.measurements) or [_NOTHING]:
         yield {
             **{key: _shown(value, key) for key, value in configuration.varied.items()},

@@ -4,6 +4,7 @@ import io
 import os
 import zipfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -54,21 +55,39 @@ def pictured(planned: Plan) -> dict[str, np.ndarray]:
         for key, images in arrays.items():
             if key.startswith("samples_"):
                 drawn[f"{name}/samples/{key.removeprefix('samples_')}"] = images
-    return drawn | _crossed(planned, store) if shared else drawn
+    drawn |= _crossed(planned, store) if shared else {}
+    return _kept(planned, store) | drawn
+
+
+def _kept(planned: Plan, store: Store) -> dict[str, np.ndarray]:
+    """What was drawn before of configurations all of whose cells were measured elsewhere."""
+    with suppress(DamagedError):
+        before = read_arrays(planned.folder / "arrays.npz") or {}
+        arrays: dict[str, list[bool]] = {}
+        for cell in planned.cells:
+            if record := store.read(cell.id):
+                arrays.setdefault(cell.configuration.name, []).append(bool(record.arrays))
+        elsewhere = {name for name, kept in arrays.items() if not any(kept)}
+        return {key: one for key, one in before.items() if key.partition("/")[0] in elsewhere}
+    return {}
 
 
 def _crossed(planned: Plan, store: Store) -> dict[str, np.ndarray]:
     """Means over seeds and inputs, where two seeds or more share their inputs."""
     tables: dict[str, list[np.ndarray]] = {}
+    without = set()  # configurations of which a seed was measured elsewhere
     for cell in planned.cells:
+        name, terms = cell.configuration.name, False
         for key, values in store.arrays(cell.id).items():
             if key.startswith("terms_"):
-                metric = key.removeprefix("terms_")
-                tables.setdefault(f"{cell.configuration.name}/crossed/{metric}", []).append(values)
+                metric, terms = key.removeprefix("terms_"), True
+                tables.setdefault(f"{name}/crossed/{metric}", []).append(values)
+        if not terms and (record := store.read(cell.id)) and record.status == "ok":
+            without.add(name)
     return {
         name: np.array([*crossed_mean(np.stack(table).astype(np.float64)), *np.shape(table)])
         for name, table in tables.items()
-        if len(table) > 1
+        if len(table) > 1 and name.partition("/")[0] not in without
     }
 
 

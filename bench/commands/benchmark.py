@@ -14,6 +14,7 @@ from bench.matrix.language import parsed
 from bench.metrics.registry import remember
 from bench.rows import csv_bytes, rows
 from bench.run.executors import Executor
+from bench.run.kept_rows import described
 from bench.run.plan import Plan
 from bench.run.progress import Progress
 from bench.run.provenance import provenance
@@ -37,7 +38,7 @@ def benchmark(
 ) -> Summary:
     """Run what a plan lacks, then write the rows and what belongs to them.
 
-    That is ``rows.csv``, ``matrix.toml``, ``metrics.json``, ``configurations.json``,
+    That is ``rows.csv``, ``rows.json``, ``matrix.toml``, ``metrics.json``, ``configurations.json``,
     ``provenance.json`` and ``code/``.
 
     Args:
@@ -66,7 +67,9 @@ def benchmark(
         units = {name: metric.unit for name, metric in metrics.items()}
         codes = {cell: job.code for job in planned.jobs for cell in job.cells}
         frame = rows(planned.matrix.name, planned.cells, store, units, codes)
+        kept_cells = [store.read(cell.id) for cell in planned.cells]
         update(planned.folder / "rows.csv", csv_bytes(frame))
+        update(planned.folder / "rows.json", described(filter(None, kept_cells)))
         update(planned.folder / "matrix.toml", planned.matrix.text.encode())
         remember(planned.folder, metrics)
         matrix = planned.matrix

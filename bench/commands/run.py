@@ -24,7 +24,7 @@ from bench.run.job import Job
 from bench.run.model_store import is_stored
 from bench.run.plan import Plan
 from bench.run.plan_apart import planned
-from bench.run.progress import duration, progress_on
+from bench.run.progress import counted, duration, progress_on
 from bench.run.request import Request
 from bench.run.resources import cores, device_of, executor_of
 from bench.run.staleness import CellState, inspect, reasons
@@ -128,10 +128,10 @@ def _warn_of_slow_products(planned: Plan, console: Console) -> None:
         if job.device == "cpu" and job.configuration["training"]["precision"] == "bfloat16"
     }
     if half and has_bfloat16_units() is False:
-        which = "1 configuration" if len(half) == 1 else f"{len(half)} configurations"
         console.print(
             'warning: training.precision = "bfloat16", and this processor has no units for it: '
-            f"{which} will take about twice as long to train as with float32",
+            f"{counted(len(half), 'configuration')} will take about twice as long to train as with "
+            "float32",
             markup=False,
         )
 
@@ -159,12 +159,12 @@ def _show(request: Request, planned: Plan, only: Collection[str], console: Conso
         console.print(f"{models}: {again} only measured again", markup=False)
     count = sum(len(job.cells) for job in todo)
     totals = sum(counts.values(), Counter[str]())
-    counted = ", ".join(f"{totals[state]} {state}" for state in _STATES)
-    line = f"{totals.total()} cells: {counted}; {count} to run"
+    by_state = ", ".join(f"{totals[state]} {state}" for state in _STATES)
+    line = f"{counted(totals.total(), 'cell')}: {by_state}; {count} to run"
     if count and request.executor == "local":
         workers = request.workers or cores()
         line += f", about {duration(estimate(todo, states, workers))} with "
-        line += "1 worker" if workers == 1 else f"{workers} workers"
+        line += counted(workers, "worker")
     console.print(f"{line} -> {planned.folder}", markup=False)
 
 

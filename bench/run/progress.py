@@ -21,6 +21,7 @@ __all__ = [
     "Bar",
     "Lines",
     "Progress",
+    "counted",
     "duration",
     "progress_on",
     "seeds_text",
@@ -69,7 +70,7 @@ class Lines:
         """Says how much there is to do."""
         self._total, self._done = len(jobs), 0
         self._began = time.monotonic()
-        jobs_text, cells_text = _counted(len(jobs), "job"), _counted(cached, "cell")
+        jobs_text, cells_text = counted(len(jobs), "job"), counted(cached, "cell")
         self._print(f"{jobs_text} to run, {cells_text} cached")
 
     def note(self, line: str) -> None:
@@ -221,5 +222,14 @@ def duration(seconds: float) -> str:
     return f"{minutes}m{rest:02d}s" if minutes < 60 else f"{minutes // 60}h{minutes % 60:02d}m"
 
 
-def _counted(number: int, what: str) -> str:
+def counted(number: int, what: str) -> str:
+    """How many of a thing there are: "1 cell", "2 cells".
+
+    Args:
+        number: how many.
+        what: the name of one.
+
+    Returns:
+        The text.
+    """
     return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -23,6 +23,7 @@ import numpy as np
 
 from bench.errors import NotDoneError, UserError, of_machine, refusal
 from bench.run.job import Job
+from bench.run.kept_rows import KeptRows
 from bench.run.record import CellResult, Record, one_line
 from vaelib.files import read_bytes, sweep, write_atomically
 from vaelib.sealed import SealError, packed, sealed_json, unpacked, unsealed_json, verify
@@ -59,6 +60,7 @@ class Store:
         self.folder = Path(folder)
         self.only_look = only_look
         self.cells = self.folder / "cells"
+        self._table = KeptRows(self.folder)
         self._lock: BinaryIO | None = None
 
     def write(self, result: CellResult, job: Job) -> Record:
@@ -88,6 +90,8 @@ class Store:
     def read(self, cell: str) -> Record | None:
         """Reads one record; one that cannot be trusted is set aside with a `CorruptRecord` warning.
 
+        A cell without one is read from the table of rows, if that holds it.
+
         Args:
             cell: its id.
 
@@ -101,7 +105,7 @@ class Store:
             text = unsealed_json(read_bytes(self._path(cell, "json")))
             record = Record.model_validate_json(text)
         except FileNotFoundError:
-            return None
+            return self._table.read(cell)
         except (OSError, ValueError) as error:
             self._set_aside(cell, _own(error))
             return None

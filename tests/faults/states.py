@@ -29,7 +29,7 @@ def _one(rng: Rng, place: Path, pattern: str) -> Path:
 
 def _forget(place: Path) -> None:
     """Removes all records, so that what they were made from is used again."""
-    for path in (place / "small" / "cells").iterdir():
+    for path in [*(place / "small" / "cells").iterdir(), place / "small" / "rows.json"]:
         path.unlink()
 
 
@@ -124,10 +124,25 @@ def _cache(rng: Rng, place: Path) -> None:
 
 
 def _table(rng: Rng, place: Path) -> None:
-    name = ("rows.csv", "matrix.toml", "provenance.json", "arrays.npz")[rng.integers(4)]
+    names = ("rows.csv", "rows.json", "matrix.toml", "provenance.json", "arrays.npz")
+    name = names[rng.integers(len(names))]
     path = place / "small" / name
     if path.exists():
         _flip(rng, path)
+
+
+def _table_alone(rng: Rng, place: Path) -> None:
+    """A table that stands for its records, and is another."""
+    path = place / "small" / ("rows.csv", "rows.json")[rng.integers(2)]
+    if rng.integers(2):
+        text = path.read_text()
+        digits = [i for i, letter in enumerate(text) if letter.isdigit()]
+        at = digits[rng.integers(len(digits))]
+        path.write_text(f"{text[:at]}{(int(text[at]) + 1) % 10}{text[at + 1 :]}")
+    else:
+        _flip(rng, path)
+    for record in (place / "small" / "cells").iterdir():
+        record.unlink()
 
 
 def _pages(rng: Rng, place: Path) -> None:
@@ -166,6 +181,7 @@ KINDS: dict[str, Callable[[Rng, Path], object]] = {
     "doubled numbers": _scaled,
     "a cache": _cache,
     "tables": _table,
+    "a table without records": _table_alone,
     "pages": _pages,
     "no files": _special,
 }
