@@ -1,5 +1,6 @@
 """What is kept of means over seeds and inputs, where all seeds share their inputs."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -24,16 +25,21 @@ def planned(tables):
         for seed in range(len(table))
     ]
     matrix = SimpleNamespace(configurations=[cells[0].configuration])
-    return SimpleNamespace(folder=None, matrix=matrix, cells=cells)
+    return SimpleNamespace(folder=Path("nowhere"), matrix=matrix, cells=cells)
 
 
-def kept(tables, monkeypatch):
+def kept(tables, monkeypatch, elsewhere=()):
+    """What is drawn of a store, where some cells have rows alone."""
     stored = {
         f"{config}{seed}": {"terms_elbo": values.astype(np.float32)}
         for config, table in tables.items()
         for seed, values in enumerate(table)
     }
-    store = SimpleNamespace(arrays=lambda cell: stored[cell])
+    stored |= dict.fromkeys(elsewhere, {})
+    store = SimpleNamespace(
+        arrays=lambda cell: stored[cell],
+        read=lambda cell: SimpleNamespace(status="ok", arrays=[*stored[cell]]),
+    )
     monkeypatch.setattr(arrays, "Store", lambda folder: store)
     return pictured(planned(tables))
 
@@ -50,6 +56,23 @@ def test_the_parts_of_a_mean_over_seeds_and_inputs_are_kept(monkeypatch):
     assert set(found) == {"base/crossed/elbo", "wide/crossed/elbo"}, "one seed has no spread"
     expected = [*crossed_mean(tables["base"]), 8, 200]
     assert np.allclose(found["base/crossed/elbo"], expected, rtol=1e-4)
+
+
+def test_a_mean_over_seeds_is_of_all_of_them_or_not_given(monkeypatch):
+    rng = np.random.default_rng(0)
+    tables = {"base": crossed(3, 50, rng), "wide": crossed(3, 50, rng)}
+    found = kept(tables, monkeypatch, elsewhere=["wide1"])
+    assert set(found) == {"base/crossed/elbo"}
+
+
+def test_what_was_measured_elsewhere_keeps_its_pictures(monkeypatch):
+    rng = np.random.default_rng(0)
+    tables = {"base": crossed(3, 50, rng), "wide": crossed(3, 50, rng)}
+    before = {"base/crossed/elbo": np.ones(9), "wide/crossed/elbo": np.ones(9)}
+    monkeypatch.setattr(arrays, "read_arrays", lambda path: before)
+    found = kept(tables, monkeypatch, elsewhere=["wide0", "wide1", "wide2"])
+    assert found["wide/crossed/elbo"] is before["wide/crossed/elbo"]
+    assert found["base/crossed/elbo"][-2:].tolist() == [3, 50]
 
 
 def test_the_page_shows_how_much_wider_the_interval_over_inputs_is(monkeypatch):
