@@ -21,8 +21,8 @@ import math
 from collections.abc import Mapping, Sequence
 
 from vaelib.arguments.tensors import Numbers
+from vaelib.audits.alarms import CODES
 from vaelib.audits.audit import audit
-from vaelib.audits.certified import CODES
 from vaelib.audits.effects import Evidence
 from vaelib.audits.given import as_held_out, as_posteriors
 from vaelib.audits.measurement import Measurement

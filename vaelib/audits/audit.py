@@ -11,10 +11,11 @@ from torch import Tensor
 
 from vaelib.arguments.plain import shown
 from vaelib.arguments.tensors import Numbers
-from vaelib.audits.certified import Latents, bracket
+from vaelib.audits.certified import bracket
 from vaelib.audits.densities import SHARE, match, points_of
 from vaelib.audits.given import as_held_out, as_posteriors, group_labels
 from vaelib.audits.latent_tests import bare_moments, panel
+from vaelib.audits.latents import Latents
 from vaelib.audits.measurement import Measurement, Progress, Terms
 from vaelib.audits.settings import DEFAULTS, AuditSettings
 from vaelib.box_posterior import aggregate

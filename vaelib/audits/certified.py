@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from vaelib.audits.alarms import COPIES, MOST_COPIED, alarm_of, copied, inputs
 from vaelib.audits.densities import points_of
+from vaelib.audits.latents import Latents
 from vaelib.audits.measurement import Measurement, joined
+from vaelib.audits.prior_check import inconsistent
 from vaelib.audits.settings import AuditSettings
 from vaelib.posterior import AggregatePosterior
 from vaelib.priors import Normal, Prior
@@ -19,26 +21,18 @@ from vaelib.priors.base import has_map
 from vaelib.seeding import stream
 from vaelib.stats.stack.candidates import Posteriors
 from vaelib.stats.stack.certify import LEAST, Certified, certify, certify_in_sequence
-from vaelib.stats.stack.flags import copied_share, repeated_rows
 from vaelib.stats.stack.groups import as_groups
 from vaelib.stats.stack.upper import upper_end
 
 __all__ = [
-    "CODES",
-    "COPIES",
     "INFINITE",
-    "REPEATS",
     "SURFACE",
     "UNKNOWN",
     "UNPROVED",
-    "Latents",
     "bracket",
     "stacked",
 ]
 
-COPIES = "some held-out inputs are near-copies of training inputs, and copies prove nothing"
-REPEATS = "some inputs repeat others: drop the copies, or give groups"
-CODES = "z are integers: codes have probabilities and no density, so compare their counts with p's"
 INFINITE = "the KL is infinite"
 SURFACE = "the prior lives on a surface, where no density with respect to volume exists"
 UNKNOWN = "the prior has no log_prob, without which no gain over it is known"
@@ -46,40 +40,6 @@ UNPROVED = "of inputs that the encoder was trained on: not proved for new ones"
 
 _LOWER = ("certified_kl", "certified_kl_lower", "certified_kl_test", "shape_gain")
 _DRAWS = 4  # z per input where candidates are fitted to draws: as good as the posteriors
-_REPEATED = 0.01  # share of rows; with fewer, float32 may have rounded them
-_COPIED = 0.01  # share of held-out inputs, proved, above which the others prove nothing
-
-
-@dataclass(frozen=True)
-class Latents:
-    """Latents of one split.
-
-    Attributes:
-        z: one for each input, shape (n, D), float64.
-        posterior: of the inputs; None for points and bare z.
-        groups: labels of inputs that are not independent, shape (n,).
-
-    Raises:
-        ValueError: for groups that are not one integer for each input.
-    """
-
-    z: Tensor
-    posterior: AggregatePosterior | None = None
-    groups: Tensor | None = None
-
-    def __post_init__(self) -> None:
-        as_groups(self.groups, len(self.z))
-
-    def part(self, most: int, generator: torch.Generator) -> Latents:
-        """A random choice of so many inputs; all of them where there are no more."""
-        if len(self.z) <= most:
-            return self
-        index = torch.randperm(len(self.z), generator=generator)[:most]
-        return Latents(
-            self.z[index],
-            None if self.posterior is None else self.posterior.part(index),
-            None if self.groups is None else self.groups[index.to(self.groups.device)],
-        )
 
 
 def bracket(
@@ -107,12 +67,12 @@ def bracket(
     few = played.part(settings.certified_rows, stream(f"certified rows {split}", settings.seed))
     if len(few.z) < len(played.z):
         note = joined(note, f"of {len(few.z):,} random inputs")
-    alarm = CODES if _are_codes(few.z) else _repeats(few)
+    alarm = alarm_of(few, stream("twins", settings.seed))
     enough = int(as_groups(few.groups, len(few.z)).max()) + 1 >= LEAST
     if fitted is not None and len(fitted.z) >= LEAST and enough:
-        share = _copied(fitted, few, stream("copies", settings.seed))
-        alarm = COPIES if share > _COPIED else alarm
-        yield Measurement(split, "copies", share, message=COPIES * (share > _COPIED))
+        share = copied(fitted, few, stream("copies", settings.seed))
+        alarm = COPIES if share > MOST_COPIED else alarm
+        yield Measurement(split, "copies", share, message=COPIES * (share > MOST_COPIED))
     if alarm:
         yield from _nothing(split, alarm)
     else:
@@ -121,19 +81,6 @@ def bracket(
     if played.posterior is not None and not _no_density(prior):
         yield _upper(played, prior, split, settings)
     settings.progress(f"bracket of {split}", 2, 2)
-
-
-def _are_codes(z: Tensor) -> bool:
-    """Whether bare z, or points, are labels of a codebook; one constant is something else."""
-    return bool((z == z.round()).all()) and bool((z != z[0]).any())
-
-
-def _copied(fitted: Latents, played: Latents, generator: torch.Generator) -> float:
-    """The share of copies by posterior means, which repeat exactly; by z where there are none."""
-    train, heldout = fitted.z, played.z
-    if fitted.posterior is not None and played.posterior is not None:
-        train, heldout = fitted.posterior.mean, played.posterior.mean
-    return copied_share(train.cpu().double(), heldout.cpu().double(), generator, played.groups)
 
 
 def _nothing(split: str, reason: str) -> Iterator[Measurement]:
@@ -160,7 +107,7 @@ def _lower(
         settings.terms(split, "certified_kl", result.gains)
     yield Measurement(split, "certified_kl", *result.gain, message=note)
     yield Measurement(split, "certified_kl_lower", result.lower, message=note)
-    yield Measurement(split, "certified_inputs", float(result.rounds))
+    yield Measurement(split, "certified_inputs", float(min(result.rounds, inputs(played))))
     test = result.log_e, None, result.p_value
     yield Measurement(split, "certified_kl_test", *test, message=note)
     if type(prior) is Normal:
@@ -185,10 +132,11 @@ def stacked(
         The bound.
 
     Raises:
-        ValueError: where nothing can be said: a prior on a surface, z outside its support, too few
-            z, or latents that have no density.
+        ValueError: where nothing can be said: a prior on a surface, or one that draws what its
+            density does not say, z outside its support, too few z, or latents that have no density.
     """
-    if reason := _no_density(prior) or _infinite(prior, played):
+    reason = _no_density(prior) or _infinite(prior, played)
+    if reason := reason or inconsistent(prior, stream("draws of the prior", settings.seed)):
         raise ValueError(reason)
     mapped = has_map(prior)
     z = _moved(prior, played.z, mapped)
@@ -273,16 +221,6 @@ def _infinite(prior: Prior, played: Latents) -> str:
         f"{INFINITE}: of {len(z):,} z all are the same in dimensions {dimensions}; leave these "
         "out to see what the others say"
     )
-
-
-def _repeats(latents: Latents) -> str:
-    """What is wrong with inputs of which many are equal; empty where that may be."""
-    q = latents.posterior
-    if latents.groups is not None:
-        return ""
-    # where encoders are constant, many independent inputs share few posteriors: no copies
-    share = repeated_rows(latents.z) if q is None else repeated_rows(q.mean, q.scale, atoms=True)
-    return REPEATS if share > _REPEATED else ""
 
 
 def _upper(latents: Latents, prior: Prior, split: str, settings: AuditSettings) -> Measurement:

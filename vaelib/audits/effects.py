@@ -3,7 +3,8 @@
 import math
 from collections.abc import Sequence
 
-from vaelib.audits.certified import COPIES, INFINITE, REPEATS
+from vaelib.audits.alarms import FLAGS
+from vaelib.audits.certified import INFINITE
 from vaelib.audits.measurement import Measurement
 from vaelib.audits.moment_answers import Range
 from vaelib.audits.verdict import Bracket
@@ -71,7 +72,7 @@ class Evidence:
             self.value("certified_kl_upper"),
             self.inputs,
             self.saturated,
-            self.message("certified_kl_lower") in (COPIES, REPEATS),
+            self.message("certified_kl_lower") in FLAGS,
         )
 
     @property

@@ -136,6 +136,9 @@ def has_map(prior: Prior) -> bool:
         name: next((i for i, kind in enumerate(kinds) if name in vars(kind)), len(kinds))
         for name in ("to_normal", "log_prob")
     }
-    return kinds[min(owner["to_normal"], len(kinds) - 1)] is not Prior and (
-        owner["to_normal"] <= owner["log_prob"] < len(kinds)
-    )
+    own = kinds[min(owner["to_normal"], len(kinds) - 1)] is not Prior
+    if not own or not owner["to_normal"] <= owner["log_prob"] < len(kinds):
+        return False
+    place = next(prior.parameters(), next(prior.buffers(), torch.empty(0))).device
+    with torch.no_grad():
+        return prior.to_normal(torch.zeros(1, prior.latent_dim, device=place)) is not None

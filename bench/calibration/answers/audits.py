@@ -16,7 +16,8 @@ from bench.calibration.experiments import Answer
 from bench.calibration.own_worlds import OWN_WORLDS
 from bench.calibration.task import Rows, Task
 from bench.calibration.worlds import WORLDS, World
-from vaelib.audits.certified import COPIES, REPEATS, bracket
+from vaelib.audits.alarms import FLAGS
+from vaelib.audits.certified import bracket
 from vaelib.audits.settings import AuditSettings
 from vaelib.audits.verdict import MARGIN, Bracket, verdict
 from vaelib.code_hash import code_hash
@@ -146,7 +147,7 @@ def _answered(given: Audited, seed: int) -> dict[str, Any]:
         value.get("certified_kl_upper", math.nan),
         int(value.get("certified_inputs", 0)),
         saturated,
-        found["certified_kl_lower"].message in (COPIES, REPEATS),
+        found["certified_kl_lower"].message in FLAGS,
     )
     return {
         "lower": ends.lower,

@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 
 from bench.calibration.worlds import World
-from vaelib.audits.certified import Latents
+from vaelib.audits.latents import Latents
 from vaelib.posterior import AggregatePosterior
 from vaelib.priors import Normal, Prior
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from bench.calibration.answers.kinds import Audited, Draw, Kind, held_out, in_sequence
 from bench.calibration.samples import normal
 from bench.calibration.worlds import World, place_dependent, some_active
-from vaelib.audits.certified import Latents
+from vaelib.audits.latents import Latents
 from vaelib.box_posterior import aggregate
 from vaelib.posterior import AggregatePosterior
 from vaelib.priors import Flow, Mixture, Normal, Prior, Uniform

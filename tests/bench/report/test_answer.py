@@ -12,7 +12,7 @@ from bench.report.answer import answer
 from bench.report.blocks import Picture
 from bench.report.bracket_section import bracket_section
 from bench.rows import COLUMNS, SCHEMA
-from vaelib.audits.certified import COPIES
+from vaelib.audits.alarms import COPIES
 
 KEPT = dict.fromkeys(COLUMNS, "") | {
     "matrix": "m",

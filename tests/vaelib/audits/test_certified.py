@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from vaelib.audits.certified import INFINITE, Latents, bracket, stacked
+from vaelib.audits.certified import INFINITE, bracket, stacked
+from vaelib.audits.latents import Latents
 from vaelib.audits.settings import AuditSettings
 from vaelib.priors import Normal, Uniform
 from vaelib.seeding import stream

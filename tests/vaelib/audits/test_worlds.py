@@ -7,8 +7,9 @@ import torch
 
 from bench.calibration.worlds import near_duplicates, normal
 from tests.oracles import OWN_WORLDS, WORLDS
-from vaelib.audits.certified import Latents, bracket
+from vaelib.audits.certified import bracket
 from vaelib.audits.effects import Evidence
+from vaelib.audits.latents import Latents
 from vaelib.audits.settings import AuditSettings
 from vaelib.audits.verdict import verdict
 from vaelib.posterior import AggregatePosterior

@@ -1,4 +1,4 @@
-"""What makes held-out z no held-out z: near-copies of training z, repeated rows."""
+"""What makes held-out z no held-out z: near-copies of training z."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from vaelib.arguments.plain import check_flag
-from vaelib.arguments.tensors import as_labels, as_tensor
+from vaelib.arguments.tensors import as_labels
 from vaelib.stats.checks import as_two_sets, check_generator
 from vaelib.stats.stack.groups import as_groups
 
-__all__ = ["copied_share", "repeated_rows"]
+__all__ = ["copied_share"]
 
 _HELDOUT = 2000  # z whose copies are looked for
 _AMONG = 20_000  # training z that they are looked for among
@@ -138,30 +137,3 @@ def _share(
     sparse = across.squares / (n * training) / (2 * independent**2)
     error = math.sqrt(float(own_error + trained.var() / few) + sparse)
     return min(1.0, max(0.0, training * (float(mean) - _SIGMA * error)))
-
-
-def repeated_rows(*columns: Tensor, atoms: bool = False) -> float:
-    """The share of rows that equal an earlier row.
-
-    Args:
-        columns: tensors of shape (n, …), compared together.
-        atoms: whether the law may have some, of which the rows are no copies: the value that occurs
-            most often, and those that occur more than √n times.
-
-    Returns:
-        A share in [0, 1).
-
-    Raises:
-        ValueError: for no rows, or columns of different lengths.
-    """
-    check_flag(atoms, "atoms")
-    columns = tuple(as_tensor(column, "columns") for column in columns)
-    lengths = {column.shape[:1] for column in columns}
-    if len(lengths) != 1 or not lengths.pop() or not all(c.numel() for c in columns):
-        shapes = ", ".join(str(tuple(column.shape)) for column in columns) or "none"
-        raise ValueError(f"columns must have as many rows, at least 1, got shapes {shapes}")
-    rows = torch.cat([column.reshape(len(column), -1) for column in columns], 1)
-    counts = torch.unique(rows, dim=0, return_counts=True)[1].sort().values
-    if atoms:
-        counts = counts[:-1][counts[:-1] <= math.sqrt(len(rows))]
-    return int((counts - 1).sum()) / len(rows)

@@ -7,7 +7,8 @@ from bench.calibration.worlds import normal
 from vaelib.seeding import stream
 from vaelib.stats.stack.candidates import Posteriors
 from vaelib.stats.stack.certify import certify
-from vaelib.stats.stack.flags import copied_share, repeated_rows
+from vaelib.stats.stack.flags import copied_share
+from vaelib.stats.stack.repeats import repeated_rows
 
 
 def clusters(n, dimensions, generator):
