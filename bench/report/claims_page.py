@@ -49,8 +49,10 @@ _HOW_TO_READ = f"""## How to read this
 * The tests are one-sided paired t tests of the effect against 0 and the margin on both sides,
   doubled, with Holm's correction over all tested claims of the page, so that the chance of any
   wrong word is at most .05.
-* A claim needs {LEAST_SEEDS} common seeds. Joint divergences of saturated configurations
-  (R > log N - 1) decide nothing: with so few inputs they sit on the finite-N floor.
+* A claim needs {LEAST_SEEDS} common seeds. The upper end of a saturated configuration (R > log N - 1)
+  cannot give a yes: with so few inputs it sits near the finite-N floor. It is an upper end still,
+  and brackets that lie apart may rest on it; an excess over a null of saturated configurations is
+  not tested.
 """
 
 

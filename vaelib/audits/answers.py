@@ -193,7 +193,7 @@ def _undecided(evidence: Evidence, margin: float, prior: str) -> str:
     if math.isnan(bracket.upper):
         return f"{text}; a yes needs posteriors of held-out inputs, whose mixture has a density."
     if bracket.saturated:
-        return f"{text}; the upper end of {bracket.upper:.3g} is saturated and decides nothing."
+        return f"{text}; the upper end of {bracket.upper:.3g} is saturated and cannot give a yes."
     if bracket.upper < margin:
         return (
             f"{text}, nor is a match said of fewer than {LEAST_FOR_YES} "

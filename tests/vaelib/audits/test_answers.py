@@ -117,7 +117,7 @@ def test_moments_in_many_dimensions_are_no_shape():
 def test_saturation_never_means_yes():
     answered = answers(exact(1000, 8, scale=0.1), exact(1000, 8, 1, 0.1))
     assert answered[SAFE].verdict == "undecided"
-    assert "saturated and decides nothing" in answered[SAFE].sentence
+    assert "saturated and cannot give a yes" in answered[SAFE].sentence
     assert "inputs to read the KL" in answered["KL(q‖p)"].sentence
     assert "more inputs" in answered["what would help"].verdict
     mean, scale = exact(1000, 8, scale=0.1)
