@@ -173,7 +173,8 @@ def test_a_plan_says_from_which_n_on():
         "of 0.1, at D = 8 and 16: a smaller KL and more dimensions need more inputs. Departures of "
         "0.2 nats were planted at D = 8 with 100 and 300 held-out inputs and at D = 16 with 1,000 "
         "held-out inputs. They are seen in 80 % of repeats with 100 held-out inputs for "
-        "correlation; 1,000 held-out inputs for scale; more than 1,000, the most counted, for parity. The answer is "
+        "correlation; 1,000 held-out inputs for scale; more than 1,000, the most counted, for "
+        "parity. The answer is "
         "no at a margin of 0.1 as often with 300 held-out inputs for correlation; 1,000 held-out "
         "inputs for scale; more than 1,000, the most counted, for parity."
     )
