@@ -1,4 +1,4 @@
-"""The audit that the README shows is the audit that its example gets."""
+"""What the README shows is what its example gets, and its brackets are those of the rows."""
 
 import functools
 import re
@@ -6,11 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from bench.analysis.results import Results
 from bench.cli import main
+from bench.report.answer import ends
 from vaelib.audits.audit import audit
 from vaelib.stats.nulls import NormalNull
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 NUMBER = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?")
 PROGRAM = re.search(r"```python\n(.*?)```", README, re.S)[1]
 SHOWN = re.search(r"```text\n(.*?)```", README, re.S)[1]
@@ -30,3 +33,30 @@ def test_what_is_shown_is_what_is_printed(tmp_path, monkeypatch, capsys):
     printed = {NUMBER.sub("#", line): line for line in capsys.readouterr().out.splitlines()}
     for line in SHOWN.splitlines():
         assert numbers(printed[NUMBER.sub("#", line)]) == pytest.approx(numbers(line), rel=0.05)
+
+
+def told(matched):
+    """Both ends of a bracket as texts print them: without a zero before the point."""
+    return [end.removeprefix("0") or "0" for end in NUMBER.findall(ends(matched))]
+
+
+@pytest.mark.parametrize("name", ["ci", "digits", "fashion", "mnist5k"])
+def test_the_brackets_that_texts_quote_are_those_of_the_first_sentence_of_a_page(name):
+    (match,) = Results.read(ROOT / "results" / name).matches
+    base, *_ = match.configurations
+    low, high = told(base)
+    text = " ".join(README.split())
+    head = (ROOT / "bench" / "matrix" / "shipped" / f"{name}.toml").read_text(encoding="utf-8")
+    head = " ".join(head.partition("[matrix]")[0].replace("#", " ").split())
+    assert f"between {low} and {high} nats" in head
+    if name != "ci":
+        assert f"KL(q‖p) lies between {low} and {high} nats" in text
+    lower = {one.config: told(one)[0] for one in match.configurations}
+    larger = [end for config, end in lower.items() if re.fullmatch(r"latent_dim-\d+", config)]
+    if name in ("fashion", "mnist5k"):
+        listed = f"{', '.join(larger[:-1])} and {larger[-1]} at D = "
+        assert f"is proved to exceed {listed}" in text
+        assert f"above {listed.partition(' at')[0]}" in head
+    if name == "digits":
+        assert f"it is proved to be above {min(larger)}." in text
+        assert f"at D = 4 to 16 above {min(larger)};" in head

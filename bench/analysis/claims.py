@@ -19,6 +19,8 @@ __all__ = ["LEAST_SEEDS", "Finding", "decide"]
 LEAST_SEEDS = 8
 """Common seeds below which no claim is decided: Holm's first steps ask for that many."""
 
+_FALLING = ("decreasing", "less")  # effects that are claimed to lie below 0
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -65,6 +67,30 @@ class Finding:
     def seeds(self) -> int:
         """S, how many common seeds decide."""
         return len(self.used)
+
+    @property
+    def deciding(self) -> tuple[tuple[float, float], ...]:
+        """What the word rests on: what the effect is at least, at most, or both; one where equal.
+
+        Each with its half width. What lies beyond the margin in the claimed direction is decided by
+        the end on this side, what falls short of it by the other; where the effect is shown to lie
+        between two bounds, or nothing is shown, both ends are told.
+        """
+        least, most = (self.effect, self.half_width), (self.at_most, self.at_most_half_width)
+        if least == most or np.isnan(most[0]):
+            return (least,)
+        if np.isnan(least[0]):
+            return (most,)
+        larger = self.verdict == "larger than the margin"
+        if self.claim.expect == "equivalent":
+            origin = 0.0 if self.claim.compares else self.claim.reference or 0.0
+            return ((least if least[0] > origin else most),) if larger else (least, most)
+        near, far = (most, least) if self.claim.expect in _FALLING else (least, most)
+        if larger:
+            return (near,)
+        short = self.verdict == "opposite"
+        short |= self.verdict == "smaller than the margin" and not self.present
+        return (far,) if short else (least, most)
 
 
 @dataclass(frozen=True)
@@ -213,7 +239,7 @@ def _sides(claim: Claim, effects: _Effects, floor: float) -> Sides:
     """Where the effect of a claim lies."""
     if claim.expect == "equivalent":
         return sides_of_equivalence(effects.least, effects.most, claim.margin, floor)
-    if claim.expect in ("decreasing", "less"):
+    if claim.expect in _FALLING:
         return sides(-effects.most, -effects.least, claim.margin, floor)
     return sides(effects.least, effects.most, claim.margin, floor)
 

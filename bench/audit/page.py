@@ -11,12 +11,13 @@ from matplotlib.figure import Figure
 from bench.analysis.quantiles import SHARES, marginal_quantiles
 from bench.audit.audit import Audited
 from bench.audit.planted import planted_lines
-from bench.audit.text import answer_cells, headline, measured_cells, note, title
+from bench.audit.text import answer_cells, apart, headline, measured_cells, note, title
 from bench.metrics.registry import METRICS
 from bench.report.figures.quantiles import quantile_plot
 from bench.report.figures.quilt import latent_quilt
 from bench.report.figures.style import STYLE, WIDTH, save
 from bench.report.markdown import markdown, prose
+from bench.report.study_tables import DIAGNOSTICS, DIAGNOSTICS_TEXT
 from vaelib.audits.measurement import Measurement
 from vaelib.files import write_atomically
 from vaelib.seeding import stream
@@ -133,11 +134,11 @@ def page(audited: Audited, name: str, figures: Sequence[tuple[str, str]]) -> str
     for caption, path in figures:
         blocks.append(f"![{caption}]({path})\n\n*{caption}*")
     for split in audited.splits:
-        mine = [
-            [*measured_cells(row), note(audited, row)] for row in audited.rows if row.split == split
-        ]
-        blocks.append(f"## {title(audited, split)}")
-        blocks.append(markdown(["metric", "value", "p-value", "unit", "message"], mine))
+        rest, aside = apart(row for row in audited.rows if row.split == split)
+        blocks += [f"## {title(audited, split)}", _measured(audited, rest)]
+        if aside:
+            folded = [DIAGNOSTICS_TEXT, _measured(audited, aside)]
+            blocks += [f"<details><summary>{DIAGNOSTICS}</summary>", *folded, "</details>"]
     blocks += [
         "## How to read this",
         "± is half a 95 % Monte Carlo interval, at these inputs; intervals of the answers are over "
@@ -147,6 +148,11 @@ def page(audited: Audited, name: str, figures: Sequence[tuple[str, str]]) -> str
         _glossary({row.metric for row in audited.rows}),
     ]
     return "\n\n".join(blocks) + "\n"
+
+
+def _measured(audited: Audited, rows: Sequence[Measurement]) -> str:
+    lines = [[*measured_cells(row), note(audited, row)] for row in rows]
+    return markdown(["metric", "value", "p-value", "unit", "message"], lines)
 
 
 def _glossary(names: Collection[str]) -> str:

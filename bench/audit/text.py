@@ -2,17 +2,19 @@
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
 from rich.console import Console
+from rich.table import Table
 
 from bench.analysis.replicates import SPLITS
 from bench.audit.audit import Audited
 from bench.audit.planted import planted_table
 from bench.metrics.registry import METRICS
 from bench.report.markdown import quantity
+from bench.report.study_tables import DIAGNOSTIC, DIAGNOSTICS
 from bench.report.terminal import table
 from vaelib.audits.answers import Answer
 from vaelib.audits.measurement import Measurement, joined
@@ -21,6 +23,7 @@ from vaelib.stats.goodness_of_fit import GOODNESS_OF_FIT_TESTS
 
 __all__ = [
     "answer_cells",
+    "apart",
     "headline",
     "json_rows",
     "measured_cells",
@@ -111,14 +114,31 @@ def show(audited: Audited, console: Console) -> None:
     for split in (*SPLITS, "sample"):
         mine = [row for row in audited.rows if row.split == split]
         if mine:
-            measured = [measured_cells(row) for row in mine if row.value is not None]
-            lines = [[name, _with_unit(value, unit), p] for name, value, p, unit in measured]
-            heads = ["metric", "value", "p-value"]
-            console.print(table(heads, lines, title=title(audited, split)))
+            rest, aside = apart([row for row in mine if row.value is not None])
+            console.print(_measured(rest, title(audited, split)))
+            if aside:
+                console.print(
+                    _measured(aside, f"{split}: {DIAGNOSTICS.lower()}, which decide nothing")
+                )
             for text, names in _notes(audited, mine).items():
                 _say(console, f"{', '.join(names)}: {text}")
     threads = f"{audited.threads} thread" + ("s" if audited.threads > 1 else "")
     _say(console, f"{audited.seconds:.1f} s on {threads}")
+
+
+def apart(rows: Iterable[Measurement]) -> tuple[list[Measurement], list[Measurement]]:
+    """What tells of the match, and the diagnostics, which rest on what trained encoders break."""
+    parts: tuple[list[Measurement], list[Measurement]] = ([], [])
+    for row in rows:
+        parts[row.metric in DIAGNOSTIC].append(row)
+    return parts
+
+
+def _measured(rows: Iterable[Measurement], title: str) -> Table:
+    """Numbers with a value, for a terminal."""
+    cells = map(measured_cells, rows)
+    lines = [[name, _with_unit(value, unit), p] for name, value, p, unit in cells]
+    return table(["metric", "value", "p-value"], lines, title=title)
 
 
 def _say(console: Console, text: str, style: str = "") -> None:

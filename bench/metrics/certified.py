@@ -42,7 +42,7 @@ CERTIFIED = [
         0.05,
         "upper end",
         "Upper end of KL(q‖p) at one-sided level .025: KL(q_N‖p) of the held-out inputs with its "
-        "skewness taken out, the largest term counted once more; says little where saturated.",
+        "skewness taken out, the largest term counted once more; no yes where saturated.",
         "Hoffman & Johnson 2016; Hall 1992; vaebench",
         across_dimensions=False,
         at_least="certified_kl_lower",

@@ -1,6 +1,7 @@
 """The answer in one or two sentences."""
 
 import math
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context
 
 from bench.analysis.match import Match, Matched
 from bench.analysis.results import Results
@@ -25,19 +26,39 @@ def answer(results: Results) -> str:
 
 
 def ends(matched: Matched) -> str:
-    """Both ends of a bracket in words, means over the seeds.
+    """Both ends of a bracket in words: the outer ends of their 95 % intervals over the seeds.
+
+    The lower end less its half width is rounded down, the upper end plus its own up, to two digits;
+    of one seed, which has no interval, the ends themselves.
 
     Args:
         matched: One configuration.
 
     Returns:
         Such as "between 0.29 and 0.43 nats".
+
+    Example:
+        >>> from bench.analysis.match import Interval
+        >>> kls = Interval(0.186, 0.021, 10), Interval(0.249, 0.023, 10), Interval(0.625, 0.043, 10)
+        >>> ends(Matched("base", *kls, "no", 1500, 10, False))
+        'between 0.16 and 0.67 nats'
     """
-    if math.isnan(matched.lower.mean):
+    lower, upper = matched.lower, matched.upper
+    if math.isnan(lower.mean):
         return "not bounded"
-    if math.isnan(matched.upper.mean):
-        return f"at least {matched.lower.mean:.2g} nats"
-    return f"between {matched.lower.mean:.2g} and {matched.upper.mean:.2g} nats"
+    low = _outward(max(0.0, lower.low if lower.seeds > 1 else lower.mean), ROUND_FLOOR)
+    if math.isnan(upper.mean):
+        return f"at least {low} nats"
+    high = _outward(upper.high if upper.seeds > 1 else upper.mean, ROUND_CEILING)
+    return f"between {low} and {high} nats"
+
+
+def _outward(value: float, rounding: str) -> str:
+    """Two significant digits; 0 and infinity as they are."""
+    if value == 0 or not math.isfinite(value):
+        return f"{value:g}"
+    rounded = Context(prec=2, rounding=rounding).create_decimal_from_float(value)
+    return f"{rounded:f}" if 1e-6 <= value < 1e6 else f"{rounded:.1e}"
 
 
 def _sentence(match: Match) -> str:
@@ -60,9 +81,9 @@ def _sentence(match: Match) -> str:
     if flagged := match.count("flagged"):
         text += f", {flagged} are flagged: their held-out inputs copy training inputs"
     first = match.configurations[0]
-    text += (
-        f". For {code(first.config)} KL(q‖p) is {ends(first)} (means of S = {first.lower.seeds})."
-    )
+    seeds = first.lower.seeds
+    over = f"95 % over S = {seeds} seeds" if seeds > 1 else f"S = {seeds}"
+    text += f". For {code(first.config)} KL(q‖p) is {ends(first)} ({over})."
     if dead := len(match.configurations) - len(alive):
         text += f" {dead} more collapsed: z says nothing of the input."
     return text

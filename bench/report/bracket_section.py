@@ -16,7 +16,7 @@ __all__ = ["bracket_section"]
 _WORDS = """**proved**: lower end of KL(q‖p), a theorem at one-sided level .025 for each seed. \
 **gain**: what a density fitted to the training latents wins over the prior on held-out z; its \
 mean is below the KL. **upper end**: of KL(q_N‖p) of the held-out inputs, above the KL in \
-expectation; § where a seed is saturated (R > log N - 1), so that it decides nothing. \
+expectation; § where a seed is saturated (R > log N - 1), so that it cannot give a yes. \
 **n**: held-out z. Gains are shares of the KL that fall with D: compare at equal n, N and D, and \
 across D only where brackets separate."""
 

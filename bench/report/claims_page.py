@@ -34,8 +34,10 @@ _HOW_TO_READ = f"""## How to read this
 * **Effect** ± half width: mean over the common training seeds and its 95 % Student t interval, in
   the metric's unit. Along a study it is the change from its first to its last value on the
   least-squares line through all of them, one line per seed; against a reference it is the value of
-  the configuration that decides. *prior less aggregate* is the paired difference of two latent
-  sources of the same model, measured by the same nets against the same images.
+  the configuration that decides. Of brackets, and of what is known from one side alone, it is the
+  end that the verdict rests on, or both, at least and at most. *prior less aggregate* is the paired
+  difference of two latent sources of the same model, measured by the same nets against the same
+  images.
 * **Brackets apart**: the lower end of KL(q‖p) of the configuration that is claimed to match worse,
   less the upper end of the other, is the least by which it can exceed it; with the ends exchanged,
   the most. So different latent dimensions compare, where a raw KL does not.
@@ -49,8 +51,10 @@ _HOW_TO_READ = f"""## How to read this
 * The tests are one-sided paired t tests of the effect against 0 and the margin on both sides,
   doubled, with Holm's correction over all tested claims of the page, so that the chance of any
   wrong word is at most .05.
-* A claim needs {LEAST_SEEDS} common seeds. Joint divergences of saturated configurations
-  (R > log N - 1) decide nothing: with so few inputs they sit on the finite-N floor.
+* A claim needs {LEAST_SEEDS} common seeds. The upper end of a saturated configuration
+  (R > log N - 1) cannot give a yes: with so few inputs it sits near the finite-N floor. It is an
+  upper end still, and brackets that lie apart may rest on it. The excess given scale of saturated
+  configurations is not tested.
 """
 
 
@@ -161,7 +165,7 @@ def _table(findings: Sequence[Finding]) -> str:
                 claim.split,
                 _expected(finding),
                 "exploratory" if claim.fixed is None else claim.fixed[:7],
-                quantity(finding.effect, finding.half_width),
+                " to ".join(quantity(*end) for end in finding.deciding),
                 metric.unit,
                 finding.seeds or "–",
                 _p_text(finding.p_holm),

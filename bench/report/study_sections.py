@@ -15,16 +15,19 @@ from bench.report.figures.studies import kl_parts, levels, metric_panels
 from bench.report.leaderboard import NOTHING_RANKED, ordering, remarks
 from bench.report.markdown import markdown, prose, quantity, rank_text
 from bench.report.names import file_name
-from bench.report.study_tables import DAGGER, DIAGNOSTICS, FOLDED, notes, study_table, tables
+from bench.report.study_tables import (
+    DAGGER,
+    DIAGNOSTICS,
+    DIAGNOSTICS_TEXT,
+    FOLDED,
+    notes,
+    study_table,
+    tables,
+)
 
 __all__ = ["study_section"]
 
 _PANELS = "certified_kl certified_kl_upper rate elbo c2st_auc hole_mass kl_per_dimension".split()
-_DIAGNOSTIC = (
-    "The raw KL less that of matched encoders with the same scales. Right only where the scale "
-    "does not depend on place and exceeds 1 nowhere, which trained encoders break: it decides "
-    "nothing."
-)
 _QUANTILES = (
     "Test inputs of the first seed, one line per latent dimension: the quantiles of q_j less those "
     "of N(0, 1). A level line at 0 is a match, a slope a wrong scale, a wave a wrong shape."
@@ -85,7 +88,7 @@ def _told(study: Results, name: str, title: str, table: str) -> list[Block]:
     text, file = f"{name}: raw KL, null and excess", f"{file_name(name)}-kl.png"
     drawable = any(metric == "marginal_kl_null" for metric, *_ in study.measured_keys)
     pictures = [drawn(text, file, kl_parts(study.rows))] if drawable else []
-    return [_DIAGNOSTIC, table, *daggers, *pictures]
+    return [DIAGNOSTICS_TEXT, table, *daggers, *pictures]
 
 
 def _of_real_images(study: Results) -> list[str]:

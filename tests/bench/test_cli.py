@@ -402,12 +402,17 @@ def test_a_plan_needs_no_file(capfd, monkeypatch):
     monkeypatch.setenv("COLUMNS", "120")
     assert run("audit", "--plan", "--dimensions", 2) == 0
     out = capfd.readouterr().out
-    assert out.startswith("Departures of 0.1 nats were planted at ")
+    assert out.startswith("Asked: a margin of 0.05 at D = 2. ")
+    assert "Departures of 0.1 nats were planted at D = 2" in " ".join(out.split())
     assert "They are seen in 80 % of repeats with 100 held-out inputs for " in out
     assert "n = 100, D = 2" in out
     assert " The answer is no at a margin of 0.05 as often with " in out
     assert re.search(r"│ scale +│ \d+ · \d+ of \d+ +│", out)
     assert "parity" not in out  # which takes four dimensions
+    assert run("audit", "--plan", "--dimensions", 2, "--margin", 1) == 0
+    out = " ".join(capfd.readouterr().out.split())
+    assert out.startswith("Asked: a margin of 1 at D = 2. Not counted in full yet: departures of 2")
+    assert " The answer is no at a margin of 0.1 as often with " in out
     assert run("audit", "--plan", "--dimensions", 2, "--json") == 0
     rows = json.loads(capfd.readouterr().out)
     assert {row["kl"] for row in rows} == {0.1}

@@ -83,7 +83,8 @@ def _of_array(value: np.ndarray, name: str, numbers: str) -> Tensor:
         raise ValueError(f"{name} must have no mask, got a masked array; fill it first")
     if value.dtype.kind not in numbers:
         got = str(value.dtype)[:40]
-        raise ValueError(f"{name} must hold real numbers, got dtype {got}; convert it first")
+        wanted = "real numbers" if "f" in numbers else "integers"
+        raise ValueError(f"{name} must hold {wanted}, got dtype {got}; convert it first")
     native = value.dtype.newbyteorder("=")
     kind = native if native.itemsize <= _WIDEST else np.dtype(np.float64)
     with np.errstate(over="ignore"):

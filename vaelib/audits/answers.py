@@ -193,7 +193,7 @@ def _undecided(evidence: Evidence, margin: float, prior: str) -> str:
     if math.isnan(bracket.upper):
         return f"{text}; a yes needs posteriors of held-out inputs, whose mixture has a density."
     if bracket.saturated:
-        return f"{text}; the upper end of {bracket.upper:.3g} is saturated and decides nothing."
+        return f"{text}; the upper end of {bracket.upper:.3g} is saturated and cannot give a yes."
     if bracket.upper < margin:
         return (
             f"{text}, nor is a match said of fewer than {LEAST_FOR_YES} "
@@ -205,7 +205,7 @@ def _undecided(evidence: Evidence, margin: float, prior: str) -> str:
 def _bracket(evidence: Evidence, prior: str) -> Answer:
     bracket = evidence.bracket
     if math.isnan(bracket.lower):
-        return Answer("KL(q‖p)", "not measured", f"{evidence.message('certified_kl_lower')}.")
+        return Answer("KL(q‖p)", "not measured", "No lower end: the first answer says why.")
     if math.isinf(bracket.lower):
         return Answer("KL(q‖p)", "infinite", "No density says how far z are from the prior.")
     gain, half = evidence.value("certified_kl"), evidence.interval("certified_kl")

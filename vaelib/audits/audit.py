@@ -107,6 +107,8 @@ def audit(
     labels = group_labels(groups, len(mean) if pair is None else len(pair[0]))
     if _are_points(scale):
         return _audit_points(mean, pair, prior, settings, labels)
+    if pair is not None and _are_points(pair[1]):
+        raise ValueError("scale of heldout must be positive like that of mean, got 0 for all")
     p = _prior(prior, AggregatePosterior(mean, scale).mean)
     q = aggregate(p.family, mean, scale)
     z = q.sample(stream("test z train", seed))[0]

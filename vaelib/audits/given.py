@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from vaelib.arguments.tensors import Numbers, as_labels, as_tensor
+from vaelib.arguments.tensors import Numbers, as_labels, as_tensor, check_finite
 
 __all__ = ["as_held_out", "as_posteriors", "group_labels"]
 
@@ -42,7 +42,8 @@ def as_held_out(heldout: object, latent_dim: int) -> tuple[Tensor, Tensor] | Non
         The pair, or None.
 
     Raises:
-        ValueError: for what is no such pair, or has another D.
+        ValueError: for what is no such pair, has another D, values that are not finite, or scales
+            that are neither positive nor all 0.
     """
     if heldout is None:
         return None
@@ -52,6 +53,12 @@ def as_held_out(heldout: object, latent_dim: int) -> tuple[Tensor, Tensor] | Non
     if mean.shape[1] != latent_dim:
         raise ValueError(
             f"heldout must have {latent_dim} dimensions like mean, got {mean.shape[1]}"
+        )
+    check_finite(mean, "mean of heldout")
+    check_finite(scale, "scale of heldout")
+    if bool((scale != 0).any()) and not scale.min() > 0:
+        raise ValueError(
+            f"scale of heldout must be positive, or 0 for all, got min {float(scale.min()):.3g}"
         )
     return mean, scale
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -128,7 +129,7 @@ def could_have_seen(
     where = f" at .025 with {one.n:,} held-out z at D = {one.dimensions}"
     if own:
         where = " with as many inputs and dimensions as here"
-    elif (one.n, one.dimensions) != (n, dimensions):
+    elif (one.n, one.dimensions) != (n, dimensions) or not math.isclose(one.kl, kl):
         where += ", the nearest weaker setting that was counted"
     return f"Planted departures of {one.kl:g} nats are certified{where}: {_listed(found)}."
 
@@ -157,7 +158,7 @@ class Plan:
     """How many held-out inputs what needs.
 
     Attributes:
-        sentence: which numbers suffice for what.
+        sentence: what was asked, what the counts lack of it, and which numbers suffice for what.
         rows: the counts it rests on, of one KL, and of one D for each n.
     """
 
@@ -179,7 +180,8 @@ def plan(rows: Sequence[Counted], dimensions: int, margin: float) -> Plan:
         margin: KL in nats that does no harm.
 
     Returns:
-        The plan, from the nearest D and KL that are no easier.
+        The plan, from the nearest D and KL that are no easier; it says where they are not those
+        that were asked for.
 
     Raises:
         ValueError: for less than one dimension or more than were counted, or a margin below half of
@@ -200,16 +202,76 @@ def plan(rows: Sequence[Counted], dimensions: int, margin: float) -> Plan:
     same = [row for row in standard if row.kl == max(kls)]
     nearest_d = {n: min(row.dimensions for row in same if row.n == n) for n in {r.n for r in same}}
     chosen = [row for row in same if row.dimensions == nearest_d[row.n]]
-    counted = f"at D = {dimensions}"
-    if set(nearest_d.values()) != {dimensions}:
-        counted = f"at the nearest D counted that is no less than {dimensions}"
     seen = _needed([(row, row.seen) for row in chosen])
     no = _needed([(row, row.halved) for row in chosen])
-    return Plan(
-        f"Departures of {max(kls):g} nats were planted {counted}. They are seen in 80 % of repeats "
-        f"with {seen}. The answer is no at a margin of {max(kls) / 2:g} as often with {no}.",
-        chosen,
-    )
+    kl = max(kls)
+    planted = f"Departures of {kl:g} nats were planted {_places(nearest_d)}."
+    told = [
+        f"Asked: a margin of {margin:g} at D = {dimensions}.",
+        _lacking(rows, chosen, dimensions, margin),
+        planted,
+        f"They are seen in 80 % of repeats with {seen}.",
+        f"The answer is no at a margin of {kl / 2:g} as often with {no}.",
+    ]
+    return Plan(" ".join(filter(None, told)), chosen)
+
+
+def _places(counted: Mapping[int, int]) -> str:
+    """Which D was counted: one for all, or one for each n."""
+    if len(set(counted.values())) == 1:
+        return f"at D = {min(counted.values())}"
+    sizes: dict[int, list[str]] = {}
+    for n, dimensions in sorted(counted.items()):
+        sizes.setdefault(dimensions, []).append(f"{n:,}")
+    places = [f"at D = {d} with {_joined(own)} held-out inputs" for d, own in sizes.items()]
+    return _joined(places)
+
+
+def _lacking(
+    rows: Sequence[Counted], chosen: Sequence[Counted], dimensions: int, margin: float
+) -> str:
+    """What the counts do not hold of what was asked, and what stands in; empty where all is there.
+
+    Args:
+        rows: all counts.
+        chosen: those that answer, of one KL, and of one D for each n.
+        dimensions: D that was asked for.
+        margin: KL in nats that was asked for.
+
+    Returns:
+        Up to two sentences.
+    """
+    kl, asked = chosen[0].kl, 2 * margin
+    other_kl = not math.isclose(kl, asked, rel_tol=1e-6)
+    elsewhere = {row.n for row in chosen if row.dimensions != dimensions}
+    lacks = [f"departures of {asked:g} nats, twice that margin"] if other_kl else []
+    if elsewhere == {row.n for row in chosen}:
+        lacks.append(f"D = {dimensions}")
+    elif elsewhere:
+        lacks.append(f"D = {dimensions} with {_sizes(elsewhere)}")
+    if none := {row.n for row in rows} - {row.n for row in chosen}:
+        lacks.append(f"D of {dimensions} or more with {_sizes(none)}")
+    counted = {row.departure for row in chosen}
+    kinds = [name for name, kind in DEPARTURES.items() if kind.least <= dimensions]
+    if kinds := [name for name in kinds if name not in counted and kl < DEPARTURES[name].most]:
+        lacks.append(f"the kind{'s' * (len(kinds) > 1)} {_joined(kinds)}")
+    text = f"Not counted in full yet: {'; '.join(lacks)}." if lacks else ""
+    stand_in = [f"{kl:g} nats, a margin of {kl / 2:g}"] if other_kl else []
+    why = ["a smaller KL"] if other_kl else []
+    if elsewhere:
+        more = sorted({row.dimensions for row in chosen if row.dimensions != dimensions})
+        stand_in.append(f"D = {_joined([str(one) for one in more])}")
+        why.append("more dimensions")
+    if stand_in:
+        text += (
+            f" The nearest counts that are more cautious stand in, {', at '.join(stand_in)}: "
+            f"{' and '.join(why)} need{'s' * (why == ['a smaller KL'])} more inputs."
+        )
+    return text
+
+
+def _sizes(sizes: Iterable[int]) -> str:
+    return f"{_joined([f'{n:,}' for n in sorted(sizes)])} held-out inputs"
 
 
 def _needed(counts: Sequence[tuple[Counted, int]]) -> str:
@@ -232,7 +294,7 @@ def _needed(counts: Sequence[tuple[Counted, int]]) -> str:
             f"more than {max(row.n for row, _ in counts):,}, the most counted, for {_joined(never)}"
         )
     text = "; ".join(parts)
-    if len(parts) == 1:
+    if len(parts) == 1 and len({row.departure for row, _ in counts}) > 1:
         text = text.rpartition(" for ")[0] + " for every kind"
     return text
 

@@ -34,7 +34,7 @@ class Bracket:
         lower: proved lower end in nats; NaN where nothing could be played.
         upper: upper end in nats; NaN where there is no density.
         inputs: independent z that were played.
-        saturated: whether the rate exceeds log N - 1, so that the upper end decides nothing.
+        saturated: whether the rate exceeds log N - 1, so that the upper end cannot give a yes.
         flagged: whether the z are no independent draws.
     """
 

@@ -189,7 +189,11 @@ def apart(low, high, **fields):
     ],
 )
 def test_brackets_apart(low, high, fields, expected):
-    assert apart(low, high, **fields)[0].verdict == expected
+    found = apart(low, high, **fields)[0]
+    least, most = (found.effect, found.half_width), (found.at_most, found.at_most_half_width)
+    assert found.verdict == expected
+    rests = {"larger than the margin": (least,), "opposite": (most,)}
+    assert found.deciding == rests.get(expected, (least, most))
 
 
 def test_brackets_give_the_least_and_the_most_of_a_difference():
@@ -204,6 +208,7 @@ def test_of_a_claim_that_fails_the_decisive_pair_is_the_one_that_shows_it():
     found, lower, upper = apart(low, high, worse="first")
     assert (found.verdict, found.decisive) == ("opposite", "c")
     assert found.at_most == pytest.approx((upper[:, 0] - lower[:, 2]).mean())
+    assert found.deciding == ((found.at_most, found.at_most_half_width),)  # not the least, near -9
     (found,) = decide(rows(draws([0.5, 0.9, 0.2])), [claim("equivalent", margin=0.1)], STUDIES)
     assert (found.verdict, found.decisive) == ("larger than the margin", "b")
 
@@ -253,6 +258,13 @@ def test_wrong_verdicts_over_all_claims_stay_below_one_in_twenty():
     assert wrong / 400 < 0.087
 
 
+_SHOWN_BY_LOWER = {
+    "greater": ["larger than the margin"],
+    "less": ["opposite"],
+    "equivalent": ["larger than the margin"],
+}  # what is said of an effect because of what it is at least
+
+
 @pytest.mark.parametrize(
     ("expect", "lower", "upper", "expected"),
     [
@@ -283,6 +295,11 @@ def test_a_lower_estimate_is_called_small_by_its_upper_end_alone(expect, lower, 
         (found,) = decide(frame, [claim(expect, **known)], STUDIES)
         assert found.verdict == expected
         assert np.isfinite(found.at_most) == np.isfinite(upper)
+        side = lower if expected in _SHOWN_BY_LOWER[expect] else upper
+        if expected not in ("inconclusive", "absent within the margin"):
+            assert [round(mean, 1) for mean, _ in found.deciding] == [side]
+        else:
+            assert len(found.deciding) == 1 + np.isfinite(upper)
 
 
 def test_whatever_bounds_a_metric_is_one():
@@ -312,3 +329,6 @@ def test_an_upper_estimate_is_called_large_by_its_lower_end_alone(expect, lower,
         (found,) = decide(frame, [claim(expect, metric=metric, reference=0.5)], STUDIES)
         assert found.verdict == expected
         assert np.isfinite(found.effect) == np.isfinite(lower) and np.isfinite(found.at_most)
+        side = lower if expected in _SHOWN_BY_LOWER[expect] else upper
+        if expected != "inconclusive":
+            assert [round(mean, 1) for mean, _ in found.deciding] == [side]

@@ -69,6 +69,11 @@ def test_the_answer_comes_first_then_questions_then_numbers(tmp_path, capfd, mon
     assert "\nscale: The variance per dimension averages 1." in out
     assert out.index("test: 200 inputs, D = 2") < out.index("train: 200 inputs, D = 2")
     assert re.search(r"marginal_kl_excess +│ 0\.\d+ ± 0\.\d+ nats ", out)
+    for split, until in (("test", "train: 200 inputs"), ("train", " s on 1 thread")):
+        named, apart = out.split(f"{split}: diagnostics, which decide nothing")
+        assert "marginal_kl_null" not in named.rpartition(f"{split}: 200 inputs")[2]
+        told = re.findall(r"│ (marginal_kl\w+|rate) ", apart.partition(until)[0])
+        assert set(told) == {"marginal_kl_null", "marginal_kl_excess", "marginal_kl_null_test"}
     assert "mutual_information, marginal_kl, " not in out  # every input was evaluated
     assert re.search(r"\n\d+\.\d s on 1 thread\n$", out)
 
@@ -114,6 +119,12 @@ def test_a_report_is_a_page_with_its_figures(kind, bare, tmp_path, capfd):
     drawn = [*quilts, "figures/quantiles.png", "figures/kl-test.png"]
     assert linked == (
         drawn if kind == "posterior" else ["figures/quantiles.png", "figures/kl-sample.png"]
+    )
+    tables = re.sub(r"<details><summary>Diagnostics</summary>.*?</details>", "", text, flags=re.S)
+    for name in ("marginal_kl_null", "marginal_kl_excess", "marginal_kl_null_test"):
+        assert tables.count(f"| {name} ") <= 1  # in the glossary
+    assert text.count("which trained encoders break: it decides nothing.") == text.count(
+        "<details>"
     )
     for link in linked:
         assert (folder / link).stat().st_size > 5000

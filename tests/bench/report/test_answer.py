@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bench.analysis.match import match_of
+from bench.analysis.match import Interval, Matched, match_of
 from bench.analysis.results import Results
-from bench.report.answer import answer
+from bench.report.answer import answer, ends
 from bench.report.blocks import Picture
 from bench.report.bracket_section import bracket_section
 from bench.rows import COLUMNS, SCHEMA
@@ -76,7 +76,7 @@ def test_the_first_sentence_is_the_answer():
     assert text.startswith(
         "On held-out inputs of digits the aggregate posterior is proved to lie more than 0.05 nats "
         "from the prior in 1 of 4 configurations; 1 match within that, 2 are undecided. For `base` "
-        "KL(q‖p) is between 0.2 and 0.3 nats (means of S = 10)."
+        "KL(q‖p) is between 0.19 and 0.31 nats (95 % over S = 10 seeds)."
     )
 
 
@@ -129,7 +129,30 @@ def test_a_deterministic_encoder_has_a_lower_end_alone():
     rows = changed(bracketed({"base": (0.3, 9.0), "low": (0.0, 9.0)}), "certified_kl_upper", np.nan)
     match = match_of(rows, "digits")
     assert [one.verdict for one in match.configurations] == ["no", "undecided"]
-    assert "For `base` KL(q‖p) is at least 0.3 nats" in said(rows)
+    assert "For `base` KL(q‖p) is at least 0.29 nats (95 % over S = 10 seeds)." in said(rows)
+
+
+@pytest.mark.parametrize(
+    ("lower", "upper", "text"),
+    [
+        ((0.0494, 0.0068, 20), (0.1715, 0.0103, 20), "between 0.042 and 0.19 nats"),
+        ((0.9161, 0.0386, 8), (3.28, 0.17, 8), "between 0.87 and 3.5 nats"),
+        ((0.001, 0.002, 5), (0.02, 0.01, 5), "between 0 and 0.030 nats"),
+        ((238.4, 12.6, 10), (math.nan, math.nan, 0), "at least 220 nats"),
+        ((0.2, math.nan, 1), (0.3, math.nan, 1), "between 0.20 and 0.30 nats"),  # no interval
+        ((0.2, math.nan, 1), (math.inf, math.nan, 1), "between 0.20 and inf nats"),
+        ((1.04, 0.01, 9), (2.34e8, 1.0, 9), "between 1.0 and 2.4e+8 nats"),
+        ((math.nan, math.nan, 0), (0.3, 0.1, 9), "not bounded"),
+    ],
+)
+def test_ends_are_those_of_the_intervals_rounded_outward(lower, upper, text):
+    gain = Interval(0.1, 0.01, 9)
+    one = Matched("a", Interval(*lower), gain, Interval(*upper), "no", 500, 0, collapsed=False)
+    assert ends(one) == text
+
+
+def test_one_seed_has_no_interval():
+    assert "between 0.20 and 0.31 nats (S = 1)." in said(bracketed({"base": (0.2, 0.3)}, seeds=1))
 
 
 def test_rows_of_an_earlier_time_say_so():

@@ -141,6 +141,21 @@ def test_sentences(found, text):
     assert page.count("Larger than the margin") == 2  # the verdict and how to read it
 
 
+def test_the_effect_of_a_table_is_the_number_that_decides():
+    known = {"metric": "certified_kl", "worse": "first"}
+    least, most = "-8.450 ± 0.050", "-8.350 ± 0.030"
+    for verdict, present, shown in [
+        ("opposite", False, most),
+        ("larger than the margin", True, least),
+        ("smaller than the margin", True, f"{least} to {most}"),
+        ("smaller than the margin", False, most),
+        ("inconclusive", False, f"{least} to {most}"),
+    ]:
+        found = finding("brackets apart", -8.45, verdict=verdict, present=present, **known)
+        line = next(line for line in claims_page("m", [found]).splitlines() if "| d " in line)
+        assert [cell.strip() for cell in line.split("|")][8] == shown
+
+
 @pytest.mark.parametrize(
     ("found", "text"),
     [

@@ -114,10 +114,17 @@ def test_moments_in_many_dimensions_are_no_shape():
     assert answered[SAFE].verdict == "no"
 
 
+def test_why_nothing_can_be_said_is_said_once():
+    answered = answers(exact(100), exact(15, seed=1))
+    assert answered[SAFE].sentence.startswith("Nothing can be said: at least 20 independent z")
+    assert answered["KL(q‖p)"].verdict == "not measured"
+    assert answered["KL(q‖p)"].sentence == "No lower end: the first answer says why."
+
+
 def test_saturation_never_means_yes():
     answered = answers(exact(1000, 8, scale=0.1), exact(1000, 8, 1, 0.1))
     assert answered[SAFE].verdict == "undecided"
-    assert "saturated and decides nothing" in answered[SAFE].sentence
+    assert "saturated and cannot give a yes" in answered[SAFE].sentence
     assert "inputs to read the KL" in answered["KL(q‖p)"].sentence
     assert "more inputs" in answered["what would help"].verdict
     mean, scale = exact(1000, 8, scale=0.1)

@@ -1,5 +1,6 @@
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -214,6 +215,14 @@ def test_inputs_are_left_as_they_were():
         ({"prior": "mixture"}, "normal, uniform or a trained Prior, got 'mixture'"),
         ({"prior": Normal(3)}, "prior must have the 2 dimensions of mean, got 3"),
         ({"heldout": (torch.ones(5, 3), torch.ones(5, 3))}, "heldout must have 2 dimensions"),
+        ({"heldout": (MEAN * math.nan, SCALE)}, "^mean of heldout must be finite, got 600 values"),
+        ({"heldout": (MEAN, SCALE * math.inf)}, "^scale of heldout must be finite, got 600 val"),
+        ({"heldout": (MEAN, SCALE - 1)}, "^scale of heldout must be positive, or 0 for all, got"),
+        (
+            {"heldout": (MEAN, 0 * SCALE)},
+            "^scale of heldout must be positive like that of mean, got 0 for all",
+        ),
+        ({"groups": np.ones(300)}, "^groups must hold integers, got dtype float64; convert it"),
     ],
 )
 def test_bad_arguments_are_refused(options, message):

@@ -167,16 +167,54 @@ def test_a_plan_says_from_which_n_on():
     made = plan(rows, 5, 0.13)
     assert made.sizes == {100: 8, 300: 8, 1000: 16} and len(made.rows) == 9
     assert made.sentence == (
-        "Departures of 0.2 nats were planted at the nearest D counted that is no less than 5. "
-        "They are seen in 80 % of repeats with 100 held-out inputs for correlation; 1,000 "
-        "held-out inputs for scale; more than 1,000, the most counted, for parity. The answer is "
+        "Asked: a margin of 0.13 at D = 5. Not counted in full yet: departures of 0.26 nats, twice "
+        "that margin; D = 5; D of 5 or more with 3,000 held-out inputs; the kinds clusters, ring "
+        "and heavy tails. The nearest counts that are more cautious stand in, 0.2 nats, a margin "
+        "of 0.1, at D = 8 and 16: a smaller KL and more dimensions need more inputs. Departures of "
+        "0.2 nats were planted at D = 8 with 100 and 300 held-out inputs and at D = 16 with 1,000 "
+        "held-out inputs. They are seen in 80 % of repeats with 100 held-out inputs for "
+        "correlation; 1,000 held-out inputs for scale; more than 1,000, the most counted, for "
+        "parity. The answer is "
         "no at a margin of 0.1 as often with 300 held-out inputs for correlation; 1,000 held-out "
         "inputs for scale; more than 1,000, the most counted, for parity."
     )
     few = [dataclasses.replace(one, proved=10, halved=10) for one in rows if one.n == 300]
     assert "with 300 held-out inputs for every kind." in plan(few, 8, 0.1).sentence
+    assert plan(few, 8, 0.1).sentence.startswith("Asked: a margin of 0.1 at D = 8. Not counted")
     none = [dataclasses.replace(one, seen=0, halved=0) for one in rows]
     assert "with more than 1,000, the most counted, for every kind." in plan(none, 8, 0.1).sentence
+
+
+EVERY = [row(kind, n=n) for kind in DEPARTURES for n in (100, 300)]
+
+
+@pytest.mark.parametrize(
+    ("dimensions", "margin", "text"),
+    [
+        (8, 0.1, "at D = 8. Departures of 0.2 nats were planted at D = 8. They"),
+        (8, 1, "departures of 2 nats, twice that margin. The nearest counts that are more cautious "
+         "stand in, 0.2 nats, a margin of 0.1: a smaller KL needs more inputs. Departures"),
+        (2, 0.1, "yet: D = 2. The nearest counts that are more cautious stand in, D = 8: more "
+         "dimensions need more inputs. Departures of 0.2 nats were planted at D = 8. They"),
+    ],
+)  # fmt: skip
+def test_a_plan_says_where_it_answers_for_another_margin_or_d(dimensions, margin, text):
+    sentence = plan(EVERY, dimensions, margin).sentence
+    assert sentence.startswith(f"Asked: a margin of {margin:g} at D = {dimensions}. ")
+    assert sentence.partition("Asked: a margin of ")[2].partition(text)[1] == text
+
+
+def test_a_plan_names_the_dimensions_of_every_n_and_what_one_kind_alone_was_counted_for():
+    rows = [row("scale", n=100, dimensions=1), row("scale", n=300, dimensions=2)]
+    text = plan(rows, 1, 0.1).sentence
+    assert "yet: D = 1 with 300 held-out inputs; the kinds clusters and heavy tails. " in text
+    assert "planted at D = 1 with 100 held-out inputs and at D = 2 with 300 held-out" in text
+    assert "100 held-out inputs for scale." in text and "every kind" not in text
+
+
+def test_another_kl_than_four_margins_is_said_beside_the_counts():
+    assert "nearest weaker" not in could_have_seen(ROWS, 300, 8, 0.2)
+    assert "at D = 8, the nearest weaker setting" in could_have_seen(ROWS, 300, 8, 4.0)
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ class UpperEnd:
         kl: KL(q_N‖p) of the inputs and its standard error.
         rate: mean KL of a posterior to the prior, in nats.
         floor: rate - log N, below which KL(q_N‖p) cannot lie whatever the encoder does.
-        saturated: whether rate > log N - 1: then the upper end says little and decides nothing.
+        saturated: whether rate > log N - 1: an upper end still, but one that cannot give a yes.
     """
 
     value: float
