@@ -240,4 +240,9 @@ def _prior(prior: object, z: Tensor) -> Prior:
         raise ValueError(
             f"prior must have the {z.shape[-1]} dimensions of mean, got {prior.latent_dim}"
         )
+    if type(prior).log_prob is Prior.log_prob and not (prior.closed_form or prior.surface):
+        raise ValueError(
+            f"prior must have log_prob, or a closed form of kl, got {type(prior).__name__} with "
+            "neither"
+        )
     return copy.deepcopy(prior).to(z.device, torch.float64)

@@ -24,8 +24,8 @@ def inconsistent(prior: Prior, generator: torch.Generator) -> str:
     """What is wrong with a prior that is not the suite's own, as far as its own draws tell.
 
     Of a density r and draws of p, the mean of r/p is 1 or less. A log density that is too low makes
-    it larger: it is looked at for densities that are fitted to other draws. Draws that are mapped to
-    N(0, I) have mean 0 and mean square 1.
+    it larger: it is looked at for densities that are fitted to other draws. Draws that are mapped
+    to N(0, I) have mean 0 and mean square 1.
 
     Args:
         prior: p.

@@ -71,9 +71,10 @@ def answer_sections(table: pd.DataFrame, name: str, quick: bool) -> list[str]:
         Blocks of Markdown.
     """
     planned = sum(task.repetitions for task in answer_tasks(quick))
-    done = f"{len(table):,} of {planned:,} planned audits were run"
+    codes = ", ".join(f"`{code}`" for code in sorted(table["code"].unique()))
+    done = f"{len(table):,} of {planned:,} planned audits were run, by code of the hash {codes}"
     if len(table) < planned:
-        done += "; the same command goes on where it was, and this page counts what there is"
+        done += "; that code goes on where it was, and this page counts what there is"
     return [
         f"{done}, one line each in [{name}/answers.csv]({name}/answers.csv). An audit is what a "
         "user gets: candidates fitted to N training inputs (twice n, 5,000 at most), played on n "

@@ -4,8 +4,8 @@ A stack that has seen an input recites it, so that a few near-copies among the h
 would certify nats at an exact match. Where a z lies nearer to the training inputs than all but 1 %
 of these lie to each other, its gain is taken to be 0 at most. That is a function of z and of what
 was fitted, and lowers the gain: the lower end stays proved, at the price of 1 % of what draws win.
-Training inputs that others equal are atoms of the law, or repeats, which are judged elsewhere: near
-these a z wins what it wins.
+Training inputs that others equal are atoms of the law, or repeats, which are judged elsewhere: what
+equals them wins what it wins.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ import torch
 from torch import Tensor
 
 from vaelib.arguments.tensors import as_number, as_tensor
-from vaelib.stats.stack.repeats import lone_rows
+from vaelib.stats.stack.repeats import at_atoms, lone_rows
 
 __all__ = ["copy_distance", "unrecited"]
 
+_FEWEST = 2  # D below which neighbours lie so near that who recites them wins next to nothing
 _QUERIES = 2000  # training inputs whose neighbours tell the distance
 _SHARE = 0.01
 _ROUNDING = 1e-6  # of the spread: rows that are nearer repeat each other
@@ -38,10 +39,11 @@ def copy_distance(train: Tensor) -> float | None:
         train: means or z of the training inputs, shape (N, D); 2,000 of them are asked.
 
     Returns:
-        A distance; None where fewer than three rows are equalled by no other.
+        A distance; None in one dimension, where none is needed, and where fewer than three rows
+        are equalled by no other.
     """
     train = lone_rows(as_tensor(train, "train", "ND"))
-    if len(train) < 3:
+    if len(train) < 3 or train.shape[1] < _FEWEST:
         return None
     chosen = torch.randperm(len(train), generator=torch.Generator().manual_seed(0))[:_QUERIES]
     centred, spread = train - train.mean(0), float(train.std(0, correction=0).norm())
@@ -79,11 +81,12 @@ def unrecited(ratio: Tensor, z: Tensor, train: Tensor, distance: float | None) -
         )
     if distance is None:
         return ratio
-    distance, train = as_number(distance, "distance"), lone_rows(train)
+    distance, atom = as_number(distance, "distance"), at_atoms(z, train)
+    train = lone_rows(train)
     if not len(train):
         return ratio
     centre = train.mean(0)
-    near = _nearest(z - centre, train - centre) <= distance
+    near = (_nearest(z - centre, train - centre) <= distance) & ~atom
     return torch.where(near[:, None], ratio.clamp_max(0), ratio)
 
 

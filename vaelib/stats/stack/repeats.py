@@ -19,7 +19,7 @@ from vaelib.arguments.plain import check_flag
 from vaelib.arguments.tensors import as_tensor
 from vaelib.stats.checks import as_two_sets
 
-__all__ = ["copied_rows", "distinct_rows", "lone_rows", "repeated_rows"]
+__all__ = ["at_atoms", "copied_rows", "distinct_rows", "lone_rows", "repeated_rows"]
 
 _LEVEL = 0.001
 
@@ -81,6 +81,30 @@ def lone_rows(z: Tensor) -> Tensor:
     z = as_tensor(z, "z", "ND")
     counts, number = _counts(z)
     return z[torch.from_numpy(counts[number] == 1).to(z.device)]
+
+
+def at_atoms(z: Tensor, train: Tensor) -> Tensor:
+    """Which rows equal several training rows.
+
+    Args:
+        z: shape (n, D).
+        train: shape (N, D).
+
+    Returns:
+        Booleans of shape (n,).
+
+    Raises:
+        ValueError: for shapes that do not belong together.
+    """
+    z, train = as_tensor(z, "z", "nD"), as_tensor(train, "train", "ND")
+    if z.shape[1] != train.shape[1] or not len(train):
+        raise ValueError(
+            f"z and train must have shapes (n, D) and (N, D), got {tuple(z.shape)} and "
+            f"{tuple(train.shape)}"
+        )
+    counts, number = _counts(torch.cat([train.double(), z.double().to(train.device)]))
+    often = np.bincount(number[: len(train)], minlength=len(counts)) > 1
+    return torch.from_numpy(often[number[len(train) :]]).to(z.device)
 
 
 def copied_rows(train: Tensor, heldout: Tensor) -> float:

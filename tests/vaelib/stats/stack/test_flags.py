@@ -8,7 +8,6 @@ from vaelib.seeding import stream
 from vaelib.stats.stack.candidates import Posteriors
 from vaelib.stats.stack.certify import certify
 from vaelib.stats.stack.flags import copied_share
-from vaelib.stats.stack.repeats import repeated_rows
 
 
 def clusters(n, dimensions, generator):
@@ -98,16 +97,3 @@ def test_pairs_of_a_group_do_not_count():
     heldout = z[:300].repeat_interleave(2, 0) + 0.05 * normal(600, 8, generator)
     assert copied_share(z, heldout, generator) == 0
     assert copied_share(z, heldout, generator, labels) > 0.3
-
-
-def test_repeats_are_counted():
-    z = torch.arange(10.0)[:, None]
-    assert repeated_rows(z, z) == 0
-    assert repeated_rows(torch.cat([z, z[:5]])) == pytest.approx(1 / 3)
-    scale = torch.arange(15.0)[:, None]
-    assert repeated_rows(torch.cat([z, z[:5]]), scale) == 0
-    twice_and_five_times = torch.cat([z, z[:5], z[:1], z[:1], z[:1]])
-    assert repeated_rows(twice_and_five_times) == pytest.approx(8 / 18)
-    assert repeated_rows(twice_and_five_times, atoms=True) == pytest.approx(4 / 18)
-    assert repeated_rows(z.repeat(5, 1), atoms=True) == pytest.approx(36 / 50)
-    assert repeated_rows(z[:2].repeat(50, 1), atoms=True) == 0

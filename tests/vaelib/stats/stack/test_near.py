@@ -19,12 +19,16 @@ def points(z):
     return Posteriors(z, torch.zeros_like(z))
 
 
-@pytest.mark.parametrize("dimensions", [3, 8, 24])
+@pytest.mark.parametrize("dimensions", [2, 3, 8, 24])
 def test_a_hundredth_of_independent_draws_lies_as_near(dimensions):
     generator = stream("near", 0)
     train, z = normal(3000, dimensions, generator), normal(4000, dimensions, generator)
     share = float(near(z, train, copy_distance(train)).double().mean())
     assert 0.003 < share < 0.04
+
+
+def test_in_one_dimension_no_distance_is_needed():
+    assert copy_distance(normal(300, 1, stream("near", 0))) is None
 
 
 def test_copies_lie_nearer_also_where_training_inputs_hold_copies():
@@ -37,9 +41,13 @@ def test_copies_lie_nearer_also_where_training_inputs_hold_copies():
     assert float(near(copies, train, copy_distance(train)).double().mean()) > 0.95
 
 
-def test_equal_rows_have_no_distance():
+def test_what_equals_several_training_inputs_wins_what_it_wins():
+    """These are atoms of the law, such as the means of an encoder that is constant there."""
     zeros = torch.zeros(30, 3, dtype=torch.float64)
-    assert copy_distance(zeros) == 0 and bool(near(zeros, zeros, 0.0).all())
+    assert copy_distance(zeros) is None and not near(zeros, zeros, 0.1).any()
+    train = torch.cat([zeros, normal(300, 3, stream("near", 6))])
+    assert not near(zeros, train, copy_distance(train)).any()
+    assert bool(near(train[30:], train, copy_distance(train)).all())
 
 
 @pytest.mark.parametrize("share", [0.01, 0.03, 0.1])
