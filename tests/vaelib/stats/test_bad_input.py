@@ -463,7 +463,7 @@ def test_audits_of_scales_that_are_none(least):
     scale = torch.ones(20, 3).index_fill(0, torch.tensor([4]), least)
     with pytest.raises(ValueError, match="scale must be positive, got min"):
         audited(good(), scale)
-    with pytest.raises(ValueError, match="scale of heldout must be positive, or 0 for all, got min"):
+    with pytest.raises(ValueError, match="scale of heldout must be positive, or 0 for all"):
         audited(good(), torch.zeros(20, 3), heldout=(good(), scale))
 
 
