@@ -14,7 +14,8 @@ from bench.run.kept_rows import STALE
 from bench.run.record import DONE
 from bench.run.store import Store
 from vaelib.audits.measurement import Measurement
-from vaelib.files import read_bytes, write_atomically
+from vaelib.files import write_atomically
+from vaelib.reading import read_bytes
 
 __all__ = ["COLUMNS", "SCHEMA", "csv_bytes", "read_rows", "rows", "write_rows"]
 

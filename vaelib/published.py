@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from vaelib.files import read_bytes
+from vaelib.reading import read_bytes
 
 __all__ = ["read_published"]
 
@@ -173,7 +173,7 @@ def _read(path: Path, name: str, file: str) -> np.ndarray:
 def _unpacked(stored: bytes, size: int) -> bytes:
     """What a gzip file holds, up to one byte more than it should; nothing where it is damaged."""
     try:
-        with gzip.open(io.BytesIO(stored)) as file:
+        with gzip.open(io.BytesIO(stored), "rb") as file:
             return file.read(size + 1)
     except (OSError, EOFError, zlib.error):
         return b""

@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vaelib.files import only_files, read_bytes, sweep, write_atomically
+from vaelib.files import sweep, write_atomically
+from vaelib.reading import only_files, read_bytes
 
 __all__ = [
     "CacheWarning",

@@ -14,7 +14,8 @@ from bench.analysis.quantiles import marginal_quantiles
 from bench.errors import DamagedError, reason
 from bench.run.plan import Plan
 from bench.run.store import Store
-from vaelib.files import MOST, read_bytes, write_atomically
+from vaelib.files import write_atomically
+from vaelib.reading import MOST, read_bytes
 from vaelib.stats.crossed import CrossedMean, crossed_mean
 
 __all__ = ["pictured", "read_arrays", "write_arrays"]

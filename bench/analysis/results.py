@@ -37,7 +37,7 @@ from bench.matrix.kept import recall as recall_expanded
 from bench.matrix.language import Matrix, load
 from bench.metrics.registry import METRICS, Metrics, recall
 from bench.rows import read_rows
-from vaelib.files import read_bytes
+from vaelib.reading import read_bytes
 
 __all__ = ["Results"]
 

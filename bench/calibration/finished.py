@@ -11,7 +11,7 @@ from typing import Any
 from bench.calibration.experiments import Experiment
 from bench.calibration.task import Result, Rows, Task
 from vaelib.code_hash import code_hash
-from vaelib.files import read_bytes
+from vaelib.reading import read_bytes
 from vaelib.sealed import CacheWarning
 
 __all__ = ["Finished"]

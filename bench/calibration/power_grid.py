@@ -20,7 +20,8 @@ from vaelib.audits import power
 from vaelib.audits.departures import DEPARTURES
 from vaelib.audits.power import Counted, Setting
 from vaelib.code_hash import code_hash
-from vaelib.files import read_bytes, write_atomically
+from vaelib.files import write_atomically
+from vaelib.reading import read_bytes
 
 __all__ = ["code", "due", "fill", "grid"]
 

@@ -12,7 +12,7 @@ from bench.calibration.bands import BAND, band
 from bench.calibration.estimators import EXACT
 from bench.calibration.intervals import APPROXIMATE
 from bench.errors import DamagedError, reason
-from vaelib.files import read_bytes
+from vaelib.reading import read_bytes
 
 __all__ = ["LARGEST_Z", "decisive", "judged", "raw_table", "read_table", "summary"]
 

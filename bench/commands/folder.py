@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from bench.errors import UserError
-from vaelib.files import only_files
+from vaelib.reading import only_files
 
 __all__ = ["MARKER", "check_names", "claim"]
 

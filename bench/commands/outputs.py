@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from bench.errors import UserError
-from vaelib.files import naming, sweep, write_atomically
+from vaelib.files import sweep, write_atomically
+from vaelib.reading import naming
 
 __all__ = ["check_folder", "check_output", "write_output"]
 

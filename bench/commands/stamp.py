@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from os.path import relpath
 from pathlib import Path
 
-from vaelib.files import read_bytes, write_atomically
+from vaelib.files import write_atomically
+from vaelib.reading import read_bytes
 
 __all__ = ["Stamp"]
 

@@ -17,7 +17,8 @@ from bench.errors import DamagedError
 from bench.matrix.components import Name
 from bench.matrix.configurations import Configuration, Study, canonical, digest
 from bench.metrics.metric import Metric
-from vaelib.files import read_bytes, write_atomically
+from vaelib.files import write_atomically
+from vaelib.reading import read_bytes
 
 __all__ = [
     "KEPT",

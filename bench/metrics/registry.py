@@ -204,7 +204,7 @@ def recall(folder: Path) -> Metrics:
     """
     from pydantic import TypeAdapter, ValidationError
 
-    from vaelib.files import read_bytes  # imports torch, as above
+    from vaelib.reading import read_bytes  # imports torch, as above
 
     path = folder / _FILE
     if not os.path.lexists(path):

@@ -19,7 +19,7 @@ from typing import Any
 
 from bench.run.record import DONE, Record
 from vaelib.audits.measurement import Measurement
-from vaelib.files import read_bytes
+from vaelib.reading import read_bytes
 from vaelib.sealed import sealed_json, unsealed_json
 
 __all__ = ["STALE", "CorruptRows", "KeptRows", "described"]

@@ -20,7 +20,7 @@ from bench.run.job import Job
 from bench.run.models import Replicate, build_model, train_block
 from bench.run.record import one_line
 from vaelib.datasets import Dataset
-from vaelib.files import read_bytes
+from vaelib.reading import read_bytes
 from vaelib.sealed import CacheWarning, SealError, identity_of, keep, unpacked
 from vaelib.training import TrainingOutcome
 

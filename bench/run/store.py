@@ -25,7 +25,8 @@ from bench.errors import NotDoneError, UserError, of_machine, refusal
 from bench.run.job import Job
 from bench.run.kept_rows import KeptRows
 from bench.run.record import CellResult, Record, one_line
-from vaelib.files import read_bytes, sweep, write_atomically
+from vaelib.files import sweep, write_atomically
+from vaelib.reading import read_bytes
 from vaelib.sealed import SealError, packed, sealed_json, unpacked, unsealed_json, verify
 
 __all__ = [

@@ -104,7 +104,7 @@ def test_a_report_that_cannot_be_written_says_why(
 def test_what_cannot_be_read_for_now_is_not_called_damaged(
     results, monkeypatch, capfd, number, advice, code
 ):
-    monkeypatch.setattr("vaelib.files.only_files", refusing(number))
+    monkeypatch.setattr("vaelib.reading.only_files", refusing(number))
     got, error = said(capfd, "report", "first", "--results", results)
     assert (got, os.strerror(number) in error) == (code, True)
     assert (advice in error) == (code == 2)
@@ -118,7 +118,7 @@ def test_a_record_that_cannot_be_opened_for_now_stays(tmp_path, monkeypatch):
     path = tmp_path / "cells" / "a.json"
     write_atomically(path, b"{}")
     with monkeypatch.context() as patch:
-        patch.setattr("vaelib.files.only_files", refusing(errno.EMFILE))
+        patch.setattr("vaelib.reading.only_files", refusing(errno.EMFILE))
         with pytest.raises(OSError, match="Too many open files"):
             Store(tmp_path).read("a")
     assert path.exists()

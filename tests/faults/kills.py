@@ -1,4 +1,7 @@
-"""Runs that are killed: seeded, each resumed by the same command, which must give the same rows."""
+"""Runs that are killed: seeded, each resumed by the same command, which must give the same rows.
+
+The command that is killed has a process of its own; the one that goes on is called in this.
+"""
 
 import os
 import shutil
@@ -8,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.faults.outcomes import Outcome
-from tests.faults.small import changed, finished, left_over, started
+from tests.faults.outcomes import Called, Outcome, called
+from tests.faults.small import again, changed, finished, left_over, started
 
 __all__ = ["KINDS", "try_case"]
 
@@ -44,9 +47,8 @@ def try_case(seed: int, folder: Path) -> Outcome:
             time.sleep(moment)  # why: any moment will do
             _kill(process.pid, kind)
             process.communicate()
-        with started(place, case) as process:
-            said = process.communicate()[0]
-        return _judged(kind, done, place, process.returncode, said, left_over(case))
+        resumed = called(again(place))
+        return _judged(kind, done, place, resumed, left_over(case))
     finally:
         shutil.rmtree(place)
 
@@ -74,9 +76,10 @@ def _session(place: Path) -> int:
         return 0
 
 
-def _judged(kind: str, done: Path, place: Path, code: int, said: str, left: list[int]) -> Outcome:
-    if code or "Traceback" in said:
-        return Outcome(kind, f"exit {code}", said[-500:])
+def _judged(kind: str, done: Path, place: Path, resumed: Called, left: list[int]) -> Outcome:
+    said = "\n".join([*resumed.said, resumed.out[-300:], resumed.raised])
+    if resumed.code or "Traceback" in said:
+        return Outcome(kind, f"exit {resumed.code}", said[-500:])
     if left:
         return Outcome(kind, "processes left over", f"{len(left)}")
     if fault := changed(done, place):

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from vaelib.files import read_bytes, sweep, update, write_atomically
+from vaelib.files import sweep, update, write_atomically
+from vaelib.reading import read_bytes
 
 
 @pytest.mark.parametrize("broken", ["fsync", "replace"])

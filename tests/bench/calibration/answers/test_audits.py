@@ -190,7 +190,7 @@ def test_the_sentence_is_made_of_the_counts():
 
 def test_the_page_says_how_many_were_run_and_what_is_not_seen():
     text = "\n\n".join(answer_sections(small_table(), FULL, quick=False))
-    assert "319 of " in text and "the same command goes on where it was" in text
+    assert "319 of " in text and "that code goes on where it was" in text
     assert "less than a tenth in 1: ring in a plane (D = 2)" in text
     assert "in 10 of 10 exact matches" in text
     assert "two points" in text and "no 3" in text
