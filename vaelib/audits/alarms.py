@@ -32,7 +32,7 @@ FLAGS = (COPIES, REPEATS, TWINS)
 MOST_COPIED = 0.01
 """Share of held-out inputs, proved, above which the others prove nothing."""
 _REPEATED = 0.01  # share of rows; with fewer, float32 may have rounded them
-_TWINS = 0.01  # p-value, which is so conservative that 1 of 11,000 samples fell below
+_TWINS = 0.01  # p-value; conservative: of 240 samples of each law that is tested none fell below
 _WHOLE = 2.0**23  # from here on float32 has no fractions
 
 
