@@ -34,21 +34,30 @@ def needed(lines, extras, found):
             needed(installed(known), requirement.extras, found)
 
 
+def versions():
+    """The fixed version of each package, all of them with hashes and without an address."""
+    text = re.sub(r"^#.*\n", "", (ROOT / "constraints.txt").read_text(), flags=re.M)
+    entries = text.replace(" \\\n", "").splitlines()
+    matches = [
+        re.fullmatch(r"([\w.-]+)==([\w.+]+)(    --hash=sha256:[0-9a-f]{64})+", one)
+        for one in entries
+    ]
+    assert all(matches)
+    return {match[1]: match[2] for match in matches}
+
+
 def test_every_package_of_the_tests_has_a_version():
-    lines = (ROOT / "constraints.txt").read_text().splitlines()
-    fixed = [line.split("==")[0] for line in lines if not line.startswith("#")]
-    assert all(re.fullmatch(r"[\w.-]+==[\w.+]+", line) for line in lines if line[0] != "#")
+    fixed = versions()
     found = set()
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     needed([*project["dependencies"], *project["optional-dependencies"]["test"]], (), found)
     assert len(found) > 40
     assert found <= set(map(plain, fixed))
-    assert {"tox", "tox-uv", "uv"} <= set(fixed)
+    assert fixed.keys() >= {"tox", "tox-uv", "uv"}
 
 
 def test_tox_uv_and_the_actions_of_the_workflow_are_pinned():
-    lines = (ROOT / "constraints.txt").read_text()
-    version = re.search(r"^tox-uv==(\S+)$", lines, re.M)[1]
+    version = versions()["tox-uv"]
     for path in (".ci/run", ".github/workflows/check.yml", "docs/ci.md"):
         text = (ROOT / path).read_text()
         assert set(re.findall(r"tox-uv\S*", text)) == {f"tox-uv=={version}"}, path
