@@ -1,7 +1,8 @@
 """Tidy rows: the table that every page, figure and verdict is made from."""
 
 import io
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,8 @@ import pandas as pd
 
 from bench.matrix.configurations import told
 from bench.matrix.language import Cell
-from bench.run.kept_rows import STALE
-from bench.run.record import DONE
+from bench.run.kept_rows import LACKING, STALE
+from bench.run.record import DONE, Record
 from bench.run.store import Store
 from vaelib.audits.measurement import Measurement
 from vaelib.files import write_atomically
@@ -46,7 +47,8 @@ def rows(
 ) -> pd.DataFrame:
     """Makes the table: one row per cell, split, source and metric.
 
-    A cell without measurements (failed, timeout, died, missing) is one row without a metric.
+    A cell without measurements (failed, timeout, died, missing) is one row without a metric. What
+    other seeds of its configuration measured and a cell did not is a row that says so.
 
     Args:
         matrix: its name.
@@ -62,27 +64,61 @@ def rows(
     cells = list(cells)
     place = {name: i for i, name in enumerate(dict.fromkeys(c.configuration.name for c in cells))}
     cells.sort(key=lambda cell: (place[cell.configuration.name], cell.seed))
-    table = [row for cell in cells for row in _rows_of(matrix, cell, store, units, codes or {})]
+    records = {cell.id: store.read(cell.id) for cell in cells}
+    expected = _measured(cells, records)
+    table = [
+        row
+        for cell in cells
+        for row in _rows_of(
+            matrix,
+            cell,
+            records[cell.id],
+            units,
+            codes or {},
+            expected[cell.configuration.name],
+        )
+    ]
     keys = dict.fromkeys(key for cell in cells for key in cell.configuration.varied)
     columns = [*COLUMNS, *(key for key in keys if key not in COLUMNS)]
     return pd.DataFrame(table, columns=columns).astype(_TYPES)
 
 
+def _measured(
+    cells: Iterable[Cell], records: Mapping[str, Record | None]
+) -> dict[str, dict[tuple[str, str, str], None]]:
+    """What any seed of a configuration measured, in the order in which it was met."""
+    keys: dict[str, dict[tuple[str, str, str], None]] = defaultdict(dict)
+    for cell in cells:
+        record = records[cell.id]
+        for one in record.measurements if record else ():
+            keys[cell.configuration.name][one.split, one.source, one.metric] = None
+    return keys
+
+
+def _with_gaps(record: Record, expected: Iterable[tuple[str, str, str]]) -> Iterator[Measurement]:
+    yield from record.measurements
+    found = {(one.split, one.source, one.metric) for one in record.measurements}
+    for split, source, metric in expected:
+        if (split, source, metric) not in found:
+            yield Measurement(split, metric, None, source=source, message=LACKING)
+
+
 def _rows_of(
     matrix: str,
     cell: Cell,
-    store: Store,
+    record: Record | None,
     units: Mapping[str, str],
     codes: Mapping[str, str],
+    expected: Iterable[tuple[str, str, str]],
 ) -> Iterable[dict[str, Any]]:
     configuration = cell.configuration
-    record = store.read(cell.id)
     status, messages, code = "missing", ["has not run"], ""
     if record:
         status, messages, code = record.status, [record.message], record.code
     if status in DONE and code != codes.get(cell.id, code):
         messages.append(STALE)
-    for measurement in (record and record.measurements) or [_NOTHING]:
+    measured = [*_with_gaps(record, expected)] if record and record.measurements else [_NOTHING]
+    for measurement in measured:
         yield {
             **{key: _shown(value, key) for key, value in configuration.varied.items()},
             "matrix": matrix,

@@ -22,10 +22,12 @@ from vaelib.audits.measurement import Measurement
 from vaelib.reading import read_bytes
 from vaelib.sealed import sealed_json, unsealed_json
 
-__all__ = ["STALE", "CorruptRows", "KeptRows", "described"]
+__all__ = ["LACKING", "STALE", "CorruptRows", "KeptRows", "described"]
 
 STALE = "stale: computed by other code"
 """Begins the message of rows whose code is not that of today."""
+LACKING = "not measured for this seed, but for others"
+"""The message of rows that only keep a table from having holes."""
 
 
 class CorruptRows(UserWarning):
@@ -101,7 +103,11 @@ class KeptRows:
                 "status": first["status"],
                 "message": "" if first["metric"] else _message(first),
                 "seconds": math.nan if (spent := _number(first["seconds"])) is None else spent,
-                "measurements": [_measurement(row) for row in rows if row["metric"]],
+                "measurements": [
+                    _measurement(row)
+                    for row in rows
+                    if row["metric"] and not row["message"].endswith(LACKING)
+                ],
             }
             return Record.model_validate(fields)
         except (KeyError, TypeError, ValueError):

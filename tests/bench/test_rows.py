@@ -6,6 +6,7 @@ import pytest
 from hypothesis import strategies
 
 from bench.analysis import replicates
+from bench.analysis.sound import damage
 from bench.matrix.language import Cell, Configuration
 from bench.rows import COLUMNS, SCHEMA, read_rows, rows, write_rows
 from bench.run.store import CorruptRecord, Store
@@ -62,6 +63,29 @@ def test_cells_without_measurements_are_one_row_each(store):
     assert set(frame["metric"]) == set(frame["split"]) == set(frame["unit"]) == {""}
     assert frame["value"].isna().all()
     assert math.isnan(frame["seconds"].iloc[-1])
+
+
+def test_what_other_seeds_measured_is_a_row_of_each(store):
+    """Else a table that a run wrote itself is refused as one that was cut off."""
+    prior = Measurement("test", "frechet", 0.1, source="prior")
+    rate = Measurement("test", "rate", 1.0)
+    for seed, measured in enumerate(([rate, prior], [rate], [prior])):
+        keep(store, outcome(f"a-{seed}", 0, measurements=measured))
+    keep(store, outcome("a-3", 0, status="failed", message="no", measurements=[]))
+    frame = rows("digits", cells_of("a", 4), store, UNITS)
+    found = frame[["seed", "metric", "source", "message"]].to_records(index=False).tolist()
+    lacking = "not measured for this seed, but for others"
+    assert found == [
+        (0, "rate", "", ""),
+        (0, "frechet", "prior", ""),
+        (1, "rate", "", ""),
+        (1, "frechet", "prior", lacking),
+        (2, "frechet", "prior", ""),
+        (2, "rate", "", lacking),
+        (3, "", "", "no"),
+    ]
+    assert frame["value"].isna().tolist() == [False, False, False, True, False, True, True]
+    assert damage(frame, "rows.csv") == ""
 
 
 def test_order_is_configurations_then_seeds_then_measurements(store):

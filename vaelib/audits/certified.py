@@ -38,7 +38,7 @@ SURFACE = "the prior lives on a surface, where no density with respect to volume
 UNKNOWN = "the prior has no log_prob, without which no gain over it is known"
 UNPROVED = "of inputs that the encoder was trained on: not proved for new ones"
 
-_LOWER = ("certified_kl", "certified_kl_lower", "certified_kl_test", "shape_gain")
+_LOWER = ("certified_kl", "certified_kl_lower", "certified_inputs", "certified_kl_test")
 _DRAWS = 4  # z per input where candidates are fitted to draws: as good as the posteriors
 
 
@@ -74,7 +74,7 @@ def bracket(
         alarm = COPIES if share > MOST_COPIED else alarm
         yield Measurement(split, "copies", share, message=COPIES * (share > MOST_COPIED))
     if alarm:
-        yield from _nothing(split, alarm)
+        yield from _nothing(prior, split, alarm)
     else:
         yield from _lower(prior, split, few, fitted, settings, note)
     settings.progress(f"bracket of {split}", 1, 2)
@@ -83,9 +83,9 @@ def bracket(
     settings.progress(f"bracket of {split}", 2, 2)
 
 
-def _nothing(split: str, reason: str) -> Iterator[Measurement]:
-    """Why there is no lower end."""
-    for metric in _LOWER:
+def _nothing(prior: Prior, split: str, reason: str) -> Iterator[Measurement]:
+    """Why there is no lower end: of all that `_lower` measures, as no table may have holes."""
+    for metric in (*_LOWER, *["shape_gain"] * (type(prior) is Normal)):
         yield Measurement(split, metric, None, message=reason)
 
 
@@ -101,7 +101,7 @@ def _lower(
     try:
         result = stacked(prior, played, settings, fitted)
     except ValueError as error:
-        yield from _nothing(split, str(error))
+        yield from _nothing(prior, split, str(error))
         return
     if not note and played.groups is None:
         settings.terms(split, "certified_kl", result.gains)
