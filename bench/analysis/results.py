@@ -57,6 +57,7 @@ class Results:
         matrix: The matrix with its claims; None where there is none or it cannot be read any more.
         arrays: What figures are drawn from, see `bench.analysis.arrays`; None without a file.
         metrics: Known metrics, the matrix's own among them.
+        original: What the matrix replicates; None where it replicates nothing or that has no rows.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Results:
     matrix: Matrix | None = None
     arrays: Mapping[str, np.ndarray] | None = None
     metrics: Metrics = METRICS
+    original: "Results | None" = None
 
     @classmethod
     def read(cls, folder: Path, *, whole: bool = True) -> "Results":

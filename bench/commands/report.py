@@ -1,7 +1,10 @@
 """What ``vaebench report`` does: read the results, render their pages, then save them."""
 
+import re
+import tomllib
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from bench.analysis.prediction import Prediction
@@ -16,8 +19,10 @@ from bench.report.claims_page import answers, claims_page
 from bench.report.index import index
 from bench.report.page import page
 from bench.report.predictors_page import NAME, headline, predictors_page
+from bench.report.replication import replication_section
 from bench.run.record import one_line
 from vaelib.files import sweep, write_atomically
+from vaelib.reading import read_bytes
 
 __all__ = ["outdated", "overviews_outdated", "page_names", "write_overviews", "write_pages"]
 
@@ -47,15 +52,16 @@ def write_pages(results: Path, name: str) -> Path:
             only left out, with a `DamagedWarning`.
     """
     stamp = _stamp(results, name)
-    matrix = Results.read(results / name)
+    matrix = replace(Results.read(results / name), original=_original(results, name))
     rendered, path = page(matrix), results / f"{name}.md"
     figures = results / name / "figures"
     files = {figures / picture.file: picture.png for picture in rendered.pictures}
     files[path] = rendered.text.encode()
     if matrix.findings:
-        files[results / f"{name}-claims.md"] = claims_page(name, matrix.findings).encode()
+        text = claims_page(name, matrix.findings, replication_section(matrix))
+        files[results / f"{name}-claims.md"] = text.encode()
     _save(results, files, stamp, figures)
-    write_overviews(results, matrix)
+    write_overviews(results, [one for one in (matrix, matrix.original) if one])
     return path
 
 
@@ -72,18 +78,18 @@ def page_names(name: str, *, claims: bool) -> list[str]:
     return [name, f"{name}.md", *[f"{name}-claims.md"] * claims, f"{NAME}.md", NAME, "README.md"]
 
 
-def write_overviews(results: Path, matrix: Results | None = None) -> Path:
+def write_overviews(results: Path, read: Sequence[Results] = ()) -> Path:
     """Write what predicts sample quality, and ``README.md``: the answer of every matrix.
 
     Args:
         results: Folder of all results.
-        matrix: One of them that has been read already.
+        read: Those of them that have been read already.
 
     Returns:
         Path of ``README.md``.
     """
     stamp = _overview_stamp(results)
-    matrices, predicted, unread = _all(results, matrix)
+    matrices, predicted, unread = _all(results, {one.name: one for one in read})
     rendered = predictors_page([one.name for one in matrices], predicted, unread)
     pages = [page.stem for page in results.glob("*.md")]
     figures, path = results / NAME / "figures", results / "README.md"
@@ -95,29 +101,61 @@ def write_overviews(results: Path, matrix: Results | None = None) -> Path:
 
 
 def _all(
-    results: Path, matrix: Results | None
+    results: Path, read: Mapping[str, Results]
 ) -> tuple[list[Results], list[Prediction], dict[str, str]]:
     """Read every matrix that has rows, and predict; of those that cannot be read, why."""
     matrices, predicted, unread = [], [], {}
     for folder in sorted(path.parent for path in results.glob("*/rows.csv")):
-        if matrix and matrix.name == folder.name:
-            matrices.append(matrix)
-            predicted += predictions([matrix])
+        if one := read.get(folder.name):
+            matrices.append(one)
+            predicted += predictions([one])
             continue
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", RuntimeWarning)  # of numbers that no run wrote
-                one = Results.read(folder, whole=False)
-                _ = answer(one), answers([one])
+                one = _neighbour(folder)
                 predicts = predictions([one])
             predicted += predicts
             matrices.append(one)
         except Exception as error:  # rows that no run wrote stop a statistic in any way
-            reason = str(error) if isinstance(error, DamagedError) else one_line(error)
+            reason = _why(error)
             unread[folder.name] = reason.replace(f"{results}/", "")
             text = f"{folder.name} is left out of the overviews: {reason}"
             warnings.warn(text, DamagedWarning, stacklevel=3)
     return matrices, predicted, unread
+
+
+def _neighbour(folder: Path) -> Results:
+    """Reads what an overview needs, and decides it, so that damage shows here."""
+    one = Results.read(folder, whole=False)
+    _ = answer(one), answers([one])
+    return one
+
+
+def _why(error: Exception) -> str:
+    return str(error) if isinstance(error, DamagedError) else one_line(error)
+
+
+def _original(results: Path, name: str) -> Results | None:
+    """What a matrix replicates; None where that is nothing, or has no rows that can be read."""
+    other = _replicated(results / name)
+    if other is None or not (results / other / "rows.csv").is_file():
+        return None
+    try:
+        return _neighbour(results / other)
+    except Exception as error:  # as above
+        text = f"{name} is not compared with {other}: {_why(error)}"
+        warnings.warn(text, DamagedWarning, stacklevel=3)
+        return None
+
+
+def _replicated(folder: Path) -> str | None:
+    """The name of what a matrix replicates, as its file says; None also where it says nothing."""
+    try:
+        name = tomllib.loads(read_bytes(folder / "matrix.toml").decode())["matrix"]["replicates"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return name if isinstance(name, str) and re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name) else None
 
 
 def _save(results: Path, files: Mapping[Path, bytes], stamp: Stamp, figures: Path) -> None:
@@ -130,8 +168,9 @@ def _save(results: Path, files: Mapping[Path, bytes], stamp: Stamp, figures: Pat
 
 
 def _stamp(results: Path, name: str) -> Stamp:
-    folder = results / name
-    return Stamp.of(folder, [folder / file for file in (*_READ, "arrays.npz")])
+    folder, other = results / name, _replicated(results / name)
+    files = [folder / file for file in (*_READ, "arrays.npz")]
+    return Stamp.of(folder, files + [results / other / file for file in _READ if other])
 
 
 def _overview_stamp(results: Path) -> Stamp:

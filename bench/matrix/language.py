@@ -90,6 +90,7 @@ class Matrix:
         order: name of the metric that orders the leaderboard; None for the suite's own order.
         first_seed: the first replicate. A seed trains in the block that it belongs to, whichever
             others are asked for, so that its results do not depend on where the seeds begin.
+        replicates: the matrix whose claims it repeats elsewhere; None where it stands alone.
     """
 
     name: str
@@ -105,6 +106,7 @@ class Matrix:
     configurations: tuple[Configuration, ...]
     order: str | None = None
     first_seed: int = 0
+    replicates: str | None = None
 
     def cells(self, fingerprint: Callable[[dict[str, Any]], str]) -> list[Cell]:
         """Every configuration with every seed.
@@ -139,6 +141,7 @@ class _Header:
     timeout: Annotated[float, Field(gt=0, le=1e7)] = 3600.0
     metrics: tuple[str, ...] = ()
     order: Text | None = None
+    replicates: MatrixName | None = None
 
 
 def load(
@@ -179,6 +182,8 @@ def load(
     if first_seed is not None:
         header["first_seed"] = first_seed
     settings = arguments("matrix.", header, _Header)
+    if settings["replicates"] == settings["name"]:
+        raise MatrixError(f"matrix.replicates: expected another matrix, got {settings['name']}")
     settings["metric_paths"] = tuple(settings.pop("metrics"))
     own = own_metrics(settings["metric_paths"]) if kept is None else kept.own
     names = None if metrics is None else {*metrics, *(metric.name for metric in own)}

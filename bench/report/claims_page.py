@@ -58,18 +58,21 @@ _HOW_TO_READ = f"""## How to read this
 """
 
 
-def claims_page(name: str, findings: Sequence[Finding]) -> str:
+def claims_page(name: str, findings: Sequence[Finding], beside: Iterable[str] = ()) -> str:
     """Compose the page of one matrix's claims.
 
     Args:
         name: Of the matrix.
         findings: What the seeds say about each.
+        beside: Blocks that set them beside those of another matrix.
 
     Returns:
         Markdown.
     """
     blocks = [f"# Claims of {name}", f"**{_counts(findings)}** {_exploratory(findings)}"]
-    blocks += [_table(findings), *_same_margin(findings)]
+    blocks += [_table(findings), *_same_margin(findings), *beside]
+    if beside:
+        blocks.append("## Each claim")
     for finding in findings:
         title = f"### {finding.claim.id}: {prose(finding.claim.says)}"
         told = f"**{word(finding).capitalize()}.** {sentence(finding)}"

@@ -12,6 +12,7 @@ from bench.report.data_section import data_section
 from bench.report.latent_section import latent_section
 from bench.report.leaderboard import failure_section, leaderboard_section
 from bench.report.markdown import escaped, glossary
+from bench.report.replication import agreement
 from bench.report.sample_sections import sample_section
 from bench.report.study_sections import study_section
 from bench.rows import SCHEMA
@@ -83,6 +84,8 @@ def page(results: Results) -> Page:
             " They use the seeds that they name; all of this page uses all seeds." if some else ""
         )
         blocks.append(f"Claims and verdicts: [{claims}]({claims}).{seeds}")
+        if compared := agreement(results):
+            blocks.append(compared)
     blocks += [*failure_section(results), *bracket_section(results)]
     blocks += ["## Leaderboard", *leaderboard_section(results.models)]
     blocks += data_section(results)

@@ -101,7 +101,7 @@ def test_damage_is_a_sentence_here_and_a_warning_for_a_neighbour(folder, file, d
         results_of.Results.read(folder / "first")
     assert str(path) in str(caught.value) and "\n" not in str(caught.value)
     with pytest.warns(DamagedWarning, match=f"first.*{re.escape(file)}") as told:
-        report._all(folder, None)
+        report._all(folder, {})
     assert len(told) == 1 and "\n" not in str(told[0].message)
 
 
@@ -136,7 +136,7 @@ def test_damaged_arrays_are_a_sentence_here_and_nothing_for_a_neighbour(folder, 
     damage(path)
     with pytest.raises(UserError, match="expected the arrays of figures in .*arrays.npz, got"):
         results_of.Results.read(folder / "first")
-    assert [one.name for one in report._all(folder, None)[0]] == ["first", "second"]
+    assert [one.name for one in report._all(folder, {})[0]] == ["first", "second"]
 
 
 def test_pages_are_fresh_as_long_as_what_they_are_made_of_is_the_same(folder):

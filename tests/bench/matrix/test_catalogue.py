@@ -32,7 +32,7 @@ def test_matrices_complete_by_name_and_by_path(tmp_path, monkeypatch):
     (tmp_path / "mine" / "other.md").touch()
     (tmp_path / "mnist.toml").touch()
     (tmp_path / ".hidden").mkdir()
-    assert matrices("mn") == ["mnist5k", "mnist.toml"]
+    assert matrices("mn") == ["mnist", "mnist5k", "mnist.toml"]
     assert matrices("mi") == ["mine/"]
     assert matrices("mine/") == ["mine/one.toml"]
     assert not any(name.startswith(".") for name in matrices(""))

@@ -275,7 +275,7 @@ MISTAKES = [
     (
         SHORT + "sedes = 3",
         'matrix.sedes: unknown key, did you mean "seeds"? '
-        "Known: block, first_seed, metrics, name, order, seeds, timeout",
+        "Known: block, first_seed, metrics, name, order, replicates, seeds, timeout",
     ),
     (
         SHORT + "[[studies]]",
@@ -292,7 +292,8 @@ MISTAKES = [
     (SHORT + "[[base]]", "base: expected a table [base], got [{}]"),
     (
         SHORT + "study = [3]",
-        "matrix.study: unknown key. Known: block, first_seed, metrics, name, order, seeds, timeout",
+        "matrix.study: unknown key. "
+        "Known: block, first_seed, metrics, name, order, replicates, seeds, timeout",
     ),
     (
         SHORT + "seeds = 10000\n" + study(f"grid = {{ latent_dim = {[*range(1, 102)]} }}"),
@@ -375,7 +376,7 @@ EXAMPLES = '3, 1e-3, [200, 200] or "text" with its quotes'
         (
             "matrix.sedes=1",
             'matrix.sedes: unknown key, did you mean "seeds"? '
-            "Known: block, first_seed, metrics, name, order, seeds, timeout",
+            "Known: block, first_seed, metrics, name, order, replicates, seeds, timeout",
         ),
         ("matrix.seeds=0", "matrix.seeds: should be greater than or equal to 1, got 0"),
     ],

@@ -1,0 +1,94 @@
+"""Whether what one matrix found is found again by another, which repeats its claims elsewhere."""
+
+from collections.abc import Sequence
+
+from bench.analysis.claims import Finding
+from bench.analysis.results import Results
+from bench.report.claims_page import word
+from bench.report.markdown import markdown, prose, quantity
+
+__all__ = ["agreement", "replication_section"]
+
+_SAME = ("metric", "split", "source", "against", "expect", "worse", "reference", "margin")
+
+
+def replication_section(results: Results) -> list[str]:
+    """Set the verdicts of a replication beside those of what it replicates.
+
+    Args:
+        results: Of the replication.
+
+    Returns:
+        Blocks of Markdown for the page of claims; none for a matrix that replicates nothing.
+    """
+    matrix, original = results.matrix, results.original
+    if matrix is None or matrix.replicates is None or not results.findings:
+        return []
+    title = f"## Beside {prose(matrix.replicates)}"
+    if original is None:
+        return [title, f"There are no rows of {matrix.replicates} here to compare with."]
+    lines = [
+        [here.claim.id, prose(here.claim.says), *_sides(here, there), _agrees(here, there)]
+        for here, there in _pairs(results.findings, original.findings)
+    ]
+    name = original.name
+    heads = ["id", "claim", f"here, S = {_seeds(results)}", f"{name}, S = {_seeds(original)}"]
+    text = (
+        f"The same claims, metrics, directions and margins; those of {name} are in "
+        f"[{name}-claims.md]({name}-claims.md). Effects are in the unit of the metric."
+    )
+    return [title, f"{agreement(results)} {text}", markdown([*heads, "same?"], lines, left=5)]
+
+
+def agreement(results: Results) -> str:
+    """Count the claims that have the same verdict in both.
+
+    Args:
+        results: Of the replication.
+
+    Returns:
+        A sentence; empty where nothing can be compared.
+    """
+    if results.original is None:
+        return ""
+    pairs = _pairs(results.findings, results.original.findings)
+    if not pairs:
+        return f"No claim stands in {results.original.name} with the same metric and margin."
+    others = [here.claim.id for here, there in pairs if here.verdict != there.verdict]
+    text = (
+        f"Of {len(pairs)} claims that {results.original.name} makes, too, "
+        f"{len(pairs) - len(others)} have the same verdict"
+    )
+    return (
+        f"{text}; {', '.join(others)} {'do' if others[1:] else 'does'} not."
+        if others
+        else (f"{text}.")
+    )
+
+
+def _pairs(here: Sequence[Finding], there: Sequence[Finding]) -> list[tuple[Finding, Finding]]:
+    """The claims that both make by the same metric, direction and margin."""
+    known = {other.claim.id: other for other in there}
+    return [
+        (one, other)
+        for one in here
+        if (other := known.get(one.claim.id))
+        and all(getattr(one.claim, key) == getattr(other.claim, key) for key in _SAME)
+    ]
+
+
+def _sides(*findings: Finding) -> list[str]:
+    return [
+        f"{word(one)}: {' to '.join(quantity(*end) for end in one.deciding)}"
+        if one.seeds
+        else "not tested"
+        for one in findings
+    ]
+
+
+def _agrees(here: Finding, there: Finding) -> str:
+    return "yes" if here.verdict == there.verdict else "no"
+
+
+def _seeds(results: Results) -> int:
+    return int(results.rows["seed"].nunique())
