@@ -7,6 +7,7 @@ from torch import Tensor
 
 from vaelib.audits.latents import Latents
 from vaelib.stats.stack.flags import copied_share
+from vaelib.stats.stack.groups import as_groups
 from vaelib.stats.stack.repeats import copied_rows, distinct_rows, repeated_rows
 from vaelib.stats.stack.twins import twins_p_value
 
@@ -24,8 +25,11 @@ __all__ = [
 
 CODES = "z are integers: codes have probabilities and no density, so compare their counts with p's"
 COPIES = "some held-out inputs are near-copies of training inputs, and copies prove nothing"
-REPEATS = "some inputs repeat others, or are rounded: drop copies, give groups, or save float32"
-TWINS = "inputs come in near pairs, each the other's copy: give groups, or one of each pair"
+REPEATS = (
+    "some inputs repeat others, or are rounded: drop copies, give groups (each input its own where "
+    "equal ones are independent), or save float32"
+)
+TWINS = "inputs come in near pairs or clumps, copies of one another: give groups, or one of each"
 FLAGS = (COPIES, REPEATS, TWINS)
 """Alarms of inputs that are not independent."""
 
@@ -81,8 +85,11 @@ def inputs(latents: Latents) -> int:
         latents: of one split.
 
     Returns:
-        Their number; equal ones count once, but for those of the posterior that occurs most often.
+        Their number: of groups where there are any; else equal posteriors count once, but for those
+        of the one that occurs most often.
     """
+    if latents.groups is not None:
+        return int(as_groups(latents.groups, len(latents.z)).max()) + 1
     q = latents.posterior
     return len(latents.z) if q is None else distinct_rows(q.mean, q.scale)
 

@@ -196,8 +196,8 @@ def _undecided(evidence: Evidence, margin: float, prior: str) -> str:
         return f"{text}; the upper end of {bracket.upper:.3g} is saturated and cannot give a yes."
     if bracket.upper < margin:
         return (
-            f"{text}, nor is a match said of fewer than {LEAST_FOR_YES} "
-            f"independent inputs ({bracket.inputs} were given)."
+            f"{text}, nor is a match said of fewer than {LEAST_FOR_YES} independent inputs: "
+            f"{bracket.inputs} count, equal posteriors once unless each input has its own group."
         )
     return f"{text}, and the upper end of {bracket.upper:.3g} is not less."
 

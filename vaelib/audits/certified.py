@@ -39,6 +39,7 @@ UNKNOWN = "the prior has no log_prob, without which no gain over it is known"
 UNPROVED = "of inputs that the encoder was trained on: not proved for new ones"
 
 _LOWER = ("certified_kl", "certified_kl_lower", "certified_inputs", "certified_kl_test")
+_NOTICED = 0.05  # share of z; 1 % of independent ones lie so near
 _DRAWS = 4  # z per input where candidates are fitted to draws: as good as the posteriors
 
 
@@ -73,13 +74,17 @@ def bracket(
         share = copied(fitted, few, stream("copies", settings.seed))
         alarm = COPIES if share > MOST_COPIED else alarm
         yield Measurement(split, "copies", share, message=COPIES * (share > MOST_COPIED))
-    if alarm:
-        yield from _nothing(prior, split, alarm)
+    wrong = _no_density(prior) or inconsistent(prior, stream("draws of the prior", settings.seed))
+    if alarm or wrong:
+        yield from _nothing(prior, split, alarm or wrong)
     else:
         yield from _lower(prior, split, few, fitted, settings, note)
     settings.progress(f"bracket of {split}", 1, 2)
     if played.posterior is not None and not _no_density(prior):
-        yield _upper(played, prior, split, settings)
+        if wrong:
+            yield Measurement(split, "certified_kl_upper", None, message=wrong)
+        else:
+            yield _upper(played, prior, split, settings)
     settings.progress(f"bracket of {split}", 2, 2)
 
 
@@ -105,6 +110,9 @@ def _lower(
         return
     if not note and played.groups is None:
         settings.terms(split, "certified_kl", result.gains)
+    if result.recited > _NOTICED:
+        share = f"{result.recited:.0%} of z"
+        note = joined(note, f"{share} lie as near to training inputs as copies, and win nothing")
     yield Measurement(split, "certified_kl", *result.gain, message=note)
     yield Measurement(split, "certified_kl_lower", result.lower, message=note)
     yield Measurement(split, "certified_inputs", float(min(result.rounds, inputs(played))))
@@ -132,11 +140,10 @@ def stacked(
         The bound.
 
     Raises:
-        ValueError: where nothing can be said: a prior on a surface, or one that draws what its
-            density does not say, z outside its support, too few z, or latents that have no density.
+        ValueError: where nothing can be said: a prior on a surface, z outside its support, too few
+            z, or latents that have no density.
     """
-    reason = _no_density(prior) or _infinite(prior, played)
-    if reason := reason or inconsistent(prior, stream("draws of the prior", settings.seed)):
+    if reason := _no_density(prior) or _infinite(prior, played):
         raise ValueError(reason)
     mapped = has_map(prior)
     z = _moved(prior, played.z, mapped)

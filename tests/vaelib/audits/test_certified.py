@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from vaelib import answers, audit
 from vaelib.audits.alarms import COPIES, TWINS
 from vaelib.audits.certified import INFINITE, bracket, stacked
 from vaelib.audits.latents import Latents
@@ -139,3 +140,41 @@ def test_few_posteriors_many_times_are_too_few_for_a_yes():
     played = Latents(q.sample(stream("few", 0))[0], q)
     found = {row.metric: row for row in bracket(Normal(2), "train", played, AuditSettings())}
     assert found["certified_inputs"].value == 85 + 11
+
+
+def test_few_posteriors_are_enough_for_a_yes_where_groups_say_that_inputs_are_independent():
+    """The question's own example: U(0, 10), of which each digit k encodes to (k, k + 1)."""
+    generator = stream("certified", 7)
+
+    def digits(n):
+        place = torch.randint(10, (n, 1), generator=generator).double() + 0.5
+        return place, torch.full_like(place, 12**-0.5)
+
+    train, held = digits(2000), digits(1000)
+    prior = Uniform(1, low=0.0, high=10.0)
+    first = answers(*train, prior=prior, heldout=held)[0]
+    assert first.verdict == "undecided" and "unless each input has its own group" in first.sentence
+    first = answers(*train, prior=prior, heldout=held, groups=torch.arange(1000))[0]
+    assert first.verdict == "yes"
+
+
+@pytest.mark.parametrize("kind", ["copies of doubled inputs", "augmented five times"])
+def test_copies_that_training_inputs_hide_are_said_and_win_nothing(kind):
+    """Half a nat was proved at an exact match, and nothing said."""
+    generator = stream("certified", 8)
+    times, noise = (2, 0.0) if "doubled" in kind else (5, 0.1)
+
+    def normal(n):
+        return torch.randn(n, 8, generator=generator, dtype=torch.float64)
+
+    def seen(z):
+        return 0.91**0.5 * ((1 - noise**2) ** 0.5 * z + noise * normal(len(z)))
+
+    base = normal(400)
+    train, own = seen(base.repeat_interleave(times, 0)), 0.91**0.5 * normal(1000)
+    own[:300] = seen(base[:300])
+    pair = [(mean, torch.full_like(mean, 0.3)) for mean in (train, own)]
+    first = answers(*pair[0], heldout=pair[1])[0]
+    assert first.verdict == "undecided"
+    rows = {(row.split, row.metric): row for row in audit(*pair[0], heldout=pair[1], null_draws=1)}
+    assert "30% of z lie as near to training inputs" in rows["test", "certified_kl_lower"].message

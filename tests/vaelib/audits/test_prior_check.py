@@ -33,6 +33,10 @@ class TooLow(Wide):
     shift = -0.3
 
 
+class TooHigh(Wide):
+    shift = 0.1
+
+
 class Mapped(Wide):
     def log_prob(self, z):
         return super().log_prob(z)
@@ -47,6 +51,48 @@ class WronglyMapped(Mapped):
 
     def to_normal(self, z):
         return z
+
+
+class MapElsewhere(Mapped):
+    """The map is right, the density is not the map's."""
+
+    def log_prob(self, z):
+        return super().log_prob(z) + 0.2
+
+    def to_normal(self, z):
+        return z / 2
+
+
+class Correlated(Wide):
+    """Its map forgets that draws are correlated, of which no dimension alone tells."""
+
+    def factor(self):
+        one = torch.full((self.latent_dim, self.latent_dim), 0.6, dtype=torch.float64)
+        return torch.linalg.cholesky(one.fill_diagonal_(1.0))
+
+    def log_prob(self, z):
+        factor = self.factor()
+        y = torch.linalg.solve_triangular(factor, z.double().T, upper=False).T
+        plain = (0.5 * y.square() + 0.5 * math.log(2 * math.pi)).sum(-1)
+        return -plain - factor.diagonal().log().sum()
+
+    def sample(self, count, generator):
+        noise = torch.randn(count, self.latent_dim, generator=generator, dtype=torch.float64)
+        return noise @ self.factor().T
+
+    def to_normal(self, z):
+        return z
+
+
+class HeavyTails(Wide):
+    """Cauchy, of which no density that is fitted has the tails."""
+
+    def log_prob(self, z):
+        return -(math.log(math.pi) + z.square().log1p()).sum(-1)
+
+    def sample(self, count, generator):
+        uniform = torch.rand(count, self.latent_dim, generator=generator, dtype=torch.float64)
+        return torch.tan(math.pi * (uniform - 0.5))
 
 
 class NoMap(Mapped):
@@ -76,10 +122,13 @@ class Box(Uniform):
         return None
 
 
-SOUND = (Wide, Mapped, NoMap, NoDraws, Box, Normal, Uniform)
+SOUND = (Wide, Mapped, NoMap, NoDraws, Box, Normal, Uniform, HeavyTails)
 WRONG = {
     TooLow: "integrates to about 0.7",
-    WronglyMapped: "got a mean square of ",
+    TooHigh: "integrates to about 1.1",
+    WronglyMapped: "got mean squares of ",
+    MapElsewhere: "to be the density of to_normal",
+    Correlated: "and mean products of up to 0.",
     Narrow: "of what sample draws",
 }
 
@@ -90,11 +139,15 @@ def test_a_sound_prior_passes(kind, dimensions):
     assert inconsistent(kind(dimensions), stream("prior check", 0)) == ""
 
 
-@pytest.mark.parametrize("kind", WRONG)
-@pytest.mark.parametrize("dimensions", [1, 2, 8])
+@pytest.mark.parametrize(
+    ("kind", "dimensions"),
+    [(kind, d) for kind in WRONG for d in (1, 2, 8) if (kind, d) != (Correlated, 1)],
+)
 def test_a_wrong_one_is_told_what_is_wrong(kind, dimensions):
     said = inconsistent(kind(dimensions), stream("prior check", 0))
-    assert said.startswith("expected ") and said.endswith(("mend sample", "or sample"))
+    assert said.startswith("expected ") and said.endswith(
+        ("mend sample", "or sample", "to_normal out")
+    )
     assert WRONG[kind] in said
 
 
@@ -104,6 +157,15 @@ def test_nothing_is_proved_with_a_wrong_one(kind):
     rows = {row.metric: row for row in audit(z, torch.zeros_like(z), prior=kind(2))}
     assert rows["certified_kl_lower"].value is None
     assert WRONG[kind] in rows["certified_kl_lower"].message
+
+
+def test_nor_is_a_match_with_a_density_that_is_too_high():
+    """The upper end of a KL of .1 and more would lie below the margin."""
+    mean = draws(400, 3, scale=1.9)
+    pair = mean, torch.full_like(mean, 0.6)
+    for kind, value in ((Wide, True), (TooHigh, False)):
+        rows = {row.metric: row for row in audit(*pair, prior=kind(2))}
+        assert (rows["certified_kl_upper"].value is not None) is value
 
 
 def test_a_prior_whose_map_is_none_plays_by_its_density():

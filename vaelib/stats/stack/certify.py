@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -28,7 +29,7 @@ from vaelib.stats.stack.candidates import (
 )
 from vaelib.stats.stack.fitted import fit_candidates, log_ratios
 from vaelib.stats.stack.groups import as_groups
-from vaelib.stats.stack.near import copy_distance, unrecited
+from vaelib.stats.stack.near import copy_distance, nearest_row, recited, unrecited
 from vaelib.stats.stack.weights import cross_fitted_gains, gain_estimate, stack_weights, with_prior
 
 __all__ = ["LEAST", "Certified", "Stack", "certify", "certify_in_sequence"]
@@ -82,6 +83,7 @@ class Certified:
         stack: the density with weights from all z, the prior's share at least .02.
         rounds: how many z, or groups of them, were played.
         gains: of every z that the mean gain is of, shape (n,).
+        recited: share of the z that lie as near to fitted ones as copies do, and win nothing.
     """
 
     gain: Estimate
@@ -92,6 +94,7 @@ class Certified:
     stack: Stack
     rounds: int
     gains: Tensor
+    recited: float = 0.0
 
 
 def certify(
@@ -108,8 +111,8 @@ def certify(
 
     The lower end exceeds KL(q‖p) with probability at most alpha: a theorem, see
     :mod:`vaelib.stats.stack.betting`, where the z, or their groups, are independent draws of q and
-    the inputs of ``fitted`` are others. A z of an input that lies as near to one of ``fitted`` as a
-    copy does wins nothing, see :mod:`vaelib.stats.stack.near`.
+    the inputs of ``fitted`` are others, whatever they are. A z of an input that lies as near to one
+    of ``fitted`` as a copy does wins nothing, see :mod:`vaelib.stats.stack.near`.
 
     Args:
         fitted: posteriors or points of the training inputs.
@@ -150,10 +153,17 @@ def certify(
         )
     candidates = fit_candidates(fitted, generator, prior=prior)
     ratio, gaussian = log_ratios(candidates, z), _gaussian_ratios(candidates, fitted, z)
-    distance = copy_distance(fitted.mean)
-    ratio = unrecited(ratio, means, fitted.mean, distance)
-    played = predictable_gains(ratio, generator, groups=numbers)
-    return _certified(candidates, ratio, gaussian, numbers, played, generator, alpha)
+    nearest = nearest_row(means, fitted.mean) if means.shape[1] > 1 else None
+    ratio = unrecited(ratio, means, fitted.mean, copy_distance(fitted.mean), nearest)
+    same_order = torch.Generator()
+    same_order.set_state(generator.get_state())
+    played = [predictable_gains(ratio, generator, groups=numbers)]
+    near = recited(means, fitted.mean, numbers, nearest)
+    if bool((ratio[near] > 0).any()):
+        ratio = torch.where(near[:, None], ratio.clamp_max(0), ratio)
+        played.append(predictable_gains(ratio, same_order, groups=numbers))
+    share = float(near.double().mean())
+    return _certified(candidates, ratio, gaussian, numbers, played, generator, alpha, share)
 
 
 def certify_in_sequence(
@@ -228,7 +238,7 @@ def certify_in_sequence(
         _aligned(crosswise, list(crosswise)),
         gaussian,
         numbers,
-        played,
+        [played],
         generator,
         alpha,
     )
@@ -278,21 +288,24 @@ def _certified(
     ratio: Tensor,
     gaussian: Tensor,
     groups: Tensor,
-    played: PredictableGains,
+    played: Sequence[PredictableGains],
     generator: torch.Generator,
     alpha: float,
+    share: float = 0.0,
 ) -> Certified:
+    """Of several ways to play the one that proves least counts."""
     gains = cross_fitted_gains(ratio, generator, groups=groups)
     best = gaussian[:, gaussian.mean(0).argmax()]
     weights = with_prior(stack_weights(ratio, groups), _SHARE)
-    log_e, p_value = e_process(played.log_factors)
+    log_e, p_values = zip(*(e_process(one.log_factors) for one in played), strict=True)
     return Certified(
         gain=gain_estimate(gains, groups),
-        lower=max(0.0, lower_end(*played.bets(), alpha)),
-        log_e=log_e,
-        p_value=p_value,
+        lower=max(0.0, min(lower_end(*one.bets(), alpha) for one in played)),
+        log_e=min(log_e),
+        p_value=max(p_values),
         shape=gain_estimate(gains - best, groups),
         stack=Stack(candidates, weights),
         rounds=int(groups.max()) + 1,
         gains=gains,
+        recited=share,
     )

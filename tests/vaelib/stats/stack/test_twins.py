@@ -47,11 +47,12 @@ def test_rows_that_come_in_pairs_are_seen(dimensions, n, share):
     assert twins_p_value(z, generator) < 0.01
 
 
-@pytest.mark.parametrize("copies", [3, 5])
-def test_more_than_two_views_of_each_input_are_seen(copies):
+@pytest.mark.parametrize("copies", [3, 5, 10, 20])
+@pytest.mark.parametrize("dimensions", [3, 8, 32])
+def test_more_than_two_views_of_each_input_are_seen(copies, dimensions):
     generator = stream("twins", 2)
-    z = normal(200, 8, generator).repeat(copies, 1)
-    z = z + 0.003 * normal(len(z), 8, generator)
+    z = normal(max(60, 600 // copies), dimensions, generator).repeat(copies, 1)
+    z = z + 0.003 * normal(len(z), dimensions, generator)
     assert twins_p_value(z, generator) < 0.01
 
 
