@@ -201,11 +201,6 @@ def read_rows(path: Path) -> pd.DataFrame:
         raise ValueError(f"expected the column {absent[0]} in {path}, got none; write it anew")
     if not data.endswith(b"\n"):
         raise ValueError(f"expected whole rows in {path}, got a last one cut short; write it anew")
-    if (short := frame[frame.isna().any(axis=1)]).size:
-        raise ValueError(
-            f"expected {frame.shape[1]} values in each row of {path}, got fewer in row "
-            f"{short.index[0] + 1}; write it anew"
-        )
     for name in (*_NUMBERS, *_COUNTS):
         try:
             kind = int if name in _COUNTS else float

@@ -181,7 +181,7 @@ def checksums(folder: Path) -> Mapping[str, str]:
         OSError: where it cannot be read for a reason that is not its own.
     """
     try:
-        files = _said(folder).get("files", {})
+        files: dict[str, str] = _said(folder).get("files", {})
         why = ""
         if not isinstance(files, dict) or not set(map(type, files.values())) <= {str}:
             why = "it holds no checksums of files"
