@@ -8,9 +8,10 @@ import errno
 import json
 import multiprocessing
 import os
+import pwd
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 __all__ = [
     "INTERRUPTED",
@@ -23,13 +24,13 @@ __all__ = [
     "UserError",
     "foreign",
     "interrupts",
-    "of_machine",
     "printable",
     "raised",
     "reason",
     "refusal",
     "shown",
     "unknown",
+    "unread",
     "visible",
     "without_home",
 ]
@@ -53,6 +54,9 @@ _OF_MACHINE = {
         "run the same command again",
     ),
 }
+_OF_FILE = frozenset(
+    (errno.EINVAL, errno.EFBIG, errno.EISDIR, errno.ENOTDIR, errno.ELOOP, errno.ENOENT, errno.ENXIO)
+) | {errno.ENAMETOOLONG}
 _LONGEST_TEXT = 300  # characters of what somebody else's code raised
 
 
@@ -113,14 +117,31 @@ def printable(message: str) -> str:
 
 
 def without_home(text: str) -> str:
-    """Returns a text that others may read: of paths below the user's home it says ``~``."""
-    home = os.path.expanduser("~").rstrip("/")
-    return re.sub(rf"{re.escape(home)}(?![\w.-])", "~", text) if len(home) > 1 else text
+    """Returns a text that others may read: of paths below the user's home it says ``~``.
+
+    That is the home as the environment, the file system or the list of users says it.
+    """
+    said = os.path.expanduser("~")
+    homes = {said, os.path.realpath(said)}
+    with suppress(KeyError):  # a user whom the system does not list
+        homes.add(pwd.getpwuid(os.getuid()).pw_dir)
+    for home in sorted({home.rstrip("/") for home in homes}, key=len, reverse=True):
+        if len(home) > 1:
+            text = re.sub(rf"(?<![\w-]){re.escape(home)}(?![\w.-])", "~", text)
+    return text
 
 
-def of_machine(error: OSError) -> bool:
-    """Whether a file cannot be used for now, and not for what it is or where it lies."""
-    return error.errno in _OF_MACHINE
+def unread(error: Exception) -> bool:
+    """Whether a file could not be read for a cause that says nothing of what it holds.
+
+    Args:
+        error: raised where it was read.
+
+    Returns:
+        True for a busy machine, a failing disk and a user who may not read it; False for a folder,
+        a pipe or a link that leads nowhere in its place, and for what is no error of the system.
+    """
+    return isinstance(error, OSError) and error.errno is not None and error.errno not in _OF_FILE
 
 
 def refusal(
@@ -165,7 +186,7 @@ def reason(error: Exception) -> str:
         OSError: where the file may be as it should.
     """
     if isinstance(error, OSError):
-        if of_machine(error):
+        if unread(error):
             raise error
         return error.strerror or str(error)
     return " ".join(str(error).split()) or type(error).__name__

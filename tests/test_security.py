@@ -12,19 +12,27 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from bench.analysis.arrays import read_arrays, write_arrays
 from bench.analysis.results import Results
+from bench.calibration.verdicts import raw_table
 from bench.cli import main
 from bench.commands.folder import MARKER, check_names, claim
-from bench.errors import UserError
+from bench.commands.report import outdated, write_overviews, write_pages
+from bench.errors import DamagedWarning, UserError
 from bench.matrix import kept
 from bench.matrix.language import load, parsed
+from bench.metrics.metric import Metric
+from bench.metrics.registry import METRICS, remember
 from bench.report.figures.style import as_it_is, png
 from bench.report.index import index
 from bench.report.markdown import code, markdown, prose
 from bench.report.names import file_name, of_configuration
 from bench.rows import write_rows
-from bench.run.provenance import provenance
+from bench.run.kept_rows import described
+from bench.run.provenance import provenance, set_aside, with_session
 from bench.run.record import one_line
+from bench.run.store import CorruptRecord, Store
+from tests.bench.fakes import keep, outcome
 from tests.bench.synthetic import synthetic_rows
 from vaelib import datasets, sealed
 
@@ -248,6 +256,91 @@ def test_what_is_stored_is_what_was_written(tmp_path):
         assert sealed.recall(path, identity) is None
 
 
+@pytest.fixture
+def written(tmp_path):
+    """The results of a matrix as a run leaves them, all of its files with checksums."""
+    folder = tmp_path / "results" / "named"
+    claim(folder.parent, ["named", "named.md", "README.md"])
+    rows = synthetic_rows(3)
+    write_rows(folder / "rows.csv", rows[rows["config"] == "base"])
+    (folder / "matrix.toml").write_text('[matrix]\nname = "named"\n')
+    metric = Metric("own", "nats", "lower", 0.1, "o", "an own one", "none", measure=len)
+    remember(folder, METRICS.with_own([metric]))
+    (folder / "rows.json").write_bytes(described([], folder))
+    return folder
+
+
+@keeps("`rows.json` holds the checksums")
+def test_what_pages_are_made_of_is_what_was_written(written):
+    assert Results.read(written).metrics["own"].margin == 0.1
+    for name, old, new in (
+        ("rows.csv", b"0", b"1"),
+        ("matrix.toml", b"[matrix]", b"# no\n[matrix]"),
+        ("metrics.json", b'"lower"', b'"higher"'),
+        ("metrics.json", b"0.1", b"9.1"),
+        ("configurations.json", b"", b"{}"),
+    ):
+        path = written / name
+        data = path.read_bytes() if path.exists() else None
+        path.write_bytes((data or b"").replace(old, new, 1))
+        with pytest.raises(UserError, match=f"^expected .*{name} as a run wrote it, got [^\n]*$"):
+            write_pages(written.parent, "named")
+        with pytest.warns(DamagedWarning, match=f"named is left out of the overviews: .*{name}"):
+            write_overviews(written.parent)
+        path.unlink() if data is None else path.write_bytes(data)
+    Results.read(written)
+
+
+@keeps("Records, their arrays, models")
+def test_what_carries_a_checksum_of_its_own(tmp_path):
+    store = Store(tmp_path)
+    keep(store, outcome("c", 0.1, arrays={"mean": np.zeros(3)}))
+    write_arrays(tmp_path / "arrays.npz", {"base/sbc": np.ones((2, 3))}, "m")
+    sealed.keep(tmp_path / "models" / "x.npz", {"x": 1.0}, {"model": "a"})  # nulls and nets, too
+    (tmp_path / "provenance.json").write_bytes(with_session([], {"command": "mine"}, ["c"], ["c"]))
+
+    def flip(path):
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 1
+        path.write_bytes(data)
+
+    for path in [path for path in tmp_path.rglob("*") if path.is_file()]:
+        flip(path)
+    with pytest.raises(UserError, match="expected the arrays of figures"):
+        read_arrays(tmp_path / "arrays.npz", "m")
+    with pytest.warns(sealed.CacheWarning):
+        assert sealed.recall(tmp_path / "models" / "x.npz", {"model": "a"}) is None
+    with pytest.warns(DamagedWarning, match="not what a run wrote"):
+        assert set_aside(tmp_path / "provenance.json") == []
+    with pytest.warns(CorruptRecord):
+        assert store.read("c") is None
+    keep(store, outcome("c", 0.1, arrays={"mean": np.zeros(3)}))
+    flip(tmp_path / "cells" / "c.npz")
+    with pytest.warns(CorruptRecord, match="of its arrays"):
+        assert store.read("c") is None
+
+
+@keeps("What carries no checksum")
+def test_results_without_checksums_are_read_as_they_are(written):
+    (written / "rows.json").unlink()
+    path = written / "metrics.json"
+    path.write_text(path.read_text().replace("0.1", "9.1"))
+    np.savez(written / "arrays.npz", **{"base/sbc": np.ones((2, 3))})
+    found = Results.read(written)
+    assert found.metrics["own"].margin == 9.1 and list(found.arrays) == ["base/sbc"]
+    (written / "levels.csv").write_text("a,b\n1,2\n")
+    assert raw_table(written, "levels")["b"].tolist() == [2]
+    (written / ".pages.json").write_text("[" * 100_000)
+    assert outdated(written.parent, "named")
+    store = Store(written)
+    store.keep_code("a", {"x.py": "1"})
+    (written / "code" / "a.json").write_text('{"x.py": "2"}')
+    assert store.code("a") == {"x.py": "2"}, "only names what changed"
+    (written / ".lock").write_text("[" * 100_000)
+    with store.lock():
+        pass
+
+
 @keeps("The files of `cifar10`")
 def test_a_pickle_in_the_place_of_cifar_is_not_opened(tmp_path, monkeypatch):
     import pickle
@@ -427,6 +520,13 @@ def test_provenance_names_no_host_and_no_home(monkeypatch, tmp_path):
     record = provenance(datetime.now(UTC), workers=1)
     assert record["command"] == "vaebench run ~/m.toml --results=~/r"
     assert "alice" not in str(record)
+    for address in ("dask://login7.example.org:8786", "dask+tls://bob@10.1.2.3:1/x", "s3://b.c/d"):
+        monkeypatch.setattr(
+            sys, "argv", ["vaebench", "run", "--executor", address, f"-x={address}"]
+        )
+        scheme = address.partition("://")[0]
+        command = provenance(datetime.now(UTC), workers=1)["command"]
+        assert command == f"vaebench run --executor {scheme}://... -x={scheme}://..."
     assert len(node()) < 4 or not re.search(rf"\b{re.escape(node())}\b", str(record))
     assert one_line(ValueError(f"no {home}/x, {home}")) == "ValueError: no ~/x, ~"
     assert one_line(ValueError(f"no {home}s/x")) == f"ValueError: no {home}s/x"

@@ -2,20 +2,22 @@
 
 import io
 import os
+import warnings
 import zipfile
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from bench.analysis.quantiles import marginal_quantiles
-from bench.errors import DamagedError, reason
+from bench.errors import DamagedError, DamagedWarning, reason
+from bench.run.kept_rows import checksums
 from bench.run.plan import Plan
 from bench.run.store import Store
 from vaelib.files import write_atomically
 from vaelib.reading import MOST, read_bytes
+from vaelib.sealed import packed, verify
 from vaelib.stats.crossed import CrossedMean, crossed_mean
 
 __all__ = ["pictured", "read_arrays", "write_arrays"]
@@ -62,15 +64,26 @@ def pictured(planned: Plan) -> dict[str, np.ndarray]:
 
 def _kept(planned: Plan, store: Store) -> dict[str, np.ndarray]:
     """What was drawn before of configurations all of whose cells were measured elsewhere."""
-    with suppress(DamagedError):
-        before = read_arrays(planned.folder / "arrays.npz") or {}
-        arrays: dict[str, list[bool]] = {}
-        for cell in planned.cells:
-            if record := store.read(cell.id):
-                arrays.setdefault(cell.configuration.name, []).append(bool(record.arrays))
-        elsewhere = {name for name, kept in arrays.items() if not any(kept)}
-        return {key: one for key, one in before.items() if key.partition("/")[0] in elsewhere}
-    return {}
+    arrays: dict[str, list[bool]] = {}
+    for cell in planned.cells:
+        if record := store.read(cell.id):
+            arrays.setdefault(cell.configuration.name, []).append(bool(record.arrays))
+    elsewhere = {name for name, kept in arrays.items() if not any(kept)}
+    if not elsewhere:
+        return {}
+    path = planned.folder / "arrays.npz"
+    try:
+        before = read_arrays(path, planned.matrix.name) or {}
+    except DamagedError as error:
+        warnings.warn(
+            f"{str(error).rpartition(';')[0]}; what it should hold of {', '.join(elsewhere)} is "
+            f"left out of the pages until that is measured again, for which remove "
+            f"{path.with_name('rows.json')}",
+            DamagedWarning,
+            stacklevel=3,
+        )
+        return {}
+    return {key: one for key, one in before.items() if key.partition("/")[0] in elsewhere}
 
 
 def _crossed(planned: Plan, store: Store) -> dict[str, np.ndarray]:
@@ -92,36 +105,39 @@ def _crossed(planned: Plan, store: Store) -> dict[str, np.ndarray]:
     }
 
 
-def write_arrays(path: Path, arrays: Mapping[str, npt.ArrayLike]) -> None:
-    """Writes the arrays atomically; equal arrays give equal bytes.
+def write_arrays(path: Path, arrays: Mapping[str, npt.ArrayLike], matrix: str) -> None:
+    """Writes the arrays atomically, under a seal; equal arrays give equal bytes.
 
     Args:
         path: the .npz file.
         arrays: what `pictured` returned. A name says whose they are and becomes part of a file's.
+        matrix: name of the matrix that they are of.
     """
-    buffer = io.BytesIO()
     kept = {name: np.asarray(arrays[name]) for name in sorted(arrays)}
-    np.savez_compressed(buffer, allow_pickle=False, **kept)
-    write_atomically(path, buffer.getvalue())
+    write_atomically(path, packed(kept, _identity(matrix), compressed=True))
 
 
-def read_arrays(path: Path) -> dict[str, np.ndarray] | None:
-    """Reads the arrays.
+def read_arrays(path: Path, matrix: str) -> dict[str, np.ndarray] | None:
+    """Reads the arrays; those without a seal only where ``rows.json`` holds no checksums either.
 
     Args:
         path: the .npz file.
+        matrix: name of the matrix that they should be of.
 
     Returns:
         All of them by name; None where there is no such file.
 
     Raises:
         DamagedError: where the file holds something else than `pictured` returned.
+        OSError: where it cannot be read for a reason that is not its own.
     """
     if not os.path.lexists(path):
         return None
     try:
-        data = io.BytesIO(read_bytes(path))
-        _check_size(data)
+        whole = read_bytes(path)
+        data = io.BytesIO(whole)
+        if _check_size(data) or checksums(path.parent):
+            verify(whole, _identity(matrix))
         with np.load(data, allow_pickle=False) as file:
             arrays = dict(file)
         for name, array in arrays.items():
@@ -134,13 +150,18 @@ def read_arrays(path: Path) -> dict[str, np.ndarray] | None:
     return arrays
 
 
-def _check_size(data: io.BytesIO) -> None:
-    """Raises a ValueError for a small archive that expands to much."""
+def _identity(matrix: str) -> dict[str, str]:
+    return {"arrays of figures": "", "matrix": matrix}
+
+
+def _check_size(data: io.BytesIO) -> bool:
+    """Whether there is a seal; raises a ValueError for a small archive that expands to much."""
     with zipfile.ZipFile(data) as archive:
-        size = sum(member.file_size for member in archive.infolist())
+        size, sealed = sum(member.file_size for member in archive.infolist()), archive.comment
     if size > MOST:
         raise ValueError(f"it expands to {size:,} bytes")
     data.seek(0)
+    return bool(sealed)
 
 
 def _check(name: str, array: np.ndarray, arrays: Mapping[str, np.ndarray]) -> None:

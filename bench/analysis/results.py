@@ -37,6 +37,7 @@ from bench.matrix.kept import recall as recall_expanded
 from bench.matrix.language import Matrix, load
 from bench.metrics.registry import METRICS, Metrics, recall
 from bench.rows import read_rows
+from bench.run.kept_rows import check_written, checksums
 from vaelib.reading import read_bytes
 
 __all__ = ["Results"]
@@ -78,7 +79,8 @@ class Results:
 
         Args:
             folder: Holds ``rows.csv`` and, if a run wrote them, ``matrix.toml``, ``metrics.json``,
-                ``configurations.json`` and ``arrays.npz``.
+                ``configurations.json``, ``arrays.npz`` and ``rows.json``, whose checksums are held
+                against the others.
             whole: Whether to read the arrays too, and to insist on a readable matrix and readable
                 own metrics; an index of many matrices does without, with a `DamagedWarning`.
 
@@ -94,6 +96,7 @@ class Results:
                 f"expected a folder that is called as a matrix may be, with 1 to 64 letters, "
                 f"digits, - and _, got {folder}; rename it"
             )
+        check_written(folder, checksums(folder))
         metrics, kept = METRICS, None
         try:
             metrics = recall(folder)
@@ -101,12 +104,14 @@ class Results:
         except DamagedError as error:
             _refuse(error, whole)
         comment, matrix = _matrix(folder / "matrix.toml", metrics, kept, whole)
+        rows = _rows(folder / "rows.csv")
+        of = str(rows["matrix"].iloc[0]) if len(rows) else folder.name  # a copy is called otherwise
         return cls(
             name=folder.name,
-            rows=_rows(folder / "rows.csv"),
+            rows=rows,
             comment=comment,
             matrix=matrix,
-            arrays=read_arrays(folder / "arrays.npz") if whole else None,
+            arrays=read_arrays(folder / "arrays.npz", of) if whole else None,
             metrics=metrics,
         )
 

@@ -1,6 +1,5 @@
 """Run what a plan lacks, then write its rows, its matrix and where they come from."""
 
-import json
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -17,7 +16,7 @@ from bench.run.executors import Executor
 from bench.run.kept_rows import described
 from bench.run.plan import Plan
 from bench.run.progress import Progress
-from bench.run.provenance import provenance
+from bench.run.provenance import provenance, set_aside, with_session
 from bench.run.runner import run
 from bench.run.store import Store
 from bench.run.summary import Summary
@@ -60,6 +59,7 @@ def benchmark(
     with store.lock():
         cache = cache_folder(planned.folder.parent / "cache")
         sweep(planned.folder.parent, cache / "nulls", cache / "features")
+        before = set_aside(planned.folder / "provenance.json")
         for code, digests in planned.codes.items():
             store.keep_code(code, digests)
         summary = run(jobs, store, executor, progress, keep_stale=keep_stale, again=again)
@@ -69,17 +69,19 @@ def benchmark(
         frame = rows(planned.matrix.name, planned.cells, store, units, codes)
         kept_cells = [store.read(cell.id) for cell in planned.cells]
         update(planned.folder / "rows.csv", csv_bytes(frame))
-        update(planned.folder / "rows.json", described(filter(None, kept_cells)))
         update(planned.folder / "matrix.toml", planned.matrix.text.encode())
         remember(planned.folder, metrics)
         matrix = planned.matrix
         document = parsed(matrix.text, matrix.name)
         kept.remember(planned.folder, document, matrix.studies, matrix.configurations)
-        if set(summary.statuses) != summary.cached:
+        done = filter(None, kept_cells)
+        update(planned.folder / "rows.json", described(done, planned.folder))  # of all before it
+        ran = {cell for cell, status in summary.statuses.items() if status != "missing"}
+        if measured := ran - summary.cached:
             device = planned.jobs[0].device
-            record = provenance(start, workers=executor.workers, device=device)
-            text = json.dumps(record, indent=2) + "\n"
-            write_atomically(planned.folder / "provenance.json", text.encode())
+            session = provenance(start, workers=executor.workers, device=device)
+            data = with_session(before, session, measured, [cell.id for cell in planned.cells])
+            write_atomically(planned.folder / "provenance.json", data)
     return summary
 
 

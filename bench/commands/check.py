@@ -13,7 +13,7 @@ from bench.analysis.gate import Comparison, compare, exit_code
 from bench.commands.benchmark import benchmark, keeping
 from bench.commands.outputs import check_output, write_output
 from bench.commands.printing import tell
-from bench.errors import of_machine, refusal
+from bench.errors import refusal, unread
 from bench.report.gate_page import junit, label, line, page, sentence, worst_first
 from bench.rows import SCHEMA, read_rows
 from bench.run.executors import Executor
@@ -41,12 +41,13 @@ def read_baseline(path: Path) -> pd.DataFrame:
     Raises:
         GateError: If it is no table of rows, breaks off in the middle of one, or is of a schema
             whose numbers mean something else.
-        NotDoneError: If it cannot be read for a reason that is not its own.
+        UserError: If it cannot be read by this user.
+        NotDoneError: If it cannot be read for now.
     """
     try:
         frame = read_rows(path)
     except (OSError, ValueError) as error:
-        if isinstance(error, OSError) and of_machine(error):
+        if isinstance(error, OSError) and unread(error):
             refused = refusal(error, "read", path)
             raise refused from error
         reason = " ".join(str(error).split()) or type(error).__name__

@@ -13,25 +13,20 @@ from bench.analysis.results import Results
 from bench.commands.folder import claim
 from bench.commands.stamp import Stamp
 from bench.errors import DamagedError, DamagedWarning
-from bench.matrix.kept import KEPT
 from bench.report.answer import answer
 from bench.report.claims_page import answers, claims_page
 from bench.report.index import index
 from bench.report.page import page
 from bench.report.predictors_page import NAME, headline, predictors_page
 from bench.report.replication import replication_section
+from bench.run.kept_rows import WRITTEN
 from bench.run.record import one_line
 from vaelib.files import sweep, write_atomically
 from vaelib.reading import read_bytes
 
 __all__ = ["outdated", "overviews_outdated", "page_names", "write_overviews", "write_pages"]
 
-_READ = (
-    "rows.csv",
-    "matrix.toml",
-    "metrics.json",
-    KEPT,
-)  # of every matrix; of its own the arrays too
+_READ = (*WRITTEN, "rows.json")  # of every matrix; of its own the arrays too
 
 
 def write_pages(results: Path, name: str) -> Path:
@@ -133,6 +128,8 @@ def _neighbour(folder: Path) -> Results:
 
 
 def _why(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename:
+        return f"cannot read {error.filename}: {error.strerror}"
     return str(error) if isinstance(error, DamagedError) else one_line(error)
 
 

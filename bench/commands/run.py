@@ -74,7 +74,7 @@ def execute(request: Request, console: Console) -> int:
             keep_stale=request.allow_stale,
         )
         if outdated(request.results, matrix.name):
-            write_arrays(plan.folder / "arrays.npz", pictured(plan))
+            write_arrays(plan.folder / "arrays.npz", pictured(plan), matrix.name)
             write_pages(request.results, matrix.name)
         elif overviews_outdated(request.results):
             write_overviews(request.results)

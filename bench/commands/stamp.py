@@ -51,7 +51,7 @@ class Stamp:
             if kept["inputs"] != self.inputs or not made:
                 return False
             return all(_hash(self.folder / name) == digest for name, digest in made.items())
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return False
 
     def keep(self, made: Mapping[Path, bytes]) -> None:

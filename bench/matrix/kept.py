@@ -13,11 +13,11 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, TypeAdapter, ValidationError
 
-from bench.errors import DamagedError
+from bench.errors import DamagedError, reason
 from bench.matrix.components import Name
 from bench.matrix.configurations import Configuration, Study, canonical, digest
 from bench.metrics.metric import Metric
-from vaelib.files import write_atomically
+from vaelib.files import update
 from vaelib.reading import read_bytes
 
 __all__ = [
@@ -134,8 +134,7 @@ def remember(
         return
     expanded = asdict(Expanded(said(document), studies, configurations))
     data = (json.dumps(expanded, indent=1, ensure_ascii=False) + "\n").encode()
-    if not path.is_file() or path.read_bytes() != data:
-        write_atomically(path, data)
+    update(path, data)
 
 
 def recall(folder: Path) -> Expanded | None:
@@ -149,6 +148,7 @@ def recall(folder: Path) -> Expanded | None:
 
     Raises:
         DamagedError: where the file is not what `remember` wrote.
+        OSError: where it cannot be read for a reason that is not its own.
     """
     path = folder / KEPT
     if not os.path.lexists(path):
@@ -157,12 +157,12 @@ def recall(folder: Path) -> Expanded | None:
         expanded = TypeAdapter(Expanded).validate_json(read_bytes(path))
         if expanded.configurations:
             return expanded
-        reason = "no configuration"
+        why = "no configuration"
     except OSError as error:
-        reason = str(error.strerror)
+        why = reason(error)
     except ValidationError as error:
-        reason = error.errors()[0]["msg"]
+        why = error.errors()[0]["msg"]
     raise DamagedError(
-        f"expected the configurations of a matrix in {path}, got something else ({reason}); run "
+        f"expected the configurations of a matrix in {path}, got something else ({why}); run "
         "the matrix again"
     )

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bench.errors import of_machine
+from bench.errors import unread
 from bench.run.job import Job
 from bench.run.models import Replicate, build_model, train_block
 from bench.run.record import one_line
@@ -115,7 +115,7 @@ def _stored(job: Job, seed: int, data: Dataset, device: torch.device) -> Replica
     except Exception as error:  # a model of other shapes raises anything
         aside = ""
         with suppress(OSError):
-            if not (isinstance(error, OSError) and of_machine(error)):
+            if not unread(error):
                 path.rename(path.with_name(f"{path.name}.corrupt"))
                 aside = f"set aside as {path.name}.corrupt and "
         why = str(error) if isinstance(error, SealError) else one_line(error)

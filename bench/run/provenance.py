@@ -1,11 +1,17 @@
-"""Where results come from: commit, versions, hardware, threads, time and command."""
+"""Where results come from: commit, versions, hardware, threads, time and command.
 
+A matrix may be measured in several sessions, on several machines. ``provenance.json`` holds each of
+them with the cells that it measured, as long as no later one measured them again.
+"""
+
+import json
 import os
 import platform
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+import warnings
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -13,10 +19,15 @@ from shlex import join
 from typing import Any
 
 import bench
-from bench.errors import without_home
+from bench.errors import DamagedWarning, reason, without_home
+from vaelib.reading import read_bytes
+from vaelib.sealed import sealed_json, unsealed_json
 
-__all__ = ["cpu", "git", "provenance"]
+__all__ = ["cpu", "git", "provenance", "sessions", "set_aside", "with_session"]
 
+Session = dict[str, Any]
+
+_ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)\S+")
 _PACKAGES = (
     *("vaebench", "torch", "torchvision", "numpy", "scipy", "scikit-learn", "pandas", "zuko"),
     *("pydantic", "matplotlib", "mlxtend"),
@@ -35,7 +46,7 @@ def provenance(
         command: the command line; that of this process by default.
 
     Returns:
-        Plain data for ``provenance.json``; None stands for what is not known.
+        Plain data, a session of ``provenance.json``; None stands for what is not known.
     """
     return {
         "git": git(Path(str(bench.__file__)).parent),
@@ -46,6 +57,93 @@ def provenance(
         "seconds": round((datetime.now(UTC) - start).total_seconds(), 1),
         "command": _command() if command is None else command,
     }
+
+
+def sessions(path: Path) -> list[Session]:
+    """The sessions of a matrix, oldest first.
+
+    Args:
+        path: of ``provenance.json``; one that describes a single run is of one session, without a
+            list of cells.
+
+    Returns:
+        What `provenance` said of each, with ``cells``, their ids; none where there is no file.
+
+    Raises:
+        ValueError: where it is not what a run wrote.
+        OSError: where it cannot be read.
+    """
+    if not os.path.lexists(path):
+        return []
+    data = read_bytes(path)
+    try:
+        said = json.loads(data)
+        if isinstance(said, dict) and not said.keys() & {"sessions", "sha256"}:
+            return [said]
+        found = json.loads(unsealed_json(data))["sessions"]
+    except (KeyError, TypeError, RecursionError) as error:
+        raise ValueError(f"it holds no sessions ({type(error).__name__})") from error
+    if not isinstance(found, list) or not all(map(_is_session, found)):
+        raise ValueError("it holds something else than sessions")
+    return found
+
+
+def _is_session(one: object) -> bool:
+    cells = one.get("cells", []) if isinstance(one, dict) else None
+    return isinstance(cells, list) and all(isinstance(cell, str) for cell in cells)
+
+
+def set_aside(path: Path) -> list[Session]:
+    """The sessions of a matrix; a file that is not what a run wrote is renamed, with a warning.
+
+    Args:
+        path: of ``provenance.json``.
+
+    Returns:
+        What `sessions` does; none where it was set aside.
+
+    Raises:
+        OSError: where it cannot be read for a reason that is not its own.
+    """
+    try:
+        return sessions(path)
+    except (OSError, ValueError) as error:
+        why, name = reason(error), f"{path.name}.corrupt"
+        path.rename(path.with_name(name))
+        what = f"{path} is not what a run wrote ({why}): set aside as {name}"
+        text = f"{what}, so that it is not known where its cells were measured"
+        warnings.warn(text, DamagedWarning, stacklevel=2)
+        return []
+
+
+def with_session(
+    before: Sequence[Session], session: Session, measured: Collection[str], there: Collection[str]
+) -> bytes:
+    """What ``provenance.json`` holds after one more session.
+
+    Args:
+        before: the earlier ones.
+        session: what `provenance` said of it.
+        measured: ids of the cells that it measured.
+        there: ids of all cells of the table.
+
+    Returns:
+        The file: the sessions of which a cell is left. One without a list of cells stays as long as
+        the table has cells that are in no list.
+    """
+    listed = set(measured)
+    kept = []
+    for one in before:
+        if "cells" in one:
+            left = [cell for cell in one["cells"] if cell not in measured]
+            listed.update(left)
+            kept += [one | {"cells": left}] if left else []
+        else:
+            kept.append(one)
+    if listed.issuperset(there):
+        kept = [one for one in kept if "cells" in one]
+    every = [*kept, session | {"cells": sorted(measured)}]
+    return sealed_json(json.dumps({"sessions": every}, indent=1))
 
 
 def git(package: Path) -> dict[str, Any]:
@@ -113,4 +211,5 @@ def _command() -> str:
     program = Path(sys.argv[0])
     name = program.name
     start = ["python", "-m", program.parent.name] if name == "__main__.py" else [name]
-    return without_home(join([*start, *sys.argv[1:]]))
+    arguments = [_ADDRESS.sub(r"\1...", argument) for argument in sys.argv[1:]]
+    return without_home(join([*start, *arguments]))

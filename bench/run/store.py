@@ -21,7 +21,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from bench.errors import NotDoneError, UserError, of_machine, refusal
+from bench.errors import NotDoneError, UserError, refusal, unread
 from bench.run.job import Job
 from bench.run.kept_rows import KeptRows
 from bench.run.record import CellResult, Record, one_line
@@ -166,7 +166,7 @@ class Store:
         """
         try:
             digests = json.loads(read_bytes(self._code(code)))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return {}
         return digests if isinstance(digests, dict) else {}
 
@@ -240,8 +240,8 @@ class Store:
 
 
 def _own(error: Exception) -> Exception:
-    """An error that is a file's own; one of the machine's is raised: the file may be as it was."""
-    if isinstance(error, OSError) and of_machine(error):
+    """An error that is a file's own; any other is raised: the file may be as it was."""
+    if unread(error):
         raise error
     return error
 
@@ -257,6 +257,6 @@ def _holder(file: BinaryIO) -> str:
         file.seek(0)
         who = json.load(file)
         text = "{pid} on {host} since {start} ({command})".format_map(who)
-    except (ValueError, TypeError, KeyError, OSError):  # taken a moment ago, not signed yet
+    except (ValueError, TypeError, KeyError, OSError, RecursionError):  # not signed yet
         return " by another run; wait for it to end"
     return f" by process {text}; wait for it to end, or stop it"

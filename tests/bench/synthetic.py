@@ -125,7 +125,7 @@ def paged(results, name, rows, matrix="", arrays=None):
     if matrix:
         (results / name / "matrix.toml").write_text(matrix)
     if arrays is not None:
-        write_arrays(results / name / "arrays.npz", arrays)
+        write_arrays(results / name / "arrays.npz", arrays, str(rows["matrix"].iloc[0]))
     return write_pages(results, name)
 
 

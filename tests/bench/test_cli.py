@@ -20,6 +20,7 @@ from bench.commands import run as running
 from bench.commands.folder import claim
 from bench.metrics.metric import Table
 from bench.metrics.registry import METRICS
+from bench.run.provenance import sessions
 from bench.run.request import Request
 from bench.run.store import Store
 from bench.run.summary import Summary
@@ -66,7 +67,8 @@ def test_run_trains_measures_and_writes_pages_and_a_rerun_is_cached(matrix, tmp_
     page = (results / "small.md").read_text()
     assert "latent dimension" in page
     assert "small" in (results / "README.md").read_text()
-    assert json.loads((results / "small" / "provenance.json").read_text())["threads"]
+    (session,) = sessions(results / "small" / "provenance.json")
+    assert session["threads"] and session["cells"] == sorted(set(frame.cell))
 
     before = (results / "small" / "rows.csv").read_bytes()
     assert run("run", matrix, "--results", results, "--workers", 1) == 0

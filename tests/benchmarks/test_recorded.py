@@ -1,19 +1,18 @@
 """What the committed run of digits says of its own time."""
 
-import json
 import math
 from pathlib import Path
 
 import pandas as pd
 
-from bench.run.provenance import cpu
+from bench.run.provenance import cpu, sessions
 from tests.benchmarks.findings import Gap, Quantity
 
 DIGITS = Path(__file__).parents[2] / "results" / "digits"
 
 
 def recorded():
-    provenance = json.loads((DIGITS / "provenance.json").read_text())
+    provenance = sessions(DIGITS / "provenance.json")[-1]
     wall, workers = provenance["seconds"], provenance["threads"]["workers"]
     cells = pd.read_csv(DIGITS / "rows.csv", usecols=["cell", "seconds"]).drop_duplicates("cell")
     rest = 1 - cells["seconds"].sum() / (workers * wall)

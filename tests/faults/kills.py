@@ -78,7 +78,7 @@ def _session(place: Path) -> int:
 
 def _judged(kind: str, done: Path, place: Path, resumed: Called, left: list[int]) -> Outcome:
     said = "\n".join([*resumed.said, resumed.out[-300:], resumed.raised])
-    if resumed.code or "Traceback" in said:
+    if resumed.code or resumed.raised:
         return Outcome(kind, f"exit {resumed.code}", said[-500:])
     if left:
         return Outcome(kind, "processes left over", f"{len(left)}")

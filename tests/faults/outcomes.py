@@ -6,12 +6,15 @@ import signal
 import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from bench.cli import main
 
-__all__ = ["SOUND", "Called", "Outcome", "called"]
+__all__ = ["OWN", "SOUND", "Called", "Outcome", "called", "own_error"]
 
 SECONDS = 900  # after which a case is said to hang; on a busy machine none comes near
+OWN = "not done for an error of the suite's own"  # how a line begins that is never sound
+WARNS = ("warning: ", "vaebench: warning: ")
 SOUND = ("answer", "one line", "rows", "repaired")
 
 
@@ -31,12 +34,12 @@ class Outcome:
 
     @property
     def sound(self) -> bool:
-        return self.word in SOUND
+        return self.word in SOUND and OWN not in self.text
 
 
 @dataclass(frozen=True)
 class Called:
-    """What a command did: its exit code, what it said, and the traceback of what it raised."""
+    """What a command did: its exit code, what it said, and its own error or what it raised."""
 
     code: int
     out: str
@@ -60,7 +63,24 @@ def called(arguments: Sequence[str]) -> Called:
     except BaseException:  # noqa: BLE001  # whatever comes out is a fault
         return Called(1, out.getvalue(), (), traceback.format_exc())
     lines = error.getvalue().splitlines()
-    return Called(code, out.getvalue(), tuple(x for x in lines if not x.startswith("warning: ")))
+    said = tuple(x for x in lines if not x.startswith(WARNS))
+    return Called(code, out.getvalue(), said, own_error(error.getvalue()))
+
+
+def own_error(text: str) -> str:
+    """The line of an error of the suite's own among what a command said, and its traceback.
+
+    Args:
+        text: of standard error, or of both.
+
+    Returns:
+        Both; empty where there is no such line.
+    """
+    line = next((line for line in text.splitlines() if OWN in line), "")
+    _, named, log = line.partition("; the traceback is in ")
+    with contextlib.suppress(OSError):
+        return f"{line}\n{Path(log).read_text()}" if named else line
+    return line
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tests.faults.outcomes import Outcome
+from tests.faults.outcomes import Outcome, own_error
 from tests.faults.small import MATRIX, changed, finished, left_over, started
 
 __all__ = ["KINDS", "try_case"]
@@ -106,6 +106,8 @@ def try_case(seed: int, folder: Path) -> Outcome:
 def _judged(kind: str, done: Path, place: Path, code: int, said: str, left: list[int]) -> Outcome:
     if left:
         return Outcome(kind, "processes left over", f"{len(left)}")
+    if own := own_error(said):
+        return Outcome(kind, "traceback", own)
     if code not in (0, 2) or "Traceback" in said or "\x1b" in said:
         return Outcome(kind, f"exit {code}", said[-500:])
     if fault := changed(done, place):

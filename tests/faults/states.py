@@ -145,6 +145,19 @@ def _table_alone(rng: Rng, place: Path) -> None:
         record.unlink()
 
 
+def _arrays_alone(rng: Rng, place: Path) -> None:
+    """Pictures whose records are elsewhere, and which are others."""
+    path = place / "small" / "arrays.npz"
+    if rng.integers(2):
+        _flip(rng, path)
+    else:
+        with np.load(path) as file:
+            arrays = {name: values * 3 for name, values in file.items()}
+        np.savez_compressed(path, **arrays)
+    for record in (place / "small" / "cells").iterdir():
+        record.unlink()
+
+
 def _pages(rng: Rng, place: Path) -> None:
     """A page, a figure or an index that is gone, or is another."""
     pages = [*place.glob("*.md"), *place.glob("small/figures/*.png"), *place.glob("**/.pages.json")]
@@ -182,6 +195,7 @@ KINDS: dict[str, Callable[[Rng, Path], object]] = {
     "a cache": _cache,
     "tables": _table,
     "a table without records": _table_alone,
+    "arrays without records": _arrays_alone,
     "pages": _pages,
     "no files": _special,
 }

@@ -1,9 +1,13 @@
 """The attack itself: it goes on where it stopped, adds up, and never says that a fault is none."""
 
+import warnings
+from types import SimpleNamespace
+
 import pytest
 
-from tests.faults import archives, attack
-from tests.faults.outcomes import Outcome
+from bench.errors import DamagedWarning, UserError
+from tests.faults import archives, attack, baselines, kills, matrices, plugins, states
+from tests.faults.outcomes import OWN, Outcome, called
 
 
 @pytest.fixture
@@ -33,6 +37,40 @@ def test_a_fault_and_cases_that_were_not_tried_are_no_success(tmp_path, capsys, 
     assert attack.summary(tmp_path).splitlines()[-1] == "all | 9 | 7"
     assert not attack.attack("archives", 12, tmp_path, minutes=0)
     assert len(tried) == 9
+
+
+def test_an_error_of_the_suite_s_own_is_never_sound(monkeypatch, tmp_path):
+    def broken(*_):
+        raise AttributeError("odd")
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("bench.commands.list.execute", broken)
+    found = called(["list"])
+    assert found.code == 2 and len(found.said) == 1
+    assert found.raised.endswith("AttributeError: odd\n") and OWN in found.raised
+    assert not Outcome("any", "one line", found.said[0]).sound
+    for subject in (archives, baselines, matrices, states):
+        monkeypatch.setattr(subject, "called", lambda _: found)
+    path, case = tmp_path / "x", SimpleNamespace(options=[], bad=True)
+    outcomes = [
+        archives._judged("any", path),
+        baselines._judged("any", tmp_path, path, baselines.REFUSED),
+        matrices._judged("any", case, path, tmp_path),
+        states._judged("any", tmp_path, tmp_path),
+        kills._judged("any", tmp_path, tmp_path, found, []),
+        plugins._judged("any", tmp_path, tmp_path, 2, f"a\n{found.said[0]}\n", []),
+    ]
+    assert [outcome.sound for outcome in outcomes] == 6 * [False]
+
+
+def test_a_warning_is_no_line_of_an_error(monkeypatch):
+    def warned(*_):
+        warnings.warn("odd", DamagedWarning, stacklevel=1)
+        raise UserError("no")
+
+    monkeypatch.setattr("bench.commands.list.execute", warned)
+    with pytest.warns(DamagedWarning):
+        assert called(["list"]).said == ("vaebench: no",)
 
 
 @pytest.mark.parametrize("arguments", [["archive"], ["archives", "many"]])

@@ -5,14 +5,17 @@ from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from bench.analysis import arrays
-from bench.analysis.arrays import pictured
+from bench.analysis.arrays import pictured, read_arrays, write_arrays
 from bench.analysis.results import Results
+from bench.errors import DamagedError
 from bench.metrics.registry import METRICS
 from bench.report.data_section import data_section
 from bench.report.markdown import quantity
 from bench.rows import COLUMNS
+from bench.run.kept_rows import described
 from vaelib.stats.crossed import crossed_mean
 
 
@@ -24,7 +27,7 @@ def planned(tables):
         for configuration in [SimpleNamespace(name=config, values={"latent_dim": 16})]
         for seed in range(len(table))
     ]
-    matrix = SimpleNamespace(configurations=[cells[0].configuration])
+    matrix = SimpleNamespace(name="m", configurations=[cells[0].configuration])
     return SimpleNamespace(folder=Path("nowhere"), matrix=matrix, cells=cells)
 
 
@@ -69,10 +72,29 @@ def test_what_was_measured_elsewhere_keeps_its_pictures(monkeypatch):
     rng = np.random.default_rng(0)
     tables = {"base": crossed(3, 50, rng), "wide": crossed(3, 50, rng)}
     before = {"base/crossed/elbo": np.ones(9), "wide/crossed/elbo": np.ones(9)}
-    monkeypatch.setattr(arrays, "read_arrays", lambda path: before)
+    monkeypatch.setattr(arrays, "read_arrays", lambda path, matrix: before)
     found = kept(tables, monkeypatch, elsewhere=["wide0", "wide1", "wide2"])
     assert found["wide/crossed/elbo"] is before["wide/crossed/elbo"]
     assert found["base/crossed/elbo"][-2:].tolist() == [3, 50]
+
+
+def test_arrays_are_those_that_were_written_for_this_matrix(tmp_path):
+    path, drawn = tmp_path / "arrays.npz", {"base/sbc": np.ones((3, 4))}
+    write_arrays(path, drawn, "m")
+    data = path.read_bytes()
+    write_arrays(path, drawn, "m")
+    assert path.read_bytes() == data
+    assert np.array_equal(read_arrays(path, "m")["base/sbc"], drawn["base/sbc"])
+    with pytest.raises(DamagedError, match="it is of another matrix"):
+        read_arrays(path, "another")
+    path.write_bytes(data.replace(b"sha256", b"sha257"))
+    with pytest.raises(DamagedError, match="carries no checksum"):
+        read_arrays(path, "m")
+    np.savez(path, **drawn)
+    assert list(read_arrays(path, "m")) == ["base/sbc"], "as earlier versions wrote them"
+    (tmp_path / "rows.json").write_bytes(described([], tmp_path))
+    with pytest.raises(DamagedError, match="carries no checksum"):
+        read_arrays(path, "m")
 
 
 def test_the_page_shows_how_much_wider_the_interval_over_inputs_is(monkeypatch):

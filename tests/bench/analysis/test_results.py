@@ -16,7 +16,8 @@ from tests.bench.synthetic import LAYERS, SIZES, synthetic_rows
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("results") / "synthetic"
     write_rows(folder / "rows.csv", synthetic_rows(5))
-    write_arrays(folder / "arrays.npz", dict.fromkeys(("base/mean", "base/scale"), np.ones((3, 2))))
+    arrays = dict.fromkeys(("base/mean", "base/scale"), np.ones((3, 2)))
+    write_arrays(folder / "arrays.npz", arrays, "synthetic")
     (folder / "matrix.toml").write_text("# Does it?\n[matrix]\nnam = 1\n")
     return folder
 

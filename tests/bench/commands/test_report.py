@@ -1,5 +1,6 @@
 """A report reads each table once, and saves nothing before all of a page is rendered."""
 
+import errno
 import os
 import re
 import shutil
@@ -11,8 +12,10 @@ import pytest
 from bench.analysis import results as results_of
 from bench.commands import report
 from bench.commands.report import outdated, overviews_outdated, write_pages
-from bench.errors import DamagedWarning, UserError
+from bench.errors import DamagedError, DamagedWarning, UserError, refusal
 from bench.rows import read_rows
+from bench.run import kept_rows
+from bench.run.kept_rows import described
 from tests.bench.synthetic import paged, synthetic_rows
 
 MATRIX = """# Does it?
@@ -103,6 +106,55 @@ def test_damage_is_a_sentence_here_and_a_warning_for_a_neighbour(folder, file, d
     with pytest.warns(DamagedWarning, match=f"first.*{re.escape(file)}") as told:
         report._all(folder, {})
     assert len(told) == 1 and "\n" not in str(told[0].message)
+
+
+ALTERED = {
+    "rows.csv": lambda data: data.replace(b",0.", b",1.", 1),
+    "matrix.toml": lambda data: data.replace(b"margin = 0.05", b"margin = 5"),
+    "metrics.json": lambda data: b"[]",
+    "configurations.json": lambda data: b"{}",
+    "rows.json": lambda data: data.replace(b"rows.csv", b"rows.tsv"),
+}
+
+
+@pytest.mark.parametrize("file", ALTERED)
+def test_what_was_altered_since_a_run_wrote_it_is_not_used(folder, file):
+    first = folder / "first"
+    (first / "rows.json").write_bytes(described([], first))
+    write_pages(folder, "first")
+    path, page = first / file, (folder / "first.md").read_bytes()
+    data = path.read_bytes() if path.exists() else b""
+    assert ALTERED[file](data) != data
+    path.write_bytes(ALTERED[file](data))
+    assert outdated(folder, "first") and overviews_outdated(folder)
+    with pytest.raises(DamagedError, match=f"^expected .*{re.escape(file)}.*, got .*; run the"):
+        write_pages(folder, "first")
+    assert (folder / "first.md").read_bytes() == page
+    with pytest.warns(DamagedWarning, match=f"first.*{re.escape(file)}") as told:
+        assert [one.name for one in report._all(folder, {})[0]] == ["second"]
+    assert len(told) == 1 and "\n" not in str(told[0].message)
+
+
+@pytest.mark.parametrize("file", ["rows.csv", "rows.json"])
+def test_a_file_that_may_not_be_read_says_so_here_and_of_a_neighbour(folder, file, monkeypatch):
+    first = folder / "first"
+    (first / "rows.json").write_bytes(described([], first))
+    read = kept_rows.read_bytes
+
+    def refused(path):
+        if path == first / file:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return read(path)
+
+    monkeypatch.setattr(kept_rows, "read_bytes", refused)
+    with pytest.raises(PermissionError) as caught:
+        results_of.Results.read(first)
+    assert str(refusal(caught.value)) == (
+        f"cannot use {first / file}: Permission denied; choose another path"
+    )
+    match = f"first is left out of the overviews: cannot read .*{file}: Permission denied"
+    with pytest.warns(DamagedWarning, match=match):
+        report._all(folder, {})
 
 
 def bomb(path):

@@ -1,22 +1,30 @@
 """A table of rows stands for its cells in a folder that has no records."""
 
+import errno
 import json
 import math
+import re
 import shutil
 
 import hypothesis
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import strategies
 
+from bench.analysis.arrays import read_arrays
 from bench.cli import main
+from bench.errors import DamagedError, DamagedWarning
 from bench.rows import csv_bytes, rows
-from bench.run.kept_rows import CorruptRows, described
+from bench.run import kept_rows
+from bench.run.kept_rows import WRITTEN, CorruptRows, check_written, checksums, described
+from bench.run.provenance import sessions
 from bench.run.staleness import inspect
 from bench.run.store import Store
 from tests.bench.fakes import cells_of, job, keep, outcome
 from tests.faults.small import MATRIX, again
 from vaelib.audits.measurement import Measurement
+from vaelib.reading import read_bytes
 from vaelib.sealed import sealed_json, unsealed_json
 
 ODD = [
@@ -130,6 +138,13 @@ DAMAGE = {
     "bytes": altered("rows.csv", lambda data: b"\xff\x00" * 99),
     "no table": lambda place: (place / "rows.csv").unlink(),
     "another code": described_otherwise,
+    "cut inside a row": lambda place: (place / "rows.csv").write_bytes(
+        (data := (place / "rows.csv").read_bytes())[: data.index(b"a-1") + 12]
+    ),
+    "a value too many": altered("rows.csv", lambda data: data.replace(b"\nmade,", b"\nmade,,", 1)),
+    "nested too deeply": altered(
+        "rows.json", lambda data: sealed_json(f'{{\n"cells":{"[" * 200_000}{"]" * 200_000}\n}}')
+    ),
     "no seal": altered("rows.json", lambda data: data.replace(b"code", b"rode")),
     "no JSON": altered("rows.json", lambda data: b"{"),
     "a list": altered("rows.json", lambda data: sealed_json("[\n\n}")),
@@ -144,6 +159,59 @@ def test_what_was_not_measured_runs_again_with_a_line(damage, tmp_path):
     with pytest.warns(CorruptRows, match="run"):
         found = [store.read(cell) for cell in ("a-0", "a-1")]
     assert None in found
+
+
+def test_a_table_cut_off_anywhere_is_no_error(tmp_path, recwarn):
+    place, records = tabled(tmp_path, RESULTS)
+    data = (place / "rows.csv").read_bytes()
+    true = {cell: said(record) for cell, record in records.items()}
+    for end in range(0, len(data), 7):
+        (place / "rows.csv").write_bytes(data[:end])
+        for cell in true:
+            record = Store(place).read(cell)
+            assert record is None or said(record) == true[cell]
+
+
+def refused(path, *_):
+    raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+
+@pytest.mark.parametrize("name", ["rows.csv", "rows.json"])
+def test_a_table_that_may_not_be_read_is_not_one_that_is_wrong(name, tmp_path, monkeypatch):
+    place, records = tabled(tmp_path, RESULTS)
+    monkeypatch.setattr(
+        kept_rows, "read_bytes", lambda path: (refused if path.name == name else read_bytes)(path)
+    )
+    with pytest.raises(PermissionError, match=f"Permission denied.*{name}"):
+        Store(place).read("a-0")
+    with pytest.raises(PermissionError):
+        check_written(place, checksums(place) | dict.fromkeys(WRITTEN, ""))
+
+
+def test_an_altered_table_is_told_with_its_cells(tmp_path):
+    place, records = tabled(tmp_path, RESULTS)
+    check_written(place, checksums(place))
+    assert checksums(place) == {} == checksums(tmp_path), "no checksums, as without rows.json"
+    data = (place / "rows.csv").read_bytes()
+    (place / "rows.json").write_bytes(described(records.values(), place))
+    check_written(place, checksums(place))
+    for old, new, what in (
+        (b"0.3333333333333333", b"3.3", "measured in .*rows.csv, got other rows of a-0; run"),
+        (b",2\n", b",3\n", ".*rows.csv as a run wrote it, got another file; run"),
+        (b"mmd_test", b"ks_test", "got other rows of a-0, a-1; run"),
+    ):
+        assert data.replace(old, new) != data
+        (place / "rows.csv").write_bytes(data.replace(old, new))
+        with pytest.raises(DamagedError, match=f"^expected {what}|{what}"):
+            check_written(place, checksums(place))
+    (place / "rows.csv").write_bytes(data)
+    (place / "metrics.json").write_text("[]")
+    with pytest.raises(DamagedError, match="expected .*metrics.json as a run wrote it, got"):
+        check_written(place, checksums(place))
+    for text in ('{\n"files": []\n}', '{\n"files": {"rows.csv": 1}\n}'):
+        (place / "rows.json").write_bytes(sealed_json(text))
+        with pytest.raises(DamagedError, match="expected the checksums of a run in .*rows.json"):
+            checksums(place)
 
 
 def test_a_fresh_folder_goes_on_from_the_table(tmp_path, capfd):
@@ -167,3 +235,54 @@ def test_a_fresh_folder_goes_on_from_the_table(tmp_path, capfd):
     first = pd.read_csv(folder / "rows.csv", dtype=str).query("seed == '0'")
     old = pd.read_csv(io_of(before["rows.csv"]), dtype=str)
     assert first.reset_index(drop=True)[list(old)].equals(old)
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory):
+    """The small matrix, with one seed, measured by an earlier version on another machine."""
+    place = tmp_path_factory.mktemp("ran")
+    (place / "small.toml").write_text(MATRIX)
+    assert main([*again(place), "--seeds", "1"]) == 0
+    path = place / "results" / "small" / "provenance.json"
+    (session,) = sessions(path)
+    del session["cells"]
+    path.write_text(json.dumps(session | {"hardware": {"cpu": "another"}}))
+    return place
+
+
+@pytest.fixture
+def place(ran, tmp_path):
+    """Without records."""
+    shutil.copytree(ran, tmp_path, dirs_exist_ok=True)
+    for part in ("cells", "models", "code"):
+        shutil.rmtree(tmp_path / "results" / "small" / part)
+    return tmp_path
+
+
+def times_three(path):
+    with np.load(path) as file:
+        arrays = {name: 3 * values for name, values in file.items() if "labels" not in name}
+    np.savez_compressed(path, **arrays)
+
+
+@pytest.mark.parametrize("damage", [times_three, lambda path: path.write_bytes(b"xx")])
+def test_altered_arrays_are_made_anew_without_what_they_held(damage, place, recwarn, capfd):
+    path = place / "results" / "small" / "arrays.npz"
+    damage(path)
+    assert main(["report", "small", "--results", f"{place / 'results'}"]) == 64
+    assert re.search("expected the arrays of figures in .*, got", capfd.readouterr().err)
+    assert main([*again(place), "--seeds", "1"]) == 0
+    told = [str(one.message) for one in recwarn if issubclass(one.category, DamagedWarning)]
+    assert len(told) == 1
+    assert re.search("of figures in .*npz, got .*; what it should hold of base is left", told[0])
+    assert read_arrays(path, "small") == {}
+    assert main([*again(place), "--seeds", "1"]) == 0
+    assert main(["report", "small", "--results", f"{place / 'results'}"]) == 0
+
+
+def test_each_session_keeps_its_machine(place, capfd):
+    assert main([*again(place)]) == 0
+    assert "1 job to run, 1 cell cached" in capfd.readouterr().out
+    first, second = sessions(place / "results" / "small" / "provenance.json")
+    assert first["hardware"]["cpu"] == "another" != second["hardware"]["cpu"]
+    assert len(second["cells"]) == 1

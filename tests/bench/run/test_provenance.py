@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import shutil
@@ -11,7 +12,9 @@ import pytest
 import torch
 
 import bench
-from bench.run.provenance import cpu, git, provenance
+from bench.errors import DamagedWarning, without_home
+from bench.run.provenance import cpu, git, provenance, sessions, set_aside, with_session
+from vaelib.sealed import sealed_json
 
 
 def test_it_says_what_ran_where_and_when(monkeypatch):
@@ -37,11 +40,78 @@ def test_it_says_what_ran_where_and_when(monkeypatch):
     [
         (["/somewhere/bin/vaebench", "run", "a b.toml"], "vaebench run 'a b.toml'"),
         (["/somewhere/bench/__main__.py", "run"], "python -m bench run"),
+        (["vaebench", "run", "--executor", "dask://a.b:1"], "vaebench run --executor dask://..."),
+        (["vaebench", "--executor=dask+tls://u:p@[::1]:8/x"], "vaebench --executor=dask+tls://..."),
     ],
 )
 def test_the_command_can_be_typed_anywhere(monkeypatch, argv, command):
     monkeypatch.setattr(sys, "argv", argv)
     assert provenance(datetime.now(UTC), workers=1)["command"] == command
+
+
+def test_a_home_is_one_wherever_it_is_said(tmp_path, monkeypatch):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "alice").symlink_to("data")
+    monkeypatch.setenv("HOME", f"{tmp_path}/alice")
+    monkeypatch.setattr("pwd.getpwuid", lambda _: Mock(pw_dir="/home/al"))
+    for path in (f"{tmp_path}/alice", f"{tmp_path}/data", "/home/al"):
+        assert without_home(f"--x={path}/y {path} '{path}s'") == f"--x=~/y ~ '{path}s'"
+    assert without_home("/mnt/home/al/x") == "/mnt/home/al/x"
+
+
+def test_sessions_stay_as_long_as_a_cell_of_theirs_does(tmp_path):
+    path = tmp_path / "provenance.json"
+    assert sessions(path) == []
+    path.write_text(json.dumps({"command": "old"}))  # of a version that knew of one alone
+    assert sessions(path) == [{"command": "old"}]
+
+    def measured(cells, command, there="abc"):
+        before = set_aside(path)
+        path.write_bytes(with_session(before, {"command": command}, set(cells), [*there]))
+        return {one["command"]: "".join(one.get("cells", "?")) for one in sessions(path)}
+
+    assert measured("a", "1") == {"old": "?", "1": "a"}
+    assert measured("ab", "2") == {"old": "?", "2": "ab"}
+    assert measured("bc", "3") == {"2": "a", "3": "bc"}, "nothing is left of the old"
+    assert measured("a", "4", there="a") == {"3": "bc", "4": "a"}
+    assert json.loads(path.read_text())["sessions"][0]["command"] == "3"
+
+
+def seal(text):
+    return lambda data: sealed_json(text)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: data.replace(b"mine", b"hers"),
+        lambda data: data[:-20],
+        lambda data: data[: data.rindex(b",")] + b"}",
+        lambda data: b"[" * 200_000,
+        lambda data: b"[]",
+        seal('{\n"sessions": 3\n}'),
+        seal('{\n"sessions": [3]\n}'),
+        seal('{\n"sessions": [{"cells": [[]]}]\n}'),
+        seal('{\n"session": []\n}'),
+    ],
+)
+def test_what_no_run_wrote_is_set_aside_with_a_line(damage, tmp_path):
+    path = tmp_path / "provenance.json"
+    data = damage(with_session([], {"command": "mine"}, {"a"}, ["a"]))
+    path.write_bytes(data)
+    with pytest.warns(DamagedWarning, match="is not what a run wrote .*: set aside as .*corrupt"):
+        assert set_aside(path) == []
+    assert not path.exists() and (tmp_path / "provenance.json.corrupt").read_bytes() == data
+
+
+def test_what_may_not_be_read_is_left_as_it_is(tmp_path, monkeypatch):
+    path = tmp_path / "provenance.json"
+    path.write_text("{}")
+    refused = Mock(side_effect=PermissionError(errno.EACCES, "Permission denied", str(path)))
+    monkeypatch.setattr("bench.run.provenance.read_bytes", refused)
+    with pytest.raises(PermissionError):
+        set_aside(path)
+    assert [one.name for one in tmp_path.iterdir()] == ["provenance.json"]
 
 
 @pytest.fixture

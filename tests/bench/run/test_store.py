@@ -1,3 +1,5 @@
+import errno
+import io
 import json
 import math
 import os
@@ -11,6 +13,8 @@ import numpy as np
 import pytest
 from hypothesis import strategies
 
+from bench.errors import UserError, refusal
+from bench.run import store as stores
 from bench.run.record import Record, one_line
 from bench.run.store import CorruptRecord, LockedError, Store, StoreError
 from tests.bench.fakes import job, keep, outcome
@@ -144,6 +148,43 @@ def test_a_corrupt_record_is_set_aside_once(store, corrupt):
     assert (store.cells / "c1.json.corrupt").exists()
     keep(store, outcome("c1", 1.0))
     assert store.read("c1").code == "code"
+
+
+@pytest.mark.parametrize("suffix", ["json", "npz"])
+def test_a_record_that_may_not_be_read_is_left_as_it_is(suffix, store, monkeypatch, recwarn):
+    keep(store, outcome("c1", 0.1, arrays={"mean": np.zeros(3)}))
+    before = {path.name: path.read_bytes() for path in store.cells.iterdir()}
+    read = stores.read_bytes
+
+    def refused(path):
+        if path.suffix == f".{suffix}":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return read(path)
+
+    monkeypatch.setattr(stores, "read_bytes", refused)
+    with pytest.raises(PermissionError) as caught:
+        store.read("c1")
+    assert isinstance(refusal(caught.value), UserError)
+    assert str(refusal(caught.value)).startswith(f"cannot use {store.cells}/c1.{suffix}: Perm")
+    assert {path.name: path.read_bytes() for path in store.cells.iterdir()} == before
+    assert not recwarn.list
+
+
+def test_what_is_nested_too_deeply_is_not_what_was_written(store):
+    store.keep_code("code", {"a.py": "1"})
+    nested = "[" * 200_000 + "]" * 200_000
+    (store.folder / "code" / "code.json").write_text(nested)
+    assert store.code("code") == {}
+    keep(store, outcome("c1", 0.1))
+    (store.cells / "c1.json").write_bytes(sealed_json(f'{{\n"cell": {nested}\n}}'))
+    with pytest.warns(CorruptRecord, match="set aside as c1.json.corrupt"):
+        assert store.read("c1") is None
+    (store.folder / ".lock").write_text(nested)
+    assert "is in use by another run" in f"is in use{stores._holder(open_of(store))}"
+
+
+def open_of(store):
+    return io.BytesIO((store.folder / ".lock").read_bytes())
 
 
 def test_only_to_look_moves_nothing(store):
