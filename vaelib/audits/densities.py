@@ -171,7 +171,8 @@ def _by_dimension(
     active = moments.active(q)
     dimensions, errors = marginals.kl_per_dimension(q)
     inaccurate = int((~(errors <= _INACCURATE)).sum())
-    narrow = f"not defined: posteriors too narrow for quadrature in {inaccurate} dimensions"
+    where = "1 dimension" if inaccurate == 1 else f"{inaccurate} dimensions"
+    narrow = f"not defined: posteriors too narrow for quadrature in {where}"
     if inaccurate:
         yield Measurement(split, "kl_per_dimension", None, message=narrow)
         yield Measurement(split, "total_correlation", None, message=narrow)
