@@ -34,8 +34,7 @@ def lacks(prior: Prior, name: str) -> bool:
     if type(prior).__module__.startswith(_OWN):
         return False
     place = next(prior.parameters(), next(prior.buffers(), torch.empty(0)))
-    kind = {"device": place.device, "dtype": torch.float64}
-    zeros = torch.zeros(2, prior.latent_dim, **kind)
+    zeros = torch.zeros(2, prior.latent_dim, device=place.device, dtype=torch.float64)
     try:
         with torch.no_grad():
             if name == "sample":
