@@ -66,8 +66,8 @@ def sbc(
         Tests and effects, over the prior's z.
 
     Raises:
-        ValueError: for a deterministic encoder, a bad number of draws, or posteriors of the wrong
-            shape, not finite, or with scales that are not positive.
+        ValueError: for a deterministic encoder, a bad number of draws, a prior without ``sample``,
+            or posteriors of the wrong shape, not finite, or with scales that are not positive.
 
     References:
         Talts et al., Validating Bayesian inference algorithms with simulation-based calibration,
@@ -92,7 +92,11 @@ def sbc(
     if draws < 2:
         raise ValueError(f"draws must be at least 2, got {draws}")
     draw_x = likelihood.sample if isinstance(likelihood, Likelihood) else likelihood
-    z = prior.sample(draws, stream("sbc z", seed)).to(device)
+    try:
+        z = prior.sample(draws, stream("sbc z", seed)).to(device)
+    except NotImplementedError:
+        kind = type(prior).__name__
+        raise ValueError(f"prior must have sample to simulate from, got {kind} without") from None
     noise, means, scales = stream("sbc x", seed), [], []
     for part in torch.split(z, BATCH):
         mean, scale = encode(draw_x(decode(part), noise))

@@ -12,6 +12,7 @@ from bench.analysis.words import Judgement, Sides, Verdict, judge, sides, sides_
 from bench.matrix.claims import BRACKET, Claim
 from bench.metrics.metric import Metric
 from bench.metrics.registry import METRICS, Metrics
+from bench.run.progress import counted
 from vaelib.numerics.arrays import Floats
 
 __all__ = ["LEAST_SEEDS", "Finding", "decide"]
@@ -231,7 +232,8 @@ def _undecidable(
     if not effects.seeds:
         return f"not measured on common seeds{since}"
     if len(effects.seeds) < LEAST_SEEDS:
-        return f"{len(effects.seeds)} common seeds{since}, and a claim needs {LEAST_SEEDS}"
+        seeds = counted(len(effects.seeds), "common seed")
+        return f"{seeds}{since}, and a claim needs {LEAST_SEEDS}"
     return ""
 
 

@@ -28,6 +28,7 @@ from bench.analysis.replicates import contested
 from bench.analysis.worsening import worsening
 from bench.metrics.metric import Metric
 from bench.metrics.registry import METRICS, Metrics
+from bench.run.progress import counted
 from vaelib.samples.options import REFERENCES
 from vaelib.stats.multiple_testing import holm
 
@@ -169,7 +170,9 @@ def _broken(config: str, new: pd.DataFrame, baseline: pd.DataFrame) -> Iterator[
     cells = [frame.drop_duplicates("seed").set_index("seed") for frame in (ours, theirs)]
     missing = cells[1].index.difference(cells[0].index)
     if len(missing):
-        yield _verdict(config, "MISSING", f"{len(missing)} seeds of the baseline did not run")
+        yield _verdict(
+            config, "MISSING", f"{counted(len(missing), 'seed')} of the baseline did not run"
+        )
         return
     ids = [frame[["cell", "dataset"]].reindex(cells[1].index) for frame in cells]
     if (ids[0] != ids[1]).any(axis=None):
@@ -180,7 +183,9 @@ def _broken(config: str, new: pd.DataFrame, baseline: pd.DataFrame) -> Iterator[
         bad = frame[frame["status"] != "ok"]
         if len(bad):
             first = bad.iloc[0]
-            what = f"{len(bad)} cells of the {whose} are {first['status']}: {first['message']}"
+            verb = "is" if len(bad) == 1 else "are"
+            what = f"{counted(len(bad), 'cell')} of the {whose} {verb} {first['status']}: "
+            what += str(first["message"])
             yield _verdict(config, "FAILED", what)
             return
 

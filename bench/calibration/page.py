@@ -10,10 +10,13 @@ from matplotlib.figure import Figure
 from bench.calibration.answers.sections import answer_sections, answer_sentence
 from bench.calibration.bands import BAND, clopper_pearson
 from bench.calibration.figures import bias_figure, excess_figure, level_figure, power_figure
+from bench.calibration.measured import measured
 from bench.calibration.samples import DESCRIPTIONS
 from bench.calibration.verdicts import raw_table, read_table, summary
 from bench.report.figures.style import save
 from bench.report.markdown import markdown, quantity
+from bench.report.study_tables import DIAGNOSTIC
+from bench.run.progress import counted
 from vaelib.files import write_atomically
 
 __all__ = ["write_validity"]
@@ -60,14 +63,25 @@ def write_validity(results: Path, name: str) -> Path:
     for subject, (section, figures) in _SECTIONS.items():
         if not (folder / f"{subject}.csv").is_file():
             continue
-        table = read_table(folder, subject)
+        table, raw = read_table(folder, subject), raw_table(folder, subject)
         for title, figure in figures.items():
             save(figure(table), folder / "figures" / f"{title}.png")
-        sections += section(table, name)
+        title, *rest = section(table, name)
+        sections += [title, measured(folder, subject, raw), *rest, *_beside(folder, subject)]
     sections.append(_HOW_TO_READ)
     page = results / f"{name}.md"
     write_atomically(page, ("\n\n".join(sections).rstrip() + "\n").encode())
     return page
+
+
+def _beside(folder: Path, subject: str) -> list[str]:
+    """Which code counted up to which D a test sees, told in the summaries of the tests."""
+    if subject != "power" or not (folder / "reach.csv").is_file():
+        return []
+    by = measured(folder, "reach", raw_table(folder, "reach"))
+    return [
+        f"Up to which D each test sees .2 nats stands in [reach.csv]({folder.name}/reach.csv). {by}"
+    ]
 
 
 def _opening(folder: Path, name: str, quick: bool) -> list[str]:
@@ -84,6 +98,7 @@ def _opening(folder: Path, name: str, quick: bool) -> list[str]:
         f"{title}{form}",
         answer_sentence(answers),
         made,
+        measured(folder, "answers", answers),
         *answer_sections(answers, name, quick),
         f"## {calibrated}",
         _verdict(folder),
@@ -92,7 +107,8 @@ def _opening(folder: Path, name: str, quick: bool) -> list[str]:
 
 def _verdict(folder: Path) -> str:
     count, text = summary(folder)
-    first = f"{count} lie outside" if count else "Nothing lies outside its band"
+    first = counted(count, "lies outside", "lie outside")
+    first = first if count else "Nothing lies outside its band"
     return f"**{first}**: {text}"
 
 
@@ -111,15 +127,15 @@ def _excess_section(table: pd.DataFrame, name: str) -> list[str]:
         flag = "yes" if row["saturated"] else ""
         settings = [int(row["D"]), f"{int(row['N']):,}", f"{row['scale']:g}"]
         lines.append([*settings, *numbers, f"{row['floor']:.2f}", flag, _bold(z, row["outside"])])
-    heads = ["D", "N", "scale", "rate R", "raw KL(q_N‖p)", "null", "excess", "leave-one-out"]
+    heads = ["D", "N", "scale", "rate R", "raw KL(q_N‖p)", "null", "excess (diagnostic)"]
     return [
-        "## Raw KL grows with the rate; the excess stays 0",
+        "## Raw KL grows with the rate; the excess given scale, a diagnostic, stays 0",
         "Encoders whose population is the prior: means from N(0, 1 - s²), scale s. The true "
         "KL(q‖p) is 0 in every row. Raw KL of N inputs is not, and its floor R - log N says why; "
         "the excess over the null is, and the leave-one-out end stays below. Nats, mean ± 1.96 "
         "standard errors over encoders.",
         f"![raw KL, null and excess against the rate]({name}/figures/excess.png)",
-        markdown([*heads, "floor", "saturated", "z of the excess"], lines, left=0),
+        markdown([*heads, "leave-one-out", "floor", "saturated", "z of the excess"], lines, left=0),
     ]
 
 
@@ -276,7 +292,7 @@ def _interval_section(table: pd.DataFrame, name: str) -> list[str]:
         rate = f"{row['held'] / row['repetitions']:.3f}{_mark(row)}"
         lines.append(
             [
-                row["what"],
+                _named(row["what"]),
                 row["setting"],
                 row["promise"],
                 f"{row['nominal']:g}",
@@ -293,6 +309,11 @@ def _interval_section(table: pd.DataFrame, name: str) -> list[str]:
         "are Monte Carlo errors at given inputs, and approximate.",
         markdown([*heads, "exact 95 % interval"], lines, left=3),
     ]
+
+
+def _named(what: str) -> str:
+    """What is printed; of the diagnostics that assume a null, that they are."""
+    return f"{what}, a diagnostic" if any(name in what for name in DIAGNOSTIC) else what
 
 
 def _of_fresh_nulls(table: pd.DataFrame) -> Figure:

@@ -15,7 +15,7 @@ from typing import Annotated
 import torch
 import typer
 
-from bench.run.progress import duration
+from bench.run.progress import counted, duration
 from vaelib.audits import power
 from vaelib.audits.departures import DEPARTURES
 from vaelib.audits.power import Counted, Setting
@@ -107,7 +107,7 @@ def main(
 ) -> None:
     """Fill the table of planted departures; what is counted already is kept."""
     left = fill(table, repeats, most_seconds)
-    print(f"{left} settings are due" if left else "nothing is due")
+    print(f"{counted(left, 'setting is', 'settings are')} due" if left else "nothing is due")
 
 
 if __name__ == "__main__":

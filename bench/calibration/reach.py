@@ -14,6 +14,7 @@ from scipy.optimize import brentq
 from torch import Tensor
 
 from bench.calibration.levels import TESTS
+from bench.calibration.measured import code_of
 from bench.calibration.samples import normal
 from bench.rows import write_rows
 from vaelib.seeding import stream
@@ -166,7 +167,7 @@ def main() -> None:
         for dimensions in DIMENSIONS
         for departure in DEPARTURES
     ]
-    table = pd.DataFrame(rows)
+    table = pd.DataFrame(rows).assign(code=code_of("reach"))
     write_rows(Path("results") / "validity" / "reach.csv", table)
     for test, reached in reach(table).items():
         print(f"{test}: {sentence(reached)}")

@@ -29,11 +29,12 @@ from bench.calibration.experiments import Experiment
 from bench.calibration.finished import Finished
 from bench.calibration.intervals import interval_rows, interval_tasks
 from bench.calibration.levels import level_rows, level_tasks, power_rows, power_tasks
+from bench.calibration.measured import code_of
 from bench.calibration.task import Result, Rows, Task
 from bench.calibration.verdicts import judged, raw_table
 from bench.rows import write_rows
 from bench.run.isolation import prepare, server
-from bench.run.progress import duration
+from bench.run.progress import counted, duration
 
 __all__ = ["FULL", "QUICK", "SUBJECTS", "Subject", "perform", "run"]
 
@@ -97,7 +98,8 @@ def run(
     if again := [
         replace(task, repetitions=_AGAIN * task.repetitions, again=1) for task in _suspects(rows)
     ]:
-        say(f"{len(again)} tasks are run again, with {_AGAIN} times the repetitions")
+        due = counted(len(again), "task is", "tasks are")
+        say(f"{due} run again, with {_AGAIN} times the repetitions")
         planned["again"] = again
         rows |= _rows(again, finished, workers, say, end)
     every = [task for own in planned.values() for task in own]
@@ -106,9 +108,12 @@ def run(
         done = [task for task in own if task in rows]
         if len(done) == len(own) or (done and SUBJECTS[subject].known):
             table = pd.DataFrame([row for task in done for row in rows[task]])
+            if "code" not in table:  # of one code all: what is kept is good for its own alone
+                table = table.assign(code=code_of(subject))
             write_rows(results / name / f"{subject}.csv", table)
     if missing := sum(task not in rows for task in every):
-        say(f"{missing} tasks are left; the same command goes on with them")
+        due = counted(missing, "task is", "tasks are")
+        say(f"{due} left; the same command goes on with {'it' if missing == 1 else 'them'}")
     elif not only:
         finished.forget()
 

@@ -50,7 +50,7 @@ def raw_table(folder: Path, subject: str) -> pd.DataFrame:
     """
     path = folder / f"{subject}.csv"
     try:
-        return pd.read_csv(io.BytesIO(read_bytes(path)))
+        return pd.read_csv(io.BytesIO(read_bytes(path)), dtype={"code": str})  # 0e12 is no number
     except (OSError, ValueError) as error:
         raise DamagedError(
             f"expected a table of `vaebench validate` in {path}, got something else "
@@ -158,7 +158,8 @@ _JUDGES: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
 _SENTENCES = {
     "answers": f"of {{}} error rates of the answer above its {BAND:.1%} band",
     "estimators": f"of {{}} estimators more than {LARGEST_Z:g} standard errors from its oracle",
-    "excess": f"of {{}} excesses more than {LARGEST_Z:g} standard errors from 0",
+    "excess": "of {} excesses given scale, a diagnostic, more than "
+    f"{LARGEST_Z:g} standard errors from 0",
     "levels": f"of {{}} levels of tests above its {BAND:.1%} band",
     "intervals": "of {} intervals and gates short of its coverage",
 }

@@ -113,8 +113,9 @@ def _warn_of_other_rows(request: Request, planned: Plan, console: Console) -> No
     lost = len(cells - {cell.id for cell in planned.cells})
     if lost:
         what = "leaves out" if request.dry_run else "replaces"
+        others = counted(lost, "other cell")
         console.print(
-            f"warning: {planned.folder} holds rows of {lost} other cells, which this run {what} in "
+            f"warning: {planned.folder} holds rows of {others}, which this run {what} in "
             "rows.csv and the pages; --results DIR keeps both",
             markup=False,
         )

@@ -58,6 +58,7 @@ CERTIFIED = [
         "Log e-value against q = p: product of the gains' ratios over blocks of held-out z, each "
         "block by a stack from those before it; p holds at every moment of looking.",
         "Waudby-Smith & Ramdas 2024; Grünwald et al. 2024",
+        across_dimensions=False,
         table=Table.BRACKET,
         place=3,
     ),

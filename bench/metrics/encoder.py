@@ -14,6 +14,7 @@ ENCODER = [
         "Largest distance from uniform of the ranks of z ~ p under q(z|x), x ~ p(x|z): each "
         "dimension and the joint rank by an exact simultaneous band, Holm over them.",
         "Talts et al. 2018; Säilynoja et al. 2022",
+        across_dimensions=False,
         table=Table.ENCODER,
         place=0,
     ),
@@ -26,6 +27,7 @@ ENCODER = [
         "The same of the rank of log q(z|x) alone, or of the coverage of its central regions: sees "
         "posterior correlations that q(z|x) leaves out.",
         "Talts et al. 2018; Hermans et al. 2022; Lemos et al. 2023",
+        across_dimensions=False,
         table=Table.ENCODER,
         place=1,
     ),

@@ -11,7 +11,16 @@ __all__ = ["TESTS"]
 
 def _test(name: str, symbol: str, summary: str, reference: str, place: int) -> Metric:
     return Metric(
-        name, "statistic", None, None, symbol, summary, reference, table=Table.TESTS, place=place
+        name,
+        "statistic",
+        None,
+        None,
+        symbol,
+        summary,
+        reference,
+        across_dimensions=False,  # nor does the power of any
+        table=Table.TESTS,
+        place=place,
     )
 
 
@@ -92,13 +101,14 @@ TESTS = [
         "nats",
         None,
         None,
-        "null given scale",
+        "null given scale (diagnostic)",
         "A diagnostic that decides nothing: rank of the observed KL(q_N‖p) among those of matched "
         "encoders with the same N, D and scales, if the scale does not depend on the place; not "
         "defined where a scale of an active dimension exceeds 1; never evidence of a match, and "
         "without power where saturated.",
         "vaebench, after Barnard 1963",
         needs_unsaturated=True,
+        across_dimensions=False,
         table=Table.KL,
         place=6,
     ),

@@ -43,7 +43,10 @@ class Metric:
         reference: Where the definition comes from.
         needs_unsaturated: Whether the number says nothing once the rate exceeds log N - 1.
         across_dimensions: Whether values at different latent dimensions D compare; else no claim
-            sets one D against another by it, and no ranking does.
+            sets one D against another by it, and no ranking does. Not those that change with D at
+            one and the same mismatch: a KL of the joint law and its parts, what is lost in it where
+            the mismatch lies in few of many dimensions, and what a test sees. Numbers per
+            dimension compare, and costs in nats per input: the rate, the ELBO and what it is of.
         compared: Whether claims may compare configurations by it: not by an estimate from below
             that falls short by more in one than in another.
         at_most: Of a lower estimate: name of the metric that bounds it from above, without which

@@ -6,6 +6,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Context
 from bench.analysis.match import Match, Matched
 from bench.analysis.results import Results
 from bench.report.markdown import code, prose
+from bench.run.progress import counted
 
 __all__ = ["answer", "ends"]
 
@@ -21,7 +22,7 @@ def answer(results: Results) -> str:
     """
     texts = [_sentence(match) for match in results.matches]
     if lost := len(results.failures):
-        texts.append(f"{lost} of {results.cells} cells gave no result.")
+        texts.append(f"{lost} of {counted(results.cells, 'cell')} gave no result.")
     return " ".join(texts) or "No cell was run."
 
 
@@ -74,12 +75,14 @@ def _sentence(match: Match) -> str:
         return f"On {whose} inputs of {data} all configurations have collapsed."
     text = (
         f"On {whose} inputs of {data} the aggregate posterior is proved to lie more than "
-        f"{match.margin:g} nats from the prior in {match.count('no')} of {len(alive)} "
-        f"configurations; {match.count('yes')} match within that, {match.count('undecided')} are "
-        "undecided"
+        f"{match.margin:g} nats from the prior in {match.count('no')} of "
+        f"{counted(len(alive), 'configuration')}; "
+        f"{counted(match.count('yes'), 'matches', 'match')} within that, "
+        f"{counted(match.count('undecided'), 'is', 'are')} undecided"
     )
     if flagged := match.count("flagged"):
-        text += f", {flagged} are flagged: their held-out inputs copy training inputs"
+        copies = counted(flagged, "is flagged: its", "are flagged: their")
+        text += f", {copies} held-out inputs copy training inputs"
     first = match.configurations[0]
     seeds = first.lower.seeds
     over = f"95 % over S = {seeds} seeds" if seeds > 1 else f"S = {seeds}"

@@ -8,7 +8,7 @@ from bench.analysis.results import Results
 from bench.analysis.words import VERDICTS
 from bench.matrix.claims import Claim
 from bench.report.markdown import code, markdown, prose, quantity
-from bench.run.progress import seeds_text
+from bench.run.progress import counted, seeds_text
 
 __all__ = ["QUESTIONS", "answers", "claims_page", "sentence", "standing", "word"]
 
@@ -38,9 +38,10 @@ _HOW_TO_READ = f"""## How to read this
   end that the verdict rests on, or both, at least and at most. *prior less aggregate* is the paired
   difference of two latent sources of the same model, measured by the same nets against the same
   images.
-* **Brackets apart**: the lower end of KL(q‖p) of the configuration that is claimed to match worse,
-  less the upper end of the other, is the least by which it can exceed it; with the ends exchanged,
-  the most. So different latent dimensions compare, where a raw KL does not.
+* **Brackets apart**, of the metric *bracket*: the lower end of KL(q‖p) of the configuration that
+  is claimed to match worse, less the upper end of the other, is the least by which it can exceed
+  it; with the ends exchanged, the most. So different latent dimensions compare, where a raw KL does
+  not.
 * **Larger than the margin**: the effect is shown to go beyond the margin in the claimed direction.
   **Smaller than the margin**: it is shown to fall short of it; *present*: and to have the claimed
   direction. **Absent within the margin**: it is shown to be smaller than the margin in either
@@ -53,8 +54,8 @@ _HOW_TO_READ = f"""## How to read this
   wrong word is at most .05.
 * A claim needs {LEAST_SEEDS} common seeds. The upper end of a saturated configuration
   (R > log N - 1) cannot give a yes: with so few inputs it sits near the finite-N floor. It is an
-  upper end still, and brackets that lie apart may rest on it. The excess given scale of saturated
-  configurations is not tested.
+  upper end still, and brackets that lie apart may rest on it. The excess given scale, a diagnostic
+  that decides nothing, is not tested of saturated configurations.
 """
 
 
@@ -82,12 +83,12 @@ def claims_page(name: str, findings: Sequence[Finding], beside: Iterable[str] = 
 
 
 def _counts(findings: Sequence[Finding]) -> str:
-    counted = [
+    words = [
         f"{number} {verdict}"
         for verdict in VERDICTS
         if (number := sum(finding.verdict == verdict for finding in findings))
     ]
-    return f"Of {len(findings)} claims, {', '.join(counted)}."
+    return f"Of {counted(len(findings), 'claim')}, {', '.join(words)}."
 
 
 def _exploratory(findings: Sequence[Finding]) -> str:
@@ -96,7 +97,8 @@ def _exploratory(findings: Sequence[Finding]) -> str:
     if not count:
         return "Each was fixed by a commit before the seeds that decide it were run."
     every = f"{count} of them are" if count < len(findings) else "All are"
-    every = "One of them is" if count == 1 < len(findings) else every
+    if count == 1:
+        every = "One of them is" if findings[1:] else "It is"
     return f"{every} exploratory: looked at first on the seeds that decide."
 
 
@@ -164,7 +166,7 @@ def _table(findings: Sequence[Finding]) -> str:
                 claim.id,
                 prose(claim.says),
                 f"**{word(finding)}**",
-                metric.symbol + _source(claim),
+                _what(finding),
                 claim.split,
                 _expected(finding),
                 "exploratory" if claim.fixed is None else claim.fixed[:7],
@@ -188,6 +190,13 @@ def _bounds(finding: Finding, unit: str) -> str:
         f"{word} {quantity(*end)}{unit}" for word, end in ends.items() if math.isfinite(end[0])
     ]
     return " and ".join(known)
+
+
+def _what(finding: Finding) -> str:
+    """What the effect is of: a metric, or both ends of a bracket, of which none is its gain."""
+    if finding.claim.brackets:
+        return "bracket"
+    return finding.metric.symbol + _source(finding.claim)
 
 
 def _source(claim: Claim) -> str:
@@ -227,8 +236,7 @@ def sentence(finding: Finding) -> str:
     claim, metric = finding.claim, finding.metric
     if not finding.seeds:
         return f"Not tested: {finding.reason}."
-    what = f"{metric.symbol} on {claim.split} inputs"
-    what += _source(claim)
+    what = f"{metric.symbol} on {claim.split} inputs{_source(claim)}"
     unit = "" if metric.unit in ("1", "flag") else f" {metric.unit}"
     size = quantity(finding.effect, finding.half_width)
     names = finding.configurations

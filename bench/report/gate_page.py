@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 from bench.analysis.gate import ALPHA, Comparison
 from bench.errors import visible
 from bench.report.markdown import code, markdown, prose
+from bench.run.progress import counted
 
 __all__ = ["junit", "label", "line", "page", "sentence", "worst_first"]
 
@@ -70,7 +71,7 @@ def sentence(one: Comparison) -> str:
     if one.verdict != "INCONCLUSIVE":
         return text
     return text + (
-        f"; about {one.needed} seeds would decide"
+        f"; about {counted(one.needed, 'seed')} would decide"
         if one.needed
         else "; more than a thousand seeds would be needed"
     )
@@ -99,7 +100,8 @@ def page(comparisons: Sequence[Comparison], name: str, baseline: str) -> str:
             *(_number(number) for number in (one.worsening, one.low, one.high, one.margin)),
             one.test,
             one.seeds or "–",
-            prose(one.message) or (f"{one.needed} seeds would decide" if one.needed else ""),
+            prose(one.message)
+            or (f"{counted(one.needed, 'seed')} would decide" if one.needed else ""),
         ]
         for one in worst_first(comparisons)
     ]

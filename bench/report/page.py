@@ -16,6 +16,7 @@ from bench.report.replication import agreement
 from bench.report.sample_sections import sample_section
 from bench.report.study_sections import study_section
 from bench.rows import SCHEMA
+from bench.run.progress import counted
 
 __all__ = ["page"]
 
@@ -35,9 +36,10 @@ _HOW_TO_READ = f"""## How to read this
   prior. It is R - I, rate less mutual information, and since I ≤ log N never below the **floor**
   R - log N: a larger raw KL may only mean a larger rate.
 * **Diagnostics**: **null KL** is the KL of encoders that do match, with the same N, D and scales,
-  if the scale does not depend on the place; **excess given scale** is the KL less that null, and
-  **null given scale** counts the seeds whose KL lies above it at level .05. Trained encoders break
-  the assumption, and then both find a mismatch where there is none: they decide nothing.
+  if the scale does not depend on the place; **excess given scale**, a diagnostic, is the KL less
+  that null, and **null given scale** counts the seeds whose KL lies above it at level .05. Trained
+  encoders break the assumption, and then both find a mismatch where there is none: they decide
+  nothing.
 * **After the gauge fix**: each dimension shifted and rescaled to mean 0 and variance 1. Affine
   heads absorb that for free, so what it removes is unfinished training, not the model.
 * **Saturated** (†): R > log N - 1. So few inputs cannot resolve the joint KL.
@@ -65,16 +67,15 @@ def page(results: Results) -> Page:
     """Compose the page of one matrix and draw its figures.
 
     Args:
-        results: Of the matrix; its comment is quoted at the head.
+        results: Of the matrix; its comment is quoted below the answer.
 
     Returns:
         The page, which is meant to stand beside the folder of the matrix.
     """
     name, rows = results.name, results.rows
-    blocks: list[Block] = [f"# {name}"]
+    blocks: list[Block] = [f"# {name}", f"**{answer(results)}**"]
     if comment := results.comment.strip():
         blocks.append("\n".join(f"> {_quoted(line)}".rstrip() for line in comment.splitlines()))
-    blocks.append(f"**{answer(results)}**")
     if len(rows) and min(rows["schema"]) < SCHEMA:
         blocks.append(_EARLIER)
     if results.findings:
@@ -95,6 +96,7 @@ def page(results: Results) -> Page:
     if measured := {metric for metric, *_ in results.measured_keys}:
         explained = [metric for name, metric in results.metrics.items() if name in measured]
         blocks += ["### The columns", glossary(explained)]
-    counts = f"{rows['config'].nunique()} configurations, {results.cells} cells"
+    counts = counted(rows["config"].nunique(), "configuration")
+    counts += f", {counted(results.cells, 'cell')}"
     blocks.append(f"Made from [{name}/rows.csv]({name}/rows.csv): {counts}.")
     return composed(name, blocks)

@@ -226,7 +226,10 @@ class DaskExecutor:
             error = BrokenExecutor(f"the scheduler is lost: {failure}")
         if isinstance(error, KilledWorker):
             times = error.allowed_failures + 1
-            error = JobLost("died", f"{times} workers were lost with it; out of memory?")
+            error = JobLost(
+                "died",
+                f"{times} worker{'s were' if times > 1 else ' was'} lost with it; out of memory?",
+            )
         if isinstance(error, ModuleNotFoundError) and error.name:
             package = error.name.partition(".")[0]
             error = JobLost("failed", f"a worker has no package {package}; {_INSTALL}")

@@ -222,14 +222,19 @@ def duration(seconds: float) -> str:
     return f"{minutes}m{rest:02d}s" if minutes < 60 else f"{minutes // 60}h{minutes % 60:02d}m"
 
 
-def counted(number: int, what: str) -> str:
-    """How many of a thing there are: "1 cell", "2 cells".
+def counted(number: int, what: str, several: str = "") -> str:
+    """How many of a thing there are: "1 cell", "2 cells"; or what they do.
 
     Args:
         number: how many.
-        what: the name of one.
+        what: the name of one, or a clause that is said of one.
+        several: the same of any other number; ``what`` and an s where empty.
 
     Returns:
         The text.
+
+    Example:
+        >>> counted(1, "cell"), counted(2, "cell"), counted(0, "matches", "match")
+        ('1 cell', '2 cells', '0 match')
     """
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+    return f"{number} {what}" if number == 1 else f"{number} {several or f'{what}s'}"

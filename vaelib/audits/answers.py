@@ -270,6 +270,8 @@ def _holes(evidence: Evidence) -> Answer:
     interval = evidence.interval("hole_mass")
     if interval is None:
         why = "Finding holes needs posteriors of at least 100 held-out inputs."
+        if message := evidence.message("hole_mass"):
+            why = f"{message[0].upper()}{message[1:]}."
         return Answer("holes", "not measured", why)
     interval, value = (max(0.0, interval[0]), interval[1]), evidence.value("hole_mass")
     word = decide(interval, 0, 0.01 + MARGINS["hole_mass"], ("", "none", "holes"))

@@ -3,7 +3,6 @@
 The harness and a user's own model go through the same function.
 """
 
-import copy
 from collections.abc import Iterator
 
 import torch
@@ -17,6 +16,7 @@ from vaelib.audits.given import as_held_out, as_posteriors, group_labels
 from vaelib.audits.latent_tests import bare_moments, panel
 from vaelib.audits.latents import Latents
 from vaelib.audits.measurement import Measurement, Progress, Terms
+from vaelib.audits.prior_parts import NO_SAMPLE, lacks, rated
 from vaelib.audits.settings import DEFAULTS, AuditSettings
 from vaelib.box_posterior import aggregate
 from vaelib.posterior import AggregatePosterior
@@ -68,7 +68,9 @@ def audit(
         mean: posterior means of the training inputs, shape (N, D).
         scale: their standard deviations, shape (N, D). All 0 where the encoder is deterministic:
             what needs a density then has no value and says so.
-        prior: a name of ``vaelib.priors.PRIORS`` or a prior, whose family the posteriors have.
+        prior: a name of ``vaelib.priors.PRIORS`` or a prior, whose family the posteriors have. The
+            bracket needs its ``log_prob`` alone; what needs draws of it, or its KL, has no value
+            where it has none, and says so.
         heldout: mean and scale of inputs that were not trained on, each of shape (n, D).
         seed: of the streams that the Monte Carlo estimates draw from.
         null_draws: simulated draws of the null of the marginal KL.
@@ -165,6 +167,8 @@ def _bare(z: Tensor, prior: Prior, split: str, reason: str) -> Iterator[Measurem
 
 def _holes(q: AggregatePosterior, z: Tensor, prior: Prior, settings: AuditSettings) -> Measurement:
     most = settings.kernel_rows
+    if lacks(prior, "sample"):
+        return Measurement("test", "hole_mass", None, message=NO_SAMPLE)
     if q.components > most:
         most = points_of(q, SHARE) or most
     try:
@@ -240,9 +244,10 @@ def _prior(prior: object, z: Tensor) -> Prior:
         raise ValueError(
             f"prior must have the {z.shape[-1]} dimensions of mean, got {prior.latent_dim}"
         )
-    if type(prior).log_prob is Prior.log_prob and not (prior.closed_form or prior.surface):
+    own = rated(prior)
+    if lacks(own, "log_prob") and not (own.closed_form or own.surface):
         raise ValueError(
             f"prior must have log_prob, or a closed form of kl, got {type(prior).__name__} with "
             "neither"
         )
-    return copy.deepcopy(prior).to(z.device, torch.float64)
+    return own.to(z.device, torch.float64)

@@ -14,6 +14,7 @@ from vaelib.audits.densities import points_of
 from vaelib.audits.latents import Latents
 from vaelib.audits.measurement import Measurement, joined
 from vaelib.audits.prior_check import inconsistent
+from vaelib.audits.prior_parts import lacks
 from vaelib.audits.settings import AuditSettings
 from vaelib.posterior import AggregatePosterior
 from vaelib.priors import Normal, Prior
@@ -187,7 +188,7 @@ def _no_density(prior: Prior) -> str:
     """Why a prior has no density with respect to volume that can be evaluated, or nothing."""
     if prior.surface:
         return SURFACE
-    return UNKNOWN if type(prior).log_prob is Prior.log_prob else ""
+    return UNKNOWN if lacks(prior, "log_prob") else ""
 
 
 def _posteriors(latents: Latents, z: Tensor, mapped: bool) -> Posteriors:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 
 from vaelib.audits.measurement import Measurement, joined, ticks
+from vaelib.audits.prior_parts import NO_RATE, has_rate
 from vaelib.audits.settings import AuditSettings
 from vaelib.posterior import AggregatePosterior
 from vaelib.priors import Normal, Prior
@@ -19,6 +20,16 @@ _PAIRS = 1 << 25  # (point, component) pairs up to which every component is eval
 _PLACED = 3.0  # standard errors from 0 at which the scale is said to depend on the place
 _INACCURATE = 0.01  # nats: a quadrature that errs by more than this has no value
 _NULL_METRICS = ("marginal_kl_null", "marginal_kl_excess", "marginal_kl_null_test")
+_RATED = (
+    "rate",
+    "mutual_information",
+    "marginal_kl",
+    "marginal_kl_floor",
+    "saturated",
+    "marginal_kl_loo",
+    "marginal_kl_null",
+    "marginal_kl_excess",
+)
 _NO_ACTIVE = "not defined: no dimension is active"
 _BY_PLACE = "the scale depends on the place, which its null assumes it does not"
 _SATURATED = "saturated: never evidence of a match"
@@ -54,6 +65,11 @@ def match(
     Yields:
         Measurements, in nats unless dimensionless.
     """
+    if not has_rate(prior):
+        for metric in _RATED:
+            yield Measurement(split, metric, None, message=NO_RATE)
+        yield Measurement(split, "active_units", float(moments.active_units(q)))
+        return
     stage = f"density of {split}"
     settings.progress(stage, 0, 2)
     observed, note = _observed(q, prior, split, settings.seed)
@@ -171,7 +187,8 @@ def _by_dimension(
     active = moments.active(q)
     dimensions, errors = marginals.kl_per_dimension(q)
     inaccurate = int((~(errors <= _INACCURATE)).sum())
-    narrow = f"not defined: posteriors too narrow for quadrature in {inaccurate} dimensions"
+    where = "1 dimension" if inaccurate == 1 else f"{inaccurate} dimensions"
+    narrow = f"not defined: posteriors too narrow for quadrature in {where}"
     if inaccurate:
         yield Measurement(split, "kl_per_dimension", None, message=narrow)
         yield Measurement(split, "total_correlation", None, message=narrow)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from vaelib.audits.measurement import Measurement, ticks
+from vaelib.audits.prior_parts import NO_SAMPLE, lacks
 from vaelib.audits.settings import AuditSettings
 from vaelib.priors import Normal, Prior
 from vaelib.seeding import stream
@@ -55,7 +56,10 @@ def panel(z: Tensor, prior: Prior, split: str, settings: AuditSettings) -> Itera
     tick = ticks(settings.progress, f"tests of {split}", 1 + len(GOODNESS_OF_FIT_TESTS))
     order = torch.randperm(len(z), generator=stream(f"rows {split}", seed))
     few = z[order[: settings.test_rows]]
-    if len(z) >= 8:
+    drawn = not lacks(prior, "sample")
+    if len(z) >= 8 and not drawn:
+        yield from _undrawn(split, "c2st_auc", "c2st_test")
+    elif len(z) >= 8:
         many = z[order[: settings.classified]]
         result = classifier_prior_test(many, prior.sample, generator=stream(f"c2st {split}", seed))
         yield Measurement(split, "c2st_auc", result.statistic)
@@ -65,6 +69,9 @@ def panel(z: Tensor, prior: Prior, split: str, settings: AuditSettings) -> Itera
         return
     if len(z) > settings.kernel_rows:
         z = z[order[: settings.kernel_rows]]
+    if not drawn:
+        yield from _undrawn(split, "mmd_squared", *PRIOR_TESTS)
+        return
     if type(prior) is not Normal:  # one that inherits from it may be another law
         yield from _against_draws(z, few, prior, split, seed)
         return
@@ -92,6 +99,12 @@ def _against_draws(
     for metric, test in PRIOR_TESTS.items():
         result = test(few, prior.sample, stream(f"{metric} {split}", seed))
         yield Measurement(split, metric, result.statistic, p_value=result.p_value)
+
+
+def _undrawn(split: str, *metrics: str) -> Iterator[Measurement]:
+    """Why nothing is compared with draws of a prior that has none."""
+    for metric in metrics:
+        yield Measurement(split, metric, None, message=NO_SAMPLE)
 
 
 def _finite(value: float) -> float | None:

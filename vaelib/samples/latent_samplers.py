@@ -113,8 +113,14 @@ class PriorSampler:
 
     @torch.no_grad()
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
-        """Draws of shape (count, D), float64."""
-        return self.prior.sample(count, generator).double().cpu()
+        """Draws of shape (count, D), float64; a ValueError where the prior has none."""
+        try:
+            return self.prior.sample(count, generator).double().cpu()
+        except NotImplementedError:
+            kind = type(self.prior).__name__
+            raise ValueError(
+                f"prior must have sample to draw from it, got {kind} without"
+            ) from None
 
 
 class AggregateSampler:

@@ -7,7 +7,15 @@ import pandas as pd
 from bench.calibration.bands import band, clopper_pearson
 from vaelib.audits.verdict import LEAST_FOR_YES, MARGIN
 
-__all__ = ["ALPHA", "BEYOND", "INSIDE", "answer_rates", "could_be_yes"]
+__all__ = [
+    "ALPHA",
+    "BEYOND",
+    "INSIDE",
+    "answer_rates",
+    "could_be_yes",
+    "lower_passed",
+    "upper_passed",
+]
 
 ALPHA = 0.025
 """One-sided level of both ends of the bracket."""
@@ -57,6 +65,16 @@ def could_be_yes(table: pd.DataFrame) -> pd.Series:
     return readable & (table["inputs"] >= LEAST_FOR_YES)
 
 
+def lower_passed(table: pd.DataFrame) -> pd.Series:
+    """Whether the proved lower end lies above the KL; not where there is none."""
+    return table["lower"] > table["kl"] + _ROUNDING
+
+
+def upper_passed(table: pd.DataFrame) -> pd.Series:
+    """Whether the upper end lies below the KL; not where there is none."""
+    return table["upper"] < table["kl"] - _ROUNDING
+
+
 def _counts(table: pd.DataFrame) -> Iterator[tuple[str, str, pd.Series, float]]:
     """What, where, whether it happened in each audit, and how often it may."""
     laws, worlds = table[table["family"] != "world"], table[table["family"] == "world"]
@@ -85,7 +103,7 @@ def _counts(table: pd.DataFrame) -> Iterator[tuple[str, str, pd.Series, float]]:
         ("KL 0", lower[lower["kl"] == 0]),
         ("all other KL", lower[lower["kl"] > 0]),
     ):
-        yield "proved lower end above the KL", where, rows["lower"] > rows["kl"] + _ROUNDING, ALPHA
+        yield "proved lower end above the KL", where, lower_passed(rows), ALPHA
     upper = table[table["upper"].notna()]
     for where, rows in (
         ("KL 0", upper[upper["kl"] == 0]),
@@ -94,7 +112,7 @@ def _counts(table: pd.DataFrame) -> Iterator[tuple[str, str, pd.Series, float]]:
         yield (
             "upper end below the KL",
             where,
-            rows["upper"] < rows["kl"] - _ROUNDING,
+            upper_passed(rows),
             ALPHA + _SLACK,
         )
     played = laws[(laws["kl"] == 0) & laws["p"].notna()]

@@ -4,10 +4,18 @@ import numpy as np
 import pandas as pd
 
 from bench.calibration.answers.audits import PANEL, answer_tasks
-from bench.calibration.answers.rates import ALPHA, BEYOND, answer_rates, could_be_yes
+from bench.calibration.answers.rates import (
+    ALPHA,
+    BEYOND,
+    answer_rates,
+    could_be_yes,
+    lower_passed,
+    upper_passed,
+)
 from bench.calibration.bands import clopper_pearson
 from bench.calibration.own_worlds import OWN_WORLDS
 from bench.report.markdown import markdown, quantity
+from bench.run.progress import counted
 from vaelib.audits.verdict import LEAST_FOR_YES, MARGIN
 
 __all__ = ["answer_sections", "answer_sentence"]
@@ -27,10 +35,10 @@ def answer_sentence(table: pd.DataFrame) -> str:
         How often "no" and "yes" were wrong.
     """
     match = table[table["family"] == "match"]
-    kinds = match["kind"].nunique()
+    kinds = counted(match["kind"].nunique(), "kind")
     most = clopper_pearson(int((match["verdict"] == "no").sum()), len(match))[1]
     text = [
-        f"**Of {len(match):,} exact matches of {kinds} kinds (n = {_span(match['n'])}, D = "
+        f"**Of {len(match):,} exact matches of {kinds} (n = {_span(match['n'])}, D = "
         f"{_span(match['D'])}), “no” was said of {_count(match['verdict'] == 'no')}**: "
         f"at most {most:.2%} of such matches, by the exact 95 % interval."
     ]
@@ -140,7 +148,8 @@ def _worlds(table: pd.DataFrame) -> list[str]:
         kl = rows["kl"].iloc[0]
         error = 1.96 * float(np.sqrt((rows["se"] ** 2).sum())) / len(rows)
         share = f"{rows['gain'].mean() / kl:.0%}" if kl > 0 else "–"
-        upper = f"{rows['upper'].max():.3g}" if rows["upper"].notna().any() else "–"
+        upper = f"{rows['upper'].min():.3g}" if rows["upper"].notna().any() else "–"
+        passed = int(lower_passed(rows).sum()), int(upper_passed(rows).sum())
         lines.append(
             [
                 str(kind).removeprefix("world: "),
@@ -148,23 +157,38 @@ def _worlds(table: pd.DataFrame) -> list[str]:
                 f"{kl:.3g}",
                 quantity(rows["gain"].mean(), error),
                 share,
-                f"{rows['lower'].min():.3g}",
+                f"{rows['lower'].max():.3g}",
                 upper,
+                f"{passed[0]} and {passed[1]} of {len(rows)}",
                 _words(rows),
                 _mean(rows["excess"]),
                 *(_mean(rows[test]) for test in PANEL[:1]),
             ]
         )
-    heads = ["world", "D", "KL", "gain", "of the KL", "lower end, least", "upper end, most"]
+    heads = ["world", "D", "KL", "gain", "of the KL", "lower end, largest"]
+    heads += ["upper end, smallest", "passed the KL"]
     n, fitted = int(worlds["n"].iloc[0]), int(worlds["N"].iloc[0])
     return [
         "### What is said where the KL is known",
         f"N = {fitted:,} inputs are fitted, n = {n:,} played; gain: mean over seeds ± 1.96 "
         "standard errors. Nothing was tuned to the last "
-        f"{_own(worlds)} worlds. The excess given scale and the p-value of the MMD test are what "
-        "was read before.",
-        markdown([*heads, "answers", "excess given scale", "p of the MMD test"], lines),
+        f"{_own(worlds)} worlds. {_passed(worlds)} The excess given scale, a diagnostic, and the "
+        "p-value of the MMD test are what was read before.",
+        markdown(
+            [*heads, "answers", "excess given scale (diagnostic)", "p of the MMD test"], lines
+        ),
     ]
+
+
+def _passed(worlds: pd.DataFrame) -> str:
+    """In how many audits an end lay on the wrong side of the KL."""
+    above, below = int(lower_passed(worlds).sum()), int(upper_passed(worlds).sum())
+    bounded = int(worlds["upper"].notna().sum())
+    return (
+        f"Of {len(worlds):,} audits the proved lower end lay above the KL in {above}, and of the "
+        f"{bounded:,} with an upper end that one lay below it in {below}: the table shows the "
+        "largest lower end and the smallest upper end of each world, where that would show."
+    )
 
 
 def _own(worlds: pd.DataFrame) -> int:
@@ -202,13 +226,15 @@ def _changed(table: pd.DataFrame) -> list[str]:
                 *(_share(rows[test] <= 0.05) for test in PANEL),
             ]
         )
-    heads = ["exact match", "audits", "“no”", "mean excess", "excess above the margin"]
+    refused = int((looked["verdict"] == "no").sum())
+    heads = ["exact match", "audits", "“no”", "mean excess (diagnostic)"]
+    heads += ["excess above the margin"]
     tests = ["null test of the excess", "MMD", "likelihood ratio", "KS"]
     return [
         "### What the diagnostics say of the same matches",
-        f"The excess given scale lies above the margin, with its interval, in {called:,} of "
-        f"{read:,} exact matches: its null holds where the scale does not depend on place. The "
-        f"answer to these {len(looked):,} is “no” {int((looked['verdict'] == 'no').sum())} times. "
+        "The excess given scale, a diagnostic, lies above the margin, with its interval, in "
+        f"{called:,} of {read:,} exact matches: its null holds where the scale does not depend on "
+        f"place. The answer to these {len(looked):,} is “no” {refused} times. "
         "Tests reject a true match at their level by design, and do not say how far q is.",
         markdown([*heads, *(f"{test}, p ≤ .05" for test in tests)], lines),
     ]

@@ -28,7 +28,7 @@ grid = {{ latent_dim = [2, 3] }}
 id = "e"
 says = "more dimensions match better"
 study = "latent size"
-metric = "marginal_kl_excess"
+metric = "second_moment"
 expect = "decreasing"
 margin = 0.05
 """

@@ -48,8 +48,25 @@ def with_metric(text, name):
 
 MISTAKES = [
     (DECREASING, ACROSS.format("certified_kl")),
-    (with_metric(DECREASING, "c2st_auc"), ACROSS.format("c2st_auc")),
-    (with_metric(DECREASING, "mmd_squared"), ACROSS.format("mmd_squared")),
+    *(
+        (with_metric(DECREASING, name), ACROSS.format(name))
+        for name in (
+            "marginal_kl",
+            "marginal_kl_floor",
+            "marginal_kl_null",
+            "marginal_kl_excess",
+            "marginal_kl_loo",
+            "total_correlation",
+            "negentropy",
+            "moment_kl",
+            "mmd_squared",
+            "c2st_auc",
+            "hole_mass",
+            "mmd_test",
+            "marginal_kl_null_test",
+            "certified_kl_test",
+        )
+    ),
     (
         with_metric(DECREASING, "mmd_squared").replace("decreasing", "equivalent")
         + "margin = 0.1\n",
@@ -225,6 +242,10 @@ def test_brackets_compare_across_dimensions(read):
         DECREASING.replace('study = "latent dimension"', 'study = "prior at 8 dimensions"'),
         DECREASING.replace('"decreasing"', '"less"\nreference = 0.05'),
         with_metric(DECREASING, "kl_per_dimension"),
+        with_metric(DECREASING, "rate"),
+        with_metric(DECREASING, "mutual_information"),
+        with_metric(DECREASING, "elbo"),
+        with_metric(DECREASING, "second_moment"),
         with_metric(DECREASING, "an_unknown_one"),
     ],
 )

@@ -48,7 +48,7 @@ def test_the_excess_decides_nothing_and_says_so():
     for name in ("marginal_kl_excess", "marginal_kl_null_test"):
         metric = METRICS[name]
         assert metric.better is None and metric.needs_unsaturated
-        assert metric.symbol.endswith("given scale")
+        assert metric.symbol.endswith("given scale (diagnostic)")
         assert "diagnostic that decides nothing" in metric.summary
 
 

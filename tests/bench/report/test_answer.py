@@ -75,9 +75,21 @@ def test_the_first_sentence_is_the_answer():
     text = said(bracketed(WORLD))
     assert text.startswith(
         "On held-out inputs of digits the aggregate posterior is proved to lie more than 0.05 nats "
-        "from the prior in 1 of 4 configurations; 1 match within that, 2 are undecided. For `base` "
-        "KL(q‖p) is between 0.19 and 0.31 nats (95 % over S = 10 seeds)."
+        "from the prior in 1 of 4 configurations; 1 matches within that, 2 are undecided. For "
+        "`base` KL(q‖p) is between 0.19 and 0.31 nats (95 % over S = 10 seeds)."
     )
+
+
+@pytest.mark.parametrize(
+    ("names", "text"),
+    [
+        (["between"], "in 0 of 1 configuration; 0 match within that, 1 is undecided."),
+        (["good"], "in 0 of 1 configuration; 1 matches within that, 0 are undecided."),
+        (["base", "good", "between"], "in 1 of 3 configurations; 1 matches within that, 1 is und"),
+    ],
+)
+def test_what_is_counted_agrees_with_its_number(names, text):
+    assert text in said(bracketed({name: WORLD[name] for name in names}))
 
 
 @pytest.mark.parametrize(
@@ -121,7 +133,7 @@ def test_copies_are_flagged_and_decide_nothing():
     rows = rows.assign(value=rows["value"].mask(lost, np.nan))
     first = match_of(rows, "digits").configurations[0]
     assert first.verdict == "flagged" and math.isnan(first.lower.mean)
-    assert "1 are flagged: their held-out inputs copy training inputs" in said(rows)
+    assert "1 is flagged: its held-out inputs copy training inputs" in said(rows)
     assert "not bounded" in said(rows)
 
 

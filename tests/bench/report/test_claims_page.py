@@ -26,7 +26,7 @@ grid = { latent_dim = [2, 3, 4] }
 id = "e-joint"
 says = "more dimensions match better"
 study = "latent size"
-metric = "marginal_kl_excess"
+metric = "second_moment"
 expect = "decreasing"
 margin = 0.05
 [[claim]]
@@ -106,14 +106,14 @@ def finding(expect="decreasing", effect=-0.2, reason="", seeds=10, first=0, **fi
     [
         (
             finding(),
-            "Along depth, from `a` to `b`, excess given scale on test inputs falls by 0.200 ± "
-            "0.050 nats (S = 10); expected: falls by more than 0.05.",
+            "Along depth, from `a` to `b`, excess given scale (diagnostic) on test inputs falls by "
+            "0.200 ± 0.050 nats (S = 10); expected: falls by more than 0.05.",
         ),
         (finding(effect=0.2), "rises by 0.200 ± 0.050 nats"),
         (finding(effect=0.02), "changes by 0.020 ± 0.050 nats"),
         (
             finding("equivalent"),
-            "`b` differs from `a` in excess given scale on test inputs by -0.200",
+            "`b` differs from `a` in excess given scale (diagnostic) on test inputs by -0.200",
         ),
         (finding("greater", 0.2, reference=0.1), "For `b`, of 2 configurations the one that"),
         (finding("less", 0.2, source="gauge_fixed"), "(gauge fixed) is 0.200 ± 0.050 nats"),
@@ -139,6 +139,27 @@ def test_sentences(found, text):
     assert text in sentence(found)
     page = claims_page("m", [found])
     assert page.count("Larger than the margin") == 2  # the verdict and how to read it
+
+
+def cells_of(found):
+    """Of the one row of a page's table, by the heads of its columns."""
+    lines = claims_page("m", [found]).splitlines()
+    heads, line = (next(one for one in lines if f"| {what} " in one) for what in ("id", "d "))
+    return dict(zip(*([c.strip() for c in one.split("|")] for one in (heads, line)), strict=True))
+
+
+def test_brackets_apart_are_called_a_bracket_and_not_the_gain_of_their_metric():
+    found = finding("brackets apart", 0.3, metric="certified_kl")
+    assert cells_of(found)["metric"] == "bracket"
+    assert "gain" not in sentence(found)
+    assert cells_of(finding(metric="certified_kl"))["metric"] == "gain"
+
+
+def test_the_excess_is_called_a_diagnostic_wherever_a_page_of_claims_names_it():
+    page = claims_page("m", [finding()])
+    named = [line for line in page.splitlines() if "xcess given scale" in line]
+    assert len(named) == 3, "in the table, in its sentence, and in how to read it"
+    assert all("diagnostic" in line for line in named)
 
 
 def test_the_effect_of_a_table_is_the_number_that_decides():
@@ -187,7 +208,7 @@ def test_the_head_counts_what_is_exploratory():
         "seeds that decide.",
         "**Of 2 claims, 2 larger than the margin.** One of them is exploratory: looked at first on "
         "the seeds that decide.",
-        "**Of 1 claims, 1 larger than the margin.** Each was fixed by a commit before the seeds "
+        "**Of 1 claim, 1 larger than the margin.** Each was fixed by a commit before the seeds "
         "that decide it were run.",
     ]
 

@@ -89,7 +89,7 @@ def test_numbers_in_tables_are_not_reformatted():
 
 def test_headings_show_direction_and_unit():
     assert heading(METRICS["moment_kl"]) == "moment KL ↓ [nats]"
-    assert heading(METRICS["marginal_kl_excess"]) == "excess given scale [nats]"
+    assert heading(METRICS["marginal_kl_excess"]) == "excess given scale (diagnostic) [nats]"
     assert heading(METRICS["elbo"]) == "ELBO ↑ [nats per input]"
     assert heading(METRICS["marginal_kl"]) == "KL(q_N‖p) [nats]"
     assert heading(METRICS["authenticity"]) == "authenticity → real [probability]"

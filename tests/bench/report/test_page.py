@@ -164,11 +164,11 @@ def test_failures_come_first(text):
     assert body[1][1:] == ["diverged", "`the loss was not finite at step 812`", "7"]
 
 
-def test_the_page_opens_with_its_question_and_answer(text, frame):
+def test_the_page_opens_with_its_answer_and_then_quotes_the_question(text, frame):
     lines = text.splitlines()
     assert lines[0] == "# synthetic"
-    assert lines[2:4] == ["> Does the match improve with depth?", "> Cost: 2 minutes."]
-    assert lines[5] == f"**{answer(frame)}**"
+    assert lines[2] == f"**{answer(frame)}**"
+    assert lines[4:6] == ["> Does the match improve with depth?", "> Cost: 2 minutes."]
 
 
 def test_every_table_has_whole_rows(text):
@@ -212,7 +212,7 @@ def test_what_cannot_be_compared_across_dimensions_is_shown_and_not_ranked(text)
     board = section(text, "## Leaderboard")
     assert f"Shown but not ranked, {said} of D: gain, classifier AUC." in board
     sizes, depths = text.split("## Study: ")[1:3]
-    assert f"Shown but not ranked, {said} of D: gain, MMD², classifier AUC." in sizes
+    assert f"Shown but not ranked, {said} of D: gain, moment KL, MMD², classifier AUC." in sizes
     assert "Shown but not ranked" not in depths.split("## Samples")[0]
     distances = cells(
         sizes.split("<summary>Distance between z of q and z of the prior</summary>")[1]
@@ -324,13 +324,13 @@ def test_what_was_said_of_a_number_is_passed_on(tmp_path, undrawn, small):
     note = "the scale depends on the place, which its null assumes it does not"
     text = compose(tmp_path, small.assign(message=small["message"].mask(wide, note)))
     assert (
-        f"* null KL, excess given scale: {note} (2; 3)"
+        f"* null KL, excess given scale (diagnostic): {note} (2; 3)"
         in text.split("<summary>Diagnostics</summary>")[1]
     )
     assert note not in compose(tmp_path, small)
     trained = wide & (small["split"] == "train")
     text = compose(tmp_path, small.assign(message=small["message"].mask(trained, note)))
-    assert f"* null KL, excess given scale: {note} (train: 2; 3)" in text
+    assert f"* null KL, excess given scale (diagnostic): {note} (train: 2; 3)" in text
 
 
 def test_absent_metrics_are_left_out(tmp_path, undrawn, frame, text):

@@ -146,7 +146,7 @@ class PriorCandidate:
     """A prior of the user's, evaluated without gradients.
 
     Args:
-        prior: has ``log_prob`` and ``sample``.
+        prior: has ``log_prob``; a stack that it has a share in can be sampled if it has ``sample``.
     """
 
     def __init__(self, prior: Prior) -> None:
@@ -159,8 +159,19 @@ class PriorCandidate:
         return self._prior.log_prob(z.to(weight.device)).to(z)
 
     def sample(self, n: int, generator: torch.Generator) -> Tensor:
-        """Independent draws, shape (n, D)."""
-        return self._prior.sample(n, generator).double().cpu()
+        """Independent draws, shape (n, D); a ValueError where the prior has none."""
+        try:
+            return self._prior.sample(n, generator).double().cpu()
+        except NotImplementedError:
+            raise ValueError(
+                f"the prior must have sample to draw from it, got {type(self._prior).__name__} "
+                "without"
+            ) from None
+
+    @property
+    def dimensions(self) -> int:
+        """D."""
+        return self._prior.latent_dim
 
 
 def fitted_gaussian(data: Posteriors) -> GaussianCandidate:

@@ -174,7 +174,10 @@ def log_ratios(candidates: dict[str, Candidate], z: Tensor) -> Tensor:
             raise TypeError(f"candidates must have log_prob and sample, got {name!s:.40} without")
     z = as_tensor(z, "z")
     first = next(iter(candidates.values()))
-    dimensions = first.sample(1, torch.Generator()).shape[1]
+    if isinstance(first, PriorCandidate):  # which may have no sample
+        dimensions = first.dimensions
+    else:
+        dimensions = first.sample(1, torch.Generator()).shape[1]
     if z.dim() != 2 or z.shape[1] != dimensions:
         raise ValueError(f"z must have shape (M, {dimensions}), got {tuple(z.shape)}")
     if not bool(z.isfinite().all()):

@@ -1,7 +1,9 @@
 """The answers' error rates: what is planned, what a row holds, what is counted, what is read."""
 
+import re
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -20,6 +22,8 @@ from bench.cli import main
 from bench.commands.folder import claim
 from bench.rows import csv_bytes
 
+COMMITTED = Path(__file__).parents[4] / "results" / "validity"
+EXCESS = r"excess (KL|given scale)|marginal_kl_excess"
 LAWS = {kind.name: kind for kind in [*audits.MATCHES, *audits.MISMATCHES]}
 WORLD = "world: two points"
 
@@ -181,7 +185,7 @@ def test_a_wrong_word_in_a_world_is_counted():
 
 def test_the_sentence_is_made_of_the_counts():
     sentence = answer_sentence(small_table(2))
-    assert "Of 200 exact matches of 1 kinds (n = 1,000, D = 2)" in sentence
+    assert "Of 200 exact matches of 1 kind (n = 1,000, D = 2)" in sentence
     assert "“no” was said of 2 (1.00%)" in sentence
     assert "Of 40 laws whose KL is 0.05 nats exactly" in sentence and "0% of them" in sentence
     assert "“yes” was said of none out of 40 where it was possible" in sentence
@@ -194,6 +198,31 @@ def test_the_page_says_how_many_were_run_and_what_is_not_seen():
     assert "less than a tenth in 1: ring in a plane (D = 2)" in text
     assert "in 10 of 10 exact matches" in text
     assert "two points" in text and "no 3" in text
+
+
+def test_the_table_of_worlds_shows_the_ends_that_could_pass_the_kl_and_counts_those_that_did():
+    ends = [(1.2, 1.9), (1.4, 2.0), (1.7, 1.5)]
+    seeds = [equal_audits(1, kind=WORLD, family="world", kl=1.609, verdict="no") for _ in ends]
+    rows = [one.assign(lower=low, upper=high) for one, (low, high) in zip(seeds, ends, strict=True)]
+    text = "\n\n".join(answer_sections(pd.concat(rows), FULL, quick=False))
+    lines = text.splitlines()
+    heads = next(one for one in lines if one.startswith("| world "))
+    line = next(one for one in lines if one.startswith("| two points "))
+    cells = dict(zip(*([c.strip() for c in one.split("|")] for one in (heads, line)), strict=True))
+    assert (cells["lower end, largest"], cells["upper end, smallest"]) == ("1.7", "1.5")
+    assert cells["passed the KL"] == "1 and 1 of 3"
+    assert "Of 3 audits the proved lower end lay above the KL in 1, and of the 3 with" in text
+
+
+def test_the_page_calls_the_excess_a_diagnostic_wherever_it_names_it(tmp_path):
+    claim(tmp_path, [FULL])
+    (tmp_path / FULL).mkdir()
+    (tmp_path / FULL / "answers.csv").write_bytes(csv_bytes(small_table()))
+    for table in ("excess", "intervals"):
+        (tmp_path / FULL / f"{table}.csv").write_bytes((COMMITTED / f"{table}.csv").read_bytes())
+    page = write_validity(tmp_path, FULL).read_text()
+    named = [one for one in page.splitlines() if re.search(EXCESS, one, re.IGNORECASE)]
+    assert len(named) > 8 and all("diagnostic" in line for line in named)
 
 
 @pytest.mark.parametrize(("wrong", "code"), [(0, 1), (20, 1)])
