@@ -22,6 +22,7 @@ __all__ = [
     "MatrixError",
     "NotDoneError",
     "UserError",
+    "encodable",
     "foreign",
     "interrupts",
     "printable",
@@ -29,6 +30,7 @@ __all__ = [
     "reason",
     "refusal",
     "shown",
+    "text_of",
     "unknown",
     "unread",
     "visible",
@@ -48,6 +50,7 @@ _OF_MACHINE = {
     errno.EDQUOT: _ROOM,
     errno.EMFILE: _FILES,
     errno.ENFILE: _FILES,
+    errno.EFBIG: "allow larger files with `ulimit -f`, or make them on another disk",
     errno.ENOMEM: "free memory, or use fewer --workers",
     **dict.fromkeys(
         (errno.EIO, errno.ESTALE, errno.ENOLCK, errno.EINTR, errno.EAGAIN, errno.EBUSY),
@@ -222,14 +225,29 @@ def interrupts(error: BaseException) -> bool:
 def raised(error: BaseException) -> str:
     """Returns the type and the text of an error on one line, never long, whatever its text does."""
     name = type(error).__name__
+    text = encodable(" ".join(text_of(error).split()))
+    line = f"{name}: {text}" if text else name
+    return line if len(line) <= _LONGEST_TEXT else line[: _LONGEST_TEXT - 1] + "…"
+
+
+def text_of(error: BaseException) -> str:
+    """Returns the text of an error, or says that it has none that can be read."""
     try:
-        text = " ".join(str(error).split())
+        return str(error)
     except BaseException as another:
         if interrupts(another):
             raise
-        text = "its text cannot be read"
-    line = f"{name}: {text}" if text else name
-    return line if len(line) <= _LONGEST_TEXT else line[: _LONGEST_TEXT - 1] + "…"
+        return "its text cannot be read"
+
+
+def encodable(text: str) -> str:
+    r"""Returns a text that UTF-8 can hold: halves of characters are escaped.
+
+    Example:
+        >>> encodable("a\udcffb")
+        'a\\udcffb'
+    """
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def shown(value: object) -> str:

@@ -11,13 +11,14 @@ import hashlib
 import io
 import math
 import os
+import stat
 import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from vaelib.reading import read_bytes
+from vaelib.reading import check_kind, read_bytes
 
 __all__ = ["read_published"]
 
@@ -122,6 +123,8 @@ def _torchvision(folder: Path, name: str) -> list[Any]:
 def _found(raw: Path) -> dict[str, Path]:
     """Where each of the four files lies; none where none is there."""
     found = {file: path for file in _SHAPES if (path := _place(raw, file)) is not None}
+    for path in found.values():  # what is no file may be why the others are not there
+        check_kind(os.stat(path).st_mode, path, (stat.S_IFREG,))
     for file in _SHAPES if found else ():
         if file not in found:
             raise ValueError(f"expected {file} or {file}.gz in {raw}, got neither; copy it there")

@@ -56,7 +56,7 @@ def read_bytes(path: Path, most: int = MOST) -> bytes:
         while size < len(data) <= most and (more := file.read(1 << 20)):
             data += more  # it grows, or says nothing of its size, as those of /proc
         if max(size, len(data)) > most:
-            raise OSError(errno.EFBIG, f"Larger than {most:,} bytes")
+            raise OSError(errno.EOVERFLOW, f"Larger than {most:,} bytes")
         return data
 
 

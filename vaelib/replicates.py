@@ -39,7 +39,7 @@ def activation_named(name: str) -> type[nn.Module]:
         ValueError: for an unknown name.
     """
     if name not in ACTIVATIONS:
-        raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {name!r}")
+        raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {name!r:.60}")
     return ACTIVATIONS[name]
 
 

@@ -57,7 +57,7 @@ class Training:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
         if self.precision not in _PRODUCTS:
             raise ValueError(
-                f"precision must be one of {', '.join(_PRODUCTS)}, got {self.precision!r}"
+                f"precision must be one of {', '.join(_PRODUCTS)}, got {self.precision!r:.60}"
             )
 
 

@@ -4,7 +4,9 @@ For every configuration and metric with a direction, the *worsening* is the mean
 less baseline, signed so that more is worse; of a score whose direction is that of real images, the
 mean growth of its distance to them. REGRESSED: its lower bound, corrected after Holm over
 the whole family, exceeds the metric's margin. OK: its upper bound lies below it. Otherwise
-INCONCLUSIVE, with the number of seeds that would decide. Anything that cannot be compared has a
+INCONCLUSIVE, with the number of seeds that would decide. What is not REGRESSED is looked at again
+without a minority of seeds, those that favour the run most: HIDDEN, where the rest is worse at a
+level of its own (`bench.analysis.hidden`). Anything that cannot be compared has a
 verdict of its own and is never a pass; so has a measurement without a direction, where one side
 lacks it on most of the seeds that the other has it on.
 
@@ -24,10 +26,12 @@ from scipy import stats
 
 from bench.analysis.absurd import absurd
 from bench.analysis.baseline import examine
+from bench.analysis.hidden import hidden, hiding
 from bench.analysis.replicates import contested
 from bench.analysis.worsening import worsening
 from bench.metrics.metric import Metric
 from bench.metrics.registry import METRICS, Metrics
+from bench.run.kept_rows import STALE
 from bench.run.progress import counted
 from vaelib.samples.options import REFERENCES
 from vaelib.stats.multiple_testing import holm
@@ -41,11 +45,20 @@ __all__ = [
 ]
 
 Verdict = Literal[
-    "REGRESSED", "FAILED", "MISSING", "CHANGED", "NEW", "ABSURD", "INCONCLUSIVE", "OK"
+    "REGRESSED",
+    "HIDDEN",
+    "FAILED",
+    "MISSING",
+    "CHANGED",
+    "STALE",
+    "NEW",
+    "ABSURD",
+    "INCONCLUSIVE",
+    "OK",
 ]
 
 ALPHA = 0.01
-"""Chance of any REGRESSED on unchanged code, over both families."""
+"""Chance of any REGRESSED on unchanged code, over both families; as large is that of any HIDDEN."""
 MEAN = "(mean)"
 """Stands for the mean over the configurations."""
 _UPPER = 0.95  # one-sided confidence that an OK is not worse than the margin
@@ -102,6 +115,8 @@ class _Tested:
     error: float
     freedom: float
     p_value: float
+    p_hidden: float  # of being worse but for a minority of seeds, which is said here
+    hiding: str
 
 
 def exit_code(comparisons: list[Comparison], *, strict: bool = False) -> int:
@@ -187,6 +202,10 @@ def _broken(config: str, new: pd.DataFrame, baseline: pd.DataFrame) -> Iterator[
             what = f"{counted(len(bad), 'cell')} of the {whose} {verb} {first['status']}: "
             what += str(first["message"])
             yield _verdict(config, "FAILED", what)
+            return
+    for frame, whose in ((ours, _RUN), (theirs, _BASELINE)):
+        if frame["message"].str.startswith(STALE).any():
+            yield _verdict(config, "STALE", f"rows that other code computed in {whose}")
             return
 
 
@@ -289,6 +308,7 @@ def _compared(
         columns.append(MEAN)
         values = np.concatenate([values, values.mean(2, keepdims=True)], 2)
     test, mean, error, freedom = worsening(values[0], values[1], metric.margin)
+    p_hidden, left_out = hidden(values[0], values[1], metric.margin)
     for place, name in enumerate(columns):
         upper = float(mean[place] + stats.t.ppf(_UPPER, freedom[place]) * error[place])
         comparison = Comparison(
@@ -305,7 +325,19 @@ def _compared(
             seeds=len(seeds),
         )
         beyond = float(stats.t.sf((mean[place] - metric.margin) / error[place], freedom[place]))
-        yield _Tested(comparison, float(error[place]), float(freedom[place]), beyond)
+        told = ""
+        if p_hidden[place] <= ALPHA:
+            now, before = (pd.Series(one[:, place], seeds) for one in values)
+            told = hiding(sign * now, sign * before, now - before, int(left_out[place]))
+            told += f" {metric.unit}, margin {metric.margin:g}"
+        yield _Tested(
+            comparison,
+            float(error[place]),
+            float(freedom[place]),
+            beyond,
+            float(p_hidden[place]),
+            told,
+        )
 
 
 def _lacking(ours: "pd.Series[float]", theirs: "pd.Series[float]") -> str:
@@ -317,19 +349,28 @@ def _lacking(ours: "pd.Series[float]", theirs: "pd.Series[float]") -> str:
 
 
 def _decided(tests: list[_Tested], alpha: float) -> list[Comparison]:
-    """Correct over the family, then say REGRESSED and how many seeds an INCONCLUSIVE needs."""
+    """Correct over the family, then say REGRESSED and how many seeds an INCONCLUSIVE needs.
+
+    HIDDEN has the same level over the same family.
+
+    Returns:
+        The comparisons, in the order of the tests.
+    """
     adjusted = holm(np.array([one.p_value for one in tests]))
+    second = holm(np.array([one.p_hidden for one in tests]))
     level = alpha / max(len(tests), 1)
     decided = []
-    for one, p_value in zip(tests, adjusted, strict=True):
+    for one, p_value, p_hidden in zip(tests, adjusted, second, strict=True):
         undecided = one.comparison
-        verdict: Verdict = "REGRESSED" if p_value <= alpha else undecided.verdict
+        verdict: Verdict = "HIDDEN" if p_hidden <= alpha else undecided.verdict
+        verdict = "REGRESSED" if p_value <= alpha else verdict
         decided.append(
             replace(
                 undecided,
                 verdict=verdict,
                 low=undecided.worsening - float(stats.t.isf(level, one.freedom)) * one.error,
                 p_holm=float(p_value),
+                message=one.hiding if verdict == "HIDDEN" else "",
                 needed=_needed(undecided, one.error, level) if verdict == "INCONCLUSIVE" else None,
             )
         )

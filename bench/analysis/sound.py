@@ -10,6 +10,8 @@ from vaelib.samples.options import DECILES, REFERENCES, SOURCES
 __all__ = ["damage"]
 
 _ROW = ["config", "seed", "split", "source", "metric"]
+_OF_CELL = ("matrix", "study", "dataset", "status", "schema")
+"""Columns that say the same in all rows of a cell."""
 _STATUSES = ("ok", "diverged", "failed", "timeout", "died", "missing")
 _OWN_SOURCES = ("", "gauge_fixed", *SOURCES, *REFERENCES, *DECILES)
 
@@ -39,6 +41,12 @@ def damage(rows: pd.DataFrame, where: str, metrics: Collection[str] | None = Non
     if (twice := cells[cells.duplicated(["config", "seed"])]).size:
         first = twice.iloc[0]
         return f"one cell for each seed of {first['config']}, got another for seed {first['seed']}"
+    for name in _OF_CELL:
+        said = rows[["config", "seed", name]].drop_duplicates()
+        if (twice := said[said.duplicated(["config", "seed"])]).size:
+            first = twice.iloc[0]
+            cell = f"{first['config']}, seed {first['seed']}"
+            return f"one {name} for each cell of {where}, got {first[name]!r} too for {cell}"
     if (twice := rows[rows.duplicated(_ROW)]).size:
         first = twice.iloc[0]
         what = f"{first['metric'] or first['status']} of {first['config']}, seed {first['seed']}"

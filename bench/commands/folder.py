@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from bench.errors import UserError
+from bench.errors import UserError, refusal
 from vaelib.reading import only_files
 
 __all__ = ["MARKER", "check_names", "claim"]
@@ -43,6 +43,7 @@ def claim(folder: Path, names: Iterable[str], option: str = "--results") -> None
 
     Raises:
         UserError: As `check_names` does, and where the folder cannot be written.
+        NotDoneError: Where nothing can be written for now.
     """
     lacking = _lacking(folder, names, option)
     if not lacking:
@@ -54,8 +55,8 @@ def claim(folder: Path, names: Iterable[str], option: str = "--results") -> None
         with open(marker, "ab", buffering=0, opener=_not_elsewhere) as file:
             file.write((head + "".join(f"{name}\n" for name in lacking)).encode())
     except OSError as error:
-        reason = error.strerror or error
-        raise UserError(f"cannot write to {folder}: {reason}; choose another folder") from error
+        refused = refusal(error, "write to", folder, other="folder")
+        raise refused from error
 
 
 def _not_elsewhere(path: str, flags: int) -> int:
@@ -73,9 +74,8 @@ def _lacking(folder: Path, names: Iterable[str], option: str) -> list[str]:
     except FileNotFoundError:
         return list(dict.fromkeys(names))
     except OSError as error:
-        raise UserError(
-            f"cannot write to {folder}: {error.strerror}; choose another folder"
-        ) from error
+        refused = refusal(error, "write to", folder, other="folder")
+        raise refused from error
     if there and known is None:
         raise UserError(
             f"expected a new or empty folder, or one with {MARKER}, got {folder}, which holds "
@@ -92,7 +92,10 @@ def _lacking(folder: Path, names: Iterable[str], option: str) -> list[str]:
 
 def _holds(path: Path) -> bool:
     """Whether there is something to lose."""
-    return os.path.lexists(path) and not (path.is_dir() and not os.listdir(path))
+    try:
+        return os.path.lexists(path) and not (path.is_dir() and not os.listdir(path))
+    except OSError:  # a folder that cannot be listed may hold anything
+        return True
 
 
 def _listed(marker: Path) -> set[str] | None:

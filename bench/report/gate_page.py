@@ -12,7 +12,10 @@ from bench.run.progress import counted
 
 __all__ = ["junit", "label", "line", "page", "sentence", "worst_first"]
 
-_ORDER = ("REGRESSED", "FAILED", "MISSING", "CHANGED", "NEW", "ABSURD", "INCONCLUSIVE", "OK")
+_ORDER = (
+    *("REGRESSED", "HIDDEN", "FAILED", "MISSING", "CHANGED", "STALE", "NEW", "ABSURD"),
+    *("INCONCLUSIVE", "OK"),
+)
 
 
 def line(comparisons: Sequence[Comparison]) -> str:
@@ -114,7 +117,9 @@ def page(comparisons: Sequence[Comparison], name: str, baseline: str) -> str:
         "where worse; of authenticity, density and precision, how much further from the value of "
         "real images. **REGRESSED**: the lower bound, Holm-corrected over the family, exceeds the "
         f"margin; the chance of any on unchanged code is {ALPHA:.0%}. **OK**: the 95 % upper "
-        "bound lies below the margin. **INCONCLUSIVE**: neither. (mean): over all configurations. "
+        "bound lies below the margin. **HIDDEN**: worse beyond the margin but for a minority of "
+        "seeds, corrected for every choice of them; the chance of any on unchanged code is another "
+        f"{ALPHA:.0%}. **INCONCLUSIVE**: none of these. (mean): over all configurations. "
         "paired: the seeds of both runs go together; Welch: they do not.",
     ]
     return "\n\n".join(blocks) + "\n"

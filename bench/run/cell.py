@@ -51,10 +51,14 @@ def run_block(job: Job) -> list[CellResult]:
         job: what is wanted.
 
     Returns:
-        One result per wanted cell; the first of the wanted seeds keeps images to look at.
+        One result per wanted cell; the first of the wanted seeds keeps images to look at. What is
+        simulated where a user's own code runs is kept in no cache: other jobs would read it.
+
+    Raises:
+        ValueError: where the data set is not the one that the job was planned with.
     """
     laps = _Laps()
-    data = dataset_of(job.configuration["dataset"])
+    data = _planned_data(job)
     x = data.x.to(_device(job.device))
     replicates = trained(job, data, x)
     laps("training")
@@ -63,7 +67,7 @@ def run_block(job: Job) -> list[CellResult]:
     results = []
     for cell, replicate in replicates.items():
         stages = _Laps()
-        result = _measure(cell, replicate, data, x, quality, cache, job.metrics, stages)
+        result = _measure(cell, replicate, data, x, quality, cache, job, stages)
         seconds = replicate.seconds + sum(stages.values())
         stages["training"] = laps["training"] / len(replicates)
         arrays = result.arrays
@@ -71,6 +75,19 @@ def run_block(job: Job) -> list[CellResult]:
             arrays = {key: kept for key, kept in arrays.items() if not key.startswith("samples_")}
         results.append(replace(result, arrays=arrays, seconds=seconds, stages=dict(stages)))
     return results
+
+
+def _planned_data(job: Job) -> Dataset:
+    """The data set of a job; nothing is trained on another one than that of its cells."""
+    table = job.configuration["dataset"]
+    data = dataset_of(table)
+    if job.data and data.fingerprint != job.data:
+        name = " ".join(str(table[key]) for key in ("name", "path") if key in table)
+        raise ValueError(
+            f"expected the data that was planned ({job.data}), got other data in {name} "
+            f"({data.fingerprint}); give the command again"
+        )
+    return data
 
 
 def _device(name: str) -> torch.device:
@@ -86,7 +103,7 @@ def _measure(
     x: Tensor,
     quality: Quality,
     cache: Path,
-    own: Sequence[str],
+    job: Job,
     stages: _Laps,
 ) -> CellResult:
     model, split, seed = replicate.model, replicate.split, replicate.seed
@@ -97,7 +114,7 @@ def _measure(
     posteriors = {name: model.posterior(x[index]) for name, index in inputs.items()}
     stages("latents")
     mean, scale = posteriors["train"]
-    null = NormalNull(folder=cache / "nulls")
+    null = NormalNull(folder=cache / "nulls", keeps=not job.has_own_code)
     with torch.no_grad():
         prior = model.resolved_prior()
     terms: dict[str, Tensor] = {}
@@ -113,14 +130,15 @@ def _measure(
     calibrated, counts = encoder_calibration(model, x, seed, quality.sbc_draws)
     rows += calibrated
     stages("statistics")
-    scores, samples = sample_quality(model, data, x, split, seed, quality, cache / "features")
+    nets, keeps = cache / "features", not job.has_own_code
+    scores, samples = sample_quality(model, data, x, split, seed, quality, nets, keeps=keeps)
     rows += scores
     stages("quality")
     few, codes = {}, {}
     for name, (mean, scale) in posteriors.items():
         kept = _kept(len(mean), stream(f"encoded {name}", seed))
         few[name], codes[name] = inputs[name][kept], (mean[kept].cpu(), scale[kept].cpu())
-    rows += _own(own, model, codes, data, x, few, seed)
+    rows += _own(job.metrics, model, codes, data, x, few, seed)
     stages("statistics")
     arrays = (
         samples

@@ -7,6 +7,8 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from bench.run.code_roots import plugins
+
 __all__ = ["Job"]
 
 
@@ -49,6 +51,11 @@ class Job:
     metrics: tuple[str, ...] = ()
     place: str = ""
     cost: float = 0.0
+
+    @property
+    def has_own_code(self) -> bool:
+        """Whether code of a user's own runs in it: a component of its configuration, a metric."""
+        return bool(self.metrics or plugins(self.configuration))
 
     @property
     def log(self) -> Path:

@@ -22,7 +22,14 @@ from vaelib.objectives import Objective
 from vaelib.seeding import global_stream, stream
 from vaelib.training import Training, TrainingOutcome, train
 
-__all__ = ["Replicate", "build_model", "build_objective", "dataset_of", "train_block"]
+__all__ = [
+    "Replicate",
+    "build_model",
+    "build_objective",
+    "dataset_of",
+    "forget_datasets",
+    "train_block",
+]
 
 Values = Mapping[str, Any]
 
@@ -55,6 +62,11 @@ def _options(table: Values) -> dict[str, Any]:
 def dataset_of(table: Values) -> Dataset:
     """The data set of a configuration's ``dataset`` table, kept in memory once loaded."""
     return _load(table["name"], json.dumps(_options(table), sort_keys=True))
+
+
+def forget_datasets() -> None:
+    """Loads every data set anew when it is asked for again: its files may have changed."""
+    _load.cache_clear()
 
 
 @lru_cache(_HELD)

@@ -11,10 +11,11 @@ from bench.matrix.configurations import canonical
 from bench.matrix.language import Cell, Configuration, Matrix
 from bench.run.code_roots import MEASURES, TRAINS, plugins
 from bench.run.job import Job
+from bench.run.models import forget_datasets
 from bench.run.tryout import UnfitError, fingerprint, parameters
 from vaelib.code_hash import code_digests, code_hash
 
-__all__ = ["Plan", "plan"]
+__all__ = ["Plan", "fingerprints", "plan"]
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,9 @@ def plan(
         MatrixError: for a data set that cannot be read or parts that do not fit.
     """
     folder = results / matrix.name
-    shared = {c.name: _shared(matrix, c, large) for c in matrix.configurations}
-    cells = matrix.cells(lambda table: fingerprint(canonical(table), large=large))
+    data = fingerprints(matrix, large=large)
+    shared = {c.name: _shared(matrix, c, data, large) for c in matrix.configurations}
+    cells = matrix.cells(lambda table: data[canonical(table)])
     blocks: dict[tuple[str, int], dict[str, int]] = {}
     for cell in cells:
         key = (cell.configuration.name, cell.seed // matrix.block)
@@ -93,12 +95,47 @@ def _own(configuration: Configuration, measured: Sequence[str]) -> tuple[str, ..
     return (*plugins(configuration.values), *measured)
 
 
-def _shared(matrix: Matrix, configuration: Configuration, large: bool) -> dict[str, Any]:
+def fingerprints(matrix: Matrix, *, own: bool = True, large: bool = False) -> dict[str, str]:
+    """The hash of each data set of a matrix, as it is now; each is read once.
+
+    Those of the suite come first: no code of a user's own has run then but what an import runs.
+
+    Args:
+        matrix: a loaded matrix.
+        own: whether data sets that are a user's own code count.
+        large: whether data of more than 2²⁸ numbers are meant.
+
+    Returns:
+        ``dataset`` table as JSON -> fingerprint.
+
+    Raises:
+        MatrixError: for a data set that cannot be read.
+    """
+    found: dict[str, str] = {}
+    if any("path" in c.values["dataset"] or _is_own(c) for c in matrix.configurations):
+        forget_datasets()
+    tables = {c.name: canonical(c.values["dataset"]) for c in matrix.configurations}
+    for theirs in (False, True) if own else (False,):
+        for configuration in matrix.configurations:
+            table = tables[configuration.name]
+            if table not in found and _is_own(configuration) == theirs:
+                with _named(matrix, configuration):
+                    found[table] = fingerprint(table, large=large)
+    return found
+
+
+def _is_own(configuration: Configuration) -> bool:
+    """Whether a data set is a user's own code."""
+    return ":" in configuration.values["dataset"]["name"]
+
+
+def _shared(
+    matrix: Matrix, configuration: Configuration, data: Mapping[str, str], large: bool
+) -> dict[str, Any]:
     """What all jobs of a configuration have in common."""
     values = configuration.values
     with _named(matrix, configuration):
         count = parameters(canonical(values | {"training": None}), large=large)
-        data = fingerprint(canonical(values["dataset"]), large=large)
     with foreign(f"{_key(matrix, configuration)}: cannot read the code of its components"):
         code = code_hash(MEASURES, _own(configuration, matrix.metric_paths))
         trains = code_hash(TRAINS, plugins(values))
@@ -106,7 +143,7 @@ def _shared(matrix: Matrix, configuration: Configuration, large: bool) -> dict[s
         "configuration": values,
         "code": code,
         "trains": trains,
-        "data": data,
+        "data": data[canonical(values["dataset"])],
         "cost": float(values["training"]["steps"] * count),
     }
 

@@ -4,6 +4,7 @@ While it is imported, code may end its process, crash it, copy it, leave threads
 none of which raises; and what it changes in its process would reach all that runs there after it.
 """
 
+import json
 import os
 import signal
 import sys
@@ -15,6 +16,7 @@ from typing import Any, NamedTuple
 from pydantic import TypeAdapter
 
 from bench.errors import ForeignError, MatrixError, NotDoneError, UserError, raised
+from bench.matrix.configurations import canonical
 from bench.matrix.files import read
 from bench.matrix.kept import code_keys, paths
 from bench.matrix.language import Matrix, load, parsed
@@ -22,8 +24,9 @@ from bench.metrics.metric import Metric
 from bench.metrics.registry import METRICS
 from bench.run.executors import PRELOAD
 from bench.run.isolation import Alone, Died
-from bench.run.plan import Plan, plan
+from bench.run.plan import Plan, fingerprints, plan
 from bench.run.request import Request
+from bench.run.settings import LEAVES, REMEDY, changes, settings
 
 __all__ = ["planned"]
 
@@ -71,13 +74,37 @@ def planned(request: Request, device: str = "cpu") -> Plan:
         raise MatrixError(message) from error
     finally:
         trial.end()
+    _check_data(found, at, large=request.yes)
     folder = request.results / found.matrix.name
     jobs = [replace(job, place=asked.place, results=folder) for job in found.jobs]
     return replace(found, folder=folder, jobs=jobs)
 
 
+def _check_data(found: Plan, at: str, *, large: bool) -> None:
+    """Reads the data of the suite's own here, where no user's code runs, and compares them.
+
+    A data set that is a user's own can only be read there.
+
+    Args:
+        found: the plan that was made there.
+        at: the keys that name code.
+        large: as for `fingerprints`.
+
+    Raises:
+        MatrixError: where they were others there.
+    """
+    theirs = {canonical(job.configuration["dataset"]): job.data for job in found.jobs}
+    for table, ours in fingerprints(found.matrix, own=False, large=large).items():
+        if theirs[table] != ours:
+            name = json.loads(table)["name"]
+            raise MatrixError(
+                f"{at}: expected code that changes no function of others, got another {name} where "
+                "it was imported; change nothing outside of its own module"
+            )
+
+
 def _plan(asked: _Asked) -> Plan:
-    request = asked.request
+    request, before, environment = asked.request, settings(), dict(os.environ)
     matrix = load(
         request.matrix,
         overrides=request.overrides,
@@ -86,6 +113,14 @@ def _plan(asked: _Asked) -> Plan:
         metrics=METRICS,
         large=request.yes,
     )
+    if changed := changes(before):
+        at = " and ".join(_keys(request))
+        raise MatrixError(
+            f"{at}: expected code that {LEAVES} where it is imported, got {changed}; {REMEDY}"
+        )
+    os.chdir(asked.place)  # where relative paths of data begin
+    os.environ.clear()  # which may say where published data lie
+    os.environ.update(environment)
     return plan(matrix, request.results, asked.device, request.timeout, large=request.yes)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 
-from bench.errors import without_home
+from bench.errors import encodable, text_of, without_home
 from bench.run.job import Job
 from vaelib.audits.measurement import Measurement
 
@@ -111,6 +111,11 @@ class Record(BaseModel):
             cls._number(value)
         return stages
 
+    @field_validator("message")
+    @classmethod
+    def _encodable(cls, message: str) -> str:
+        return encodable(message)
+
     @field_validator("measurements", mode="before")
     @classmethod
     def _measured(cls, measurements: object) -> object:
@@ -185,12 +190,13 @@ def _explains_itself(one: Measurement) -> bool:
 
 
 def _explained(one: Measurement) -> Measurement:
-    """A measurement that says so where it is not a finite number."""
+    """A measurement that says so where it is not a finite number, in text that a file can hold."""
     try:
         silent = not one.message and not _explains_itself(one)
+        message = "not a finite number" if silent else encodable(one.message)
     except (AttributeError, TypeError):  # not a measurement, or not of numbers: refused later
         return one
-    return replace(one, message="not a finite number") if silent else one
+    return one if message == one.message else replace(one, message=message)
 
 
 def one_line(error: BaseException) -> str:
@@ -200,11 +206,12 @@ def one_line(error: BaseException) -> str:
         error: any.
 
     Returns:
-        Its type and text, without addresses in memory and without the home of who ran it.
+        Its type and text, without addresses in memory and without the home of who ran it; what no
+        file can hold is escaped.
     """
-    text = str(error)
+    text = text_of(error)
     if isinstance(error, ValidationError):
         text = "; ".join(f"{'.'.join(map(str, e['loc']))} {e['msg']}" for e in error.errors())
     text = re.sub(r" at 0x[0-9a-f]+", "", " ".join(f"{type(error).__name__}: {text}".split()))
-    text = without_home(text.removesuffix(":"))
+    text = without_home(encodable(text).removesuffix(":"))
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"

@@ -22,6 +22,7 @@ from bench.matrix.configurations import canonical
 from bench.matrix.registry import component
 from bench.npz import Refused, announced
 from bench.run.models import build_objective, dataset_of
+from bench.run.settings import LEAVES, REMEDY, changes, settings
 from vaelib.datasets import Dataset
 from vaelib.families import PointFamily
 from vaelib.models import VAE
@@ -61,12 +62,14 @@ class UnfitError(Exception):
 @contextmanager
 def _part(part: str, values: Mapping[str, Any]) -> Iterator[None]:
     """Within the block errors are about one part of a configuration."""
+    own, before = ":" in str(values[part].get("name", "")), settings()
     try:
         yield
+        if own and (changed := changes(before)):
+            raise UnfitError(part, f"expected a component that {LEAVES}, got {changed}; {REMEDY}")
     except BaseException as error:  # a component of a user's own raises anything
         if interrupts(error) or isinstance(error, UnfitError):
             raise
-        own = ":" in str(values[part].get("name", ""))
         if isinstance(error, ValueError | OSError) and not own:
             reason = str(error) if isinstance(error, ValueError) else raised(error)
             raise UnfitError(part, reason) from error
@@ -97,7 +100,6 @@ def fingerprint(table: str, *, large: bool = False) -> str:
         return data.fingerprint
 
 
-@lru_cache(_KNOWN)
 def parameters(text: str, *, large: bool = False) -> int:
     """Number of parameters of a configuration's model, which proves that it can be built.
 
@@ -111,8 +113,13 @@ def parameters(text: str, *, large: bool = False) -> int:
     Raises:
         UnfitError: for parts that cannot be made, or do not fit each other or the data.
     """
+    data = fingerprint(canonical(json.loads(text)["dataset"]), large=large)
+    return _parameters(text, data, large)
+
+
+@lru_cache(_KNOWN)
+def _parameters(text: str, data_hash: str, large: bool) -> int:  # noqa: ARG001  # of its file
     values = json.loads(text)
-    fingerprint(canonical(values["dataset"]), large=large)
     data = dataset_of(values["dataset"])
     with _part("quality", values):
         check(data, Quality(**values["quality"]))

@@ -14,7 +14,6 @@ from pathlib import Path
 from threading import Timer
 from typing import Any, BinaryIO, TextIO
 
-from bench.run.code_roots import plugins
 from bench.run.job import Job
 from bench.run.record import CellResult, Record, one_line
 from bench.run.store import Store
@@ -52,7 +51,7 @@ def _results(job: Job) -> list[CellResult]:
     if job.place:
         with suppress(FileNotFoundError):  # on another machine; then relative paths say so
             os.chdir(job.place)
-        if (job.metrics or plugins(job.configuration)) and job.place not in sys.path:
+        if job.has_own_code and job.place not in sys.path:
             sys.path.append(job.place)  # what is installed comes before
     module, _, name = job.function.partition(":")
     results: list[CellResult] = getattr(importlib.import_module(module), name)(job)

@@ -78,7 +78,9 @@ def said(capfd, *arguments):
 
 FULL, READ_ONLY = (errno.ENOSPC, "make room and run"), (errno.EROFS, "choose another path")
 FILES = (errno.EMFILE, "allow more with `ulimit -n`")
-MACHINE = [(*FULL, 2), (*READ_ONLY, 64), (*FILES, 2), (errno.EIO, "run the same command again", 2)]
+LIMIT = (errno.EFBIG, "allow larger files with `ulimit -f`")
+MACHINE = [(*FULL, 2), (*READ_ONLY, 64), (*FILES, 2), (*LIMIT, 2)]
+MACHINE += [(errno.EIO, "run the same command again", 2)]
 
 
 def refusing(number):

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from bench.metrics.registry import METRICS
+from bench.run.kept_rows import STALE
 from tests.faults.outcomes import Outcome, called
 from tests.faults.small import again, finished
 
@@ -93,14 +94,24 @@ def _holes(frame: pd.DataFrame, rng: Rng) -> tuple[bytes, Codes]:
 
 def _names(frame: pd.DataFrame, rng: Rng) -> tuple[bytes, Codes]:
     """Names that are no names, of what no run of this matrix has."""
-    column = str(rng.choice(["matrix", "config", "cell", "split", "metric", "status", "source"]))
+    columns = ["matrix", "config", "cell", "dataset", "split", "metric", "status", "source"]
+    column = str(rng.choice(columns))
     odd = str(
         rng.choice(["tset", "basis", "x" * 300, "é\u202e", "=1+1", "a,b", 'a"b', "a\nb", " "])
     )
     at = _measured(frame, rng)
-    if column in ("matrix", "config", "cell", "status"):
+    if column in ("matrix", "config", "cell", "dataset", "status"):
         at = pd.Series(np.arange(len(frame)) >= rng.integers(len(frame)), frame.index)
     frame = frame.assign(**{column: frame[column].mask(at, odd)})
+    return frame.to_csv(index=False).encode(), REFUSED
+
+
+def _stale(frame: pd.DataFrame, rng: Rng) -> tuple[bytes, Codes]:
+    """Rows that other code computed, of one seed or of all."""
+    at = frame["seed"] == _pick(rng, frame["seed"])
+    if rng.integers(2):
+        at |= True
+    frame = frame.assign(message=frame["message"].mask(at, STALE))
     return frame.to_csv(index=False).encode(), REFUSED
 
 
@@ -161,6 +172,7 @@ KINDS: dict[str, Callable[[pd.DataFrame, Rng], tuple[bytes, Codes]]] = {
     "one absurd value": _absurd,
     "holes": _holes,
     "names": _names,
+    "stale rows": _stale,
     "rows twice": _twice,
     "values": _values,
     "columns": _columns,

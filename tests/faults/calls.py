@@ -253,6 +253,19 @@ class Odd:
     """An object that is nothing."""
 
 
+class Unreadable(float):
+    """A number whose value cannot be had."""
+
+    def __float__(self):
+        raise ZeroDivisionError
+
+
+def nested(layout):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # that it may change in the next version
+        return torch.nested.nested_tensor([points(2), points(3)], layout=layout)
+
+
 def read_only():
     array = points().numpy().copy()
     array.flags.writeable = False
@@ -335,6 +348,10 @@ HOSTILE = {
     "a pair": lambda: (points(), scales()),
     "a pair of nothing": lambda: (None, None),
     "a triple": lambda: (points(), scales(), torch.arange(ROWS) % 2),
+    "long text": lambda: "x" * 10**6,
+    "nested": lambda: nested(torch.strided),
+    "nested and jagged": lambda: nested(torch.jagged),
+    "a number that is none": lambda: Unreadable(1.0),
 }
 
 

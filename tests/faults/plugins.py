@@ -1,7 +1,8 @@
 """Components that do harm: seeded, each with what becomes of the configuration beside it.
 
-Whatever a prior of a user's own does to its process, the base that runs beside it has the rows
-that it has alone, what fails is a row, and nothing runs on when the run has ended.
+Whatever a prior or an encoder of a user's own does to its process, the base that runs beside it has
+the rows that it has alone, what fails is a row, and nothing runs on when the run has ended. Such an
+encoder has a normal prior, and runs first: what is simulated after its harm is what the base reads.
 """
 
 import os
@@ -49,7 +50,12 @@ KINDS = {
     "writes commands": "print('\\x1b[2J\\x1b]0;x\\x07' * 99); os.write(2, b'\\xff' * 99)",
     "changes its group": "os.setpgid(0, os.getppid()) if os.getpgid(os.getppid()) else None",
     "removes its results": "import shutil; shutil.rmtree('results/small/cells', True)",
+    "changes draws before nulls": "d = torch.randn; torch.randn = lambda *a, **k: 1.2 * d(*a, **k)",
+    "changes products before nets": "d = torch.baddbmm; torch.baddbmm = lambda *a: 1.2 * d(*a)",
+    "changes layers before nets": "d = torch.nn.Linear; d.reset_parameters = lambda self: None",
 }
+EARLY = {kind for kind in KINDS if " before " in kind}
+"""What an encoder does, before anything is simulated."""
 MODULE = """
 import math, multiprocessing, os, resource, signal, subprocess, sys, threading, time
 import torch
@@ -67,12 +73,39 @@ class Prior(Normal):
             harm()
         return super().log_prob(z)
 """
+ENCODER = """
+import multiprocessing
+import torch
+from vaelib.networks import MLPEncoder
+
+def harm():
+    {harm}
+
+class Encoder(MLPEncoder):
+    replicable = False
+    harmed = False
+
+    def forward(self, x):
+        if multiprocessing.parent_process() and not Encoder.harmed:
+            Encoder.harmed = True
+            harm()
+        return super().forward(x)
+"""
 STUDY = """
 timeout = {timeout}
 [[study]]
 name = "prior"
 grid = {{ prior = [{{ name = "normal" }}, {{ name = "{module}:Prior" }}] }}
 """
+FIRST = """
+timeout = {timeout}
+[[study]]
+name = "encoder"
+grid = {{ encoder = [
+    {{ name = "mlp", hidden = [8] }}, {{ name = "{module}:Encoder", hidden = [9] }},
+] }}
+"""
+"""Of one block of seeds, what costs more runs first."""
 
 
 def try_case(seed: int, folder: Path) -> Outcome:
@@ -89,10 +122,11 @@ def try_case(seed: int, folder: Path) -> Outcome:
     kind = list(KINDS)[seed % len(KINDS)]
     module = f"harm_{seed}"
     place.mkdir()
-    (place / f"{module}.py").write_text(MODULE.format(harm=KINDS[kind]))
+    code, varied = (ENCODER, FIRST) if kind in EARLY else (MODULE, STUDY)
+    (place / f"{module}.py").write_text(code.format(harm=KINDS[kind]))
     timeout = int(np.random.default_rng([seed, 24]).integers(40, 60))
     head, base = MATRIX.split("[base]")
-    study = STUDY.format(timeout=timeout, module=module)
+    study = varied.format(timeout=timeout, module=module)
     limit, _, rest = study.lstrip().partition("\n")
     (place / "small.toml").write_text(f"{head}{limit}\n[base]{base}{rest}")
     try:

@@ -166,6 +166,16 @@ def test_what_cannot_be_read_is_one_sentence(kind, files, tmp_path, monkeypatch)
         DATASETS["mnist"]()
 
 
+@pytest.mark.parametrize("kind", ["pipe", "folder", "loop"])
+def test_what_is_no_file_is_named_before_what_is_not_there(kind, tmp_path, monkeypatch):
+    monkeypatch.setenv("VAEBENCH_DATA", str(tmp_path))
+    path = tmp_path / "MNIST" / "raw" / f"{IMAGES}.gz"
+    path.parent.mkdir(parents=True)
+    {"pipe": os.mkfifo, "folder": os.mkdir, "loop": lambda own: os.symlink(own, own)}[kind](path)
+    with pytest.raises(ValueError, match=rf"and .*{IMAGES}\.gz cannot be read \("):
+        DATASETS["mnist"]()
+
+
 @pytest.mark.parametrize("spoiled", ["nothing", "html", "no folder"])
 def test_a_run_says_so_before_anything_is_made(spoiled, files, tmp_path, monkeypatch, capfd):
     data = tmp_path / "data"

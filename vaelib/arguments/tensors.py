@@ -263,6 +263,8 @@ def number_of(value: object) -> float | None:
         return float(value)
     except OverflowError:
         return math.inf if value == abs(value) else -math.inf
+    except Exception:  # a number of a user's own class
+        return None
 
 
 def check_finite(x: Tensor, name: str) -> Tensor:

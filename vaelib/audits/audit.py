@@ -233,7 +233,7 @@ def _prior(prior: object, z: Tensor) -> Prior:
     if isinstance(prior, str):
         if prior not in fixed:
             raise ValueError(
-                f"prior must be one of {', '.join(fixed)} or a trained Prior, got {prior!r}"
+                f"prior must be one of {', '.join(fixed)} or a trained Prior, got {shown(prior)}"
             )
         return PRIORS[prior](z.shape[-1])
     if not isinstance(prior, Prior):

@@ -49,7 +49,7 @@ class DIP(Objective):
         super().__init__(latent_dim, points)
         not_negative(off_diagonal=off_diagonal, diagonal=diagonal)
         if kind not in ("I", "II"):
-            raise ValueError(f"kind must be I or II, got {kind!r}")
+            raise ValueError(f"kind must be I or II, got {kind!r:.60}")
         self.kind = kind
         self.off_diagonal = off_diagonal
         self.diagonal = diagonal

@@ -112,12 +112,19 @@ class ClassifierFeatures(Features):
         labels: Their classes, shape (N,).
         folder: Where to keep the nets, in files named by a hash of the images, the labels, the
             options and the code; None does not keep them.
+        keeps: Whether nets that are trained here are kept there; else it is only read.
 
     Raises:
         ValueError: Without labels, or for labels of one class.
     """
 
-    def __init__(self, images: Tensor, labels: Tensor | None, folder: Path | None = None) -> None:
+    def __init__(
+        self,
+        images: Tensor,
+        labels: Tensor | None,
+        folder: Path | None = None,
+        keeps: bool = True,
+    ) -> None:
         super().__init__(images)
         if labels is None:
             raise ValueError('classifier features need labels, got none; use features = "pca"')
@@ -132,7 +139,7 @@ class ClassifierFeatures(Features):
             kept = recall(path, identity)
             state = None if kept is None else _state(kept, self.net)
         self.state = _trained(self.net, images, labels) if state is None else state
-        if path is not None and state is None:
+        if path is not None and keeps and state is None:
             keep(path, {name: value.numpy() for name, value in self.state.items()}, identity)
         self.state = {name: value.to(images.device) for name, value in self.state.items()}
 
@@ -246,8 +253,8 @@ def _inception() -> torch.nn.Module:
     return network
 
 
-FEATURES: dict[str, Callable[[Tensor, Tensor | None, Path | None], Features]] = {
+FEATURES: dict[str, Callable[[Tensor, Tensor | None, Path | None, bool], Features]] = {
     "classifier": ClassifierFeatures,
-    "pca": lambda images, labels, folder: PCAFeatures(images),
-    "pretrained": lambda images, labels, folder: PretrainedFeatures(images),
+    "pca": lambda images, labels, folder, keeps: PCAFeatures(images),
+    "pretrained": lambda images, labels, folder, keeps: PretrainedFeatures(images),
 }

@@ -53,6 +53,7 @@ class Judge:
         seed: its seed.
         features: a name of ``vaelib.samples.features.FEATURES``.
         folder: where trained feature nets are kept.
+        keeps: whether new ones are kept there; else it is only read.
     """
 
     def __init__(
@@ -63,12 +64,13 @@ class Judge:
         seed: int,
         features: str,
         folder: Path | None = None,
+        keeps: bool = True,
     ) -> None:
         self.x, self.seed, self.train = x, seed, split.train
         self.reference, self.encoded = real_parts(split, seed)
         images = x[split.train]
         labels = None if data.labels is None else data.labels[split.train]
-        self.features = FEATURES[features](images, labels, folder)
+        self.features = FEATURES[features](images, labels, folder, keeps)
         self.components = PCAFeatures(images)
         real = self.features(x[self.reference])
         self.gaussians, self.kernel = FeatureGaussians(real), KernelReference(real)
@@ -150,7 +152,13 @@ _JUDGES: dict[tuple[object, ...], Judge] = {}
 
 
 def judge_of(
-    data: Dataset, x: Tensor, split: Splits, seed: int, features: str, folder: Path | None
+    data: Dataset,
+    x: Tensor,
+    split: Splits,
+    seed: int,
+    features: str,
+    folder: Path | None,
+    keeps: bool = True,
 ) -> Judge:
     """The judge of a replicate, which all its configurations share; the last few are kept.
 
@@ -161,6 +169,7 @@ def judge_of(
         seed: its seed.
         features: a name of ``vaelib.samples.features.FEATURES``.
         folder: where trained feature nets are kept.
+        keeps: whether new ones are kept there; else it is only read.
 
     Returns:
         A new one, or the one that an earlier call made.
@@ -169,5 +178,5 @@ def judge_of(
     if key not in _JUDGES:
         while len(_JUDGES) >= 10:
             del _JUDGES[next(iter(_JUDGES))]
-        _JUDGES[key] = Judge(data, x, split, seed, features, folder)
+        _JUDGES[key] = Judge(data, x, split, seed, features, folder, keeps)
     return _JUDGES[key]

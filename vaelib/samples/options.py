@@ -44,12 +44,12 @@ class Quality:
     def __post_init__(self) -> None:
         for source in self.sources:
             if source not in SOURCES:
-                raise ValueError(f"sources must be of {', '.join(SOURCES)}, got {source!r}")
+                raise ValueError(f"sources must be of {', '.join(SOURCES)}, got {source!r:.60}")
         if len(set(self.sources)) < len(self.sources):
             raise ValueError(f"sources must be distinct, got {list(self.sources)}")
         if self.features not in FEATURES:
             known = ", ".join(FEATURES)
-            raise ValueError(f"features must be one of {known}, got {self.features!r}")
+            raise ValueError(f"features must be one of {known}, got {self.features!r:.60}")
         if self.bound_inputs < 0 or self.bound_inputs == 1:
             raise ValueError(f"bound_inputs must be 0 or at least 2, got {self.bound_inputs}")
         if self.sbc_draws < 0 or 0 < self.sbc_draws < _FEWEST:

@@ -60,7 +60,7 @@ def check(data: Dataset, options: Quality) -> None:
             'set quality.features = "pca"'
         )
     if options.features == "pretrained":
-        FEATURES["pretrained"](data.x[:3], None, None)
+        FEATURES["pretrained"](data.x[:3], None, None, False)
 
 
 def sample_quality(
@@ -71,6 +71,8 @@ def sample_quality(
     seed: int,
     options: Quality = Quality(),  # noqa: B008  # frozen
     folder: Path | None = None,
+    *,
+    keeps: bool = True,
 ) -> tuple[list[Measurement], dict[str, np.ndarray]]:
     """Measure the images that a model decodes from each latent source.
 
@@ -84,6 +86,7 @@ def sample_quality(
         seed: its seed.
         options: what to measure.
         folder: where trained feature nets are kept.
+        keeps: whether new ones are kept there; else it is only read.
 
     Returns:
         Measurements of split ``"test"``, and small arrays: ``"samples_<source>"``, 64 images as
@@ -91,7 +94,7 @@ def sample_quality(
     """
     if not options.sources:
         return [], {}
-    judge = judge_of(data, x, split, seed, options.features, folder)
+    judge = judge_of(data, x, split, seed, options.features, folder, keeps)
     size = len(judge.reference)
     mean, scale = model.posterior(x[judge.encoded])
     family = model.family

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vaelib.arguments.plain import as_count, as_integer, as_seed, check_kind
+from vaelib.arguments.plain import as_count, as_integer, as_seed, check_flag, check_kind
 from vaelib.arguments.tensors import as_number, as_tensor
 from vaelib.code_hash import code_hash
 from vaelib.sealed import keep, recall
@@ -61,23 +61,26 @@ class NormalNull:
             standard deviation .007, at .01 with .003, and the same for all who share n and D.
         seed: Seed of the draws.
         folder: Where to keep them between processes; None keeps them in memory alone.
+        keeps: Whether what is simulated is kept in the folder, too; else it is only read.
     """
 
     draws: int = 999
     seed: int = 2018
     folder: Path | None = None
+    keeps: bool = True
 
     def __post_init__(self) -> None:
         """Check the number of draws.
 
         Raises:
-            TypeError: If it is no integer, nor the seed, or the folder no path.
+            TypeError: If it is no integer, nor the seed, the folder no path, or `keeps` no truth.
             ValueError: If there are too few of them.
         """
         as_seed(self.seed)
         folder: object = self.folder
         if folder is not None and not isinstance(folder, str):
             check_kind(folder, Path, "folder")
+        check_flag(self.keeps, "keeps")
         if as_integer(self.draws, "draws") < 19:
             raise ValueError(f"draws must be at least 19 (p = .05 at best), got {self.draws}")
 
@@ -109,12 +112,12 @@ class NormalNull:
             draws = None if kept is None else _draws(kept, self.draws)
             if draws is None:
                 draws = self._simulate(statistic, rows, dimensions)
-                if path is not None:
+                if path is not None and self.keeps:
                     keep(path, {"draws": draws.numpy()}, identity)
             while len(_MEMORY) >= _HELD:
                 del _MEMORY[next(iter(_MEMORY))]
             _MEMORY[key] = draws
-        elif path is not None and not os.path.exists(path):
+        elif path is not None and self.keeps and not os.path.exists(path):
             keep(path, {"draws": _MEMORY[key].numpy()}, identity)
         return _MEMORY[key]
 

@@ -145,12 +145,12 @@ def calibration(scores: Tensor, joint: Tensor | None = None) -> Calibration:
 def _checked(scores: Tensor) -> Floats:
     kind = scores.dtype if isinstance(scores, Tensor | np.ndarray) else None
     floats = kind.is_floating_point if isinstance(kind, torch.dtype) else kind and kind.kind == "f"
-    if not floats or scores.ndim != 2:
-        got = shown(scores) if kind is None else tuple(scores.shape)
+    given = as_tensor(scores, "scores") if floats else None
+    if given is None or given.dim() != 2:
+        got = shown(scores) if kind is None else kind if given is None else tuple(given.shape)
         raise ValueError(
             f"scores must be a floating-point tensor or array of shape (n, D), got {got}"
         )
-    given = as_tensor(scores, "scores")
     as_count(len(given), "rows of scores", 2)
     as_count(given.shape[1], "dimensions of scores", 1)
     x: Floats = given.cpu().double().numpy()

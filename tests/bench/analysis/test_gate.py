@@ -7,6 +7,7 @@ from bench.analysis.baseline import GateError
 from bench.analysis.gate import MEAN, Comparison, compare, exit_code
 from bench.metrics.registry import METRICS
 from bench.rows import COLUMNS
+from bench.run.kept_rows import STALE
 from tests.bench.synthetic import synthetic_rows
 
 CONFIGS = ("base", "a", "b", "c")
@@ -283,6 +284,25 @@ def test_a_configuration_that_the_baseline_lacks_is_new():
     assert [one.verdict for one in found if one.config == "a"] == ["NEW"] and exit_code(found) == 2
 
 
+def later(frame, **columns):
+    """A table in which all rows but the first of each cell are changed."""
+    rest = frame.duplicated("cell")
+    return frame.assign(**{name: frame[name].mask(rest, v) for name, v in columns.items()})
+
+
+@pytest.mark.parametrize("whose", ["run", "baseline"])
+@pytest.mark.parametrize("rows_of", ["a seed", "a configuration"])
+def test_rows_that_other_code_computed_have_a_verdict_of_their_own(whose, rows_of):
+    before, _ = draws()
+    at = (before["config"] == "a") & ((before["seed"] == 3) | (rows_of != "a seed"))
+    stale = before.assign(message=before["message"].mask(at, f"{STALE}; a note"))
+    found = compare(*((stale, before) if whose == "run" else (before, stale)))
+    (one,) = [one for one in found if one.config == "a"]
+    assert one.verdict == "STALE" and f"other code computed in the {whose}" in one.message
+    assert {one.verdict for one in found if one.config not in ("a", MEAN)} == {"OK"}
+    assert exit_code(found) == 2
+
+
 @pytest.mark.parametrize(
     ("edit", "message"),
     [
@@ -299,6 +319,10 @@ def test_a_configuration_that_the_baseline_lacks_is_new():
         (lambda old: old.assign(status="fine"), "known statuses in the baseline, got fine"),
         (lambda old: pd.concat([old, old[:1]]), "moment_kl of base, seed 0 twice"),
         (lambda old: old.assign(cell=[*old["cell"][:-1], "x"]), "one cell for each seed of c"),
+        (lambda old: later(old, dataset="another"), "one dataset for each cell of .*'another'"),
+        (lambda old: later(old, study="widths"), "one study for each cell of the baseline"),
+        (lambda old: later(old, status="failed"), "one status for each cell of the baseline"),
+        (lambda old: later(old, schema="1"), "one schema for each cell of the baseline"),
         (lambda old: old.assign(value=np.inf), "finite numbers in the baseline, got infinite"),
         (lambda old: old.assign(p_value=7.0), "p-values between 0 and 1 in the baseline, got 7"),
         (lambda old: old.assign(standard_error=-1.0), "standard errors from 0 on in .*, got -1"),
