@@ -13,10 +13,10 @@ from vaelib.arguments.tensors import Numbers
 from vaelib.audits.certified import bracket
 from vaelib.audits.densities import SHARE, match, points_of
 from vaelib.audits.given import as_held_out, as_posteriors, group_labels
+from vaelib.audits.lacking import NO_SAMPLE, lacks, rated
 from vaelib.audits.latent_tests import bare_moments, panel
 from vaelib.audits.latents import Latents
 from vaelib.audits.measurement import Measurement, Progress, Terms
-from vaelib.audits.prior_parts import NO_SAMPLE, lacks, rated
 from vaelib.audits.settings import DEFAULTS, AuditSettings
 from vaelib.box_posterior import aggregate
 from vaelib.posterior import AggregatePosterior

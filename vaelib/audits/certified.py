@@ -11,10 +11,10 @@ from torch import Tensor
 
 from vaelib.audits.alarms import COPIES, MOST_COPIED, alarm_of, copied, inputs
 from vaelib.audits.densities import points_of
+from vaelib.audits.lacking import lacks
 from vaelib.audits.latents import Latents
 from vaelib.audits.measurement import Measurement, joined
 from vaelib.audits.prior_check import inconsistent
-from vaelib.audits.prior_parts import lacks
 from vaelib.audits.settings import AuditSettings
 from vaelib.posterior import AggregatePosterior
 from vaelib.priors import Normal, Prior

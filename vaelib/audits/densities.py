@@ -3,8 +3,8 @@
 import math
 from collections.abc import Iterator
 
+from vaelib.audits.lacking import NO_RATE, has_rate
 from vaelib.audits.measurement import Measurement, joined, ticks
-from vaelib.audits.prior_parts import NO_RATE, has_rate
 from vaelib.audits.settings import AuditSettings
 from vaelib.posterior import AggregatePosterior
 from vaelib.priors import Normal, Prior

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from vaelib.audits.lacking import NO_SAMPLE, lacks
 from vaelib.audits.measurement import Measurement, ticks
-from vaelib.audits.prior_parts import NO_SAMPLE, lacks
 from vaelib.audits.settings import AuditSettings
 from vaelib.priors import Normal, Prior
 from vaelib.seeding import stream

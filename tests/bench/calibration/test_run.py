@@ -141,7 +141,7 @@ def test_what_falls_out_is_run_again_and_the_second_run_decides(
     monkeypatch.setattr(validate, "SUBJECTS", {"estimators": fake("estimators", 0.9, second)})
     lines = []
     run(tmp_path, quick=True, workers=1, say=lines.append)
-    assert any("1 tasks are run again, with 4 times the repetitions" in line for line in lines)
+    assert any("1 task is run again, with 4 times the repetitions" in line for line in lines)
     kept = pd.read_csv(tmp_path / QUICK / "estimators.csv")
     assert kept["mean"].tolist() == [0.9, second]
     assert kept["repetitions"].tolist() == [40, 160]

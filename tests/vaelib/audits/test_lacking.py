@@ -9,7 +9,7 @@ import torch
 from vaelib import answers, audit, audit_samples
 from vaelib.audits.answers import answers_from
 from vaelib.audits.certified import SURFACE, UNKNOWN
-from vaelib.audits.prior_parts import NO_RATE, NO_SAMPLE, has_rate, lacks, rated
+from vaelib.audits.lacking import NO_RATE, NO_SAMPLE, has_rate, lacks, rated
 from vaelib.likelihoods import Gaussian
 from vaelib.priors import Normal, Prior
 from vaelib.seeding import stream
