@@ -3,7 +3,7 @@
 import math
 
 import torch
-from scipy.stats import binom
+from scipy.stats import beta, binom
 from torch import Tensor
 
 from vaelib.arguments.plain import as_count
@@ -49,8 +49,8 @@ def hole_mass(
         level: quantile of the held-out log densities.
 
     Returns:
-        The share and a standard error of which 1.96 reach the further end of that interval, with
-        the binomial error of the prior draws beside it: share ± 1.96 of them covers the
+        The share and a standard error of which 1.96 reach the further end of that interval, and as
+        much of the exact binomial interval of the prior draws: share ± 1.96 of them covers the
         population's in at least 95 % of samples.
 
     Raises:
@@ -79,7 +79,15 @@ def hole_mass(
     below = posterior.log_prob(z).cpu()[:, None] < _thresholds(density, level)
     share, low, high = below.double().mean(0).tolist()
     of_quantile = max(share - low, high - share) / _TWO_SIDED
-    return share, math.hypot(math.sqrt(share * (1 - share) / draws), of_quantile)
+    return share, math.hypot(_of_draws(share, draws), of_quantile)
+
+
+def _of_draws(share: float, draws: int) -> float:
+    """As far as the further end of the exact binomial interval: above 0 also for a share of 0."""
+    count = round(share * draws)
+    low = float(beta.ppf(0.025, count, draws - count + 1)) if count else 0.0
+    high = float(beta.ppf(0.975, count + 1, draws - count)) if count < draws else 1.0
+    return max(share - low, high - share) / _TWO_SIDED
 
 
 def _thresholds(density: Tensor, level: float) -> Tensor:

@@ -49,6 +49,14 @@ def test_the_interval_covers_the_population(rows, variance, dimensions):
     assert int(held) >= binom.ppf(0.001, 300, 0.95)
 
 
+@pytest.mark.parametrize("rows", [300, 2000])
+def test_a_share_of_nothing_is_no_certainty(rows):
+    """A mixture 1.5 times as wide as the prior leaves 5e-6 of it: no draw shows that."""
+    shares, errors = measured(2.25, 4, rows, 40)
+    assert float(shares.median()) == 0.0 < truth(2.25, 4) < 1e-4
+    assert bool(((shares - truth(2.25, 4)).abs() <= 1.96 * errors).all())
+
+
 @pytest.mark.parametrize("rows", [300, 1000])
 def test_the_interval_is_not_wider_than_its_construction(rows):
     """The further end stands at the rank above the binomial law's .975 quantile."""
