@@ -4,6 +4,7 @@ import contextlib
 import io
 import signal
 import traceback
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,6 @@ __all__ = ["OWN", "SOUND", "Called", "Outcome", "called", "own_error"]
 
 SECONDS = 900  # after which a case is said to hang; on a busy machine none comes near
 OWN = "not done for an error of the suite's own"  # how a line begins that is never sound
-WARNS = ("warning: ", "vaebench: warning: ")
 SOUND = ("answer", "one line", "rows", "repaired")
 
 
@@ -54,16 +54,22 @@ def called(arguments: Sequence[str]) -> Called:
         arguments: of its command line.
 
     Returns:
-        What it did; of standard error, all lines but warnings.
+        What it did; of standard error, all lines but warnings, which are errors to no user.
     """
     out, error = io.StringIO(), io.StringIO()
     try:
-        with _limit(), contextlib.redirect_stdout(out), contextlib.redirect_stderr(error):
+        with (
+            _limit(),
+            warnings.catch_warnings(record=True),
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(error),
+        ):
+            warnings.simplefilter("always")  # as on the command line, whatever tests make of them
             code = main(list(arguments))
     except BaseException:  # noqa: BLE001  # whatever comes out is a fault
         return Called(1, out.getvalue(), (), traceback.format_exc())
     lines = error.getvalue().splitlines()
-    said = tuple(x for x in lines if not x.startswith(WARNS))
+    said = tuple(x for x in lines if not x.startswith("warning: "))
     return Called(code, out.getvalue(), said, own_error(error.getvalue()))
 
 
