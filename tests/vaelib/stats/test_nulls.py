@@ -127,6 +127,17 @@ def test_a_folder_given_later_is_filled_from_memory(tmp_path):
     assert np.array_equal(np.load(path)["draws"], first.numpy())
 
 
+def test_a_folder_that_is_only_read_is_read_and_not_written(tmp_path):
+    reads = NormalNull(draws=20, folder=tmp_path / "nulls", keeps=False)
+    drawn = reads.of("means", Means(), 10, 2)
+    assert torch.equal(reads.of("means", Means(), 10, 2), drawn)  # as memory has it
+    assert not (tmp_path / "nulls").exists()
+    NormalNull(draws=20, folder=tmp_path / "nulls").of("means", Means(), 10, 2)
+    nulls._MEMORY.clear()
+    statistic = Means()
+    assert torch.equal(reads.of("means", statistic, 10, 2), drawn) and not statistic.calls
+
+
 def resealed(path, draws):
     path.write_bytes(packed({"draws": draws}, identity_of(path)))
 
