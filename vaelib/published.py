@@ -13,6 +13,7 @@ import math
 import os
 import stat
 import zlib
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,9 @@ def _torchvision(folder: Path, name: str) -> list[Any]:
     except (OSError, RuntimeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         where = folder / name / "raw" if name in _UNPACKED else folder
+        with suppress(OSError):  # folders that it made and left empty
+            where.rmdir()
+            where.parent.rmdir()
         raise ValueError(
             f"expected the files of {name} in {where}, and they are neither there nor can be "
             f"downloaded ({reason}); put the original files there, or set VAEBENCH_DATA to a "
