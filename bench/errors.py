@@ -58,7 +58,15 @@ _OF_MACHINE = {
     ),
 }
 _OF_FILE = frozenset(
-    (errno.EINVAL, errno.EFBIG, errno.EISDIR, errno.ENOTDIR, errno.ELOOP, errno.ENOENT, errno.ENXIO)
+    (
+        errno.EINVAL,
+        errno.EOVERFLOW,
+        errno.EISDIR,
+        errno.ENOTDIR,
+        errno.ELOOP,
+        errno.ENOENT,
+        errno.ENXIO,
+    )
 ) | {errno.ENAMETOOLONG}
 _LONGEST_TEXT = 300  # characters of what somebody else's code raised
 

@@ -145,7 +145,7 @@ def _answered(given: Audited, seed: int) -> dict[str, Any]:
     ends = Bracket(
         value["certified_kl_lower"],
         value.get("certified_kl_upper", math.nan),
-        int(value.get("certified_inputs", 0)),
+        0 if math.isnan(count := value["certified_inputs"]) else int(count),
         saturated,
         found["certified_kl_lower"].message in FLAGS,
     )

@@ -20,7 +20,9 @@ from bench.metrics.registry import METRICS
 from tests.bench.synthetic import four_errors, synthetic_frame, table
 from vaelib.stats.multiple_testing import holm
 
-EXCESS = replace(METRICS["marginal_kl_excess"], better="lower")  # as a joint divergence may be
+EXCESS = replace(
+    METRICS["marginal_kl_excess"], better="lower", across_dimensions=True
+)  # as a joint divergence may be
 ELBO = METRICS["elbo"]
 FINE = replace(EXCESS, margin=1e-6)  # a margin so small that the floor of the variance is idle
 

@@ -24,6 +24,8 @@ from torch import Tensor
 
 from vaelib.arguments.plain import as_count
 from vaelib.arguments.tensors import as_number, as_tensor
+from vaelib.stats.checks import as_points
+from vaelib.stats.stack.groups import as_groups
 from vaelib.stats.stack.repeats import at_atoms, lone_rows
 
 __all__ = ["copy_distance", "nearest_row", "recited", "unrecited"]
@@ -56,7 +58,7 @@ def copy_distance(z: Tensor, others: int | None = None) -> float | None:
     Raises:
         ValueError: For fewer than one other.
     """
-    z = lone_rows(as_tensor(z, "z", "ND"))
+    z = lone_rows(as_points(z, rows=1))
     others = None if others is None else as_count(others, "others", 1)
     if len(z) < 3 or z.shape[1] < _FEWEST:
         return None
@@ -109,6 +111,7 @@ def unrecited(
         return ratio
     if nearest is None or len(lone) < len(train):
         nearest = nearest_row(z, lone)
+    nearest = _of_each(nearest, z)
     near = (nearest <= distance) & ~at_atoms(z, train)
     return torch.where(near[:, None], ratio.clamp_max(0), ratio)
 
@@ -131,15 +134,16 @@ def recited(
     Raises:
         ValueError: For shapes that do not belong together.
     """
-    z, train = as_tensor(z, "z", "nD"), as_tensor(train, "train", "ND")
-    among = z if groups is None else z[_first_of_each(groups)]
+    z, train = _two(z, train)
+    numbers = as_groups(groups, len(z))
+    among = z if groups is None else z[_first_of_each(numbers)]
     if len(among) > len(train) + 1:
         generator = torch.Generator().manual_seed(0)
         among = among[torch.randperm(len(among), generator=generator)[: len(train) + 1]]
     atom, distance = at_atoms(z, z), copy_distance(among, len(train))
     if distance is None:
         return torch.zeros(len(z), dtype=torch.bool)
-    nearest = nearest_row(z, train) if nearest is None else nearest
+    nearest = _of_each(nearest, z) if nearest is not None else nearest_row(z, train)
     return (nearest <= distance) & ~atom
 
 
@@ -156,12 +160,25 @@ def nearest_row(z: Tensor, train: Tensor) -> Tensor:
     Raises:
         ValueError: For shapes that do not belong together.
     """
-    z, train = as_tensor(z, "z", "nD"), as_tensor(train, "train", "ND")
-    if z.shape[1] != train.shape[1] or not len(train):
+    z, train = _two(z, train)
+    centre = train.mean(0)
+    return _nearest(z - centre, train - centre)
+
+
+def _two(z: object, train: object) -> tuple[Tensor, Tensor]:
+    z, train = as_points(z, rows=1), as_points(train, "train", rows=1)
+    if z.dim() != 2 or train.dim() != 2 or z.shape[1] != train.shape[1]:
         shapes = f"{tuple(z.shape)} and {tuple(train.shape)}"
         raise ValueError(f"z and train must have shapes (n, D) and (N, D), got {shapes}")
-    centre = train.double().mean(0)
-    return _nearest(z - centre, train - centre)
+    return z, train
+
+
+def _of_each(nearest: object, z: Tensor) -> Tensor:
+    """A distance for each z."""
+    nearest = as_tensor(nearest, "nearest", "n")
+    if len(nearest) != len(z):
+        raise ValueError(f"nearest must have shape ({len(z)},), got {tuple(nearest.shape)}")
+    return nearest
 
 
 def _first_of_each(groups: Tensor) -> Tensor:

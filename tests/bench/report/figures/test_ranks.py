@@ -7,7 +7,8 @@ from bench.metrics.registry import METRICS
 from bench.report.figures.ranks import rank_plot
 from tests.bench.synthetic import synthetic_rows
 
-EXCESS = replace(METRICS["marginal_kl_excess"], better="lower")  # saturation ranks fewer by it
+EXCESS = replace(METRICS["marginal_kl_excess"], better="lower", across_dimensions=True)
+"""Saturation ranks fewer by it."""
 ELBO = METRICS["elbo"]
 
 
