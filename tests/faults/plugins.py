@@ -56,6 +56,7 @@ KINDS = {
 }
 EARLY = {kind for kind in KINDS if " before " in kind}
 """What an encoder does, before anything is simulated."""
+_LOST = "cause: its record is not in "
 MODULE = """
 import math, multiprocessing, os, resource, signal, subprocess, sys, threading, time
 import torch
@@ -145,15 +146,15 @@ def _judged(kind: str, done: Path, place: Path, code: int, said: str, left: list
     if code not in (0, 2) or "Traceback" in said or "\x1b" in said:
         return Outcome(kind, f"exit {code}", said[-500:])
     if fault := changed(done, place):
-        if code == 2 and kind == "removes its results" and _said_to_be_lost(place):
+        lost = kind == "removes its results" and _LOST in said and _missing(place)
+        if lost and code == 2:
             return Outcome(kind, "rows")
         return Outcome(kind, fault, said[-500:])
     return Outcome(kind, "rows" if code else "answer")
 
 
-def _said_to_be_lost(place: Path) -> bool:
-    """Whether what a component removed from the disk is a failure that says so, and no number."""
+def _missing(place: Path) -> bool:
+    """Whether what a component removed from the disk is missing, and no number."""
     frame = pd.read_csv(place / "results" / "small" / "rows.csv", dtype=str)
     base = frame[frame["config"] == "base"]
-    lost = base["message"].str.startswith("its record is not in ", na=False)
-    return bool((lost & base["value"].isna() & (base["status"] == "failed")).all())
+    return bool((base["value"].isna() & (base["status"] == "missing")).all())
