@@ -53,11 +53,12 @@ class Results:
 
     Attributes:
         name: Of the matrix, and of its folder.
-        rows: Tidy rows.
+        rows: Tidy rows, without those of configurations that have not run.
         comment: The question, cost and last result that the matrix file opens with.
         matrix: The matrix with its claims; None where there is none or it cannot be read any more.
         arrays: What figures are drawn from, see `bench.analysis.arrays`; None without a file.
         metrics: Known metrics, the matrix's own among them.
+        unrun: Names of the configurations of which no seed has run, where any has.
         original: What the matrix replicates; None where it replicates nothing or that has no rows.
     """
 
@@ -67,6 +68,7 @@ class Results:
     matrix: Matrix | None = None
     arrays: Mapping[str, np.ndarray] | None = None
     metrics: Metrics = METRICS
+    unrun: tuple[str, ...] = ()
     original: "Results | None" = None
 
     @classmethod
@@ -104,7 +106,7 @@ class Results:
         except DamagedError as error:
             _refuse(error, whole)
         comment, matrix = _matrix(folder / "matrix.toml", metrics, kept, whole)
-        rows = _rows(folder / "rows.csv")
+        rows, unrun = _begun(_rows(folder / "rows.csv"))
         of = str(rows["matrix"].iloc[0]) if len(rows) else folder.name  # a copy is called otherwise
         return cls(
             name=folder.name,
@@ -113,6 +115,7 @@ class Results:
             matrix=matrix,
             arrays=read_arrays(folder / "arrays.npz", of) if whole else None,
             metrics=metrics,
+            unrun=unrun,
         )
 
     def part(self, rows: pd.DataFrame) -> "Results":
@@ -201,6 +204,15 @@ class Results:
             self._kept[key] = decided(self.rows, *arguments)
         kept: _Decided = self._kept[key]
         return kept
+
+
+def _begun(rows: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """The rows of configurations of which a seed has run, all where none has; and the others."""
+    ran = rows["status"].ne("missing").groupby(rows["config"], sort=False).any()
+    if ran.all() or not ran.any():
+        return rows, ()
+    begun = rows[rows["config"].isin(ran.index[ran])].reset_index(drop=True)
+    return begun, tuple(map(str, ran.index[~ran]))
 
 
 def _rows(path: Path) -> pd.DataFrame:

@@ -30,7 +30,7 @@ def index(
         [
             f"[{results.name}]({results.name}.md)",
             answer(results),
-            results.rows["config"].nunique(),
+            _configurations(results),
             results.rows["seed"].nunique(),
             len(results.failures),
         ]
@@ -50,3 +50,9 @@ def index(
         links = ", ".join(f"[{prose(name)}]({quote(name)}.md)" for name in others)
         blocks.append(f"Other pages: {links}.")
     return "\n\n".join(blocks) + "\n"
+
+
+def _configurations(results: Results) -> str:
+    """How many there are, and how many of how many where some have not run."""
+    count = results.rows["config"].nunique()
+    return f"{count} of {count + len(results.unrun)}" if results.unrun else str(count)

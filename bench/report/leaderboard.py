@@ -23,6 +23,7 @@ from bench.report.markdown import (
     quantity,
     rank_text,
 )
+from bench.run.progress import counted
 
 __all__ = [
     "INTERVAL",
@@ -129,7 +130,7 @@ def remarks(results: Results, split: str, names: Collection[str]) -> list[str]:
 
 
 def failure_section(results: Results) -> list[Block]:
-    """List the cells without a result, those with the same message together.
+    """List what has not run, and the cells without a result, those with the same message together.
 
     Args:
         results: Of one matrix.
@@ -137,9 +138,14 @@ def failure_section(results: Results) -> list[Block]:
     Returns:
         Blocks of Markdown; none without failures.
     """
+    blocks: list[Block] = []
+    if results.unrun:
+        names = ", ".join(map(code, results.unrun))
+        which = counted(len(results.unrun), "configuration")
+        blocks.append(f"**Not run yet**, and in nothing below: {which}, {names}.")
     lost = results.failures
     if lost.empty:
-        return []
+        return blocks
     lines = []
     for kind, part in lost.groupby(["config", "status", "message"], sort=False):
         config, status, message = map(str, kind)
@@ -147,7 +153,7 @@ def failure_section(results: Results) -> list[Block]:
         lines.append([code(config), status, code(message), seeds])
     heads = ["configuration", "status", "message", "seeds"]
     title = f"## Failures: {len(lost)} of {results.cells} cells"
-    return [title, markdown(heads, lines, left=4)]
+    return [*blocks, title, markdown(heads, lines, left=4)]
 
 
 def leaderboard_section(results: Results) -> list[Block]:

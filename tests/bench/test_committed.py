@@ -13,7 +13,8 @@ from vaelib.datasets import DATASETS, Dataset
 
 RESULTS = Path(__file__).parents[2] / "results"
 NAMES = sorted(path.parent.name for path in RESULTS.glob("*/matrix.toml"))
-FINGERPRINTS = {"fashion_mnist": "fc56529d7ccf52c8"}  # of data that need files
+FINGERPRINTS = {"fashion_mnist": "fc56529d7ccf52c8", "mnist": "fb8e0ba0527bca25"}
+"""Of data that need files."""
 
 
 def standing_in(name):

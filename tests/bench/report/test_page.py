@@ -16,6 +16,7 @@ from bench.metrics.metric import Table
 from bench.metrics.registry import METRICS
 from bench.report import blocks, leaderboard, study_sections
 from bench.report.answer import answer as answer_of
+from bench.report.index import index
 from bench.report.markdown import heading, quantity
 from bench.report.page import page
 from bench.rows import read_rows, write_rows
@@ -375,6 +376,19 @@ def test_a_page_of_failures_only(tmp_path, undrawn, frame):
     assert "120 of 120 cells gave no result" in text and "`has not run`" in text
     assert "No cell gave a result" in section(text, "## Leaderboard")
     assert "![" not in text
+
+
+def test_what_has_not_run_is_no_failure_and_stands_nowhere_else(tmp_path, undrawn, small):
+    """As after `--only base`: the rows are those of the whole plan."""
+    others = small["config"] != "base"
+    rows = pd.concat([small[~others], dead(small[others])])
+    text = compose(tmp_path, rows)
+    count = small["config"].nunique() - 1
+    line = next(line for line in text.splitlines() if line.startswith("**Not run yet**"))
+    assert f"nothing below: {count} configurations, `" in line and "gave no result" not in text
+    assert "Failures" not in text and "latent_dim-" not in text.replace(line, "")
+    results = Results.read(tmp_path / "edge")
+    assert f"1 of {count + 1} |" in index([results], [], {}, "")
 
 
 @pytest.mark.parametrize("seeds", [1, 3])
