@@ -124,14 +124,18 @@ class Results:
 
     @cached_property
     def studies(self) -> dict[str, "Results"]:
-        """The part of every study, in the order of the rows; all rows where there is no study."""
+        """The part of every study, in the order of the rows; all rows where there is no study.
+
+        Where configurations have not run, a study of which one alone has is none yet.
+        """
         named = self.rows["study"].map(lambda text: text.split("; "))
         names = dict.fromkeys(study for studies in named for study in studies if study)
-        if not names and len(self.rows):
-            return {"all configurations": self}
-        return {
+        parts = {
             name: self.part(self.rows[[name in studies for studies in named]]) for name in names
         }
+        if self.unrun:
+            parts = {name: part for name, part in parts.items() if len(part.configurations) > 1}
+        return parts or ({"all configurations": self} if len(self.rows) else {})
 
     @cached_property
     def datasets(self) -> dict[str, "Results"]:
