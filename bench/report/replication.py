@@ -6,6 +6,7 @@ from bench.analysis.claims import Finding
 from bench.analysis.results import Results
 from bench.report.claims_page import word
 from bench.report.markdown import markdown, prose, quantity
+from bench.run.progress import counted
 
 __all__ = ["agreement", "replication_section"]
 
@@ -55,9 +56,10 @@ def agreement(results: Results) -> str:
     if not pairs:
         return f"No claim stands in {results.original.name} with the same metric and margin."
     others = [here.claim.id for here, there in pairs if here.verdict != there.verdict]
+    same = len(pairs) - len(others)
     text = (
-        f"Of {len(pairs)} claims that {results.original.name} makes, too, "
-        f"{len(pairs) - len(others)} have the same verdict"
+        f"Of {counted(len(pairs), 'claim')} that {results.original.name} makes, too, "
+        f"{same} {'has' if same == 1 else 'have'} the same verdict"
     )
     return (
         f"{text}; {', '.join(others)} {'do' if others[1:] else 'does'} not."

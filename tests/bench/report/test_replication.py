@@ -44,12 +44,12 @@ def folder(tmp_path):
 def test_equal_claims_are_set_side_by_side_and_others_are_not(folder):
     claims = (folder / "again-claims.md").read_text()
     beside = claims.partition("## Beside first")[2].partition("## Each claim")[0]
-    assert "Of 1 claims that first makes, too, 1 have the same verdict." in beside
+    assert "Of 1 claim that first makes, too, 1 has the same verdict." in beside
     (line,) = [line for line in beside.splitlines() if line.startswith("| f ")]
     cells = [cell.strip() for cell in line.strip("|").split("|")]
     assert cells[2] == cells[3] and cells[2].startswith("larger than the margin: ")
     assert cells[4] == "yes" and "| h " not in beside
-    assert "have the same verdict" in (folder / "again.md").read_text()
+    assert "1 has the same verdict" in (folder / "again.md").read_text()
     assert "Beside" not in (folder / "first-claims.md").read_text()
 
 
