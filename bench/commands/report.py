@@ -1,11 +1,12 @@
 """What ``vaebench report`` does: read the results, render their pages, then save them."""
 
-import re
 import tomllib
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+
+from pydantic import TypeAdapter
 
 from bench.analysis.prediction import Prediction
 from bench.analysis.predictors import predictions
@@ -13,6 +14,7 @@ from bench.analysis.results import Results
 from bench.commands.folder import claim
 from bench.commands.stamp import Stamp
 from bench.errors import DamagedError, DamagedWarning
+from bench.matrix.components import MatrixName
 from bench.report.answer import answer
 from bench.report.claims_page import answers, claims_page
 from bench.report.index import index
@@ -47,7 +49,8 @@ def write_pages(results: Path, name: str) -> Path:
             only left out, with a `DamagedWarning`.
     """
     stamp = _stamp(results, name)
-    matrix = replace(Results.read(results / name), original=_original(results, name))
+    matrix = Results.read(results / name)
+    matrix = replace(matrix, original=_original(results, matrix))
     rendered, path = page(matrix), results / f"{name}.md"
     figures = results / name / "figures"
     files = {figures / picture.file: picture.png for picture in rendered.pictures}
@@ -133,15 +136,15 @@ def _why(error: Exception) -> str:
     return str(error) if isinstance(error, DamagedError) else one_line(error)
 
 
-def _original(results: Path, name: str) -> Results | None:
+def _original(results: Path, matrix: Results) -> Results | None:
     """What a matrix replicates; None where that is nothing, or has no rows that can be read."""
-    other = _replicated(results / name)
+    other = None if matrix.matrix is None else matrix.matrix.replicates
     if other is None or not (results / other / "rows.csv").is_file():
         return None
     try:
         return _neighbour(results / other)
     except Exception as error:  # as above
-        text = f"{name} is not compared with {other}: {_why(error)}"
+        text = f"{matrix.name} is not compared with {other}: {_why(error)}"
         warnings.warn(text, DamagedWarning, stacklevel=3)
         return None
 
@@ -149,10 +152,10 @@ def _original(results: Path, name: str) -> Results | None:
 def _replicated(folder: Path) -> str | None:
     """The name of what a matrix replicates, as its file says; None also where it says nothing."""
     try:
-        name = tomllib.loads(read_bytes(folder / "matrix.toml").decode())["matrix"]["replicates"]
+        document = tomllib.loads(read_bytes(folder / "matrix.toml").decode())
+        return TypeAdapter(MatrixName).validate_python(document["matrix"]["replicates"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
-    return name if isinstance(name, str) and re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name) else None
 
 
 def _save(results: Path, files: Mapping[Path, bytes], stamp: Stamp, figures: Path) -> None:
