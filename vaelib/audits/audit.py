@@ -170,7 +170,7 @@ def _holes(q: AggregatePosterior, z: Tensor, prior: Prior, settings: AuditSettin
     if lacks(prior, "sample"):
         return Measurement("test", "hole_mass", None, message=NO_SAMPLE)
     if q.components > most:
-        most = points_of(q, SHARE) or most
+        most = points_of(q, SHARE) or q.components
     try:
         share = holes.hole_mass(q, z[:most], prior, stream("holes", settings.seed), draws=most)
     except ValueError as error:

@@ -42,6 +42,7 @@ UNPROVED = "of inputs that the encoder was trained on: not proved for new ones"
 _LOWER = ("certified_kl", "certified_kl_lower", "certified_inputs", "certified_kl_test")
 _NOTICED = 0.05  # share of z; 1 % of independent ones lie so near
 _DRAWS = 4  # z per input where candidates are fitted to draws: as good as the posteriors
+_DRAWN = 20_000  # inputs up to which the upper end takes as many z of each
 
 
 def bracket(
@@ -75,13 +76,14 @@ def bracket(
         share = copied(fitted, few, stream("copies", settings.seed))
         alarm = COPIES if share > MOST_COPIED else alarm
         yield Measurement(split, "copies", share, message=COPIES * (share > MOST_COPIED))
-    wrong = _no_density(prior) or inconsistent(prior, stream("draws of the prior", settings.seed))
+    without = _no_density(prior)
+    wrong = without or inconsistent(prior, stream("draws of the prior", settings.seed))
     if alarm or wrong:
         yield from _nothing(prior, split, alarm or wrong)
     else:
         yield from _lower(prior, split, few, fitted, settings, note)
     settings.progress(f"bracket of {split}", 1, 2)
-    if played.posterior is not None and not _no_density(prior):
+    if played.posterior is not None and not without:
         if wrong:
             yield Measurement(split, "certified_kl_upper", None, message=wrong)
         else:
@@ -240,7 +242,7 @@ def _upper(latents: Latents, prior: Prior, split: str, settings: AuditSettings) 
     few = points_of(q, 16)
     generator = stream(f"upper end {split}", settings.seed)
     points = None if few is None else torch.randperm(q.components, generator=generator)[:few]
-    draws = _DRAWS if few is None else 1
+    draws = _DRAWS if few is None and q.components <= _DRAWN else 1
     try:
         with torch.no_grad():
             end = upper_end(q, prior, generator, alpha=settings.alpha, draws=draws, points=points)

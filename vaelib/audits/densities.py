@@ -17,6 +17,8 @@ SHARE = 8
 """Points at which a mixture of very many inputs is evaluated, for each of one draw of the null."""
 
 _PAIRS = 1 << 25  # (point, component) pairs up to which every component is evaluated at its z
+_PLANE = 2  # D up to which most components are pruned at most z, and a dense one costs little
+_PRUNED = 100_000  # of its components, up to which all are evaluated for what is measured once
 _PLACED = 3.0  # standard errors from 0 at which the scale is said to depend on the place
 _INACCURATE = 0.01  # nats: a quadrature that errs by more than this has no value
 _NULL_METRICS = ("marginal_kl_null", "marginal_kl_excess", "marginal_kl_null_test")
@@ -44,11 +46,18 @@ def points_of(q: AggregatePosterior, share: float = 1.0) -> int | None:
         share: how many times as many as for one draw of the null.
 
     Returns:
-        How many, at random; None for all.
+        How many, at random; None for all: where there are few pairs, and of what is measured once,
+        so of a share above 1, of up to 100,000 components in up to two dimensions.
     """
-    if q.components**2 <= _PAIRS:
+    exact = share > 1 and q.latent_dim <= _PLANE and q.components <= _PRUNED
+    if exact or _cheap(q):
         return None
     return min(q.components, round(share * max(200, _PAIRS // 4 // q.components)))
+
+
+def _cheap(q: AggregatePosterior) -> bool:
+    """Whether several z of each component cost nothing."""
+    return q.components**2 <= _PAIRS
 
 
 def match(
@@ -85,8 +94,9 @@ def match(
     yield Measurement(split, "saturated", float(saturated))
     if q.components > 1:
         few = points_of(q, SHARE)
+        draws = 2 if _cheap(q) else 1
         low = divergences.leave_one_out_kl(
-            q, prior, stream(f"z {split}", settings.seed), 2 if few is None else 1, few
+            q, prior, stream(f"z {split}", settings.seed), draws, few
         )
         if math.isfinite(low[0]):
             yield Measurement(split, "marginal_kl_loo", *low, message=note)
@@ -110,7 +120,7 @@ def _observed(
 ) -> tuple[divergences.Decomposition, str]:
     """The rate and its parts, and at how many inputs where that is not all of them."""
     few = points_of(q, SHARE)
-    draws = 4 if few is None else 1
+    draws = 4 if _cheap(q) else 1
     observed = divergences.decompose(q, prior, stream(f"z {split}", seed), draws, few)
     return observed, _seen(q, few)
 

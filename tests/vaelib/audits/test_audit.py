@@ -12,6 +12,7 @@ from vaelib.posterior import AggregatePosterior
 from vaelib.priors import PRIORS, Normal, Prior
 from vaelib.seeding import stream
 from vaelib.stats import marginals
+from vaelib.stats.divergences import decompose
 from vaelib.stats.nulls import NormalNull
 
 GENERATOR = stream("encoder", 0)
@@ -276,7 +277,7 @@ def test_tests_see_no_more_rows_than_they_are_given():
 
 
 def test_many_inputs_are_evaluated_at_a_few_and_say_so():
-    mean = 0.8 * torch.randn(12_000, 2, generator=stream("encoder", 2))
+    mean = 0.8 * torch.randn(12_000, 3, generator=stream("encoder", 2))
     told = []
     rows = values(
         audit(
@@ -298,9 +299,25 @@ def test_many_inputs_are_evaluated_at_a_few_and_say_so():
     assert told[3:6] == [("density of train", done, 2) for done in (0, 1, 2)]
     assert told[6:8] == [("null of train", 1, 9), ("null of train", 2, 9)]
     assert told[-1] == ("tests of train", 8, 8)
-    fewer = audit(mean[:8000], torch.full((8000, 2), 0.6), null_draws=2, null=NormalNull(draws=19))
+    fewer = audit(mean[:8000], torch.full((8000, 3), 0.6), null_draws=2, null=NormalNull(draws=19))
     assert values(fewer)["marginal_kl"].message == "", "one z of each is of all"
     assert values(fewer)["marginal_kl_null"].message == "density at z of 1,048 random inputs"
+
+
+def test_in_a_plane_densities_are_exact_at_every_input():
+    mean = 0.8 * torch.randn(12_000, 2, generator=stream("encoder", 2))
+    scale = torch.full_like(mean, 0.6)
+    heldout = mean[:10_000] + 0.01, scale[:10_000]
+    options = {"null_draws": 2, "null": NormalNull(draws=19), "test_rows": 50}
+    measured = audit(mean, scale, heldout=heldout, **options)
+    once = ("marginal_kl", "mutual_information", "marginal_kl_loo", "certified_kl_upper")
+    told = {row.message for row in measured if row.metric in (*once, "hole_mass")}
+    assert not any("random inputs" in message or "held-out z" in message for message in told)
+    q = AggregatePosterior(mean, scale)
+    whole = decompose(q, Normal(2), stream("z train", 0), draws=1)
+    row = values(measured)["mutual_information"]
+    assert row.value == pytest.approx(whole.mutual_information, abs=1e-9)
+    assert row.standard_error == pytest.approx(whole.information_error, rel=1e-9)
 
 
 def test_bare_latents_have_tests_and_moments_and_no_density():

@@ -183,10 +183,7 @@ def _of_each(nearest: object, z: Tensor) -> Tensor:
 
 def _first_of_each(groups: Tensor) -> Tensor:
     """The place of the first row of each group."""
-    order = groups.argsort(stable=True)
-    starts = torch.ones(len(order), dtype=torch.bool)
-    starts[1:] = groups[order][1:] != groups[order][:-1]
-    return order[starts]
+    return torch.from_numpy(np.unique(groups.numpy(), return_index=True)[1])
 
 
 def _spread(z: Tensor) -> float:
