@@ -38,6 +38,15 @@ class Interval:
     half_width: float
     seeds: int
 
+    @classmethod
+    def of(cls, column: "pd.Series[float]") -> "Interval":
+        """That of the values of a column which are there."""
+        values: Floats = np.asarray(column.dropna(), np.float64)
+        if not len(values):
+            return cls(math.nan, math.nan, 0)
+        mean, half = t_interval(values[:, None])
+        return cls(float(np.squeeze(mean)), float(np.squeeze(half)), len(values))
+
     @property
     def low(self) -> float:
         """The lower end."""
@@ -148,7 +157,7 @@ def _matched(
     config: str, columns: Mapping[str, "pd.Series[float]"], flagged: set[str], *, collapsed: bool
 ) -> Matched | None:
     lower, gain, upper = (
-        _interval(columns[metric])
+        Interval.of(columns[metric])
         for metric in ("certified_kl_lower", "certified_kl", "certified_kl_upper")
     )
     if not lower.seeds and config not in flagged:
@@ -165,11 +174,3 @@ def _matched(
     elif upper.seeds > FEW_SEEDS and upper.high < margin:
         verdict = "yes" if fewest >= LEAST_FOR_YES and not saturated else "undecided"
     return Matched(config, lower, gain, upper, verdict, fewest, saturated, collapsed)
-
-
-def _interval(column: "pd.Series[float]") -> Interval:
-    values: Floats = np.asarray(column.dropna(), np.float64)
-    if not len(values):
-        return Interval(math.nan, math.nan, 0)
-    mean, half = t_interval(values[:, None])
-    return Interval(float(np.squeeze(mean)), float(np.squeeze(half)), len(values))

@@ -20,6 +20,7 @@ import pandas as pd
 from bench.analysis.arrays import read_arrays
 from bench.analysis.claims import Finding, decide
 from bench.analysis.comparison import rankings
+from bench.analysis.costs import Cost, costs
 from bench.analysis.match import Match, match_of
 from bench.analysis.replicates import (
     collapses,
@@ -161,6 +162,16 @@ class Results:
     def matches(self) -> list[Match]:
         """How many configurations match the prior, one decision for each data set."""
         return [match_of(part.rows, data) for data, part in self.models.datasets.items()]
+
+    @cached_property
+    def costs(self) -> dict[str, Cost]:
+        """What sampling from the prior costs, of the configurations whose images were measured.
+
+        Those that have collapsed are left out: their samples are all alike.
+        """
+        dead = self.collapses("test")["apart"]
+        found = costs(self.models.rows)
+        return {name: one for name, one in found.items() if not dead.get(name, False)}
 
     @cached_property
     def failures(self) -> pd.DataFrame:

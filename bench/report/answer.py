@@ -8,7 +8,7 @@ from bench.analysis.results import Results
 from bench.report.markdown import code, prose
 from bench.run.progress import counted
 
-__all__ = ["answer", "ends"]
+__all__ = ["answer", "certified", "ends", "whose"]
 
 
 def answer(results: Results) -> str:
@@ -54,6 +54,35 @@ def ends(matched: Matched) -> str:
     return f"between {low} and {high} nats"
 
 
+def certified(results: Results, config: str) -> tuple[Match, Matched] | None:
+    """Find the bracket of a configuration.
+
+    Args:
+        results: Of one matrix.
+        config: Its name.
+
+    Returns:
+        What decides its data set, and its own bracket; None where no end of it is known.
+    """
+    for match in results.matches:
+        for one in match.configurations:
+            if one.config == config and one.lower.seeds:
+                return match, one
+    return None
+
+
+def whose(match: Match) -> str:
+    """Say which inputs decide.
+
+    Args:
+        match: Of one data set.
+
+    Returns:
+        Such as "held-out".
+    """
+    return {"test": "held-out", "train": "training"}.get(match.split, match.split)
+
+
 def _outward(value: float, rounding: str) -> str:
     """Two significant digits; 0 and infinity as they are."""
     if value == 0 or not math.isfinite(value):
@@ -70,11 +99,10 @@ def _sentence(match: Match) -> str:
             "give no answer; run the matrix again."
         )
     alive = match.alive
-    whose = {"test": "held-out", "train": "training"}.get(match.split, match.split)
     if not alive:
-        return f"On {whose} inputs of {data} all configurations have collapsed."
+        return f"On {whose(match)} inputs of {data} all configurations have collapsed."
     text = (
-        f"On {whose} inputs of {data} the aggregate posterior is proved to lie more than "
+        f"On {whose(match)} inputs of {data} the aggregate posterior is proved to lie more than "
         f"{match.margin:g} nats from the prior in {match.count('no')} of "
         f"{counted(len(alive), 'configuration')}; "
         f"{counted(match.count('yes'), 'matches', 'match')} within that, "

@@ -2,17 +2,25 @@
 
 import math
 
+from matplotlib.figure import Figure
+
 from bench.analysis.match import Interval, Match
 from bench.analysis.replicates import FEW_SEEDS
 from bench.analysis.results import Results
 from bench.report.blocks import Block, drawn
 from bench.report.figures.brackets import brackets
+from bench.report.figures.factors import factors
+from bench.report.figures.studies import levels
 from bench.report.markdown import code, markdown, prose, quantity
 from bench.report.names import file_name
 from vaelib.audits.verdict import LEAST_FOR_YES
 
 __all__ = ["bracket_section"]
 
+_FIGURE = (
+    "Bar: from the proved to the upper end, thin and open where that is saturated; dot: the gain; \
+dashed: the margin; orange: no, green: yes, grey: undecided, pale: collapsed."
+)
 _WORDS = """**proved**: lower end of KL(q‖p), a theorem at one-sided level .025 for each seed. \
 **gain**: what a density fitted to the training latents wins over the prior on held-out z; its \
 mean is below the KL. **upper end**: of KL(q_N‖p) of the held-out inputs, above the KL in \
@@ -37,7 +45,7 @@ def bracket_section(results: Results) -> list[Block]:
         title = f"### {prose(match.data)}" if len(results.matches) > 1 else ""
         name = f"brackets-{file_name(match.data)}.png" if title else "brackets.png"
         text = f"KL(q‖p) on {match.split} inputs of {match.data}: proved lower end to upper end"
-        figure = drawn(text, name, brackets(match))
+        figure = drawn(text, name, _figure(results, match))
         blocks += [*filter(None, [title]), _table(match), figure]
     if not blocks:
         return []
@@ -46,7 +54,18 @@ def bracket_section(results: Results) -> list[Block]:
         f"upper end lies below it, nothing is saturated, and n is at least {LEAST_FOR_YES}. "
         f"**undecided** otherwise, and at S ≤ {FEW_SEEDS}."
     )
-    return ["## Does q match p?", *blocks, _WORDS, decision]
+    return ["## Does q match p?", *blocks, _FIGURE, _WORDS, decision]
+
+
+def _figure(results: Results, match: Match) -> Figure:
+    """Against every factor where there is one, else one line for each configuration."""
+    known = {one.config for one in match.configurations}
+    panels = [
+        (study, labels)
+        for study, part in results.studies.items()
+        if len(known & set(labels := levels(part.rows))) > 1
+    ]
+    return factors(panels, match) if panels else brackets(match)
 
 
 def _table(match: Match) -> str:

@@ -10,7 +10,15 @@ from bench.matrix.claims import Claim
 from bench.report.markdown import code, markdown, prose, quantity
 from bench.run.progress import counted, seeds_text
 
-__all__ = ["QUESTIONS", "answers", "claims_page", "sentence", "standing", "word"]
+__all__ = [
+    "QUESTIONS",
+    "answers",
+    "claims_page",
+    "claims_section",
+    "sentence",
+    "standing",
+    "word",
+]
 
 QUESTIONS = {
     "a": "Each q(z|x) differs from the prior; only their mixture must match it.",
@@ -80,6 +88,37 @@ def claims_page(name: str, findings: Sequence[Finding], beside: Iterable[str] = 
         blocks += [title, f"{told} {standing(finding).capitalize()}."]
     blocks += [_HOW_TO_READ.strip(), f"Made from [{name}/rows.csv]({name}/rows.csv)."]
     return "\n\n".join(blocks) + "\n"
+
+
+def claims_section(name: str, findings: Sequence[Finding]) -> list[str]:
+    """Show the verdict on every claim, one line each, for the page of the matrix.
+
+    Args:
+        name: Of the matrix.
+        findings: What the seeds say about each.
+
+    Returns:
+        Blocks of Markdown.
+    """
+    lines = [
+        [
+            finding.claim.id,
+            prose(finding.claim.says),
+            word(finding) if finding.seeds else "not tested",
+            " to ".join(quantity(*end) for end in finding.deciding) if finding.seeds else "–",
+            f"{finding.claim.margin:g}",
+            finding.seeds or "–",
+        ]
+        for finding in findings
+    ]
+    page = f"{name}-claims.md"
+    text = (
+        f"**{_counts(findings)}** {_exploratory(findings)} Metrics, units, seeds: [{page}]({page})."
+    )
+    if any(finding.claim.from_seed is not None for finding in findings):
+        text += " Claims use the seeds that they name; all else on this page uses all seeds."
+    heads = ["id", "claim", "verdict", "effect", "margin", "S"]
+    return ["## Claims", text, markdown(heads, lines, left=3)]
 
 
 def _counts(findings: Sequence[Finding]) -> str:
@@ -274,17 +313,20 @@ def answers(matrices: Iterable[Results]) -> list[str]:
         matrices: Results of each.
 
     Returns:
-        Blocks of Markdown: per statement of the thread, what each matrix says.
+        A table of Markdown: per statement of the thread, the verdicts and where they fell.
     """
     findings = [(results.name, finding) for results in matrices for finding in results.findings]
-    blocks = []
+    lines = []
     for statement, says in QUESTIONS.items():
-        lines = [
-            f"* **{word(finding)}** on [{name}]({name}-claims.md), {prose(finding.claim.says)}: "
-            f"{sentence(finding)} {standing(finding).capitalize()}."
-            for name, finding in findings
-            if _statement(finding.claim) == statement
-        ]
-        if lines:
-            blocks += [f"### ({statement}) {says}", "\n".join(lines)]
-    return blocks
+        found: dict[str, list[str]] = {}
+        for name, finding in findings:
+            if _statement(finding.claim) == statement:
+                verdict = word(finding) if finding.seeds else "not tested"
+                found.setdefault(verdict, []).append(f"[{name}]({name}-claims.md)")
+        if found:
+            texts = [
+                f"**{verdict}**: {', '.join(dict.fromkeys(links))}"
+                for verdict, links in found.items()
+            ]
+            lines.append([f"({statement})", says, "; ".join(texts)])
+    return [markdown(["", "what was said", "verdicts on its claims"], lines, left=3)] * bool(lines)

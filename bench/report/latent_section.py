@@ -1,6 +1,7 @@
 """The section of the latent space: every two-dimensional posterior beside the prior."""
 
 from bench.analysis.results import Results
+from bench.report.answer import certified, ends, whose
 from bench.report.blocks import Block, drawn
 from bench.report.figures.quilt import latent_quilt
 from bench.report.markdown import code
@@ -33,8 +34,17 @@ def latent_section(results: Results) -> list[Block]:
     blocks: list[Block] = ["## The latent space", _QUILT]
     for name in names:
         mean, scale = arrays[f"{name}/mean"], arrays[f"{name}/scale"]
-        figure = latent_quilt(mean, scale, arrays.get(f"{name}/labels"))
+        figure = latent_quilt(mean, scale, arrays.get(f"{name}/labels"), _title(results, name))
         some = f", {len(mean):,} random inputs" if len(mean) == KEPT else ""
         picture = drawn(f"latent space of {name}", f"quilt-{of_configuration(name)}.png", figure)
         blocks += [f"{code(name)}{some}:", picture]
     return blocks
+
+
+def _title(results: Results, name: str) -> str:
+    """How far the mixture in the picture is from the prior, where that was bounded."""
+    found = certified(results, name)
+    if found is None:
+        return ""
+    match, one = found
+    return f"KL(q‖p) is {ends(one)} on {whose(match)} inputs (S = {one.lower.seeds})"

@@ -8,6 +8,8 @@ from bench.errors import visible
 from bench.report.answer import answer
 from bench.report.blocks import Block, Page, composed
 from bench.report.bracket_section import bracket_section
+from bench.report.claims_page import claims_section
+from bench.report.cost_section import cost, cost_section
 from bench.report.data_section import data_section
 from bench.report.latent_section import latent_section
 from bench.report.leaderboard import failure_section, leaderboard_section
@@ -74,22 +76,19 @@ def page(results: Results) -> Page:
     """
     name, rows = results.name, results.rows
     blocks: list[Block] = [f"# {name}", f"**{answer(results)}**"]
+    if told := cost(results):
+        blocks.append(told)
     if comment := results.comment.strip():
         blocks.append("\n".join(f"> {_quoted(line)}".rstrip() for line in comment.splitlines()))
     if len(rows) and min(rows["schema"]) < SCHEMA:
         blocks.append(_EARLIER)
     if results.findings:
-        claims = f"{name}-claims.md"
-        some = any(finding.claim.from_seed is not None for finding in results.findings)
-        seeds = (
-            " They use the seeds that they name; all of this page uses all seeds." if some else ""
-        )
-        blocks.append(f"Claims and verdicts: [{claims}]({claims}).{seeds}")
+        blocks += claims_section(name, results.findings)
         if compared := agreement(results):
             blocks.append(compared)
     blocks += [*failure_section(results), *bracket_section(results)]
     blocks += ["## Leaderboard", *leaderboard_section(results.models)]
-    blocks += data_section(results)
+    blocks += [*cost_section(results), *data_section(results)]
     for study, part in results.studies.items():
         blocks += study_section(part, study)
     blocks += [*sample_section(results), *latent_section(results), _HOW_TO_READ.strip()]

@@ -6,12 +6,11 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from bench.analysis.match import Match
-from bench.report.figures.style import STYLE, WIDTH
+from bench.report.figures.style import STYLE, VERDICTS, WIDTH
 
 __all__ = ["brackets"]
 
 _LEAST = 0.005  # nats: what is less is drawn at the edge
-_COLOURS = {"no": "#D55E00", "yes": "#009E73", "undecided": "#777777", "flagged": "#CC79A7"}
 
 
 def brackets(match: Match) -> Figure:
@@ -32,7 +31,7 @@ def brackets(match: Match) -> Figure:
         figure = Figure(figsize=(WIDTH, 0.6 + 0.24 * len(rows)), layout="constrained")
         axes = figure.subplots()
         for place, one in enumerate(rows):
-            colour = "#bbbbbb" if one.collapsed else _COLOURS[one.verdict]
+            colour = VERDICTS["collapsed" if one.collapsed else one.verdict]
             if math.isnan(one.lower.mean):
                 continue
             low = max(one.lower.mean, _LEAST)

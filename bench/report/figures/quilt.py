@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 from matplotlib.patheffects import withStroke
 
-from bench.report.figures.style import STYLE, WIDTH
+from bench.report.figures.style import STYLE, WIDTH, as_it_is
 from vaelib.numerics.arrays import Floats
 from vaelib.posterior import AggregatePosterior
 
@@ -44,7 +44,10 @@ def log_density(points: Floats, mean: Floats, scale: Floats) -> Floats:
 
 
 def latent_quilt(
-    mean: npt.ArrayLike, scale: npt.ArrayLike, labels: npt.ArrayLike | None = None
+    mean: npt.ArrayLike,
+    scale: npt.ArrayLike,
+    labels: npt.ArrayLike | None = None,
+    title: str = "",
 ) -> Figure:
     """Two latent dimensions beside the standard normal prior.
 
@@ -56,6 +59,7 @@ def latent_quilt(
         mean: Posterior means, shape (N, 2).
         scale: Posterior standard deviations, shape (N, 2).
         labels: Class of each input, shape (N,).
+        title: Above all three.
 
     Returns:
         The figure.
@@ -76,7 +80,9 @@ def latent_quilt(
     grid = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
     ratio = log_density(grid, centre, width) + 0.5 * (grid**2).sum(1) + math.log(2 * math.pi)
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, 2.95), layout="constrained")
+        figure = Figure(figsize=(WIDTH, 2.95 + 0.25 * bool(title)), layout="constrained")
+        if title:
+            figure.suptitle(as_it_is(title), x=0.01, ha="left", fontsize=10.5, weight="bold")
         left, middle, right = figure.subplots(1, 3, sharex=True, sharey=True)
         _labelled(left, drawn, None if labels is None else np.asarray(labels))
         left.set_title("$q_N(z)$, one draw per input")

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from vaelib.files import write_atomically
 
-__all__ = ["STYLE", "WIDTH", "as_it_is", "png", "save"]
+__all__ = ["STYLE", "VERDICTS", "WIDTH", "as_it_is", "png", "save"]
 
 
 STYLE: Any = {
@@ -33,6 +33,15 @@ STYLE: Any = {
 
 
 WIDTH = 8.0  # inches
+
+VERDICTS = {  # Okabe & Ito, and greys
+    "no": "#D55E00",
+    "yes": "#009E73",
+    "undecided": "#777777",
+    "flagged": "#CC79A7",
+    "collapsed": "#bbbbbb",
+}
+"""The colour of each answer, the same in every figure."""
 
 
 def as_it_is(text: str) -> str:

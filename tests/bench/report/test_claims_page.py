@@ -58,7 +58,7 @@ def test_the_pages_of_a_matrix_with_claims(results):
     assert "### e-joint: more dimensions match better" in page
     assert "[synthetic-claims.md](synthetic-claims.md)" in (results / "synthetic.md").read_text()
     index = (results / "README.md").read_text()
-    assert "### (e) With more latent dimensions" in index and "### (f)" in index
+    assert "| (e) | With more latent dimensions" in index and "| (f) |" in index
     assert "### (d)" not in index and "Other pages" not in index
     assert sentence(findings[0]) in page and sentence(findings[0]) in index
 

@@ -388,7 +388,7 @@ def test_what_has_not_run_is_no_failure_and_stands_nowhere_else(tmp_path, undraw
     assert f"nothing below: {count} configurations, `" in line and "gave no result" not in text
     assert "Failures" not in text and "latent_dim-" not in text.replace(line, "")
     results = Results.read(tmp_path / "edge")
-    assert f"1 of {count + 1} |" in index([results], [], {}, "")
+    assert f"1 of {count + 1} configurations" in index([results], [], {}, "")
 
 
 @pytest.mark.parametrize("seeds", [1, 3])
