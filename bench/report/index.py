@@ -8,6 +8,7 @@ from bench.report.answer import answer, certified, ends
 from bench.report.claims_page import answers
 from bench.report.cost_section import cost
 from bench.report.markdown import markdown, prose, quantity
+from bench.report.names import of_configuration
 from bench.report.predictors_page import NAME, not_read
 
 __all__ = ["index"]
@@ -78,8 +79,10 @@ def _answers(matrices: Sequence[Results]) -> list[str]:
 def _pictures(results: Results) -> dict[str, str]:
     """What its page shows of the answer, as far as it does."""
     pictures = {}
-    if results.rows["latent_dim"].iloc[0] == 2:
-        pictures["quilt-base.png"] = f"the latent space of {results.name}'s base beside its prior"
+    base = results.matrix.configurations[0] if results.matrix else None
+    if base and base.values["latent_dim"] == 2 and certified(results, base.name):
+        picture = f"quilt-{of_configuration(base.name)}.png"
+        pictures[picture] = f"the latent space of {base.name} of {results.name} beside its prior"
     if results.costs:
         pictures["ladder.png"] = "distance to real images by where the latents came from"
     return pictures

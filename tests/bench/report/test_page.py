@@ -16,6 +16,8 @@ from bench.metrics.metric import Table
 from bench.metrics.registry import METRICS
 from bench.report import blocks, leaderboard, study_sections
 from bench.report.answer import answer as answer_of
+from bench.report.answer import certified, ends
+from bench.report.cost_section import cost
 from bench.report.index import index
 from bench.report.markdown import heading, quantity
 from bench.report.page import page
@@ -107,7 +109,7 @@ def cells(text):
 
 def test_pages_and_figures_are_rebuilt_byte_for_byte_from_the_files(results):
     before = tree(results)
-    assert len(before) == 3 + 3 + 3 + 11, "marker, stamps, pages, rows, matrix, arrays, figures"
+    assert len(before) == 3 + 3 + 3 + 12, "marker, stamps, pages, rows, matrix, arrays, figures"
     write_pages(results, "synthetic")
     assert tree(results) == before
 
@@ -149,6 +151,7 @@ def test_failures_come_first(text):
         "Failures: 2 of 120 cells",
         "Does q match p?",
         "Leaderboard",
+        "What sampling from the prior costs",
         "Study: latent size",
         "Study: encoder depth",
         "Samples",
@@ -169,7 +172,10 @@ def test_the_page_opens_with_its_answer_and_then_quotes_the_question(text, frame
     lines = text.splitlines()
     assert lines[0] == "# synthetic"
     assert lines[2] == f"**{answer(frame)}**"
-    assert lines[4:6] == ["> Does the match improve with depth?", "> Cost: 2 minutes."]
+    assert lines[4] == cost(Results("synthetic", frame)) and lines[4].startswith(
+        "Sampling from the prior instead of"
+    )
+    assert lines[6:8] == ["> Does the match improve with depth?", "> Cost: 2 minutes."]
 
 
 def test_every_table_has_whole_rows(text):
@@ -181,7 +187,7 @@ def test_every_table_has_whole_rows(text):
 
 def test_pictures_exist_and_are_linked_from_beside_the_folder(results, text):
     linked = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", text)
-    assert len(linked) == 10 and all((results / link).is_file() for link in linked)
+    assert len(linked) == 11 and all((results / link).is_file() for link in linked)
     assert {results / link for link in linked} == set(results.glob("synthetic/figures/*"))
 
 
@@ -445,8 +451,11 @@ def test_the_index_lists_every_matrix_and_the_other_pages(tmp_path, undrawn, sma
     write_overviews(tmp_path)
     text = (tmp_path / "README.md").read_text()
     _, body = cells(text)
-    assert [row[0] for row in body] == ["[first](first.md)", "[second](second.md)"]
-    assert body[1][1] == answer(small) and body[1][2:] == ["7", "10", "1"]
+    failed = "[first](first.md), 7 configurations, 70 of 70 cells failed"
+    assert [row[0] for row in body][0] == failed and body[0][1:5] == ["not bounded", *"–––"]
+    assert body[1][0].startswith("[second](second.md), 7 configurations")
+    _, found = certified(Results.read(tmp_path / "second"), "base")
+    assert body[1][1:] == [ends(found), found.verdict, "–", "–", "10"], "no images of q(z)"
     assert "Other pages: [validity](validity.md)." in text
     again = text
     write_overviews(tmp_path)
