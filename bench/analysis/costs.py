@@ -6,14 +6,14 @@ from dataclasses import dataclass
 import pandas as pd
 
 from bench.analysis.match import Interval
-from bench.analysis.replicates import between_sources, replicates
+from bench.analysis.replicates import replicates
 from vaelib.samples.options import SOURCES
 
-__all__ = ["METRIC", "REFERENCES", "REPAIRED", "Cost", "costs"]
+__all__ = ["METRIC", "Cost", "costs"]
 
 METRIC = "frechet"
-REPAIRED = ("repaired", "gmm")  # fitted densities, the one that says what can be won back first
-REFERENCES = ("floor", "blur")
+_FITTED = ("repaired", "gmm")  # densities, the one that says what can be won back first
+_REFERENCES = ("floor", "blur")
 _SPLIT = "test"
 
 
@@ -46,13 +46,13 @@ def costs(rows: pd.DataFrame) -> dict[str, Cost]:
         q(z) are left out.
     """
     measured = rows[(rows["metric"] == METRIC) & (rows["split"] == _SPLIT)]
-    sources = [name for name in (*REFERENCES, *SOURCES) if name in set(measured["source"])]
+    sources = [name for name in (*_REFERENCES, *SOURCES) if name in set(measured["source"])]
     if not {"prior", "aggregate"} <= set(sources):
         return {}
     tables = {name: replicates(measured, METRIC, _SPLIT, name) for name in sources}
-    paired = between_sources(measured, METRIC, "prior", "aggregate", _SPLIT)
-    fitted = next((name for name in REPAIRED if name in sources), "")
-    won = between_sources(measured, METRIC, "prior", fitted, _SPLIT) if fitted else None
+    paired = tables["prior"] - tables["aggregate"]
+    fitted = next((name for name in _FITTED if name in sources), "")
+    won = tables["prior"] - tables[fitted] if fitted else None
     found = {}
     for config in map(str, paired):
         cost = Interval.of(paired[config])
@@ -60,10 +60,9 @@ def costs(rows: pd.DataFrame) -> dict[str, Cost]:
             continue
         rungs = {name: Interval.of(table[config]) for name, table in tables.items()}
         back = None if won is None else Interval.of(won[config])
-        found[config] = Cost(
-            {name: one for name, one in rungs.items() if one.seeds},
-            cost,
-            fitted if back is not None and back.seeds else "",
-            back if back is not None and back.seeds else None,
-        )
+        known = {name: one for name, one in rungs.items() if one.seeds}
+        if back is not None and back.seeds:
+            found[config] = Cost(known, cost, fitted, back)
+        else:
+            found[config] = Cost(known, cost)
     return found

@@ -15,6 +15,7 @@ __all__ = [
     "answers",
     "claims_page",
     "claims_section",
+    "effect",
     "sentence",
     "standing",
     "word",
@@ -104,8 +105,8 @@ def claims_section(name: str, findings: Sequence[Finding]) -> list[str]:
         [
             finding.claim.id,
             prose(finding.claim.says),
-            word(finding) if finding.seeds else "not tested",
-            " to ".join(quantity(*end) for end in finding.deciding) if finding.seeds else "–",
+            _told(finding),
+            effect(finding) if finding.seeds else "–",
             f"{finding.claim.margin:g}",
             finding.seeds or "–",
         ]
@@ -179,6 +180,23 @@ def word(finding: Finding) -> str:
     return finding.verdict
 
 
+def effect(finding: Finding) -> str:
+    """Print what the verdict rests on.
+
+    Args:
+        finding: What the seeds say.
+
+    Returns:
+        The effect with its half width; of what is known from two sides, both.
+    """
+    return " to ".join(quantity(*end) for end in finding.deciding)
+
+
+def _told(finding: Finding) -> str:
+    """The verdict where there is one."""
+    return word(finding) if finding.seeds else "not tested"
+
+
 def standing(finding: Finding) -> str:
     """Say whether a claim was made before what decides it was seen.
 
@@ -209,7 +227,7 @@ def _table(findings: Sequence[Finding]) -> str:
                 claim.split,
                 _expected(finding),
                 "exploratory" if claim.fixed is None else claim.fixed[:7],
-                " to ".join(quantity(*end) for end in finding.deciding),
+                effect(finding),
                 metric.unit,
                 finding.seeds or "–",
                 _p_text(finding.p_holm),
@@ -321,7 +339,7 @@ def answers(matrices: Iterable[Results]) -> list[str]:
         found: dict[str, list[str]] = {}
         for name, finding in findings:
             if _statement(finding.claim) == statement:
-                verdict = word(finding) if finding.seeds else "not tested"
+                verdict = _told(finding)
                 found.setdefault(verdict, []).append(f"[{name}]({name}-claims.md)")
         if found:
             texts = [

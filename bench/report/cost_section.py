@@ -8,6 +8,8 @@ from bench.report.markdown import code, quantity
 
 __all__ = ["cost", "cost_section"]
 
+_FITTED = {"repaired": "the certifying density", "gmm": "a Gaussian mixture"}
+
 
 def cost(results: Results) -> str:
     """Say what sampling from the prior costs the first configuration, and what is won back.
@@ -38,9 +40,6 @@ def cost(results: Results) -> str:
         won = quantity(one.won.mean, one.won.half_width)
         text += f" Sampling from {_FITTED[one.fitted]} fitted to its latents wins {won} back."
     return text
-
-
-_FITTED = {"repaired": "the certifying density", "gmm": "a Gaussian mixture"}
 
 
 def cost_section(results: Results) -> list[Block]:

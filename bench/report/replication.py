@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from bench.analysis.claims import Finding
 from bench.analysis.results import Results
-from bench.report.claims_page import word
-from bench.report.markdown import markdown, prose, quantity
+from bench.report.claims_page import effect, word
+from bench.report.markdown import markdown, prose
 from bench.run.progress import counted
 
 __all__ = ["agreement", "replication_section"]
@@ -80,12 +80,7 @@ def _pairs(here: Sequence[Finding], there: Sequence[Finding]) -> list[tuple[Find
 
 
 def _sides(*findings: Finding) -> list[str]:
-    return [
-        f"{word(one)}: {' to '.join(quantity(*end) for end in one.deciding)}"
-        if one.seeds
-        else "not tested"
-        for one in findings
-    ]
+    return [f"{word(one)}: {effect(one)}" if one.seeds else "not tested" for one in findings]
 
 
 def _agrees(here: Finding, there: Finding) -> str:

@@ -1,16 +1,19 @@
 """Brackets of KL(q‖p): from what is proved to the upper end, one line per configuration."""
 
 import math
+from collections.abc import Sequence
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from bench.analysis.match import Match
+from bench.analysis.match import Match, Matched
 from bench.report.figures.style import STYLE, VERDICTS, WIDTH
 
-__all__ = ["brackets"]
+__all__ = ["LEAST", "brackets", "colour_of", "highest", "span"]
 
-_LEAST = 0.005  # nats: what is less is drawn at the edge
+LEAST = 0.005
+"""Nats; what is less is drawn at the edge."""
+_NOT_KNOWN = 1.5  # times the highest end: where what has no end is drawn to
 
 
 def brackets(match: Match) -> Figure:
@@ -24,27 +27,57 @@ def brackets(match: Match) -> Figure:
         the margin as a line; an open bar where there is no upper end or it is saturated.
     """
     rows = match.configurations
-    most = max(
-        [match.margin * 2, *(end for one in rows for end in (one.upper.mean, one.gain.mean) if end)]
-    )
+    top = highest(rows, match.margin)
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, 0.6 + 0.24 * len(rows)), layout="constrained")
         axes = figure.subplots()
         for place, one in enumerate(rows):
-            colour = VERDICTS["collapsed" if one.collapsed else one.verdict]
+            colour = colour_of(one)
             if math.isnan(one.lower.mean):
                 continue
-            low = max(one.lower.mean, _LEAST)
-            closed = not math.isnan(one.upper.mean) and not one.saturated
-            high = max(one.upper.mean, _LEAST) if closed else most * 1.5
+            low, high, closed = span(one, top)
             axes.plot([low, high], [place] * 2, c=colour, lw=4 if closed else 1.2, alpha=0.75)
             axes.plot([low] * 2, [place - 0.3, place + 0.3], c=colour, lw=1.5)
-            axes.plot(max(one.gain.mean, _LEAST), place, "o", c=colour, ms=4, mec="white", mew=0.6)
+            axes.plot(max(one.gain.mean, LEAST), place, "o", c=colour, ms=4, mec="white", mew=0.6)
         axes.axvline(match.margin, c="#333333", lw=0.9, ls="--")
         axes.set_xscale("log")
-        axes.set_xlim(_LEAST * 0.9, most * 1.5)
+        axes.set_xlim(LEAST * 0.9, top)
         axes.set_yticks(range(len(rows)), [one.config for one in rows])
         axes.invert_yaxis()
         axes.set_xlabel("KL(q‖p), nats; dashed: the margin")
         axes.grid(axis="x")
     return figure
+
+
+def highest(configurations: Sequence[Matched], margin: float) -> float:
+    """Find where the axis of brackets ends.
+
+    Args:
+        configurations: All that are drawn.
+        margin: KL, in nats, that does no harm.
+
+    Returns:
+        Nats, above every end that is known.
+    """
+    ends = [end for one in configurations for end in (one.upper.mean, one.gain.mean)]
+    return _NOT_KNOWN * max([2 * margin, *filter(math.isfinite, ends)])
+
+
+def span(one: Matched, top: float) -> tuple[float, float, bool]:
+    """Find from where to where a bracket is drawn.
+
+    Args:
+        one: A configuration with a lower end.
+        top: Where the axis ends.
+
+    Returns:
+        Both ends, in nats, and whether the upper one is an end: else it is saturated, or not known.
+    """
+    closed = not math.isnan(one.upper.mean) and not one.saturated
+    high = max(one.upper.mean, LEAST) if closed else top
+    return max(one.lower.mean, LEAST), high, closed
+
+
+def colour_of(one: Matched) -> str:
+    """The colour of a configuration's answer."""
+    return VERDICTS["collapsed" if one.collapsed else one.verdict]

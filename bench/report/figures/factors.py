@@ -11,14 +11,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from bench.analysis.match import Match, Matched
-from bench.report.figures.style import STYLE, VERDICTS, WIDTH, as_it_is
+from bench.report.figures.brackets import LEAST, colour_of, highest, span
+from bench.report.figures.style import STYLE, WIDTH, as_it_is
 
 __all__ = ["factors"]
 
-_LEAST = 0.005  # nats: what is less is drawn at the edge
 _WIDE = 3  # panels beside each other
 _LINE, _LONG = 16, 6  # characters of a label: on one line, and from which it is turned
-_NOT_KNOWN = 1.5  # times the highest end: where what has no end is drawn to
 
 
 def factors(panels: Sequence[tuple[str, Mapping[str, str]]], match: Match) -> Figure:
@@ -35,8 +34,7 @@ def factors(panels: Sequence[tuple[str, Mapping[str, str]]], match: Match) -> Fi
     """
     known = {one.config: one for one in match.configurations}
     drawn = [known[name] for _, labels in panels for name in labels if name in known]
-    ends = [end for one in drawn for end in (one.upper.mean, one.gain.mean) if math.isfinite(end)]
-    top = _NOT_KNOWN * max([2 * match.margin, *ends])
+    top = highest(drawn, match.margin)
     wide = min(_WIDE, len(panels))
     tall = -(-len(panels) // wide)
     with mpl.rc_context(STYLE):
@@ -48,7 +46,7 @@ def factors(panels: Sequence[tuple[str, Mapping[str, str]]], match: Match) -> Fi
                     _bracket(axes, place, one, top)
             axes.axhline(match.margin, c="#333333", lw=0.9, ls="--")
             axes.set_yscale("log")
-            axes.set(ylim=(_LEAST * 0.9, top), xlim=(-0.6, len(labels) - 0.4))
+            axes.set(ylim=(LEAST * 0.9, top), xlim=(-0.6, len(labels) - 0.4))
             axes.set_title(as_it_is(textwrap.fill(title, 34)), fontsize=8.5)
             _ticks(axes, list(labels.values()))
         for axes in grid[len(panels) :]:
@@ -63,14 +61,12 @@ def factors(panels: Sequence[tuple[str, Mapping[str, str]]], match: Match) -> Fi
 def _bracket(axes: Axes, place: int, one: Matched, top: float) -> None:
     if math.isnan(one.lower.mean):
         return
-    colour = VERDICTS["collapsed" if one.collapsed else one.verdict]
-    low = max(one.lower.mean, _LEAST)
-    closed = not math.isnan(one.upper.mean) and not one.saturated
-    high = max(one.upper.mean, _LEAST) if closed else top
+    colour = colour_of(one)
+    low, high, closed = span(one, top)
     width = 5 if closed else 1.2
     axes.plot([place] * 2, [low, high], c=colour, lw=width, alpha=0.75, solid_capstyle="butt")
     axes.plot([place - 0.22, place + 0.22], [low] * 2, c=colour, lw=1.5)
-    axes.plot(place, max(one.gain.mean, _LEAST), "o", c=colour, ms=4, mec="white", mew=0.6)
+    axes.plot(place, max(one.gain.mean, LEAST), "o", c=colour, ms=4, mec="white", mew=0.6)
 
 
 def _ticks(axes: Axes, labels: Sequence[str]) -> None:
