@@ -20,7 +20,7 @@ _PATTERNS = (
     "LICENSE",
     "examples/*.*",
 )
-_RESULTS = ("*.md", "*/rows.csv", "*/figures/*.png")
+_RESULTS = ("*.md", "*/*.md", "*/rows.csv", "*/figures/*.png")
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:

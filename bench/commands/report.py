@@ -18,7 +18,7 @@ from bench.matrix.components import MatrixName
 from bench.report.answer import answer
 from bench.report.claims_page import answers, claims_page
 from bench.report.index import index
-from bench.report.page import page
+from bench.report.page import pages
 from bench.report.predictors_page import NAME, headline, predictors_page
 from bench.report.replication import replication_section
 from bench.run.kept_rows import WRITTEN
@@ -32,7 +32,7 @@ _READ = (*WRITTEN, "rows.json")  # of every matrix; of its own the arrays too
 
 
 def write_pages(results: Path, name: str) -> Path:
-    """Write the page of one matrix, its figures and its claims, and what is said of all matrices.
+    """Write the pages of one matrix, their figures, its claims, and what is said of all matrices.
 
     The former come from the files in the folder of the matrix alone, the latter from the rows of
     all: without new rows and arrays they are rebuilt byte for byte.
@@ -42,7 +42,7 @@ def write_pages(results: Path, name: str) -> Path:
         name: Of the matrix.
 
     Returns:
-        Path of the page.
+        Path of the page with the answer.
 
     Raises:
         DamagedError: Where a file of this matrix is not what a run wrote; one of another matrix is
@@ -51,10 +51,11 @@ def write_pages(results: Path, name: str) -> Path:
     stamp = _stamp(results, name)
     matrix = Results.read(results / name)
     matrix = replace(matrix, original=_original(results, matrix))
-    rendered, path = page(matrix), results / f"{name}.md"
+    rendered, path = pages(matrix), results / f"{name}.md"
     figures = results / name / "figures"
-    files = {figures / picture.file: picture.png for picture in rendered.pictures}
-    files[path] = rendered.text.encode()
+    pictures = [picture for one in rendered for picture in one.pictures]
+    files = {figures / picture.file: picture.png for picture in pictures}
+    files |= {results / one.file: one.text.encode() for one in reversed(rendered)}
     if matrix.findings:
         text = claims_page(name, matrix.findings, replication_section(matrix))
         files[results / f"{name}-claims.md"] = text.encode()
@@ -89,11 +90,11 @@ def write_overviews(results: Path, read: Sequence[Results] = ()) -> Path:
     stamp = _overview_stamp(results)
     matrices, predicted, unread = _all(results, {one.name: one for one in read})
     rendered = predictors_page([one.name for one in matrices], predicted, unread)
-    pages = [page.stem for page in results.glob("*.md")]
+    names = [page.stem for page in results.glob("*.md")]
     figures, path = results / NAME / "figures", results / "README.md"
     files = {figures / picture.file: picture.png for picture in rendered.pictures}
     files[results / f"{NAME}.md"] = rendered.text.encode()
-    files[path] = index(matrices, pages, unread, headline(predicted)).encode()
+    files[path] = index(matrices, names, unread, headline(predicted)).encode()
     _save(results, files, stamp, figures)
     return path
 
@@ -175,8 +176,8 @@ def _stamp(results: Path, name: str) -> Stamp:
 
 def _overview_stamp(results: Path) -> Stamp:
     folders = sorted(path.parent for path in results.glob("*/rows.csv"))
-    pages = sorted({path.stem for path in results.glob("*.md")} - {"README", NAME})
-    return Stamp.of(results, [folder / file for folder in folders for file in _READ], pages)
+    names = sorted({path.stem for path in results.glob("*.md")} - {"README", NAME})
+    return Stamp.of(results, [folder / file for folder in folders for file in _READ], names)
 
 
 def outdated(results: Path, name: str) -> bool:

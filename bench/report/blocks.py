@@ -35,10 +35,12 @@ class Page:
     """A page before it is saved.
 
     Attributes:
-        text: Markdown; it is meant to stand beside the folder of its matrix.
-        pictures: Those that it links to.
+        file: Where it is meant to stand in the folder of all results.
+        text: Markdown.
+        pictures: Those that it links to, in the folder of its matrix's figures.
     """
 
+    file: str
     text: str
     pictures: tuple[Picture, ...]
 
@@ -62,19 +64,23 @@ def _plain(text: str) -> str:
     return re.sub(r"([\\`\[\]<>])", r"\\\1", " ".join(text.split()))
 
 
-def composed(name: str, blocks: Sequence[Block]) -> Page:
+def composed(name: str, blocks: Sequence[Block], part: str = "") -> Page:
     """Put a page together.
 
     Args:
         name: Of the matrix, whose folder holds the figures.
         blocks: In their order.
+        part: What the page is called in the folder of the matrix; the matrix's own page stands
+            beside that folder.
 
     Returns:
         The page.
     """
+    figures = "figures" if part else f"{name}/figures"
     texts = [
-        block if isinstance(block, str) else f"![{_plain(block.text)}]({name}/figures/{block.file})"
+        block if isinstance(block, str) else f"![{_plain(block.text)}]({figures}/{block.file})"
         for block in blocks
     ]
     pictures = tuple(block for block in blocks if isinstance(block, Picture))
-    return Page("\n\n".join(texts) + "\n", pictures)
+    file = f"{name}/{part}.md" if part else f"{name}.md"
+    return Page(file, "\n\n".join(texts) + "\n", pictures)

@@ -4,28 +4,26 @@ import math
 
 from matplotlib.figure import Figure
 
+from bench.analysis.levels import levels
 from bench.analysis.match import Interval, Match
 from bench.analysis.replicates import FEW_SEEDS
 from bench.analysis.results import Results
 from bench.report.blocks import Block, drawn
 from bench.report.figures.brackets import brackets
 from bench.report.figures.factors import factors
-from bench.report.figures.studies import levels
 from bench.report.markdown import code, markdown, prose, quantity
 from bench.report.names import file_name
 from vaelib.audits.verdict import LEAST_FOR_YES
 
 __all__ = ["bracket_section"]
 
-_FIGURE = (
-    "Bar: from the proved to the upper end, thin and open where that is saturated; dot: the gain; \
+_FIGURE = "Bar: from the proved to the upper end, thin where that is saturated; dot: the gain; \
 dashed: the margin; orange: no, green: yes, grey: undecided, pale: collapsed."
-)
 _WORDS = """**proved**: lower end of KL(q‖p), a theorem at one-sided level .025 for each seed. \
 **gain**: what a density fitted to the training latents wins over the prior on held-out z; its \
 mean is below the KL. **upper end**: of KL(q_N‖p) of the held-out inputs, above the KL in \
 expectation; § where a seed is saturated (R > log N - 1), so that it cannot give a yes. \
-**n**: held-out z. Gains are shares of the KL that fall with D: compare at equal n, N and D, and \
+Gains are shares of the KL that fall with D: compare at equal numbers of inputs and equal D, and \
 across D only where brackets separate."""
 
 
@@ -51,10 +49,17 @@ def bracket_section(results: Results) -> list[Block]:
         return []
     decision = (
         f"**no**: the 95 % interval of the proved end lies above the margin. **yes**: that of the "
-        f"upper end lies below it, nothing is saturated, and n is at least {LEAST_FOR_YES}. "
-        f"**undecided** otherwise, and at S ≤ {FEW_SEEDS}."
+        f"upper end lies below it, nothing is saturated, and there are {LEAST_FOR_YES} held-out z "
+        f"or more. **undecided** otherwise, and at S ≤ {FEW_SEEDS}."
     )
-    return ["## Does q match p?", *blocks, _FIGURE, _WORDS, decision]
+    return ["## Does q match p?", *blocks, _FIGURE, f"{_WORDS} {_inputs(results)}", decision]
+
+
+def _inputs(results: Results) -> str:
+    """How many held-out z there are."""
+    counts = [one.inputs for match in results.matches for one in match.configurations]
+    least, most = min(counts), max(counts)
+    return f"Held-out z: {least:,}." if least == most else f"Held-out z: {least:,} to {most:,}."
 
 
 def _figure(results: Results, match: Match) -> Figure:
@@ -73,15 +78,13 @@ def _table(match: Match) -> str:
         [
             code(one.config),
             _shown(one.lower),
-            _shown(one.gain),
             _shown(one.upper) + (" §" if one.saturated else ""),
             "collapsed" if one.collapsed else one.verdict,
-            f"{one.inputs:,}",
             one.lower.seeds,
         ]
         for one in match.configurations
     ]
-    heads = ["configuration", "proved, nats", "gain, nats", "upper end, nats", "match?", "n", "S"]
+    heads = ["configuration", "proved, nats", "upper end, nats", "match?", "S"]
     return markdown(heads, lines)
 
 

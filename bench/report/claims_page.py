@@ -11,7 +11,6 @@ from bench.report.markdown import code, markdown, prose, quantity
 from bench.run.progress import counted, seeds_text
 
 __all__ = [
-    "QUESTIONS",
     "answers",
     "claims_page",
     "claims_section",
@@ -21,18 +20,7 @@ __all__ = [
     "word",
 ]
 
-QUESTIONS = {
-    "a": "Each q(z|x) differs from the prior; only their mixture must match it.",
-    "b": "Minimising the loss brings the mixture very close to N(0, I).",
-    "c": "The mixture is a quilt of Gaussians, bigger than N(0, I) or of another shape.",
-    "d": "Wider and deeper encoders match better.",
-    "e": "With more latent dimensions the match gets better, and each dimension gets closer.",
-    "f": "Samples decoded from the prior represent the data poorly.",
-    "g": "The KL term is a part of the bound, not a regulariser: how tight is the bound?",
-    "h": "One had better inspect the mixture and sample from that.",
-}
-"""What the thread says; a claim answers the one that its id begins with, as in ``d-width``."""
-
+_NOT_TESTED = "not tested"
 _HOW_TO_READ = f"""## How to read this
 
 * A claim, its metric, direction and margin stand in the matrix file. **Fixed by commit** means that
@@ -101,33 +89,28 @@ def claims_section(name: str, findings: Sequence[Finding]) -> list[str]:
     Returns:
         Blocks of Markdown.
     """
-    lines = [
-        [
-            finding.claim.id,
-            prose(finding.claim.says),
-            _told(finding),
-            effect(finding) if finding.seeds else "–",
-            f"{finding.claim.margin:g}",
-            finding.seeds or "–",
-        ]
-        for finding in findings
-    ]
     page = f"{name}-claims.md"
     text = (
         f"**{_counts(findings)}** {_exploratory(findings)} Metrics, units, seeds: [{page}]({page})."
     )
     if any(finding.claim.from_seed is not None for finding in findings):
         text += " Claims use the seeds that they name; all else on this page uses all seeds."
-    heads = ["id", "claim", "verdict", "effect", "margin", "S"]
-    return ["## Claims", text, markdown(heads, lines, left=3)]
+    return ["## Claims", text, "\n".join(map(_line, findings))]
+
+
+def _line(finding: Finding) -> str:
+    """The verdict on a claim, and what it rests on."""
+    claim = finding.claim
+    text = f"* **{_told(finding)}**: {prose(claim.says)} ({claim.id}"
+    if not finding.seeds:
+        return f"{text})"
+    unit = "" if finding.metric.unit in ("1", "flag") else f" {finding.metric.unit}"
+    return f"{text}; {effect(finding)}{unit}, margin {claim.margin:g}, S = {finding.seeds})"
 
 
 def _counts(findings: Sequence[Finding]) -> str:
-    words = [
-        f"{number} {verdict}"
-        for verdict in VERDICTS
-        if (number := sum(finding.verdict == verdict for finding in findings))
-    ]
+    told = [finding.verdict if finding.seeds else _NOT_TESTED for finding in findings]
+    words = [f"{told.count(word)} {word}" for word in (*VERDICTS, _NOT_TESTED) if word in told]
     return f"Of {counted(len(findings), 'claim')}, {', '.join(words)}."
 
 
@@ -194,7 +177,7 @@ def effect(finding: Finding) -> str:
 
 def _told(finding: Finding) -> str:
     """The verdict where there is one."""
-    return word(finding) if finding.seeds else "not tested"
+    return word(finding) if finding.seeds else _NOT_TESTED
 
 
 def standing(finding: Finding) -> str:
@@ -217,24 +200,17 @@ def standing(finding: Finding) -> str:
 def _table(findings: Sequence[Finding]) -> str:
     lines = []
     for finding in findings:
-        claim, metric = finding.claim, finding.metric
+        claim = finding.claim
         lines.append(
             [
                 claim.id,
-                prose(claim.says),
-                f"**{word(finding)}**",
-                _what(finding),
-                claim.split,
-                _expected(finding),
-                "exploratory" if claim.fixed is None else claim.fixed[:7],
-                effect(finding),
-                metric.unit,
+                f"**{_told(finding)}**",
+                effect(finding) if finding.seeds else "–",
                 finding.seeds or "–",
                 _p_text(finding.p_holm),
             ]
         )
-    heads = ["id", "claim", "verdict", "metric", "split", "expected", "fixed by"]
-    return markdown([*heads, "effect", "unit", "S", "p (Holm)"], lines, left=7)
+    return markdown(["id", "verdict", "effect", "S", "p (Holm)"], lines, left=2)
 
 
 def _bounds(finding: Finding, unit: str) -> str:
@@ -247,13 +223,6 @@ def _bounds(finding: Finding, unit: str) -> str:
         f"{word} {quantity(*end)}{unit}" for word, end in ends.items() if math.isfinite(end[0])
     ]
     return " and ".join(known)
-
-
-def _what(finding: Finding) -> str:
-    """What the effect is of: a metric, or both ends of a bracket, of which none is its gain."""
-    if finding.claim.brackets:
-        return "bracket"
-    return finding.metric.symbol + _source(finding.claim)
 
 
 def _source(claim: Claim) -> str:
@@ -324,27 +293,48 @@ def sentence(finding: Finding) -> str:
     return f"{text} Not decided: {finding.reason}." if finding.reason else text
 
 
-def answers(matrices: Iterable[Results]) -> list[str]:
-    """Answer the question in one page, from the claims of all matrices.
+def answers(matrices: Sequence[Results]) -> list[str]:
+    """Answer the question in one table, from the claims of all matrices.
 
     Args:
-        matrices: Results of each.
+        matrices: Results of each, the one that is answered from first.
 
     Returns:
-        A table of Markdown: per statement of the thread, the verdicts and where they fell.
+        A table of Markdown: the claims of the first matrix that makes any, its verdicts, and in how
+        many others that claim is met again with the same word; and what a claim is.
     """
-    findings = [(results.name, finding) for results in matrices for finding in results.findings]
-    lines = []
-    for statement, says in QUESTIONS.items():
-        found: dict[str, list[str]] = {}
-        for name, finding in findings:
-            if _statement(finding.claim) == statement:
-                verdict = _told(finding)
-                found.setdefault(verdict, []).append(f"[{name}]({name}-claims.md)")
-        if found:
-            texts = [
-                f"**{verdict}**: {', '.join(dict.fromkeys(links))}"
-                for verdict, links in found.items()
-            ]
-            lines.append([f"({statement})", says, "; ".join(texts)])
-    return [markdown(["", "what was said", "verdicts on its claims"], lines, left=3)] * bool(lines)
+    making = [results for results in matrices if results.findings]
+    if not making:
+        return []
+    first, *others = making
+    lines = [
+        [prose(one.claim.says), _short(one), _again(one, [o.findings for o in others])]
+        for one in first.findings
+    ]
+    links = ", ".join(f"[{results.name}]({results.name}-claims.md)" for results in making)
+    table = markdown(["what was said", f"on {first.name}", "elsewhere"], lines, left=3)
+    text = (
+        "**larger**, **smaller**, **absent**: the effect lies beyond, short of or within the "
+        "smallest that matters, its margin; **opposite**: it has the other direction; **present**: "
+        "it has the claimed one, and its size is open; **elsewhere**: how many of the matrices "
+        f"that make the claim, too, give it the same word. All: {links}."
+    )
+    return [table, text]
+
+
+def _again(finding: Finding, others: Sequence[Sequence[Finding]]) -> str:
+    """How many of those that make the claim, and have tested it, say the same of it."""
+    same = [
+        other.verdict == finding.verdict
+        for findings in others
+        for other in findings
+        if other.claim.id == finding.claim.id and other.seeds
+    ]
+    return f"{sum(same)} of {len(same)}" if same and finding.seeds else "–"
+
+
+def _short(finding: Finding) -> str:
+    """The verdict in a word."""
+    if finding.seeds and finding.present and finding.verdict == "inconclusive":
+        return "present"
+    return finding.verdict.split()[0] if finding.seeds else _NOT_TESTED

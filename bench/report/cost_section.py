@@ -6,7 +6,7 @@ from bench.report.blocks import Block, drawn
 from bench.report.figures.ladder import SOURCES, ladder
 from bench.report.markdown import code, quantity
 
-__all__ = ["cost", "cost_section"]
+__all__ = ["cost", "cost_section", "telling"]
 
 _FITTED = {"repaired": "the certifying density", "gmm": "a Gaussian mixture"}
 
@@ -54,7 +54,7 @@ def cost_section(results: Results) -> list[Block]:
     if not results.costs:
         return []
     metric = results.metrics.named(METRIC)
-    chosen = _telling(results.costs)
+    chosen = telling(results.costs)
     models = [
         (name, {s: r for s, r in results.costs[name].rungs.items() if s in SOURCES})
         for name in chosen
@@ -64,11 +64,20 @@ def cost_section(results: Results) -> list[Block]:
     text = f"{metric.symbol} distance to real images by latent source, of {', '.join(chosen)}"
     which = "the first configuration and those that it costs least and most"
     caption = f"Images by where their latents came from, of {which}." if chosen[1:] else ""
-    blocks = ["## What sampling from the prior costs", cost(results), caption]
+    blocks = ["## What sampling from the prior costs", caption]
     return [*filter(None, blocks), drawn(text, "ladder.png", figure)]
 
 
-def _telling(costs: dict[str, Cost]) -> list[str]:
-    """The first configuration, and those that sampling from the prior costs least and most."""
+def telling(costs: dict[str, Cost]) -> list[str]:
+    """Choose who is shown of many: the first configuration, and those of least and largest cost.
+
+    Args:
+        costs: Of every configuration.
+
+    Returns:
+        Up to three names.
+    """
+    if not costs:
+        return []
     ordered = sorted(costs, key=lambda name: costs[name].cost.mean)
     return list(dict.fromkeys([next(iter(costs)), ordered[0], ordered[-1]]))

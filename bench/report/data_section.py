@@ -1,11 +1,14 @@
 """The intervals over other test inputs, where all seeds share theirs."""
 
+import math
+from collections.abc import Iterator
+
 from bench.analysis.results import Results
 from bench.report.blocks import Block
-from bench.report.markdown import code, heading, markdown, quantity
+from bench.report.markdown import code, fitted, heading, quantity
 from vaelib.stats.crossed import CrossedMean
 
-__all__ = ["data_section"]
+__all__ = ["data_section", "resolution"]
 
 _MEANING = (
     "All seeds share their test inputs. **over seeds**: the 95 % t interval of this page, which "
@@ -24,28 +27,63 @@ def data_section(results: Results) -> list[Block]:
     Returns:
         Blocks of Markdown; none where no seeds share their inputs.
     """
-    lines = []
-    order = [str(config) for config in results.rows["config"].unique()]
-    for name, metric in results.metrics.items():
-        for config in order:
-            kept = (results.arrays or {}).get(f"{config}/crossed/{name}")
-            if kept is None:
-                continue
-            *numbers, seeds, inputs = kept.tolist()
-            one = CrossedMean(*numbers)
+    blocks: list[Block] = []
+    for metric in results.metrics.values():
+        lines = []
+        for config, one, seeds, inputs in _crossed(results, metric.name):
             share = min(1.0, one.input_part / one.variance) if one.variance else 0.0
             lines.append(
                 [
-                    heading(metric),
                     code(config),
                     quantity(one.mean, one.seeds_half_width),
                     quantity(one.mean, one.half_width),
                     f"{share:.0%}",
-                    f"{int(seeds)}",
-                    f"{int(inputs):,}",
+                    seeds,
+                    f"{inputs:,}",
                 ]
             )
-    if not lines:
+        if lines:
+            heads = ["configuration", "over seeds", "over seeds and inputs", "inputs", "S", "n"]
+            blocks += [f"## {heading(metric)}", *fitted(heads, lines)]
+    return [_MEANING, *resolution(results)[1:], *blocks] if blocks else []
+
+
+def resolution(results: Results) -> list[Block]:
+    """Say what the test inputs that all seeds share leave open, however many seeds there are.
+
+    Args:
+        results: Of one matrix.
+
+    Returns:
+        Blocks of Markdown; none where no seeds share their inputs.
+    """
+    told, counts = [], set()
+    for metric in results.metrics.values():
+        known = [*_crossed(results, metric.name)]
+        counts |= {inputs for *_, inputs in known}
+        if known:
+            most = max(1.96 * math.sqrt(one.input_part) for _, one, *_ in known)
+            told.append(f"{_short(most)} {metric.unit} of {metric.symbol}")
+    if not told:
         return []
-    heads = ["metric", "configuration", "over seeds", "over seeds and inputs", "inputs", "S", "n"]
-    return ["## Other test inputs", _MEANING, markdown(heads, lines, left=2)]
+    inputs = " to ".join(f"{count:,}" for count in dict.fromkeys([min(counts), max(counts)]))
+    return [
+        "## What these inputs can resolve",
+        f"All seeds share {inputs} test inputs, whose error does not shrink with more seeds. Of "
+        f"what holds for other inputs, too, they leave ± {' and ± '.join(told)} open in the worst "
+        "of the configurations (95 %, with any number of seeds).",
+    ]
+
+
+def _crossed(results: Results, metric: str) -> Iterator[tuple[str, CrossedMean, int, int]]:
+    """Configuration, mean with its parts, seeds and inputs."""
+    for config in results.configurations:
+        kept = (results.arrays or {}).get(f"{config}/crossed/{metric}")
+        if kept is not None:
+            *numbers, seeds, inputs = kept.tolist()
+            yield config, CrossedMean(*numbers), int(seeds), int(inputs)
+
+
+def _short(value: float) -> str:
+    """Two significant digits."""
+    return f"{float(f'{value:.1e}'):g}"

@@ -1,10 +1,12 @@
 """The first page of a results folder: the question, and what every matrix answers."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import quote
 
 from bench.analysis.results import Results
 from bench.report.answer import answer, certified, ends
+from bench.report.change_section import change_tables
 from bench.report.claims_page import answers
 from bench.report.cost_section import cost
 from bench.report.markdown import markdown, prose, quantity
@@ -21,11 +23,23 @@ _QUESTION = (
     "samples of the prior represent the data?"
 )
 _COLUMNS = (
-    "**KL(q‖p)**: outer ends of the 95 % intervals over S seeds of what is proved and of the upper "
-    "end, on held-out inputs; **match?** within .05 nats. **Cost of the prior**: Fréchet distance "
-    "to real images of samples of the prior less that of samples of q(z), a share of the trace of "
-    "their covariance; **won back** by a density fitted to the latents."
+    "Of the base of each matrix. **KL(q‖p)**: outer ends of the 95 % intervals over the seeds of "
+    "what is proved and of the upper end, on held-out inputs; whether q matches within .05 nats. "
+    "**AUC** of a classifier between z of q and z of the prior, .5 where they are alike. "
+    "**Holes**: share of the prior's mass where q has next to none. **Prior's cost**: Fréchet "
+    "distance to real images of samples of the prior less that of samples of q(z), a share of the "
+    "trace of their covariance; **won back** by a density fitted to the latents."
 )
+_SNIPPET = """\
+From a density fitted to the latents of the training inputs, one z of each, instead of N(0, I):
+
+```python
+import torch
+from sklearn.mixture import GaussianMixture
+
+z = GaussianMixture(10).fit(encoded).sample(1000)[0]  # encoded: z of q(z|x), shape (N, D)
+images = decoder(torch.tensor(z, dtype=torch.float32))
+```"""
 
 
 def index(
@@ -47,6 +61,7 @@ def index(
     blocks += _answers(ordered) if ordered else ["No matrix has rows yet."]
     blocks += not_read(unread)
     if ordered:
+        blocks += _helps(ordered[0])
         blocks += ["## What predicts sample quality?", f"{predicts} More: [{NAME}]({NAME}.md)."]
     if verdicts := answers(ordered):
         blocks += ["## What the thread said, and what the seeds say", *verdicts]
@@ -72,8 +87,8 @@ def _answers(matrices: Sequence[Results]) -> list[str]:
         f"![{text}]({first.name}/figures/{file})" for file, text in _pictures(first).items()
     ]
     lines = [_line(one) for one in matrices]
-    heads = ["matrix", "KL(q‖p) of its base, nats", "match?", "cost of the prior", "won back", "S"]
-    return [*filter(None, said), *pictures, markdown(heads, lines, left=3), _COLUMNS]
+    heads = ["matrix", "match? KL(q‖p), nats", "AUC", "holes", "prior's cost", "won back"]
+    return [*filter(None, said), *pictures, markdown(heads, lines, left=2), _COLUMNS]
 
 
 def _pictures(results: Results) -> dict[str, str]:
@@ -91,22 +106,51 @@ def _pictures(results: Results) -> dict[str, str]:
 def _line(results: Results) -> list[object]:
     """The base of one matrix; of several data sets, that of the first."""
     config = results.configurations[0]
-    link = f"[{results.name}]({results.name}.md), {_configurations(results)}"
+    link = f"[{results.name}]({results.name}.md){_begun(results)}"
     found, told = certified(results, config), results.costs.get(config)
     won = told.won if told else None
+    between = ends(found[1]).removeprefix("between ").replace(" and ", " to ") if found else ""
+    bounded = f"{found[1].verdict}: {between}" if found else "not bounded"
     return [
         link,
-        ends(found[1]) if found else "not bounded",
-        found[1].verdict if found else "–",
+        bounded.removesuffix(" nats"),
+        _short(results, config, "c2st_auc"),
+        _short(results, config, "hole_mass"),
         quantity(told.cost.mean, told.cost.half_width) if told else "–",
         quantity(won.mean, won.half_width) if won else "–",
-        results.rows["seed"].nunique(),
     ]
 
 
-def _configurations(results: Results) -> str:
-    """How many there are, how many of how many where some have not run, and how many cells lack."""
-    count = results.rows["config"].nunique()
-    text = f"{count} of {count + len(results.unrun)}" if results.unrun else str(count)
-    lost = len(results.failures)
-    return f"{text} configurations" + (f", {lost} of {results.cells} cells failed" if lost else "")
+def _short(results: Results, config: str, metric: str) -> str:
+    """Two digits of a mean on held-out inputs."""
+    mean = results.summary(metric, "test")["mean"].get(config, math.nan)
+    return "–" if math.isnan(mean) else f"{mean:.2g}"
+
+
+def _helps(first: Results) -> list[str]:
+    """What the studies of the first matrix change, and what to sample from."""
+    blocks = []
+    if shown := change_tables(first):
+        text = (
+            "**KL(q‖p)**: its change in nats from the first level to the other, on held-out inputs "
+            f"of {first.name}; the **mixture** gets closer to its prior or further from it by more "
+            "than .05 nats; **Fréchet**: change in the distance of images of the prior to real "
+            "ones."
+        )
+        blocks += ["## What helps?", *shown, text]
+    rungs = next(iter(first.costs.values())).rungs if first.costs else {}
+    if {"gmm", "prior"} <= set(rungs):
+        rows = {name: f"{rungs[name].mean:.3f}" for name in ("prior", "gmm")}
+        text = (
+            f"In {first.name} images of such a mixture lie {rows['gmm']} from real ones in Fréchet "
+            f"distance, those of the prior {rows['prior']}."
+        )
+        blocks += ["## Sample from what?", _SNIPPET, text]
+    return blocks
+
+
+def _begun(results: Results) -> str:
+    """How many configurations have run where not all have, and how many cells lack."""
+    count, lost = len(results.configurations), len(results.failures)
+    text = f", {count} of {count + len(results.unrun)} run" if results.unrun else ""
+    return text + (f", {lost} of {results.cells} cells failed" if lost else "")

@@ -1,4 +1,6 @@
-"""The section of the latent space: every two-dimensional posterior beside the prior."""
+"""The latent space: two-dimensional posteriors beside the prior."""
+
+from collections.abc import Sequence
 
 from bench.analysis.results import Results
 from bench.report.answer import certified, ends, whose
@@ -18,20 +20,28 @@ _QUILT = (
 )
 
 
-def latent_section(results: Results) -> list[Block]:
+def latent_section(results: Results) -> tuple[list[Block], list[Block]]:
     """Show every two-dimensional posterior among the arrays.
 
     Args:
         results: Of one matrix.
 
     Returns:
-        Blocks of Markdown and pictures; none where there is no such posterior.
+        Blocks of Markdown and pictures: of the first configuration, for the page with the answer,
+        and of the others; none where there is no such posterior.
     """
     arrays = results.arrays or {}
-    names = sorted(key.removesuffix("/mean") for key in arrays if key.endswith("/mean"))
-    if not names:
-        return []
-    blocks: list[Block] = ["## The latent space", _QUILT]
+    kept = [key.removesuffix("/mean") for key in arrays if key.endswith("/mean")]
+    names = [name for name in results.configurations if name in kept] or sorted(kept)
+    first = [name for name in names if name in results.configurations[:1]]
+    others = _quilts(results, [name for name in names if name not in first])
+    titled = ["## The latent space", _QUILT, *others] if others else []
+    blocks = _quilts(results, first)
+    return [*blocks[1:], _QUILT] if blocks else [], titled
+
+
+def _quilts(results: Results, names: Sequence[str]) -> list[Block]:
+    arrays, blocks = results.arrays or {}, list[Block]()
     for name in names:
         mean, scale = arrays[f"{name}/mean"], arrays[f"{name}/scale"]
         figure = latent_quilt(mean, scale, arrays.get(f"{name}/labels"), _title(results, name))

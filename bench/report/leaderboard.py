@@ -1,6 +1,8 @@
-"""The head of a matrix's page: cells without a result, and the leaderboard."""
+"""A leaderboard, by the quality of prior samples unless the matrix says otherwise."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+import pandas as pd
 
 from bench.analysis.replicates import (
     FEW_SEEDS,
@@ -12,23 +14,14 @@ from bench.analysis.replicates import (
 )
 from bench.analysis.results import Results
 from bench.metrics.registry import OF_SAMPLES, Metrics
+from bench.report.apart import collapsed_section
 from bench.report.blocks import Block, drawn
 from bench.report.figures.ranks import rank_plot
-from bench.report.markdown import (
-    code,
-    heading,
-    markdown,
-    metric_column,
-    prose,
-    quantity,
-    rank_text,
-)
-from bench.run.progress import counted
+from bench.report.markdown import code, fitted, metric_column, prose, quantity, rank_text
 
 __all__ = [
     "INTERVAL",
     "NOTHING_RANKED",
-    "failure_section",
     "headlines",
     "leaderboard_section",
     "ordering",
@@ -43,15 +36,11 @@ _HEADLINES = [
     ("frechet", "prior"),
 ]
 _QUALITY = ("frechet", "prior")  # what orders the configurations, unless the matrix says otherwise
+_BOARD = ("frechet", "elbo")  # the headlines that its table shows; KL(q‖p) has its own
 _COST = "cost of the prior"
 _MEANING = (
     "**Cost of the prior**: the Fréchet distance of samples of the prior less that of samples of "
     "q(z), paired within each model. Where both are poor it is small, so it ranks nobody."
-)
-_COLLAPSED = (
-    "In no ranking: on at least half of the seeds no posterior mean moves with the input, and z "
-    "holds less than .05 nats about it. Such a model matches its prior because it encodes nothing: "
-    "its samples are near one blur."
 )
 INTERVAL = (
     "Intervals are over all training seeds on these data; sampling other images adds to them."
@@ -129,35 +118,8 @@ def remarks(results: Results, split: str, names: Collection[str]) -> list[str]:
     return said
 
 
-def failure_section(results: Results) -> list[Block]:
-    """List what has not run, and the cells without a result, those with the same message together.
-
-    Args:
-        results: Of one matrix.
-
-    Returns:
-        Blocks of Markdown; none without failures.
-    """
-    blocks: list[Block] = []
-    if results.unrun:
-        names = ", ".join(map(code, results.unrun))
-        which = counted(len(results.unrun), "configuration")
-        blocks.append(f"**Not run yet**, and in nothing below: {which}, {names}.")
-    lost = results.failures
-    if lost.empty:
-        return blocks
-    lines = []
-    for kind, part in lost.groupby(["config", "status", "message"], sort=False):
-        config, status, message = map(str, kind)
-        seeds = ", ".join(map(str, part["seed"]))
-        lines.append([code(config), status, code(message), seeds])
-    heads = ["configuration", "status", "message", "seeds"]
-    title = f"## Failures: {len(lost)} of {results.cells} cells"
-    return [*blocks, title, markdown(heads, lines, left=4)]
-
-
 def leaderboard_section(results: Results) -> list[Block]:
-    """Show all configurations by the match, the quality of prior samples and the prior's cost.
+    """Show all configurations by the quality of prior samples and the prior's cost.
 
     Args:
         results: Of one matrix.
@@ -171,64 +133,79 @@ def leaderboard_section(results: Results) -> list[Block]:
     if chosen is None:
         return [NOTHING_RANKED]
     name, _, source = chosen
-    shown = [pair for pair in headlines(results.metrics) if (pair[0], split, pair[1]) in keys]
-    shown = shown if (name, source) in shown else [(name, source), *shown]
+    there = [pair for pair in headlines(results.metrics) if (pair[0], split, pair[1]) in keys]
+    own = [pair for pair in there if pair[0] in {metric.name for metric in results.metrics.own}]
+    suite = [pair for pair in there if pair not in own]
+    shown = [pair for pair in suite if pair[0] in _BOARD] or suite
+    shown = list(dict.fromkeys([(name, source), *shown, *own]))
     counts, dead = results.summary(*chosen), results.collapses(split)
-    seeds = [("S", dict(counts["S"].map(str))), ("failed", dict(counts["failures"].map(str)))]
     everyone = dict.fromkeys([*results.ranking(*chosen).index, *counts.index])
     order = [config for config in map(str, everyone) if not dead["apart"][config]]
-    several = len(results.datasets) > 1
     symbol = results.metrics[name].symbol + (f" ({source})" if source else "")
-    text = f"On {split} inputs, in the order of the mean {symbol}."
-    text += " Ranks are within a data set." if several else ""
+    text = f"On {split} inputs, in the order of the mean {symbol}. {_seeds(counts.loc[order])}"
+    text += " Ranks are within a data set." if len(results.datasets) > 1 else ""
     text += f" S ≤ {FEW_SEEDS}: {TOO_FEW}." if (counts["S"] <= FEW_SEEDS).any() else ""
-    values = [*_columns(results, split, shown, ranks=True)]
-    blocks: list[Block] = [f"{text} {INTERVAL}"]
-    blocks += [_table(results, order, [*seeds, *values])] if order else []
-    blocks += [_MEANING] if any(head.startswith(_COST) for head, _ in values) else []
-    blocks += remarks(results, split, [name for name, _ in shown])
-    if not several and len(order) > 1:
-        pairs = dict.fromkeys([(name, source), *shown])
+    columns = [*_columns(results, split, shown, ranked=chosen)]
+    blocks: list[Block] = [f"{text} {INTERVAL}", *_tables(results, order, columns)]
+    blocks.append(_units(results, [metric for metric, _ in shown]))
+    blocks += [_MEANING] if any(head.startswith(_COST) for head, _ in columns) else []
+    pairs = list(dict.fromkeys([(name, source), *there]))
+    blocks += remarks(results, split, [metric for metric, _ in shown])
+    if len(results.datasets) == 1 and len(order) > 1:
         panels = [(results.metrics[m], s, results.ranking(m, split, s)) for m, s in pairs]
         figure = rank_plot(panels, order)
         blocks.append(drawn(f"rank intervals on {split} inputs", "ranks.png", figure))
-    if apart := [str(config) for config in dead.index[dead["apart"]]]:
-        of = {c: f"{dead['collapsed'][c]} of {dead['S'][c]}" for c in apart}
-        values = [("collapsed seeds", of), *_columns(results, split, shown, ranks=False)]
-        blocks += ["### Collapsed", _COLLAPSED, _table(results, apart, values)]
-    return blocks
+    return blocks + collapsed_section(results, split, [*_columns(results, split, shown)])
+
+
+def _seeds(counts: pd.DataFrame) -> str:
+    """Over how many seeds the means are."""
+    least, most = counts["S"].min(), counts["S"].max()
+    if not len(counts):
+        return ""
+    few = counts.index[counts["S"] < most]
+    lacking = ", ".join(f"{code(str(config))} {counts['S'][config]}" for config in few)
+    return f"S = {most} seeds." if least == most else f"S = {most} seeds, but {lacking}."
+
+
+def _units(results: Results, names: Iterable[str]) -> str:
+    units = {
+        results.metrics[name].symbol: results.metrics[name].unit
+        for name in names
+        if results.metrics[name].unit not in ("1", "flag")
+    }
+    listed = "; ".join(f"{symbol}: {unit}" for symbol, unit in units.items())
+    return f"Units: {listed}." if listed else ""
 
 
 def _columns(
-    results: Results, split: str, shown: Sequence[tuple[str, str]], *, ranks: bool
+    results: Results,
+    split: str,
+    shown: Sequence[tuple[str, str]],
+    ranked: tuple[str, str, str] | None = None,
 ) -> Iterator[_Column]:
-    """Each metric and, where it ranks somebody, its ranks; the prior's cost beside its quality."""
+    """Each metric, the ranks of the one that decides, and the prior's cost beside its quality."""
     for name, source in shown:
-        head = heading(results.metrics[name]) + (f" ({source})" if source else "")
+        metric = results.metrics[name]
+        head = f"{metric.symbol}{f' ({source})' if source else ''} {metric.arrow}"
         column = metric_column(results, name, split, source)
         board = results.ranking(name, split, source)
         yield head, column
-        if ranks and len(board):
+        if (name, split, source) == ranked and len(board):
             yield "rank", {config: rank_text(board, config) for config in column}
         if (name, source) == _QUALITY and (name, split, "aggregate") in results.measured_keys:
             table = between_sources(results.rows, name, source, "aggregate", split)
             intervals = zip(table.columns, *t_interval(table.to_numpy()), strict=True)
-            unit = results.metrics[name].unit
-            yield f"{_COST} [{unit}]", {str(c): quantity(*interval) for c, *interval in intervals}
+            yield _COST, {str(c): quantity(*interval) for c, *interval in intervals}
 
 
-def _table(results: Results, configs: Sequence[str], columns: Sequence[_Column]) -> str:
+def _tables(results: Results, configs: Sequence[str], columns: Sequence[_Column]) -> Iterator[str]:
     """One line for each configuration, those of one data set together."""
     data = results.rows.groupby("config", sort=False)["dataset"].first()
-    names = list(data.unique())
-    several = len(names) > 1
-    lines = [
-        [
-            code(config),
-            *([prose(str(data[config]))] if several else []),
-            *(texts[config] for _, texts in columns),
-        ]
-        for config in sorted(configs, key=lambda config: names.index(data[config]))
-    ]
-    heads = ["configuration", *(["data"] if several else []), *(head for head, _ in columns)]
-    return markdown(heads, lines, left=2 if several else 1)
+    heads = ["configuration", *(head for head, _ in columns)]
+    for name in data.unique():
+        own = [config for config in configs if data[config] == name]
+        lines = [[code(config), *(texts[config] for _, texts in columns)] for config in own]
+        if lines and data.nunique() > 1:
+            yield f"**{prose(str(name))}**"
+        yield from fitted(heads, lines)

@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Iterable, Sequence
+from itertools import accumulate, pairwise
 
 import pandas as pd
 
@@ -15,6 +16,7 @@ from bench.metrics.registry import METRICS
 __all__ = [
     "code",
     "escaped",
+    "fitted",
     "glossary",
     "heading",
     "markdown",
@@ -22,9 +24,14 @@ __all__ = [
     "prose",
     "quantity",
     "rank_text",
+    "titled",
 ]
 
 
+COLUMNS = 6
+"""The most columns of a table that a reader sees whole."""
+WIDTH = 120
+"""The most characters of its lines."""
 _MARKUP = re.compile(r"[\\`*\[\]<>#~$&]|(?<!\w)_|_(?!\w)")
 
 
@@ -46,10 +53,11 @@ def quantity(mean: float, half_width: float = math.nan) -> str:
     """
     if not math.isfinite(mean):
         return "–"
+    short = f"{mean:,.0f}" if 1e4 <= abs(mean) < 1e6 else f"{mean:.4g}"
     if not math.isfinite(half_width):
-        return f"{mean:.4g}"
+        return short
     if half_width <= 1e-6 * abs(mean):
-        return f"{mean:.4g} ± 0"
+        return f"{short} ± 0"
     largest = max(abs(mean), half_width)
     if largest < 1e-3 or largest >= 1e6:
         power = math.floor(math.log10(largest))
@@ -74,6 +82,46 @@ def markdown(heads: Sequence[str], lines: Iterable[Sequence[object]], left: int 
     frame = pd.DataFrame(cells, columns=list(map(_cell, heads)))
     align = ["left"] * left + ["right"] * (len(heads) - left)
     return str(frame.to_markdown(index=False, disable_numparse=True, colalign=align))
+
+
+def fitted(heads: Sequence[str], lines: Sequence[Sequence[object]], left: int = 1) -> list[str]:
+    """Lay out a table that a page shows whole: as several, one below the other, where it is wide.
+
+    Args:
+        heads: Column headings.
+        lines: Rows of cells.
+        left: How many columns, from the first, say what a row is of; each table has them.
+
+    Returns:
+        Tables of Markdown of at most `COLUMNS` columns and `WIDTH` characters, as far as one column
+        beside the first ones is not wider; none without lines.
+
+    Example:
+        >>> tables = fitted(list("abcdefgh"), [list("12345678")])
+        >>> [table.splitlines()[0].split() for table in tables]
+        [['|', 'a', '|', 'b', '|', 'c', '|', 'd', '|', 'e', '|'], \
+['|', 'a', '|', 'f', '|', 'g', '|', 'h', '|']]
+    """
+    if not lines:
+        return []
+    keys, others = list(range(left)), list(range(left, len(heads)))
+    for count in range(1, len(others) + 1):  # parts of nearly one size
+        size, larger = divmod(len(others), count)
+        ends = [0, *accumulate(size + (place < larger) for place in range(count))]
+        parts = [keys + others[start:end] for start, end in pairwise(ends)]
+        if all(len(p) <= COLUMNS and _width(heads, lines, p) <= WIDTH for p in parts):
+            break
+    return [markdown(*_picked(heads, lines, part), left) for part in parts]
+
+
+def _picked(
+    heads: Sequence[str], lines: Sequence[Sequence[object]], columns: Sequence[int]
+) -> tuple[list[str], list[list[object]]]:
+    return [heads[c] for c in columns], [[line[c] for c in columns] for line in lines]
+
+
+def _width(heads: Sequence[str], lines: Sequence[Sequence[object]], columns: Sequence[int]) -> int:
+    return len(markdown(*_picked(heads, lines, columns)).partition("\n")[0])
 
 
 def _cell(text: str) -> str:
@@ -128,10 +176,22 @@ def heading(metric: Metric) -> str:
         >>> [heading(METRICS[name]) for name in ("elbo", "density", "mmd_test")]
         ['ELBO ↑ [nats per input]', 'density → real', 'MMD, p ≤ .05']
     """
+    plain = metric.name.endswith("_test") or metric.unit in ("1", "flag", metric.symbol.split()[-1])
+    return titled(metric) + ("" if plain else f" [{metric.unit}]")
+
+
+def titled(metric: Metric) -> str:
+    """Head a column or a line whose unit is said elsewhere.
+
+    Args:
+        metric: What stands below or beside.
+
+    Returns:
+        Its symbol with an arrow in the direction of improvement.
+    """
     if metric.name.endswith("_test"):
         return f"{metric.symbol}, p ≤ .05"
-    plain = metric.unit in ("1", "flag", metric.symbol.split()[-1])
-    return f"{metric.symbol} {metric.arrow}".strip() + ("" if plain else f" [{metric.unit}]")
+    return f"{metric.symbol} {metric.arrow}".strip()
 
 
 def rank_text(board: pd.DataFrame, config: str) -> str:
@@ -194,12 +254,15 @@ def glossary(metrics: Iterable[Metric]) -> str:
         metrics: In the order in which they are listed.
 
     Returns:
-        A Markdown table: symbol, unit, direction of improvement, meaning, origin.
+        A list in Markdown: symbol, unit, direction of improvement, meaning, origin.
     """
     explained = []
     for metric in metrics:
         texts = [metric.summary, metric.reference]
         if metric.name not in METRICS:  # somebody's own
             texts = list(map(prose, texts))
-        explained.append([metric.symbol, metric.unit, metric.direction, *texts])
-    return markdown(["column", "unit", "better", "what it is", "from"], explained, left=5)
+        better = f"; {metric.direction} is better" if metric.better in ("lower", "higher") else ""
+        better = "; better nearer to real images" if metric.better == "real" else better
+        head = f"* **{metric.symbol}** ({metric.unit}{better}): {texts[0]}"
+        explained.append(f"{head} *From {texts[1]}.*" if texts[1] else head)
+    return "\n".join(explained)

@@ -3,11 +3,14 @@
 import hashlib
 import re
 
-__all__ = ["file_name", "of_configuration"]
+__all__ = ["COLUMNS", "INPUTS", "SAMPLES", "file_name", "of_configuration"]
 
-_OTHERS = re.compile(  # what figures are called that belong to no study, or to one and a kind
-    r"(ranks|brackets|correlations|match-cost)$|(quilt|samples|holes|brackets|match-cost)-"
-    r"|.*-(kl|quantiles|sbc)$|.*-[0-9a-f]{8}$"
+SAMPLES, INPUTS, COLUMNS = "samples", "inputs", "columns"
+"""Pages in the folder of a matrix that belong to no study."""
+
+_OTHERS = re.compile(  # files that belong to no study, or to one and a kind
+    r"(ranks|brackets|correlations|match-cost|ladder|samples|inputs|columns)$|(quilt|samples|holes|brackets|match-cost)-"
+    r"|.*-(kl|quantiles|sbc|tables)$|.*-[0-9a-f]{8}$"
 )
 _CONFIGURATION = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _LONGEST = 64  # characters

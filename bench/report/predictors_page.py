@@ -16,7 +16,7 @@ from bench.analysis.prediction import (
 )
 from bench.report.blocks import Block, Page, composed, drawn
 from bench.report.figures.predictors import predictors
-from bench.report.markdown import code, markdown, prose
+from bench.report.markdown import code, fitted, prose
 
 __all__ = ["NAME", "headline", "not_read", "predictors_page"]
 
@@ -125,12 +125,12 @@ def predictors_page(
         blocks.append(drawn(text, "correlations.png", predictors(enough)))
     for target, what in TARGETS.items():
         if chosen := [one for one in enough if one.target == target]:
-            blocks += [f"## {what[0].upper()}{what[1:]}", _table(chosen), _noise(chosen)]
+            blocks += [f"## {what[0].upper()}{what[1:]}", *_table(chosen), _noise(chosen)]
     if enough:
-        blocks += ["## Better than trivial predictors?", _advantages(enough)]
+        blocks += ["## Better than trivial predictors?", *_advantages(enough)]
     if few := [one for one in predicted if not one.enough]:
         blocks += ["## Too few configurations", "Values without an interval and without a claim."]
-        blocks.append(_few(few))
+        blocks += _few(few)
     measured = {name for one in predicted for name in one.by_name}
     if missing := [symbol(name) for name in OF_LATENTS if name not in measured and predicted]:
         blocks.append(f"In no rows, or the same everywhere: {', '.join(missing)}.")
@@ -183,7 +183,7 @@ def _ordered(chosen: Sequence[Prediction]) -> Iterator[tuple[str, str]]:
         yield name, symbols[name] + (" (trivial)" if name in TRIVIAL else "")
 
 
-def _table(chosen: Sequence[Prediction]) -> str:
+def _table(chosen: Sequence[Prediction]) -> list[str]:
     lines = []
     for name, text in _ordered(chosen):
         pooled = average(name, chosen)
@@ -193,7 +193,7 @@ def _table(chosen: Sequence[Prediction]) -> str:
             mean = f"{value} [{low}, {high}] ({pooled[0]})"
         lines.append([text, *(_cell(one, name) for one in chosen), mean])
     heads = [f"{prose(one.place)} (K = {one.configurations}, S = {one.seeds})" for one in chosen]
-    return markdown(["ρ of", *heads, "mean (of how many)"], lines)
+    return fitted(["ρ of", *heads, "mean (of how many)"], lines)
 
 
 def _cell(one: Prediction, name: str) -> str:
@@ -221,7 +221,7 @@ def _noise(chosen: Sequence[Prediction]) -> str:
     return text + (f" Collapsed and left out: {', '.join(left)}." if left else "")
 
 
-def _advantages(enough: Sequence[Prediction]) -> str:
+def _advantages(enough: Sequence[Prediction]) -> list[str]:
     lines = []
     for one in enough:
         if not one.advantages:
@@ -240,10 +240,10 @@ def _advantages(enough: Sequence[Prediction]) -> str:
             ]
         )
     heads = ["matrix", "of", "strongest of the latents", "hardest to beat", "difference of abs ρ"]
-    return markdown([*heads, "better?", "ρ could be shown from"], lines, left=4)
+    return fitted([*heads, "better?", "ρ could be shown from"], lines, left=2)
 
 
-def _few(few: Sequence[Prediction]) -> str:
+def _few(few: Sequence[Prediction]) -> list[str]:
     lines = [[text, *(_cell(one, name) for one in few)] for name, text in _ordered(few)]
     heads = [f"{prose(one.place)}, {one.target} (K = {one.configurations})" for one in few]
-    return markdown(["ρ of", *heads], lines)
+    return fitted(["ρ of", *heads], lines)

@@ -29,16 +29,16 @@ def replication_section(results: Results) -> list[str]:
     if original is None:
         return [title, f"There are no rows of {matrix.replicates} here to compare with."]
     lines = [
-        [here.claim.id, prose(here.claim.says), *_sides(here, there), _agrees(here, there)]
+        [here.claim.id, *_sides(here, there), _agrees(here, there)]
         for here, there in _pairs(results.findings, original.findings)
     ]
     name = original.name
-    heads = ["id", "claim", f"here, S = {_seeds(results)}", f"{name}, S = {_seeds(original)}"]
+    heads = ["id", f"here, S = {_seeds(results)}", f"{name}, S = {_seeds(original)}"]
     text = (
         f"The same claims, metrics, directions and margins; those of {name} are in "
         f"[{name}-claims.md]({name}-claims.md). Effects are in the unit of the metric."
     )
-    return [title, f"{agreement(results)} {text}", markdown([*heads, "same?"], lines, left=5)]
+    return [title, f"{agreement(results)} {text}", markdown([*heads, "same?"], lines, left=4)]
 
 
 def agreement(results: Results) -> str:

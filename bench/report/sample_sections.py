@@ -8,8 +8,9 @@ from bench.analysis.replicates import FEW_SEEDS, TOO_FEW, between_sources, dimen
 from bench.analysis.results import Results
 from bench.metrics.registry import OF_SAMPLES
 from bench.report.blocks import Block, drawn
+from bench.report.cost_section import telling
 from bench.report.figures.samples import match_against_cost, sample_grids, where_sampling_fails
-from bench.report.markdown import code, heading, markdown, metric_column, prose, quantity
+from bench.report.markdown import code, fitted, heading, metric_column, prose, quantity
 from bench.report.names import file_name, of_configuration
 from vaelib.samples.options import DECILES
 
@@ -46,7 +47,10 @@ _DECILES = (
     "Among ten times as many prior draws, the tenth where the aggregate posterior of the training "
     "inputs is least dense, and the tenth where it is most dense: do images from holes look real?"
 )
-_GRIDS = "The first seed, drawn at random, not chosen; the same layout for every configuration."
+_GRIDS = (
+    "The first seed, drawn at random, not chosen: of the first configuration and of those that "
+    "sampling from the prior costs least and most."
+)
 _HOLES = (
     "Left: where the aggregate posterior has more mass than the prior (red) and less (blue), in "
     "closed form. Middle and right: what the decoder makes of the tenth of prior draws where the "
@@ -66,10 +70,10 @@ def sample_section(results: Results) -> list[Block]:
     keys = _of_sources(results)
     if ("frechet", "prior") not in keys and not any(metric in OF_SAMPLES for metric, _ in keys):
         return []
-    blocks: list[Block] = ["## Samples", _INTRODUCTION]
+    blocks: list[Block] = [_INTRODUCTION]
     several = len(results.datasets) > 1
     for data, part in results.datasets.items():
-        blocks += [f"### Samples of {prose(data)}"] if several else []
+        blocks += [f"# Samples of {prose(data)}"] if several else []
         blocks += [*_costs(part, keys), *_deciles(part, keys), *_references(part, keys)]
         blocks += _match(part, f"match-cost-{file_name(data)}.png" if several else "match-cost.png")
     return [*blocks, *_pictures(results)]
@@ -80,7 +84,7 @@ def _match(part: Results, file: str) -> Iterator[Block]:
     measured = _of_sources(part)
     match = [part.metrics[name] for name in _MATCHES if (name, "") in measured]
     if match and {("frechet", "prior"), ("frechet", "aggregate")} <= measured:
-        yield "### Match against cost"
+        yield "## Match against cost"
         if dimensions(part.rows) > 1 and not match[0].across_dimensions:
             yield f"By {match[0].symbol}, which compares only at equal latent dimension."
         figure = match_against_cost(part.rows, match[0])
@@ -107,7 +111,7 @@ def _costs(part: Results, keys: set[tuple[str, str]]) -> Iterator[str]:
         columns.append([quantity(*interval) for interval in zip(mean, half, strict=True)])
         counts = {name: max(counts[name], int(table[name].notna().sum())) for name in counts}
     lines = [
-        [code(name), *texts, counts[name]]
+        [code(name), counts[name], *texts]
         for name, *texts in zip(counts, *columns, strict=True)
         if any(text != "–" for text in texts)
     ]
@@ -115,8 +119,8 @@ def _costs(part: Results, keys: set[tuple[str, str]]) -> Iterator[str]:
         f"{part.metrics[metric].symbol}: {first} less {second}".replace("_", " ")
         for metric, first, second in shown
     ]
-    yield "### What sampling from the prior costs"
-    yield markdown(["configuration", *heads, "S"], lines)
+    yield "## What sampling from the prior costs"
+    yield from fitted(["configuration", "S", *heads], lines)
     if min(counts.values()) <= FEW_SEEDS:
         yield f"S ≤ {FEW_SEEDS}: {TOO_FEW}."
 
@@ -138,8 +142,8 @@ def _deciles(part: Results, keys: set[tuple[str, str]]) -> Iterator[str]:
         for metric in metrics
         for decile in ("lowest", "highest")
     ]
-    yield from ["### Images from where q is low", _DECILES]
-    yield markdown(["configuration", *heads], lines)
+    yield from ["## Images from where q is low", _DECILES]
+    yield from fitted(["configuration", *heads], lines)
 
 
 def _references(part: Results, keys: set[tuple[str, str]]) -> Iterator[str]:
@@ -157,11 +161,11 @@ def _references(part: Results, keys: set[tuple[str, str]]) -> Iterator[str]:
             next(iter(metric_column(one, metric, "test", source).values())) for metric in shown
         ]
         if any(text != "–" for text in texts):
-            lines.append([source, meaning, *texts])
+            lines.append([f"{meaning} ({source})", *texts])
     of_references = one.rows["source"].isin(list(_REFERENCES)) & (one.rows["message"] != "")
-    yield "### Images that no model made"
+    yield "## Images that no model made"
     heads = [heading(part.metrics[name]) for name in shown]
-    yield markdown(["source", "what it is", *heads], lines, left=2)
+    yield from fitted(["what they are", *heads], lines)
     notes = one.rows.loc[of_references, "message"]
     yield from (f"Coverage: {prose(note)}." for note in dict.fromkeys(notes))
 
@@ -174,17 +178,17 @@ def _pictures(results: Results) -> Iterator[Block]:
         if source:
             samples.setdefault(name, {})[source] = images
     if samples:
-        yield from ["### Sample grids", _GRIDS]
-    for name in sorted(samples, key=lambda name: (name != "base", name)):
+        yield from ["## Sample grids", _GRIDS]
+    for name in [name for name in telling(results.costs) if name in samples] or samples:
         yield f"{code(name)}:"
         yield drawn(
             f"samples of {name}",
             f"samples-{of_configuration(name)}.png",
             sample_grids(samples[name]),
         )
-    for name in sorted(samples):
+    for name in samples:
         if f"{name}/mean" in arrays and {"deepest", "densest"} <= set(samples[name]):
             plane = arrays[f"{name}/mean"], arrays[f"{name}/scale"]
             figure = where_sampling_fails(*plane, samples[name])
-            yield from ["### Where sampling fails", _HOLES, f"{code(name)}:"]
+            yield from ["## Where sampling fails", _HOLES, f"{code(name)}:"]
             yield drawn(f"holes of {name}", f"holes-{of_configuration(name)}.png", figure)

@@ -1,31 +1,33 @@
-"""The sections of a matrix's studies: pictures, ranking, tables."""
+"""The pages of a study: what decides, and the rest of its numbers."""
 
 import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from bench.analysis.levels import levels
 from bench.analysis.replicates import FEW_SEEDS, SPLITS, TOO_FEW, replicates, varied_keys
 from bench.analysis.results import Results
 from bench.metrics.metric import Table
 from bench.report.blocks import Block, drawn
 from bench.report.figures.quantiles import quantile_plot
 from bench.report.figures.sbc import rank_ecdf_plot
-from bench.report.figures.studies import kl_parts, levels, metric_panels
+from bench.report.figures.studies import kl_parts, metric_panels
 from bench.report.leaderboard import NOTHING_RANKED, ordering, remarks
-from bench.report.markdown import markdown, prose, quantity, rank_text
+from bench.report.markdown import fitted, metric_column, prose, quantity, rank_text
 from bench.report.names import file_name
 from bench.report.study_tables import (
     DAGGER,
     DIAGNOSTICS,
     DIAGNOSTICS_TEXT,
-    FOLDED,
+    REST,
+    SAMPLES_TOO,
     notes,
-    study_table,
+    study_tables,
     tables,
 )
 
-__all__ = ["study_section"]
+__all__ = ["rest_section", "study_section"]
 
 _PANELS = "certified_kl certified_kl_upper rate elbo c2st_auc hole_mass kl_per_dimension".split()
 _QUANTILES = (
@@ -42,7 +44,7 @@ _RANKS = (
 
 
 def study_section(study: Results, name: str) -> list[Block]:
-    """Show one study: its picture, ranking and tables.
+    """Show one study: its picture, ranking, and what decides.
 
     Args:
         study: The part of its configurations.
@@ -51,44 +53,66 @@ def study_section(study: Results, name: str) -> list[Block]:
     Returns:
         Blocks of Markdown and pictures.
     """
-    keys, labels = study.measured_keys, levels(study.rows)
-    varied = ", ".join(varied_keys(study.rows)) or "configuration"
-    slug, texts = file_name(name), {config: prose(label) for config, label in labels.items()}
-    blocks: list[Block] = [f"## Study: {prose(name)}"]
+    labels, varied, slug = levels(study.rows), _varied(study), file_name(name)
+    texts, keys = _escaped(labels), study.measured_keys
+    blocks: list[Block] = []
     panels = [m for m in _PANELS if any((m, split, "") in keys for split in SPLITS)][:4]
     if panels:
         figure = metric_panels(study.rows, [study.metrics[metric] for metric in panels])
         blocks.append(drawn(f"{name}: metrics against {varied}", f"{slug}.png", figure))
     blocks += _ranked(study, texts, varied)
-    for title, names in tables(study).items():
-        told = _told(study, name, title, study_table(study, title, names, texts, varied))
-        if told and title in FOLDED:
-            also = notes(study, names, texts) if title == DIAGNOSTICS else []
-            blocks += [f"<details><summary>{title}</summary>", *told, *also, "</details>"]
-        elif told:
-            blocks += [f"### {title}", *told, *notes(study, names, texts)]
-        if told and title == Table.ENCODER:
+    for title, metrics in tables(study).items():
+        if title not in REST:
+            blocks += _table(study, title, metrics, texts)
+        if title == Table.ENCODER:
             blocks += _ranks(study, name, labels)
-    if quantiles := _cut(study, labels, "quantiles"):
-        text = f"{name}: quantiles of each dimension less those of N(0, 1)"
-        picture = drawn(text, f"{slug}-quantiles.png", quantile_plot(quantiles))
-        blocks += ["### Each dimension against N(0, 1)", _QUANTILES, picture]
     return blocks
 
 
-def _told(study: Results, name: str, title: str, table: str) -> list[Block]:
-    """A table with what a reader needs beside it; nothing where the table is empty."""
-    if not table:
+def rest_section(study: Results, name: str) -> list[Block]:
+    """Show the other numbers of a study: samples of every source, shape, tests, diagnostics.
+
+    Args:
+        study: The part of its configurations.
+        name: Of the study.
+
+    Returns:
+        Blocks of Markdown and pictures; none where nothing of it was measured.
+    """
+    labels, slug, named = levels(study.rows), file_name(name), tables(study)
+    blocks: list[Block] = []
+    for title in REST:
+        blocks += _table(study, title, named[title], _escaped(labels))
+        if title == DIAGNOSTICS and ("marginal_kl_null", "") in named[title]:
+            text = f"{name}: raw KL, null and excess"
+            blocks.append(drawn(text, f"{slug}-kl.png", kl_parts(study.rows)))
+    if quantiles := _cut(study, labels, "quantiles"):
+        text = f"{name}: quantiles of each dimension less those of N(0, 1)"
+        picture = drawn(text, f"{slug}-quantiles.png", quantile_plot(quantiles))
+        blocks += ["## Each dimension against N(0, 1)", _QUANTILES, picture]
+    return blocks
+
+
+def _varied(study: Results) -> str:
+    return ", ".join(varied_keys(study.rows)) or "configuration"
+
+
+def _escaped(labels: Mapping[str, str]) -> dict[str, str]:
+    return {config: prose(label) for config, label in labels.items()}
+
+
+def _table(
+    study: Results, title: str, metrics: Sequence[tuple[str, str]], texts: Mapping[str, str]
+) -> list[Block]:
+    """A table with what a reader needs beside it; nothing where nothing was measured."""
+    shown = study_tables(study, title, metrics, texts)
+    if not shown:
         return []
-    daggers = [DAGGER] if title in (Table.KL, DIAGNOSTICS) and " †" in table else []
-    if title == Table.SAMPLES:
-        return [table, *_of_real_images(study)]
-    if title != DIAGNOSTICS:
-        return [table, *daggers]
-    text, file = f"{name}: raw KL, null and excess", f"{file_name(name)}-kl.png"
-    drawable = any(metric == "marginal_kl_null" for metric, *_ in study.measured_keys)
-    pictures = [drawn(text, file, kl_parts(study.rows))] if drawable else []
-    return [DIAGNOSTICS_TEXT, table, *daggers, *pictures]
+    above = [DIAGNOSTICS_TEXT] if title == DIAGNOSTICS else []
+    daggers = [DAGGER] if title in (Table.KL, DIAGNOSTICS) and " †" in "".join(shown) else []
+    of_samples = title in (Table.SAMPLES, SAMPLES_TOO)
+    said = _of_real_images(study) if of_samples else notes(study, [m for m, _ in metrics], texts)
+    return [f"## {title}", *above, *shown, *daggers, *said]
 
 
 def _of_real_images(study: Results) -> list[str]:
@@ -123,19 +147,18 @@ def _ranked(study: Results, labels: Mapping[str, str], varied: str) -> list[str]
         return [NOTHING_RANKED]
     name, split, source = chosen
     board, counts = study.ranking(*chosen), study.summary(*chosen)
-    lines = []
+    column, lines = metric_column(study, *chosen), []
     for config, row in board.iterrows():
         best, place = math.isnan(row["gap"]), str(config)
+        lost = counts["failures"][place]
         lines.append(
             [
                 labels[place],
-                quantity(counts["mean"][place], counts["half_width"][place]),
+                column[place],
                 rank_text(board, place),
-                "yes" if row["tie"] else "",
                 "–" if best else quantity(row["gap"], row["gap_half_width"]),
                 "–" if best else f"{row['gap_probability']:.2f}",
-                row["S"],
-                counts["failures"][place],
+                f"{row['S']}, {lost} failed" if lost else row["S"],
             ]
         )
     symbol = study.metrics[name].symbol + (f" ({source})" if source else "")
@@ -145,9 +168,9 @@ def _ranked(study: Results, labels: Mapping[str, str], varied: str) -> list[str]
     out = [c for c in labels if c not in board.index and not dead[c]]
     text += _listed("Not ranked", [labels[config] for config in out])
     text += f" S ≤ {FEW_SEEDS}: {TOO_FEW}." if (board["S"] <= FEW_SEEDS).any() else ""
-    heads = [varied, symbol, "rank", "tie group", "gap", "beats best", "S", "failed"]
+    heads = [varied, symbol, "rank", "gap", "beats best", "S"]
     said = remarks(study, split, [name, *(metric for metric, *_ in study.measured_keys)])
-    return ["### Ranking", text, *([markdown(heads, lines)] if lines else []), *said]
+    return ["## Ranking", text, *fitted(heads, lines), *said]
 
 
 def _listed(what: str, labels: Sequence[str]) -> str:

@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import product
 
 from bench.analysis.replicates import SPLITS
 from bench.analysis.results import Results
 from bench.metrics.metric import Table
-from bench.report.markdown import heading, markdown, metric_column, prose
+from bench.report.markdown import fitted, metric_column, prose, titled
 from vaelib.samples.options import SOURCES
 
 __all__ = [
@@ -14,9 +15,10 @@ __all__ = [
     "DIAGNOSTIC",
     "DIAGNOSTICS",
     "DIAGNOSTICS_TEXT",
-    "FOLDED",
+    "REST",
+    "SAMPLES_TOO",
     "notes",
-    "study_table",
+    "study_tables",
     "tables",
 ]
 
@@ -29,8 +31,12 @@ DIAGNOSTICS_TEXT = (
     "nothing."
 )
 """What stands above them."""
-FOLDED = (GAUGE, Table.SHAPE, Table.DISTANCES, Table.TESTS, DIAGNOSTICS)
-"""Titles of the tables that a reader unfolds."""
+SAMPLES_TOO = "Samples of q(z) and of the certifying density"
+"""Title of what of the images is compared with those of the prior."""
+_COMPARED = ("aggregate", "repaired")
+REST = (SAMPLES_TOO, GAUGE, Table.SHAPE, Table.DISTANCES, Table.TESTS, DIAGNOSTICS)
+"""Titles of the tables that stand on a page of their own."""
+_BOTH_SPLITS = (Table.KL, Table.LIKELIHOOD)  # of the others, what holds for held-out inputs
 DAGGER = (
     "† saturated on at least one seed (R > log N - 1): the joint KL is bounded below by the floor "
     "R - log N whatever the encoder does. [Bracketed] numbers are not comparable and not ranked."
@@ -39,61 +45,73 @@ DAGGER = (
 DIAGNOSTIC = ("marginal_kl_null", "marginal_kl_excess", "marginal_kl_null_test")
 """Names of its metrics, in the order of the page."""
 _NUMBER = re.compile(r"-?\d+(?:,\d{3})*(?:\.\d+)?(?:e[+-]?\d+)?")
+_HEAD = "metric"
 _RESCALED = "gauge_fixed"  # the source of what was measured after it
 
 
-def tables(study: Results) -> dict[str, list[str]]:
+def tables(study: Results) -> dict[str, list[tuple[str, str]]]:
     """Which metrics stand together.
 
     Args:
         study: The part of its configurations.
 
     Returns:
-        Title of each table -> names of its metrics, both in the order of the page.
+        Title of each table -> its metrics, each with its source, both in the order of the page. Of
+        samples these are the distance of every latent source and all that was measured of the
+        prior; the rest is `SAMPLES_TOO`.
     """
-    columns: dict[str, list[str]] = {}
+    columns: dict[str, list[tuple[str, str]]] = {}
     for table in Table:
         if table == Table.SHAPE:
-            rescaled = {name for name, _, source in study.measured_keys if source == _RESCALED}
-            columns[GAUGE] = [name for name in study.metrics if name in rescaled]
+            columns[GAUGE] = [(name, _RESCALED) for name in study.metrics]
         there = [metric for metric in study.metrics.values() if metric.table == table]
         names = [metric.name for metric in sorted(there, key=lambda m: m.place)]
-        columns[table] = [name for name in names if name not in DIAGNOSTIC]
-    return columns | {DIAGNOSTICS: [name for name in DIAGNOSTIC if name in study.metrics]}
+        columns[table] = [(name, "") for name in names if name not in DIAGNOSTIC]
+        if table == Table.SAMPLES:
+            first, *others = names
+            columns[table] = [(first, source) for source in SOURCES]
+            columns[table] += [(name, "prior") for name in others]
+            columns[SAMPLES_TOO] = [*product(others, _COMPARED)]
+    columns[DIAGNOSTICS] = [(name, "") for name in DIAGNOSTIC if name in study.metrics]
+    return {title: [m for m in pairs if _there(study, *m)] for title, pairs in columns.items()}
 
 
-def study_table(
-    study: Results, title: str, metrics: Sequence[str], labels: Mapping[str, str], varied: str
-) -> str:
-    """The metrics that there are, one line for each level, split and source.
+def _there(study: Results, metric: str, source: str) -> bool:
+    return any((metric, split, source) in study.measured_keys for split in SPLITS)
+
+
+def study_tables(
+    study: Results, title: str, metrics: Sequence[tuple[str, str]], labels: Mapping[str, str]
+) -> list[str]:
+    """The metrics that there are, one line for each, one column for each level.
 
     Args:
         study: The part of its configurations.
         title: Of the table.
-        metrics: Names of its metrics.
+        metrics: Names of its metrics, each with its source.
         labels: Configuration -> its level.
-        varied: What the levels are of.
 
     Returns:
-        Markdown; empty without lines.
+        Tables of Markdown, several where there are many levels; none without numbers. On test
+        inputs unless a line says otherwise: on training inputs alone where nothing else was
+        measured, on both where the difference is that of seen and unseen inputs.
     """
-    keys, by_source = study.measured_keys, title == Table.SAMPLES
-    named = [source for source in SOURCES if source in set(study.rows["source"])]
-    sources = named if by_source else [_RESCALED] if title == GAUGE else [""]
-    places = [(split, source) for split in SPLITS for source in sources]
-    shown = [name for name in metrics if any((name, *place) in keys for place in places)]
-    columns = {place: [metric_column(study, name, *place) for name in shown] for place in places}
-    flagged = {split: study.saturated(split) for split in SPLITS}
+    keys = study.measured_keys
+    splits = [split for split in SPLITS if any((m, split, s) in keys for m, s in metrics)]
+    if title not in _BOTH_SPLITS:
+        splits = splits[:1]
     lines = []
-    for config, label in labels.items():
-        for split, source in places:
-            texts = [column[config] for column in columns[split, source]]
-            if any(text != "–" for text in texts):
-                mark = " †" if config in flagged[split] else ""
-                lines.append([label + mark, split, *([source] if by_source else []), *texts])
-    heads = [varied, "split", *(["source"] if by_source else [])]
-    heads += [heading(study.metrics[name]) for name in shown]
-    return markdown(heads, lines, left=3 if by_source else 2) if lines else ""
+    for (name, source), split in product(metrics, splits):
+        texts = metric_column(study, name, split, source)
+        if any(texts[config] != "–" for config in labels):
+            where = [source] * (title in (Table.SAMPLES, SAMPLES_TOO)) + [split] * (
+                split != SPLITS[0]
+            )
+            told = f" ({', '.join(where)})" if where else ""
+            lines.append([titled(study.metrics[name]) + told, *(texts[c] for c in labels)])
+    flagged = {config for split in splits for config in study.saturated(split)}
+    marked = [label + (" †" if config in flagged else "") for config, label in labels.items()]
+    return fitted([_HEAD, *marked], lines)
 
 
 def notes(study: Results, metrics: Sequence[str], labels: Mapping[str, str]) -> list[str]:

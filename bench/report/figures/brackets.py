@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from bench.analysis.match import Match, Matched
 from bench.report.figures.style import STYLE, VERDICTS, WIDTH
 
-__all__ = ["LEAST", "brackets", "colour_of", "highest", "span"]
+__all__ = ["LEAST", "brackets", "colour_of", "highest", "lowest", "span"]
 
 LEAST = 0.005
 """Nats; what is less is drawn at the edge."""
@@ -24,7 +24,7 @@ def brackets(match: Match) -> Figure:
 
     Returns:
         The figure: a bar from the mean proved end to the mean upper end, a dot at the mean gain,
-        the margin as a line; an open bar where there is no upper end or it is saturated.
+        the margin as a line; a thin line where there is no upper end or it is saturated.
     """
     rows = match.configurations
     top = highest(rows, match.margin)
@@ -41,7 +41,7 @@ def brackets(match: Match) -> Figure:
             axes.plot(max(one.gain.mean, LEAST), place, "o", c=colour, ms=4, mec="white", mew=0.6)
         axes.axvline(match.margin, c="#333333", lw=0.9, ls="--")
         axes.set_xscale("log")
-        axes.set_xlim(LEAST * 0.9, top)
+        axes.set_xlim(lowest(rows, match.margin), top)
         axes.set_yticks(range(len(rows)), [one.config for one in rows])
         axes.invert_yaxis()
         axes.set_xlabel("KL(q‖p), nats; dashed: the margin")
@@ -63,6 +63,20 @@ def highest(configurations: Sequence[Matched], margin: float) -> float:
     return _NOT_KNOWN * max([2 * margin, *filter(math.isfinite, ends)])
 
 
+def lowest(configurations: Sequence[Matched], margin: float) -> float:
+    """Find where the axis of brackets begins.
+
+    Args:
+        configurations: All that are drawn.
+        margin: KL, in nats, that does no harm.
+
+    Returns:
+        Nats, below the margin and every end that is not drawn at the edge.
+    """
+    ends = [one.lower.mean for one in configurations if not math.isnan(one.lower.mean)]
+    return max(0.9 * LEAST, 0.7 * min([margin, *ends]))
+
+
 def span(one: Matched, top: float) -> tuple[float, float, bool]:
     """Find from where to where a bracket is drawn.
 
@@ -71,10 +85,11 @@ def span(one: Matched, top: float) -> tuple[float, float, bool]:
         top: Where the axis ends.
 
     Returns:
-        Both ends, in nats, and whether the upper one is an end: else it is saturated, or not known.
+        Both ends, in nats, and whether the upper one can give a yes: else it is saturated, or not
+        known and drawn to the end of the axis.
     """
     closed = not math.isnan(one.upper.mean) and not one.saturated
-    high = max(one.upper.mean, LEAST) if closed else top
+    high = top if math.isnan(one.upper.mean) else max(one.upper.mean, LEAST)
     return max(one.lower.mean, LEAST), high, closed
 
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from bench.analysis.match import Match, Matched
-from bench.report.figures.brackets import LEAST, colour_of, highest, span
+from bench.report.figures.brackets import LEAST, colour_of, highest, lowest, span
 from bench.report.figures.style import STYLE, WIDTH, as_it_is
 
 __all__ = ["factors"]
@@ -29,7 +29,7 @@ def factors(panels: Sequence[tuple[str, Mapping[str, str]]], match: Match) -> Fi
 
     Returns:
         The figure, on one logarithmic axis: a bar from the mean proved end to the mean upper end, a
-        dot at the mean gain, a dashed line at the margin; a thin open line where the upper end is
+        dot at the mean gain, a dashed line at the margin; a thin line where the upper end is
         saturated or there is none.
     """
     known = {one.config: one for one in match.configurations}
@@ -46,7 +46,7 @@ def factors(panels: Sequence[tuple[str, Mapping[str, str]]], match: Match) -> Fi
                     _bracket(axes, place, one, top)
             axes.axhline(match.margin, c="#333333", lw=0.9, ls="--")
             axes.set_yscale("log")
-            axes.set(ylim=(LEAST * 0.9, top), xlim=(-0.6, len(labels) - 0.4))
+            axes.set(ylim=(lowest(drawn, match.margin), top), xlim=(-0.6, len(labels) - 0.4))
             axes.set_title(as_it_is(textwrap.fill(title, 34)), fontsize=8.5)
             _ticks(axes, list(labels.values()))
         for axes in grid[len(panels) :]:
@@ -71,7 +71,8 @@ def _bracket(axes: Axes, place: int, one: Matched, top: float) -> None:
 
 def _ticks(axes: Axes, labels: Sequence[str]) -> None:
     texts = [as_it_is(textwrap.shorten(label, 2 * _LINE, placeholder="…")) for label in labels]
-    axes.set_xticks(np.arange(len(texts)), [textwrap.fill(text, _LINE) for text in texts])
+    folded = [textwrap.fill(text, _LINE, break_long_words=False) for text in texts]
+    axes.set_xticks(np.arange(len(texts)), folded)
     axes.tick_params(axis="x", labelsize=7.5)
     if max(map(len, texts)) > _LONG:
         for text in axes.get_xticklabels():

@@ -5,7 +5,6 @@ Every function takes numbers and returns a matplotlib figure made for a width of
 """
 
 import math
-import re
 import textwrap
 from collections.abc import Sequence
 from typing import Any
@@ -17,51 +16,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from bench.analysis.levels import levels
 from bench.analysis.replicates import replicates, saturated, summarise, varied_keys
 from bench.metrics.metric import Metric
 from bench.report.figures.style import STYLE, WIDTH, as_it_is
 from vaelib.numerics.arrays import Floats
 
-__all__ = ["kl_parts", "levels", "metric_panels"]
+__all__ = ["kl_parts", "metric_panels"]
 
 _LABEL = 28  # characters of a label on one line
 _SPLITS = {"test": "#0072B2", "train": "#E69F00"}  # Okabe & Ito
 _GREY, _EXCESS, _DEFICIT = "#c8c8c8", "#D55E00", "#56B4E9"
-
-
-def levels(frame: pd.DataFrame) -> dict[str, str]:
-    """Label the configurations of one study by the keys that differ, in their natural order.
-
-    Args:
-        frame: Tidy rows of one study.
-
-    Returns:
-        config -> label, such as "8" or "8, 200-200"; numbers ascending, layer lists by depth and
-        width, anything else in the order of the rows. The name itself where no key differs.
-    """
-    keys = varied_keys(frame)
-    first = frame.drop_duplicates("config").set_index("config")
-    if not keys:
-        return {str(config): str(config) for config in first.index}
-    columns = [_natural(first[key]) for key in keys]
-    order = sorted(range(len(first)), key=lambda row: [column[row] for column in columns])
-    texts = [", ".join(_shown(first[key].iloc[row]) for key in keys) for row in order]
-    return {str(first.index[row]): text for row, text in zip(order, texts, strict=True)}
-
-
-def _natural(column: "pd.Series[Any]") -> list[tuple[float, ...]]:
-    texts = [_shown(value) for value in column]
-    if all(re.fullmatch(r"\d+(-\d+)*", text) for text in texts):
-        layers = [tuple(map(float, text.split("-"))) for text in texts]
-        return [(float(len(widths)), *widths) for widths in layers]
-    try:
-        return [(float(text),) for text in texts]
-    except ValueError:
-        return [(float(texts.index(text)),) for text in texts]
-
-
-def _shown(value: object) -> str:
-    return f"{value:g}" if isinstance(value, int | float | np.number) else str(value) or "–"
 
 
 def _positions(labels: Sequence[str]) -> tuple[Floats, str]:

@@ -6,9 +6,10 @@ from matplotlib.colors import to_hex
 from matplotlib.container import BarContainer, ErrorbarContainer
 from matplotlib.figure import Figure
 
+from bench.analysis.levels import levels
 from bench.analysis.replicates import saturated, summarise
 from bench.metrics.registry import METRICS
-from bench.report.figures.studies import kl_parts, levels, metric_panels
+from bench.report.figures.studies import kl_parts, metric_panels
 from bench.report.figures.style import save
 from tests.bench.synthetic import INPUTS, LAYERS, SIZES, synthetic_frame
 

@@ -1,0 +1,70 @@
+"""What helps: what each study changes in KL(q‖p) and in the images of the prior."""
+
+from collections.abc import Iterator
+
+from bench.analysis.changes import Change, changes
+from bench.analysis.results import Results
+from bench.report.blocks import Block
+from bench.report.markdown import fitted, prose, quantity
+
+__all__ = ["change_section", "change_tables"]
+
+_TITLE = "## What helps?"
+_WORDS = (
+    "**KL(q‖p)**: change of the gain, in nats, from the first level to the other, over common "
+    "seeds with its 95 % interval; *by at least*, between different latent dimensions, what the "
+    "brackets prove. **mixture**: gets *closer* to its prior or *further* from it by more than "
+    ".05 nats; *no change*: less than that is shown. **Fréchet**: change in the distance of "
+    "images of the prior to real ones; negative is better."
+)
+
+
+def change_section(results: Results) -> list[Block]:
+    """Show what each study changes.
+
+    Args:
+        results: Of one matrix.
+
+    Returns:
+        Blocks of Markdown; none where no study has two levels to compare.
+    """
+    shown = change_tables(results)
+    return [_TITLE, *shown, _WORDS] if shown else []
+
+
+def change_tables(results: Results) -> list[str]:
+    """One line for each study with an order, else one for each of its levels.
+
+    Args:
+        results: Of one matrix.
+
+    Returns:
+        Tables of Markdown; none where nothing can be compared.
+    """
+    lines = [
+        [
+            prose(study),
+            f"{prose(change.first)} → {prose(change.last)}",
+            _kl(change),
+            change.word,
+            quantity(change.quality.mean, change.quality.half_width) if change.quality else "–",
+            change.kl.seeds,
+        ]
+        for study, change in _changes(results)
+    ]
+    heads = ["study", "from → to", "KL(q‖p)", "mixture", "Fréchet", "S"]
+    return fitted(heads, lines, left=2)
+
+
+def _changes(results: Results) -> Iterator[tuple[str, Change]]:
+    for study, part in results.studies.items():
+        for one in part.datasets.values():
+            for change in changes(one.rows):
+                yield study, change
+
+
+def _kl(change: Change) -> str:
+    shown = quantity(change.kl.mean, change.kl.half_width)
+    if not change.bracketed:
+        return shown
+    return f"by at least {shown}" if change.kl.mean else "brackets overlap"
