@@ -100,9 +100,10 @@ def test_a_metric_and_a_prior_reach_rows_pages_glossary_and_listing(suite):
     rows = pd.read_csv(suite / "out" / "small" / "rows.csv")
     mine = rows[rows["metric"] == "third_moment"]
     assert set(mine["split"]) == {"train", "test"} and set(mine["unit"]) == {"cubes"}
-    page = (suite / "out" / "small.md").read_text()
-    table = page.split("<summary>Dimensions, moments and shape</summary>")[1].split("</details>")[0]
-    assert "E z³" in table and "nothing anybody needs" in page.split("### The columns")[1]
+    pages = (suite / "out" / "small").glob("*.md")
+    text = "\n".join(page.read_text() for page in pages)
+    table = text.split("## Dimensions, moments and shape")[1].split("\n## ")[0]
+    assert "E z³" in table and "nothing anybody needs" in text.split("## The columns")[1]
     assert "nothing anybody needs" in vaebench(suite, "list", "metrics")
     assert "shifted" in vaebench(suite, "list", "priors")
 

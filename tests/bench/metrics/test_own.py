@@ -126,10 +126,10 @@ def test_every_kind_of_plug_in_runs_from_another_folder_in_worker_processes(fold
     assert set(other["message"]) == {"needs labels"} and set(other["value"]) == {""}
 
     page = Path("results/plugged.md").read_text()
-    assert "my norm ↓" in page
-    assert "### Your own metrics" in page or "<summary>Your own metrics</summary>" in page
-    assert "Mean square of the means." in page
-    assert "other: needs labels" in page
+    parts = {path.stem: path.read_text() for path in Path("results/plugged").glob("*.md")}
+    assert "my norm ↓" in page and "## Your own metrics" in "".join(parts.values())
+    assert "Mean square of the means." in parts["columns"]
+    assert "other: needs labels" in "".join(parts.values())
     claims = Path("results/plugged-claims.md").read_text()
     assert "a smaller encoder has smaller means" in claims and "my norm" in claims
 
@@ -205,10 +205,11 @@ def test_own_metrics_of_one_name_are_told_apart_in_one_process(tmp_path):
         stored(tmp_path, name, rows)
         remember(tmp_path / name, METRICS.with_own([metric]))
     pages = [write_pages(tmp_path, name).read_text() for name in ("first", "second")]
-    assert "norm of first ↓ [volts]" in pages[0] and "norm of second" not in pages[0]
-    assert "norm of second ↑ [amperes]" in pages[1] and "norm of first" not in pages[1]
-    best = [page.split("### Ranking")[1].index("| base ") for page in pages]
-    worst = [page.split("### Ranking")[1].index("| other ") for page in pages]
+    assert "norm of first ↓ |" in pages[0] and "norm of first: volts" in pages[0]
+    assert "norm of second ↑ |" in pages[1] and "norm of second: amperes" in pages[1]
+    assert "norm of second" not in pages[0] and "norm of first" not in pages[1]
+    best = [page.split("## Leaderboard")[1].index("| `base` ") for page in pages]
+    worst = [page.split("## Leaderboard")[1].index("| `other` ") for page in pages]
     assert best[0] < worst[0] and best[1] > worst[1]
     assert write_pages(tmp_path, "first").read_text() == pages[0]
     assert dict(METRICS) == before and METRICS.own == ()

@@ -11,6 +11,7 @@ from bench.analysis.results import Results
 from bench.metrics.registry import METRICS
 from bench.report.markdown import (
     code,
+    fitted,
     glossary,
     heading,
     markdown,
@@ -147,11 +148,22 @@ def test_data_sets_are_ranked_apart(frame):
     assert rank_text(board, "latent_dim-32") == rank_text(board, "latent_dim-32-m") == "1"
 
 
-def test_the_glossary_explains_what_it_is_asked_in_one_row_each():
+def test_the_glossary_explains_what_it_is_asked_in_one_line_each():
     lines = glossary(METRICS[name] for name in ("rate", "variance_law", "elbo")).splitlines()
-    assert len(lines) == 5 and "rate R" in lines[2] and "ELBO" in lines[4]
-    assert {len(re.findall(r"(?<!\\)\|", line)) for line in lines} == {6}
-    assert [line.split("|")[3].strip() for line in lines[2:]] == ["", "lower", "higher"]
+    assert len(lines) == 3 and lines[0].startswith("* **rate R** (nats): ")
+    assert lines[1].startswith("* **variance law** (1; lower is better): ")
+    assert lines[2].startswith("* **ELBO** (nats per input; higher is better): ")
+
+
+def test_wide_tables_are_cut_into_tables_of_one_size_with_the_first_columns():
+    heads, line = ["name", *"abcdefg"], ["x", *"1234567"]
+    first, second = fitted(heads, [line])
+    assert [text.count("|") for text in (first.splitlines()[0], second.splitlines()[0])] == [6, 5]
+    assert first.splitlines()[2].startswith("| x ") and second.splitlines()[2].startswith("| x ")
+    assert fitted(heads, []) == [] and len(fitted(heads[:6], [line[:6]])) == 1
+    wide = ["y" * 50] * 4
+    assert [table.count("y" * 50) for table in fitted(list("abcd"), [wide])] == [2, 2, 2]
+    assert len(fitted(list("ab"), [["z" * 200, "1"]])) == 1, "one column is not cut"
 
 
 def test_a_persons_text_is_no_markup():

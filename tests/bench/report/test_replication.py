@@ -47,8 +47,8 @@ def test_equal_claims_are_set_side_by_side_and_others_are_not(folder):
     assert "Of 1 claim that first makes, too, 1 has the same verdict." in beside
     (line,) = [line for line in beside.splitlines() if line.startswith("| f ")]
     cells = [cell.strip() for cell in line.strip("|").split("|")]
-    assert cells[2] == cells[3] and cells[2].startswith("larger than the margin: ")
-    assert cells[4] == "yes" and "| h " not in beside
+    assert cells[1] == cells[2] and cells[1].startswith("larger than the margin: ")
+    assert cells[3] == "yes" and "| h " not in beside
     assert "1 has the same verdict" in (folder / "again.md").read_text()
     assert "Beside" not in (folder / "first-claims.md").read_text()
 
