@@ -54,7 +54,7 @@ def varied_keys(frame: pd.DataFrame) -> list[str]:
     Returns:
         "dataset" where there are several, then the columns of configuration keys with more than
         one value, in their order. Of a whole table and its options, those that tell: the options
-        where they distinguish as much, else the table.
+        where each configuration has them and they distinguish as much, else the table.
     """
     keys = [str(key) for key in frame.columns if key == "dataset" or key not in COLUMNS]
     keys = [key for key in keys if frame[key].nunique(dropna=False) > 1]
@@ -62,7 +62,8 @@ def varied_keys(frame: pd.DataFrame) -> list[str]:
         options = [key for key in keys if key.startswith(f"{table}.")]
         others = [key for key in keys if key != table]
         if options:
-            enough = len(frame[others].drop_duplicates()) == len(frame[keys].drop_duplicates())
+            told = len(frame[others].drop_duplicates()) == len(frame[keys].drop_duplicates())
+            enough = told and frame[options].notna().all(axis=None)
             keys = others if enough else [key for key in keys if key not in options]
     return keys
 

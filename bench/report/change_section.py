@@ -48,11 +48,10 @@ def change_tables(results: Results) -> list[str]:
             _kl(change),
             change.word,
             quantity(change.quality.mean, change.quality.half_width) if change.quality else "–",
-            change.kl.seeds,
         ]
         for study, change in _changes(results)
     ]
-    heads = ["study", "from → to", "KL(q‖p)", "mixture", "Fréchet", "S"]
+    heads = ["study", "from → to", "KL(q‖p)", "mixture", "Fréchet"]
     return fitted(heads, lines, left=2)
 
 

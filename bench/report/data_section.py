@@ -62,16 +62,16 @@ def resolution(results: Results) -> list[Block]:
         known = [*_crossed(results, metric.name)]
         counts |= {inputs for *_, inputs in known}
         if known:
-            most = max(1.96 * math.sqrt(one.input_part) for _, one, *_ in known)
-            told.append(f"{_short(most)} {metric.unit} of {metric.symbol}")
+            config, one, *_ = known[0]
+            left = _short(1.96 * math.sqrt(one.input_part))
+            told.append(f"± {left} {metric.unit} of the {metric.symbol} of {code(config)}")
     if not told:
         return []
     inputs = " to ".join(f"{count:,}" for count in dict.fromkeys([min(counts), max(counts)]))
     return [
         "## What these inputs can resolve",
-        f"All seeds share {inputs} test inputs, whose error does not shrink with more seeds. Of "
-        f"what holds for other inputs, too, they leave ± {' and ± '.join(told)} open in the worst "
-        "of the configurations (95 %, with any number of seeds).",
+        f"All seeds share {inputs} test inputs, whose error does not shrink with more seeds. For "
+        f"other inputs they leave {' and '.join(told)} open (95 %), with any number of seeds.",
     ]
 
 

@@ -72,14 +72,13 @@ def test_names_are_compared_each_with_the_base():
 
 
 def test_other_latent_dimensions_are_compared_by_brackets_alone():
-    sizes = {"2": 2, "16": 16}
     (one,) = changes(rows({2: 0.3, 16: 1.0}, "width", sizes={2: 2, 16: 16}))
     assert one.bracketed and one.word == "further"
     assert one.kl.mean == pytest.approx(0.7 - 0.04, abs=0.01), "the least that both ends allow"
     (fall,) = changes(rows({2: 1.0, 16: 0.3}, "width", sizes={2: 2, 16: 16}))
     assert fall.word == "closer" and fall.kl.mean == pytest.approx(-0.66, abs=0.01)
     (near,) = changes(rows({2: 0.30, 16: 0.31}, "width", sizes={2: 2, 16: 16}))
-    assert near.word == "undecided" and near.kl.mean == 0 and sizes
+    assert near.word == "undecided" and near.kl.mean == 0
 
 
 def test_what_collapsed_or_has_no_bracket_is_not_compared():
