@@ -30,6 +30,7 @@ from bench.report.study_tables import (
 __all__ = ["rest_section", "study_section"]
 
 _PANELS = "certified_kl certified_kl_upper rate elbo c2st_auc hole_mass kl_per_dimension".split()
+_NULL = "marginal_kl_null"
 _QUANTILES = (
     "Test inputs of the first seed, one line per latent dimension: the quantiles of q_j less those "
     "of N(0, 1). A level line at 0 is a match, a slope a wrong scale, a wave a wrong shape."
@@ -83,7 +84,7 @@ def rest_section(study: Results, name: str) -> list[Block]:
     blocks: list[Block] = []
     for title in REST:
         blocks += _table(study, title, named[title], _escaped(labels))
-        if title == DIAGNOSTICS and ("marginal_kl_null", "") in named[title]:
+        if title == DIAGNOSTICS and any(name == _NULL for name, *_ in study.measured_keys):
             text = f"{name}: raw KL, null and excess"
             blocks.append(drawn(text, f"{slug}-kl.png", kl_parts(study.rows)))
     if quantiles := _cut(study, labels, "quantiles"):

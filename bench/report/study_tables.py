@@ -63,7 +63,8 @@ def tables(study: Results) -> dict[str, list[tuple[str, str]]]:
     columns: dict[str, list[tuple[str, str]]] = {}
     for table in Table:
         if table == Table.SHAPE:
-            columns[GAUGE] = [(name, _RESCALED) for name in study.metrics]
+            rescaled = {name for name, _, source in study.measured_keys if source == _RESCALED}
+            columns[GAUGE] = [(name, _RESCALED) for name in study.metrics if name in rescaled]
         there = [metric for metric in study.metrics.values() if metric.table == table]
         names = [metric.name for metric in sorted(there, key=lambda m: m.place)]
         columns[table] = [(name, "") for name in names if name not in DIAGNOSTIC]
@@ -73,11 +74,7 @@ def tables(study: Results) -> dict[str, list[tuple[str, str]]]:
             columns[table] += [(name, "prior") for name in others]
             columns[SAMPLES_TOO] = [*product(others, _COMPARED)]
     columns[DIAGNOSTICS] = [(name, "") for name in DIAGNOSTIC if name in study.metrics]
-    return {title: [m for m in pairs if _there(study, *m)] for title, pairs in columns.items()}
-
-
-def _there(study: Results, metric: str, source: str) -> bool:
-    return any((metric, split, source) in study.measured_keys for split in SPLITS)
+    return columns
 
 
 def study_tables(
