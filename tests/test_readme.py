@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from bench.analysis.changes import changes
 from bench.analysis.results import Results
 from bench.cli import main
 from bench.report.answer import ends
+from bench.report.markdown import quantity
 from vaelib.audits.audit import audit
 from vaelib.stats.nulls import NormalNull
 
@@ -38,6 +40,26 @@ def test_what_is_shown_is_what_is_printed(tmp_path, monkeypatch, capsys):
 def told(matched):
     """Both ends of a bracket as texts print them: without a zero before the point."""
     return [end.removeprefix("0") or "0" for end in NUMBER.findall(ends(matched))]
+
+
+def test_what_helps_on_mnist_is_what_its_studies_changed():
+    results = Results.read(ROOT / "results" / "mnist")
+    text = " ".join(README.split())
+    head = (ROOT / "bench" / "matrix" / "shipped" / "mnist.toml").read_text(encoding="utf-8")
+    found = {study: next(changes(part.rows)) for study, part in results.studies.items()}
+    for study in ("encoder depth", "training steps", "beta"):
+        one = found[study]
+        assert one.word == "closer"
+        size = quantity(abs(one.kl.mean), one.kl.half_width).replace("0.", ".")
+        assert f"by {size}" in text and f"by {size}" in head
+    assert found["encoder width"].word == "no change"
+    (match,) = results.matches
+    lower = {one.config: told(one)[0] for one in match.configurations}
+    nearest = min(lower, key=lambda config: float(lower[config]))
+    assert nearest == "objective-beta-4"
+    assert f"is proved to exceed {lower[nearest]}, an autoencoder" in text
+    assert f"without a bound {lower['objective-ae']}." in text
+    assert match.count("yes") == 0
 
 
 @pytest.mark.parametrize("name", ["ci", "digits", "fashion", "mnist", "mnist5k"])
