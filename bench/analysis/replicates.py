@@ -63,7 +63,8 @@ def varied_keys(frame: pd.DataFrame) -> list[str]:
         others = [key for key in keys if key != table]
         if options:
             told = len(frame[others].drop_duplicates()) == len(frame[keys].drop_duplicates())
-            enough = told and (frame[options].notna() & frame[options].ne("")).all(axis=None)
+            lacking = frame[options].isna() | frame[options].isin([""])
+            enough = told and not lacking.any(axis=None)
             keys = others if enough else [key for key in keys if key not in options]
     return keys
 

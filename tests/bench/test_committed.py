@@ -1,5 +1,6 @@
 """The committed results, against the code as it is now."""
 
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -38,3 +39,24 @@ def test_they_are_of_the_cells_that_their_matrix_has_now(name, tmp_path, without
     planned = plan(load(str(RESULTS / name / "matrix.toml")), tmp_path)
     there = pd.read_csv(RESULTS / name / "rows.csv", usecols=["cell"])["cell"]
     assert {cell.id for cell in planned.cells} == set(there)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_page_of_theirs_is_longer_than_a_reader_takes_in(name):
+    """250 lines, and tables of 6 columns and 120 characters."""
+    answer = RESULTS / f"{name}.md"
+    assert len(answer.read_text().splitlines()) <= 200
+    for page in (answer, *(RESULTS / name).glob("*.md")):
+        lines = page.read_text().splitlines()
+        tables = [line for line in lines if line.startswith("|")]
+        assert len(lines) <= 250, page
+        assert max(map(len, tables), default=0) <= 120, page
+        assert all(len(re.findall(r"(?<!\\)\|", line)) <= 7 for line in tables), page
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_figure_of_theirs_is_shown(name):
+    pages = [RESULTS / f"{name}.md", *(RESULTS / name).glob("*.md")]
+    text = "\n".join(page.read_text() for page in pages)
+    shown = {link.rsplit("/", 1)[-1] for link in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", text)}
+    assert {path.name for path in (RESULTS / name).glob("figures/*.png")} == shown

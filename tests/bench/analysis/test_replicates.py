@@ -168,6 +168,9 @@ def test_of_a_table_and_its_options_those_are_named_that_tell():
     names = ["elbo", "elbo beta=2", "iwae", "ae"]
     kinds = varying(objective=names, objective__beta=[1.0, 2.0, None, None])
     assert varied_keys(kinds) == ["objective"]
+    for lacking in (None, ""):
+        pair = varying(objective=["elbo", "ae"], objective__beta=[1.0, lacking])
+        assert varied_keys(pair) == ["objective"], "of an option that one lacks"
     both = varying(
         prior=["normal", "normal", "mixture", "mixture"],
         objective=["elbo", "elbo beta=2"] * 2,
