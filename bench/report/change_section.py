@@ -10,10 +10,11 @@ from bench.report.markdown import fitted, prose, quantity
 __all__ = ["change_section", "change_tables"]
 
 _TITLE = "## What helps?"
+_LONGEST = 36  # characters of the name of a study
 _WORDS = (
     "**KL(q‖p)**: change of the gain, in nats, from the first level to the other, over common "
-    "seeds with its 95 % interval; *by at least*, between different latent dimensions, what the "
-    "brackets prove. **mixture**: gets *closer* to its prior or *further* from it by more than "
+    "seeds with its 95 % interval; **≥** or **≤**, between different latent dimensions, what "
+    "the brackets prove. **mixture**: gets *closer* to its prior or *further* from it by more than "
     ".05 nats; *no change*: less than that is shown. **Fréchet**: change in the distance of "
     "images of the prior to real ones; negative is better."
 )
@@ -43,7 +44,7 @@ def change_tables(results: Results) -> list[str]:
     """
     lines = [
         [
-            prose(study),
+            prose(_short(study)),
             f"{prose(change.first)} → {prose(change.last)}",
             _kl(change),
             change.word,
@@ -66,4 +67,10 @@ def _kl(change: Change) -> str:
     shown = quantity(change.kl.mean, change.kl.half_width)
     if not change.bracketed:
         return shown
-    return f"by at least {shown}" if change.kl.mean else "brackets overlap"
+    sign = "≥" if change.kl.mean > 0 else "≤"
+    return f"{sign} {shown}" if change.kl.mean else "brackets overlap"
+
+
+def _short(name: str) -> str:
+    """A long name by both of its ends."""
+    return name if len(name) <= _LONGEST else f"{name[:20].rstrip()}…{name[-15:].lstrip()}"
