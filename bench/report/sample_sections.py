@@ -26,7 +26,6 @@ _REFERENCES = {
 
 _PAIRS = [
     ("frechet", "prior", "aggregate"),
-    ("image_mmd", "prior", "aggregate"),
     ("coverage", "prior", "aggregate"),
     ("frechet", "gmm", "prior"),
     ("frechet", "flow", "prior"),
@@ -34,11 +33,12 @@ _PAIRS = [
     ("frechet", "two_stage", "prior"),
     ("frechet", "aggregate", "reconstruction"),
 ]
+_NAMES = {"aggregate": "q(z)", "two_stage": "second VAE"}
 _MATCHES = ("certified_kl", "c2st_auc")
 """What may say how well the latents match, the best first."""
 _INTRODUCTION = (
     "Every model decodes as many images from each latent source as the reference has real ones; "
-    "the same nets see them all. **Prior less aggregate** is the cost of sampling from p(z) where "
+    "the same nets see them all. **prior - q(z)** is the cost of sampling from p(z) where "
     "q(z) was meant: a paired difference within each model, its interval over the seeds. A "
     "positive Fréchet distance or a negative coverage is a cost. What is left of the distance when "
     "z is that of real, held-out images is the decoder's part, not the prior's."
@@ -111,16 +111,16 @@ def _costs(part: Results, keys: set[tuple[str, str]]) -> Iterator[str]:
         columns.append([quantity(*interval) for interval in zip(mean, half, strict=True)])
         counts = {name: max(counts[name], int(table[name].notna().sum())) for name in counts}
     lines = [
-        [code(name), counts[name], *texts]
+        [code(name), *texts]
         for name, *texts in zip(counts, *columns, strict=True)
         if any(text != "–" for text in texts)
     ]
     heads = [
-        f"{part.metrics[metric].symbol}: {first} less {second}".replace("_", " ")
+        f"{part.metrics[metric].symbol}: {_NAMES.get(first, first)} - {_NAMES.get(second, second)}"
         for metric, first, second in shown
     ]
     yield "## What sampling from the prior costs"
-    yield from fitted(["configuration", "S", *heads], lines)
+    yield from fitted(["configuration", *heads], lines)
     if min(counts.values()) <= FEW_SEEDS:
         yield f"S ≤ {FEW_SEEDS}: {TOO_FEW}."
 
