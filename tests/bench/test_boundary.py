@@ -64,8 +64,8 @@ def results(pages, tmp_path):
 @pytest.fixture
 def unrendered(monkeypatch):
     """What a report writes, without the seconds that it takes to draw it."""
-    monkeypatch.setattr(report, "page", lambda matrix: Page("page", ()))
-    monkeypatch.setattr(report, "predictors_page", lambda *_: Page("page", ()))
+    monkeypatch.setattr(report, "pages", lambda matrix: [Page(f"{matrix.name}.md", "page", ())])
+    monkeypatch.setattr(report, "predictors_page", lambda *_: Page("predictors.md", "page", ()))
 
 
 def said(capfd, *arguments):

@@ -102,11 +102,11 @@ def test_the_page_shows_how_much_wider_the_interval_over_inputs_is(monkeypatch):
     drawn = kept({"base": table}, monkeypatch)
     row = dict.fromkeys(COLUMNS, "") | {"config": "base", "metric": "elbo", "status": "ok"}
     results = Results("m", pd.DataFrame([row]), arrays=drawn)
-    title, meaning, text = data_section(results)
+    meaning, left, title, text = data_section(results)
     one = crossed_mean(table)
     assert one.half_width > 1.5 * one.seeds_half_width
     for width in (one.half_width, one.seeds_half_width):
         assert quantity(one.mean, width) in text
-    assert METRICS["elbo"].symbol in text and "200" in text and "over seeds and inputs" in meaning
-    assert title == "## Other test inputs"
+    assert METRICS["elbo"].symbol in title and "All seeds share 200 test inputs" in left
+    assert "200" in text and "over seeds and inputs" in meaning
     assert data_section(Results("m", pd.DataFrame([row]))) == []
