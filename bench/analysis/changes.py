@@ -69,9 +69,9 @@ def changes(rows: pd.DataFrame) -> Iterator[Change]:
     start = alive[0] if ordered or "base" not in alive else "base"
     for other in alive[-1:] if ordered else [name for name in alive if name != start]:
         across = sizes is not None and sizes[start] != sizes[other]
-        paired = Interval.of(_less(tables["certified_kl"], other, start))
-        kl = _apart(tables, start, other) if across else paired
-        quality = Interval.of(_less(images, other, start))
+        gain = tables["certified_kl"]
+        kl = _apart(tables, start, other) if across else Interval.of(gain[other] - gain[start])
+        quality = Interval.of(images[other] - images[start])
         yield Change(
             labels[start],
             labels[other],
@@ -80,10 +80,6 @@ def changes(rows: pd.DataFrame) -> Iterator[Change]:
             across,
             quality if quality.seeds else None,
         )
-
-
-def _less(table: pd.DataFrame, one: str, other: str) -> "pd.Series[float]":
-    return table[one] - table[other]
 
 
 def _apart(tables: Mapping[str, pd.DataFrame], start: str, other: str) -> Interval:

@@ -1,6 +1,7 @@
 """What a study varies: the label of each configuration, in their natural order."""
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,6 @@ import pandas as pd
 from bench.analysis.replicates import varied_keys
 
 __all__ = ["are_ordered", "levels"]
-
 
 _LAYERS = re.compile(r"\d+(-\d+)*")
 _NUMBER = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d+)?")
@@ -35,7 +35,7 @@ def levels(frame: pd.DataFrame) -> dict[str, str]:
     return {str(first.index[row]): text for row, text in zip(order, texts, strict=True)}
 
 
-def are_ordered(labels: "list[str]") -> bool:
+def are_ordered(labels: Iterable[str]) -> bool:
     """Whether the labels of a study have an order of their own: numbers, or lists of layers.
 
     Args:

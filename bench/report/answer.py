@@ -8,7 +8,7 @@ from bench.analysis.results import Results
 from bench.report.markdown import code, prose
 from bench.run.progress import counted
 
-__all__ = ["answer", "certified", "ends", "whose"]
+__all__ = ["answer", "certified", "ends", "known_ends", "whose"]
 
 
 def answer(results: Results) -> str:
@@ -44,14 +44,30 @@ def ends(matched: Matched) -> str:
         >>> ends(Matched("base", *kls, "no", 1500, 10, False))
         'between 0.16 and 0.67 nats'
     """
+    match known_ends(matched):
+        case [low, high]:
+            return f"between {low} and {high} nats"
+        case [low]:
+            return f"at least {low} nats"
+    return "not bounded"
+
+
+def known_ends(matched: Matched) -> list[str]:
+    """The numbers of `ends`: the lower end and, where there is one, the upper end.
+
+    Args:
+        matched: One configuration.
+
+    Returns:
+        At most two texts, in nats; none where nothing is known.
+    """
     lower, upper = matched.lower, matched.upper
     if math.isnan(lower.mean):
-        return "not bounded"
+        return []
     low = _outward(max(0.0, lower.low if lower.seeds > 1 else lower.mean), ROUND_FLOOR)
     if math.isnan(upper.mean):
-        return f"at least {low} nats"
-    high = _outward(upper.high if upper.seeds > 1 else upper.mean, ROUND_CEILING)
-    return f"between {low} and {high} nats"
+        return [low]
+    return [low, _outward(upper.high if upper.seeds > 1 else upper.mean, ROUND_CEILING)]
 
 
 def certified(results: Results, config: str) -> tuple[Match, Matched] | None:

@@ -35,7 +35,7 @@ _HOW_TO_READ = f"""## How to read this
   end that the verdict rests on, or both, at least and at most. *prior less aggregate* is the paired
   difference of two latent sources of the same model, measured by the same nets against the same
   images.
-* **Brackets apart**, of the metric *bracket*: the lower end of KL(q‖p) of the configuration that
+* **Brackets apart**: the lower end of KL(q‖p) of the configuration that
   is claimed to match worse, less the upper end of the other, is the least by which it can exceed
   it; with the ends exchanged, the most. So different latent dimensions compare, where a raw KL does
   not.

@@ -45,7 +45,7 @@ def data_section(results: Results) -> list[Block]:
         if lines:
             heads = ["configuration", "over seeds", "over seeds and inputs", "inputs", "S", "n"]
             blocks += [f"## {heading(metric)}", *fitted(heads, lines)]
-    return [_MEANING, *resolution(results)[1:], *blocks] if blocks else []
+    return [_MEANING, _left(results), *blocks] if blocks else []
 
 
 def resolution(results: Results) -> list[Block]:
@@ -57,22 +57,27 @@ def resolution(results: Results) -> list[Block]:
     Returns:
         Blocks of Markdown; none where no seeds share their inputs.
     """
+    left = _left(results)
+    return ["## What these inputs can resolve", left] if left else []
+
+
+def _left(results: Results) -> str:
+    """What is open for other inputs, of the first configuration; empty where it is not known."""
     told, counts = [], set()
     for metric in results.metrics.values():
         known = [*_crossed(results, metric.name)]
         counts |= {inputs for *_, inputs in known}
         if known:
             config, one, *_ = known[0]
-            left = _short(1.96 * math.sqrt(one.input_part))
-            told.append(f"± {left} {metric.unit} of the {metric.symbol} of {code(config)}")
+            half = _short(1.96 * math.sqrt(one.input_part))
+            told.append(f"± {half} {metric.unit} of the {metric.symbol} of {code(config)}")
     if not told:
-        return []
+        return ""
     inputs = " to ".join(f"{count:,}" for count in dict.fromkeys([min(counts), max(counts)]))
-    return [
-        "## What these inputs can resolve",
+    return (
         f"All seeds share {inputs} test inputs, whose error does not shrink with more seeds. For "
-        f"other inputs they leave {' and '.join(told)} open (95 %), with any number of seeds.",
-    ]
+        f"other inputs they leave {' and '.join(told)} open (95 %), with any number of seeds."
+    )
 
 
 def _crossed(results: Results, metric: str) -> Iterator[tuple[str, CrossedMean, int, int]]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import quote
 
 from bench.analysis.results import Results
-from bench.report.answer import answer, certified, ends
+from bench.report.answer import answer, certified, known_ends
 from bench.report.change_section import change_tables
 from bench.report.claims_page import answers
 from bench.report.cost_section import cost
@@ -109,11 +109,12 @@ def _line(results: Results) -> list[object]:
     link = f"[{results.name}]({results.name}.md){_begun(results)}"
     found, told = certified(results, config), results.costs.get(config)
     won = told.won if told else None
-    between = ends(found[1]).removeprefix("between ").replace(" and ", " to ") if found else ""
-    bounded = f"{found[1].verdict}: {between}" if found else "not bounded"
+    numbers = known_ends(found[1]) if found else []
+    shown = " to ".join(numbers) if numbers[1:] else f"at least {''.join(numbers)}"
+    bounded = f"{found[1].verdict}: {shown}" if found else "not bounded"
     return [
         link,
-        bounded.removesuffix(" nats"),
+        bounded,
         _short(results, config, "c2st_auc"),
         _short(results, config, "hole_mass"),
         quantity(told.cost.mean, told.cost.half_width) if told else "–",

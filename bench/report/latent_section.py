@@ -10,7 +10,7 @@ from bench.report.markdown import code
 from bench.report.names import of_configuration
 from bench.run.record import KEPT
 
-__all__ = ["latent_section"]
+__all__ = ["latent_section", "other_latents"]
 
 _QUILT = (
     "Left: one z of each input's posterior, coloured and named by label. Middle: as many z of the "
@@ -20,29 +20,35 @@ _QUILT = (
 )
 
 
-def latent_section(results: Results) -> tuple[list[Block], list[Block]]:
-    """Show every two-dimensional posterior among the arrays.
+def latent_section(results: Results) -> list[Block]:
+    """Show the posterior of the first configuration, where it has two dimensions.
 
     Args:
         results: Of one matrix.
 
     Returns:
-        Blocks of Markdown and pictures: of the first configuration, for the page with the answer,
-        and of the others; none where there is no such posterior.
+        Blocks of Markdown and a picture; none where there is no such posterior among the arrays.
     """
-    arrays = results.arrays or {}
-    kept = [key.removesuffix("/mean") for key in arrays if key.endswith("/mean")]
-    names = [name for name in results.configurations if name in kept] or sorted(kept)
-    first = [name for name in names if name in results.configurations[:1]]
-    others = _quilts(results, [name for name in names if name not in first])
-    titled = ["## The latent space", _QUILT, *others] if others else []
-    blocks = _quilts(results, first)
-    return [*blocks[1:], _QUILT] if blocks else [], titled
+    blocks = _quilts(results, results.configurations[:1])
+    return [*blocks, _QUILT] if blocks else []
+
+
+def other_latents(results: Results) -> list[Block]:
+    """Show every other two-dimensional posterior among the arrays.
+
+    Args:
+        results: Of one matrix.
+
+    Returns:
+        Blocks of Markdown and pictures; none where there is no such posterior.
+    """
+    blocks = _quilts(results, results.configurations[1:])
+    return ["## The latent space", _QUILT, *blocks] if blocks else []
 
 
 def _quilts(results: Results, names: Sequence[str]) -> list[Block]:
     arrays, blocks = results.arrays or {}, list[Block]()
-    for name in names:
+    for name in (name for name in names if f"{name}/mean" in arrays):
         mean, scale = arrays[f"{name}/mean"], arrays[f"{name}/scale"]
         figure = latent_quilt(mean, scale, arrays.get(f"{name}/labels"), _title(results, name))
         some = f", {len(mean):,} random inputs" if len(mean) == KEPT else ""

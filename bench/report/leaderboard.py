@@ -160,9 +160,9 @@ def leaderboard_section(results: Results) -> list[Block]:
 
 def _seeds(counts: pd.DataFrame) -> str:
     """Over how many seeds the means are."""
-    least, most = counts["S"].min(), counts["S"].max()
     if not len(counts):
         return ""
+    least, most = counts["S"].min(), counts["S"].max()
     few = counts.index[counts["S"] < most]
     lacking = ", ".join(f"{code(str(config))} {counts['S'][config]}" for config in few)
     return f"S = {most} seeds." if least == most else f"S = {most} seeds, but {lacking}."

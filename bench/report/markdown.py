@@ -105,23 +105,20 @@ def fitted(heads: Sequence[str], lines: Sequence[Sequence[object]], left: int = 
     if not lines:
         return []
     keys, others = list(range(left)), list(range(left, len(heads)))
-    for count in range(1, len(others) + 1):  # parts of nearly one size
+    tables: list[str] = []
+    for count in range(1, max(len(others), 1) + 1):  # parts of nearly one size
         size, larger = divmod(len(others), count)
         ends = [0, *accumulate(size + (place < larger) for place in range(count))]
         parts = [keys + others[start:end] for start, end in pairwise(ends)]
-        if all(len(p) <= COLUMNS and _width(heads, lines, p) <= WIDTH for p in parts):
+        if max(map(len, parts)) > max(COLUMNS, left + 1):
+            continue
+        tables = [
+            markdown([heads[c] for c in part], [[line[c] for c in part] for line in lines], left)
+            for part in parts
+        ]
+        if all(len(table.partition("\n")[0]) <= WIDTH for table in tables):
             break
-    return [markdown(*_picked(heads, lines, part), left) for part in parts]
-
-
-def _picked(
-    heads: Sequence[str], lines: Sequence[Sequence[object]], columns: Sequence[int]
-) -> tuple[list[str], list[list[object]]]:
-    return [heads[c] for c in columns], [[line[c] for c in columns] for line in lines]
-
-
-def _width(heads: Sequence[str], lines: Sequence[Sequence[object]], columns: Sequence[int]) -> int:
-    return len(markdown(*_picked(heads, lines, columns)).partition("\n")[0])
+    return tables
 
 
 def _cell(text: str) -> str:

@@ -4,6 +4,7 @@ The same results give the same bytes.
 """
 
 import re
+from collections.abc import Sequence
 from urllib.parse import quote
 
 from bench.analysis.results import Results
@@ -16,7 +17,7 @@ from bench.report.change_section import change_section
 from bench.report.claims_page import claims_section
 from bench.report.cost_section import cost, cost_section
 from bench.report.data_section import data_section, resolution
-from bench.report.latent_section import latent_section
+from bench.report.latent_section import latent_section, other_latents
 from bench.report.leaderboard import leaderboard_section
 from bench.report.markdown import escaped, prose
 from bench.report.names import COLUMNS, INPUTS, SAMPLES, file_name
@@ -33,6 +34,8 @@ _EARLIER = (
     "These rows were written under an earlier schema, before KL(q‖p) had a bracket. What they hold "
     "is shown as it was measured; it is not to be compared with rows written since."
 )
+_TABLES = "-tables"
+"""What the page of the other numbers of a study is called after the study."""
 _MEASURED = re.compile(r"^(Cost|Last):.*\n?(?:^[ \t]+\S.*\n?)*", re.MULTILINE)
 """What a matrix file says of some run; its page says what this run measured and took."""
 
@@ -47,49 +50,45 @@ def pages(results: Results) -> list[Page]:
         The page with the answer, which is meant to stand beside the folder of the matrix, then
         those that are meant to stand in it.
     """
-    name, beside = results.name, _beside(results)
-    found = [_answer(results, beside)]
-    up = f"Of [{name}](../{name}.md)"
+    beside = _beside(results)
+    found = [_answer(results, [(file, title) for file, title, _ in beside])]
     for study, part in results.studies.items():
-        slug = file_name(study)
+        slug, title = file_name(study), f"{results.name}: {prose(study)}"
         rest = rest_section(part, study)
         more = f"; more of its numbers: [tables]({slug}{_TABLES}.md)" if rest else ""
-        head = [
-            f"# {name}: {prose(study)}",
-            f"{up}{more}; the columns: [how to read]({COLUMNS}.md).",
-        ]
-        found.append(composed(name, [*head, *study_section(part, study)], slug))
+        links = f"{more}; the columns: [how to read]({COLUMNS}.md)"
+        found.append(_part(results, slug, title, study_section(part, study), links))
         if rest:
-            head = [f"# {name}: {prose(study)}, tables", f"{up}; [the study]({slug}.md)."]
-            found.append(composed(name, [*head, *rest], f"{slug}{_TABLES}"))
-    for file, (_, blocks) in beside.items():
-        found.append(composed(name, [*blocks[:1], f"{up}.", *blocks[1:]], file))
+            links = f"; [the study]({slug}.md)"
+            found.append(_part(results, f"{slug}{_TABLES}", f"{title}, tables", rest, links))
+    for file, title, blocks in beside:
+        found.append(_part(results, file, f"{results.name}: {title}", blocks))
     return found
 
 
-_TABLES = "-tables"
+def _part(
+    results: Results, file: str, title: str, blocks: Sequence[Block], links: str = ""
+) -> Page:
+    """A page in the folder of the matrix, which leads back to the answer."""
+    up = f"Of [{results.name}](../{results.name}.md){links}."
+    return composed(results.name, [f"# {title}", up, *blocks], file)
 
 
-def _beside(results: Results) -> dict[str, tuple[str, list[Block]]]:
-    """The other pages in the folder of the matrix: what they are called, and their blocks."""
-    name = results.name
-    said = {
-        SAMPLES: ("samples and latents", [*sample_section(results), *latent_section(results)[1]]),
-        INPUTS: ("other test inputs", data_section(results)),
-    }
-    titled = {
-        part: (title, [f"# {name}: {title}", *blocks])
-        for part, (title, blocks) in said.items()
-        if blocks
-    }
-    return titled | {COLUMNS: ("how to read", reading(results))}
+def _beside(results: Results) -> list[tuple[str, str, list[Block]]]:
+    """The pages in the folder of the matrix that are of no study: file, title, blocks."""
+    every: list[tuple[str, str, list[Block]]] = [
+        (SAMPLES, "samples and latents", [*sample_section(results), *other_latents(results)]),
+        (INPUTS, "other test inputs", data_section(results)),
+        (COLUMNS, "how to read", reading(results)),
+    ]
+    return [one for one in every if one[2]]
 
 
-def _answer(results: Results, beside: dict[str, tuple[str, list[Block]]]) -> Page:
+def _answer(results: Results, beside: Sequence[tuple[str, str]]) -> Page:
     name, rows = results.name, results.rows
     blocks: list[Block] = [f"# {name}", f"**{answer(results)}**"]
     blocks += [cost(results)] if results.costs else []
-    blocks += latent_section(results)[0]
+    blocks += latent_section(results)
     if comment := _MEASURED.sub("", results.comment).strip():
         blocks.append("\n".join(f"> {_quoted(line)}".rstrip() for line in comment.splitlines()))
     if len(rows) and min(rows["schema"]) < SCHEMA:
@@ -104,7 +103,7 @@ def _answer(results: Results, beside: dict[str, tuple[str, list[Block]]]) -> Pag
     blocks += [*failure_section(results), *unrun_section(results), *resolution(results)]
     links = [f"[{prose(study)}]({name}/{quote(file_name(study))}.md)" for study in results.studies]
     blocks.append(f"## More\n\nStudies: {', '.join(links)}." if links else "## More")
-    also = ", ".join(f"[{title}]({name}/{part}.md)" for part, (title, _) in beside.items())
+    also = ", ".join(f"[{title}]({name}/{part}.md)" for part, title in beside)
     blocks.append(f"Also: {also}.")
     blocks.append(f"Made from [{name}/rows.csv]({name}/rows.csv): {_extent(results)}.")
     return composed(name, blocks)

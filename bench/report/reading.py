@@ -50,5 +50,5 @@ def reading(results: Results) -> list[Block]:
     """
     measured = {metric for metric, *_ in results.measured_keys}
     explained = [metric for name, metric in results.metrics.items() if name in measured]
-    blocks: list[Block] = [f"# How to read {results.name}", _HOW_TO_READ.strip()]
+    blocks: list[Block] = [_HOW_TO_READ.strip()]
     return [*blocks, "## The columns", glossary(explained)] if explained else blocks

@@ -84,7 +84,7 @@ def rest_section(study: Results, name: str) -> list[Block]:
     blocks: list[Block] = []
     for title in REST:
         blocks += _table(study, title, named[title], _escaped(labels))
-        if title == DIAGNOSTICS and any(name == _NULL for name, *_ in study.measured_keys):
+        if title == DIAGNOSTICS and any(key == _NULL for key, *_ in study.measured_keys):
             text = f"{name}: raw KL, null and excess"
             blocks.append(drawn(text, f"{slug}-kl.png", kl_parts(study.rows)))
     if quantiles := _cut(study, labels, "quantiles"):

@@ -101,9 +101,8 @@ def study_tables(
     for (name, source), split in product(metrics, splits):
         texts = metric_column(study, name, split, source)
         if any(texts[config] != "–" for config in labels):
-            where = [source] * (title in (Table.SAMPLES, SAMPLES_TOO)) + [split] * (
-                split != SPLITS[0]
-            )
+            where = [source] if source in SOURCES else []
+            where += [split] if split != SPLITS[0] else []
             told = f" ({', '.join(where)})" if where else ""
             lines.append([titled(study.metrics[name]) + told, *(texts[c] for c in labels)])
     flagged = {config for split in splits for config in study.saturated(split)}

@@ -121,8 +121,8 @@ def cells(text):
 
 def test_pages_and_figures_are_rebuilt_byte_for_byte_from_the_files(results):
     before = tree(results)
-    own = 2 * 2 + 2, "two of each study, samples, how to read"
-    assert len(before) == 3 + 3 + own[0] + 3 + 12, (
+    own = 2 * 2 + 2  # two of each study, samples, how to read
+    assert len(before) == 3 + 3 + own + 3 + 12, (
         "marker, stamps, pages, rows, matrix, arrays, figures"
     )
     write_pages(results, "synthetic")
