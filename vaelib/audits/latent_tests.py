@@ -13,7 +13,7 @@ from vaelib.priors import Normal, Prior
 from vaelib.seeding import stream
 from vaelib.stats import mmd
 from vaelib.stats.classifier import classifier_prior_test
-from vaelib.stats.goodness_of_fit import GOODNESS_OF_FIT_TESTS
+from vaelib.stats.goodness_of_fit import GOODNESS_OF_FIT_TESTS, panel_nulls
 from vaelib.stats.prior_tests import PRIOR_TESTS, mmd_squared_prior
 from vaelib.stats.sample_moments import SAMPLE_MOMENTS, jackknife
 
@@ -77,6 +77,7 @@ def panel(z: Tensor, prior: Prior, split: str, settings: AuditSettings) -> Itera
         return
     squared = mmd.mmd_squared_normal_unbiased(z, [math.sqrt(z.shape[1])])
     yield Measurement(split, "mmd_squared", float(squared))
+    panel_nulls(len(few), few.shape[1], settings.null)
     for metric, test in GOODNESS_OF_FIT_TESTS.items():
         try:
             result = test(few, settings.null)

@@ -10,9 +10,10 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -24,11 +25,12 @@ from vaelib.code_hash import code_hash
 from vaelib.sealed import keep, recall
 from vaelib.stats.checks import check_positive
 
-__all__ = ["NormalNull", "SignificanceResult", "largest_standardized", "p_value"]
+__all__ = ["NormalNull", "NullStatistic", "SignificanceResult", "largest_standardized", "p_value"]
 
 _BATCH = 1 << 16  # pairs of rows in the draws that are computed together
 _HELD = 256  # null distributions in memory
-_MEMORY: dict[tuple[object, ...], Tensor] = {}
+_Key = tuple[object, ...]
+_MEMORY: dict[_Key, Tensor] = {}
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,24 @@ class SignificanceResult:
     p_value: float
     draws: int
     per_dimension: tuple[float, ...] = ()
+
+
+class NullStatistic(NamedTuple):
+    """A statistic of n points of N(0, I) in D dimensions, whose null law is wanted.
+
+    Attributes:
+        name: Its name; with the other fields but the function it identifies the draws.
+        function: Maps samples of shape (b, n, D) to values of shape (b, K).
+        rows: n, the rows of each sample.
+        dimensions: D.
+        parameters: Whatever else it depends on, such as bandwidths.
+    """
+
+    name: str
+    function: Callable[[Tensor], Tensor]
+    rows: int
+    dimensions: int
+    parameters: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -95,42 +115,84 @@ class NormalNull:
         """Draw a statistic under N(0, I), or read it back.
 
         Args:
-            name: Name of the statistic; with the other arguments it identifies the draws.
-            statistic: Maps samples of shape (b, n, D) to values of shape (b, K).
-            rows: n, the rows of each sample.
+            name: The fields of a `NullStatistic`, one after another.
+            statistic: Its function.
+            rows: n.
             dimensions: D.
-            parameters: Whatever else the statistic depends on, such as bandwidths.
+            parameters: Of the statistic.
 
         Returns:
             The draws, shape (B, K), float64. Do not edit them.
         """
-        key = (name, rows, dimensions, parameters, self.draws, self.seed)
-        identity = {"null": repr(key), "code": code_hash(getattr(statistic, "__module__", ""))}
-        path = None if self.folder is None else Path(self.folder) / _file_name(key, identity)
-        if key not in _MEMORY:
-            kept = None if path is None else recall(path, identity)
-            draws = None if kept is None else _draws(kept, self.draws)
-            if draws is None:
-                draws = self._simulate(statistic, rows, dimensions)
-                if path is not None and self.keeps:
+        wanted = NullStatistic(name, statistic, rows, dimensions, parameters)
+        return self.together([wanted])[0]
+
+    def together(self, wanted: Iterable[NullStatistic]) -> list[Tensor]:
+        """Draw several statistics, those of as many rows and dimensions of the same samples.
+
+        Each gets the draws that it gets alone; the samples, which can cost as much as a statistic
+        of them, are made once.
+
+        Args:
+            wanted: The statistics.
+
+        Returns:
+            Their draws, each of shape (B, K), float64. Do not edit them.
+        """
+        statistics = list(wanted)
+        found: dict[_Key, Tensor] = {}
+        missing: dict[tuple[int, int], dict[_Key, NullStatistic]] = {}
+        for one in statistics:
+            if (known := self._known(one)) is not None:
+                found[self._key(one)] = known
+            else:
+                missing.setdefault((one.rows, one.dimensions), {})[self._key(one)] = one
+        for (rows, dimensions), group in missing.items():
+            drawn = self._simulate([one.function for one in group.values()], rows, dimensions)
+            for (key, one), draws in zip(group.items(), drawn, strict=True):
+                found[key] = draws
+                path, identity = self._place(one)
+                if path and self.keeps:
                     keep(path, {"draws": draws.numpy()}, identity)
+        for key in found.keys() - _MEMORY.keys():
             while len(_MEMORY) >= _HELD:
                 del _MEMORY[next(iter(_MEMORY))]
-            _MEMORY[key] = draws
-        elif path is not None and self.keeps and not os.path.exists(path):
-            keep(path, {"draws": _MEMORY[key].numpy()}, identity)
-        return _MEMORY[key]
+            _MEMORY[key] = found[key]
+        return [found[self._key(one)] for one in statistics]
+
+    def _known(self, one: NullStatistic) -> Tensor | None:
+        """Draws in memory, then kept in the folder too, or in the folder."""
+        (path, identity), known = self._place(one), _MEMORY.get(self._key(one))
+        if path and known is None:
+            kept = recall(path, identity)
+            return None if kept is None else _draws(kept, self.draws)
+        if path and known is not None and self.keeps and not os.path.exists(path):
+            keep(path, {"draws": known.numpy()}, identity)
+        return known
+
+    def _key(self, one: NullStatistic) -> _Key:
+        return (one.name, one.rows, one.dimensions, one.parameters, self.draws, self.seed)
+
+    def _place(self, one: NullStatistic) -> tuple[Path | None, dict[str, str]]:
+        """Where draws are kept, and what their file says that they are."""
+        if self.folder is None:  # the hash of the code takes seconds in a new process
+            return None, {}
+        key = self._key(one)
+        code = code_hash(getattr(one.function, "__module__", ""))
+        identity = {"null": repr(key), "code": code}
+        return Path(self.folder) / _file_name(key, identity), identity
 
     def _simulate(
-        self, statistic: Callable[[Tensor], Tensor], rows: int, dimensions: int
-    ) -> Tensor:
-        """Draw the statistic in batches small enough to stay in the processor's cache."""
+        self, statistics: Sequence[Callable[[Tensor], Tensor]], rows: int, dimensions: int
+    ) -> list[Tensor]:
+        """Draw statistics in batches small enough to stay in the processor's cache."""
         generator = torch.Generator().manual_seed(self.seed)
         size, values = max(1, _BATCH // rows**2), []
         for start in range(0, self.draws, size):
             shape = (min(size, self.draws - start), rows, dimensions)
-            values.append(statistic(torch.randn(shape, generator=generator, dtype=torch.float64)))
-        return torch.cat(values)
+            z = torch.randn(shape, generator=generator, dtype=torch.float64)
+            values.append([statistic(z) for statistic in statistics])
+        return [torch.cat(drawn) for drawn in zip(*values, strict=True)]
 
 
 def p_value(statistic: float, null: Tensor, *, tolerance: float = 0.0) -> float:
@@ -188,7 +250,7 @@ def largest_standardized(
     return float(largest), ((null - mean) / deviation).amax(-1)
 
 
-def _file_name(key: tuple[object, ...], identity: Mapping[str, str]) -> str:
+def _file_name(key: _Key, identity: Mapping[str, str]) -> str:
     """A readable file name that no two keys share, and no two versions of the statistic's code."""
     name, rows, dimensions = key[:3]
     digest = hashlib.sha256(repr(sorted(identity.items())).encode()).hexdigest()[:16]

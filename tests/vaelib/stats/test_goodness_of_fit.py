@@ -1,4 +1,5 @@
 import math
+from contextlib import suppress
 
 import numpy as np
 import pingouin
@@ -73,14 +74,35 @@ def test_henze_zirkler_agrees_with_pingouin(n, dimensions):
     assert henze_zirkler_test(z, FEW).statistic == pytest.approx(expected, rel=1e-9)
 
 
-def test_mardia_is_its_definition():
-    z = sample(60, 3).numpy()
+@pytest.mark.parametrize("elements", [1 << 22, 700])
+@pytest.mark.parametrize("dimensions", [3, 7, 8, 12])  # 8² > 60: by pairs, in blocks or at once
+def test_mardia_is_its_definition(dimensions, elements, monkeypatch):
+    monkeypatch.setattr(goodness_of_fit, "_ELEMENTS", elements)
+    z = sample(60, dimensions).numpy()
     centered = z - z.mean(0)
     products = centered @ np.linalg.inv(centered.T @ centered / 60) @ centered.T
     skewness, kurtosis = (products**3).mean(), (np.diag(products) ** 2).mean()
     # The test itself standardises both by draws, which hides a wrong constant.
     values = goodness_of_fit._skewness_and_kurtosis(torch.from_numpy(z))
     assert [float(v) for v in values] == pytest.approx([skewness, kurtosis], rel=1e-10)
+
+
+@pytest.mark.parametrize(("n", "dimensions"), [(60, 3), (8, 20), (120, 100)])
+def test_nulls_of_the_panel_are_those_that_its_tests_ask_for(n, dimensions, monkeypatch):
+    monkeypatch.setattr(nulls, "_MEMORY", {})
+    null = NormalNull(draws=19)
+    goodness_of_fit.panel_nulls(n, dimensions, null)
+    drawn = dict(nulls._MEMORY)
+    for test in GOODNESS_OF_FIT_TESTS.values():
+        with suppress(ValueError):
+            test(sample(n, dimensions), null)
+    assert nulls._MEMORY.keys() == drawn.keys()  # nothing is drawn alone
+    nulls._MEMORY.clear()
+    for test in GOODNESS_OF_FIT_TESTS.values():
+        with suppress(ValueError):
+            test(sample(n, dimensions), null)
+    assert nulls._MEMORY.keys() == drawn.keys()  # and nothing in vain
+    assert all(torch.equal(nulls._MEMORY[key], draws) for key, draws in drawn.items())
 
 
 def test_mardia_sees_light_tails_as_well_as_heavy_ones():

@@ -7,7 +7,13 @@ import torch
 
 from vaelib.sealed import CacheWarning, identity_of, packed
 from vaelib.stats import nulls
-from vaelib.stats.nulls import NormalNull, SignificanceResult, largest_standardized, p_value
+from vaelib.stats.nulls import (
+    NormalNull,
+    NullStatistic,
+    SignificanceResult,
+    largest_standardized,
+    p_value,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -212,3 +218,40 @@ def test_too_few_draws_are_an_error():
 def test_outcome_is_frozen():
     with pytest.raises(AttributeError):
         SignificanceResult(1.0, 0.5, 99).p_value = 0.0
+
+
+def test_statistics_of_the_same_samples_are_drawn_together_and_each_as_alone(tmp_path):
+    seen = []
+
+    def sums(z):
+        seen.append(z)
+        return z.sum(1)
+
+    def squares(z):
+        seen.append(z)
+        return z.square().sum(1)
+
+    wanted = [
+        NullStatistic("sums", sums, 10, 2),
+        NullStatistic("squares", squares, 10, 2),
+        NullStatistic("others", sums, 12, 2),
+        NullStatistic("sums", sums, 10, 2),
+    ]
+    null = NormalNull(draws=20, folder=tmp_path)
+    together = null.together(wanted)
+    assert len(seen) == 3 and seen[0] is seen[1]  # one batch for both, one of 12 rows
+    assert len(list(tmp_path.iterdir())) == 3
+    nulls._MEMORY.clear()
+    for one, draws in zip(wanted, together, strict=True):
+        assert torch.equal(NormalNull(draws=20).of(*one), draws)
+    nulls._MEMORY.clear()
+    seen.clear()
+    assert all(map(torch.equal, null.together(wanted), together)) and not seen
+
+
+def test_without_a_folder_no_code_is_read(monkeypatch):
+    def refused(module):
+        raise AssertionError(module)
+
+    monkeypatch.setattr(nulls, "code_hash", refused)
+    NormalNull(draws=20).of("means", Means(), 10, 2)
