@@ -5,10 +5,10 @@ import math
 
 import numpy as np
 
-from bench.calibration.case import Case
-from bench.calibration.distance_cases import distance_cases
-from bench.calibration.divergence_cases import divergence_cases
-from bench.calibration.exact_cases import exact_cases
+from bench.calibration.cases.case import Case
+from bench.calibration.cases.distances import distance_cases
+from bench.calibration.cases.divergences import divergence_cases
+from bench.calibration.cases.exact import exact_cases
 from bench.calibration.experiments import Estimation
 from bench.calibration.task import Rows, Task
 

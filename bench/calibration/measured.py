@@ -20,6 +20,7 @@ CODE = {
     "levels": "bench.calibration.levels",
     "power": "bench.calibration.levels",
     "reach": "bench.calibration.reach",
+    "subset": "vaelib.stats.divergences",
 }
 """The module of each table: with all that it imports, it decides the rows."""
 

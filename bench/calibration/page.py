@@ -12,6 +12,8 @@ from bench.calibration.bands import BAND, clopper_pearson
 from bench.calibration.figures import bias_figure, excess_figure, level_figure, power_figure
 from bench.calibration.measured import measured
 from bench.calibration.samples import DESCRIPTIONS
+from bench.calibration.subset import TABLE as SUBSET
+from bench.calibration.subset import subset_sentence
 from bench.calibration.verdicts import raw_table, read_table, summary
 from bench.report.figures.style import save
 from bench.report.markdown import markdown, quantity
@@ -75,13 +77,15 @@ def write_validity(results: Path, name: str) -> Path:
 
 
 def _beside(folder: Path, subject: str) -> list[str]:
-    """Which code counted up to which D a test sees, told in the summaries of the tests."""
-    if subject != "power" or not (folder / "reach.csv").is_file():
+    """What another command measured: up to which D tests see, what a subset of inputs costs."""
+    table = {"power": "reach", "estimators": SUBSET}.get(subject, "")
+    if not table or not (folder / f"{table}.csv").is_file():
         return []
-    by = measured(folder, "reach", raw_table(folder, "reach"))
-    return [
-        f"Up to which D each test sees .2 nats stands in [reach.csv]({folder.name}/reach.csv). {by}"
-    ]
+    raw = raw_table(folder, table)
+    link, by = f"[{table}.csv]({folder.name}/{table}.csv)", measured(folder, table, raw)
+    if table == SUBSET:
+        return ["### All inputs or some", subset_sentence(raw), f"Each model in {link}. {by}"]
+    return [f"Up to which D each test sees .2 nats stands in {link}. {by}"]
 
 
 def _opening(folder: Path, name: str, quick: bool) -> list[str]:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.calibration import oracles
-from bench.calibration.case import NOT_PRINTED, Case, Estimate, Promise
+from bench.calibration.cases.case import NOT_PRINTED, Case, Estimate, Promise
 from bench.calibration.samples import normal
 from vaelib.likelihood_bounds import bound_gap, evidence_lower_bound, importance_weights
 from vaelib.likelihoods import Gaussian

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from bench.calibration import oracles
-from bench.calibration.case import NOT_PRINTED, Case
+from bench.calibration.cases.case import NOT_PRINTED, Case
 from bench.calibration.samples import normal
 from vaelib.posterior import AggregatePosterior
 from vaelib.stats import finite_sample, marginals, moments

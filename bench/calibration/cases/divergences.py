@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from bench.calibration import oracles
-from bench.calibration.case import NOT_PRINTED, Case, Estimate
+from bench.calibration.cases.case import NOT_PRINTED, Case, Estimate
 from bench.calibration.samples import matched_encoder, normal
 from vaelib.posterior import AggregatePosterior
 from vaelib.priors import Normal
