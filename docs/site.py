@@ -19,8 +19,9 @@ _PATTERNS = (
     "SECURITY.md",
     "LICENSE",
     "examples/*.*",
+    "vaelib/audits/power.csv",
 )
-_RESULTS = ("*.md", "*/*.md", "*/rows.csv", "*/figures/*.png")
+_RESULTS = ("*.md", "*/*.md", "*/*.csv", "*/figures/*.png")
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:

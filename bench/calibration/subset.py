@@ -28,7 +28,7 @@ from vaelib.priors import Prior
 from vaelib.seeding import stream
 from vaelib.stats.divergences import decompose, leave_one_out_kl
 
-__all__ = ["TABLE", "both_ways", "subset_sentence"]
+__all__ = ["NAMES", "TABLE", "both_ways", "subset_sentence"]
 
 TABLE = "subset"
 """Its name, beside the tables of the validity page."""
@@ -36,7 +36,9 @@ TABLE = "subset"
 SUBSETS = 20
 """Of each model."""
 
-_NAMES = {"marginal_kl": "KL(q_N‖p)", "marginal_kl_loo": "its leave-one-out end"}
+NAMES = {"marginal_kl": "KL(q_N‖p)", "marginal_kl_loo": "its leave-one-out end"}
+"""Of the metrics that are compared."""
+
 _PRINTED = 1.96  # standard errors to each side of what an audit prints
 
 
@@ -118,7 +120,7 @@ def subset_sentence(table: pd.DataFrame) -> str:
     )
     inputs = f"{table['points'].min():,} of {table['N'].max():,} inputs"
     parts = [
-        f"of {_NAMES[str(metric)]} the first subset is off by "
+        f"of {NAMES[str(metric)]} the first subset is off by "
         f"{(part['subset'] - part['all']).abs().mean():.2g} nats on average, where its standard "
         f"error is {part['subset_error'].mean():.2g}, and the mean of all by "
         f"{(part['mean_of_subsets'] - part['all']).abs().max():.2g} at most"

@@ -4,11 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.report.figures.style import save as save_figure
-from tests.benchmarks.findings import Finding, Gap, Growth
-from tests.benchmarks.growth_figure import growth_figure
-from tests.benchmarks.page import figure_of, page
-from tests.benchmarks.runs import here, load_all, save
+from tests.benchmarks.findings import Finding, Gap
+from tests.benchmarks.page import write_pages
+from tests.benchmarks.runs import here, save
 from tests.benchmarks.timing import cpu_seconds, like_a_worker, quotient, ratios
 
 RESULTS = pytest.StashKey()  # findings, quantities, growths and gaps
@@ -20,7 +18,9 @@ NEAR = 1.4  # times a floor
 def pytest_addoption(parser):
     group = parser.getgroup("performance")
     group.addoption(
-        "--page", type=Path, help="Markdown page to write, once all ran, and JSON beside"
+        "--page",
+        type=Path,
+        help="Markdown page to write, once all ran, with JSON and more pages beside",
     )
     group.addoption(
         "--check", action="store_true", help="fail where a target is missed by more than the noise"
@@ -66,9 +66,7 @@ def pytest_sessionfinish(session, exitstatus):
         folder = path.with_suffix("")
         for run in here(results):
             save(run, folder)
-            if growths := [result for result in run.found if isinstance(result, Growth)]:
-                save_figure(growth_figure(growths), path.parent / figure_of(run))
-        path.write_text(page(load_all(folder)), encoding="utf-8")
+        write_pages(path)
         print(f"\nwrote {path}")
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from bench.calibration.answers.audits import answers_code
 from bench.calibration.measured import BEFORE, CODE, code_of, measured
-from bench.calibration.page import write_validity
+from bench.calibration.page import validity_pages, write_validity
 from bench.calibration.run import FULL, SUBJECTS
 from bench.calibration.verdicts import raw_table
 from bench.cli import main
@@ -64,8 +64,10 @@ def test_a_run_writes_the_hash_and_the_page_says_it(tmp_path):
     assert main(["validate", "--quick", "--only", "power", "--results", str(tmp_path)]) == 0
     written = raw_table(tmp_path / "validity-quick", "power")
     assert set(written["code"]) == {code_of("power")}
-    page = (tmp_path / "validity-quick.md").read_text()
-    assert "## Power\n\n`power.csv` was measured by the present code, of the hash" in page
+    first = (tmp_path / "validity-quick.md").read_text()
+    assert "The present code measured every table." in first
+    page = (tmp_path / "validity-quick" / "power.md").read_text()
+    assert "\n\n`power.csv` was measured by the present code, of the hash" in page
 
 
 @pytest.mark.parametrize("code", ["068759826723", "123456789012", "12e456789012"])
@@ -80,7 +82,21 @@ def test_every_committed_table_says_which_code_measured_it(tmp_path):
     folder.mkdir()
     for path in (*COMMITTED.glob("*.csv"), COMMITTED / BEFORE):
         (folder / path.name).write_bytes(path.read_bytes())
-    page = write_validity(tmp_path, FULL).read_text()
+    write_validity(tmp_path, FULL)
+    text = "\n".join(page.read_text() for page in folder.glob("*.md"))
     for path in COMMITTED.glob("*.csv"):
-        assert f"`{path.name}` was measured " in page, path.name
-    assert "kept: not by" not in page, "each names its commit"
+        assert f"`{path.name}` was measured " in text, path.name
+    assert "kept: not by" not in text, "each names its commit"
+
+
+def test_the_first_page_says_in_a_line_which_tables_are_of_the_present_code(tmp_path):
+    folder = tmp_path / FULL
+    folder.mkdir()
+    for name in ("power", "intervals"):
+        raw_table(COMMITTED, name).to_csv(folder / f"{name}.csv", index=False)
+    text = validity_pages(folder)[0].text
+    assert "None of its tables was measured by the present code, which may measure some" in text
+    frame = raw_table(COMMITTED, "power").assign(code=code_of("power"))
+    frame.to_csv(folder / "power.csv", index=False)
+    text = validity_pages(folder)[0].text
+    assert "`power.csv` alone was measured by the present code; the others by code that" in text

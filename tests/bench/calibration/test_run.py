@@ -47,10 +47,11 @@ def test_the_quick_form_is_called_so_and_leaves_the_full_page_alone(quick):
     assert page.startswith("# How often is the answer wrong? (quick form)")
     assert "\n\n## Is the suite itself calibrated?\n\n" in page
     assert "**Nothing lies outside its band**: 0 of " in page
+    others = "\n".join(path.read_text() for path in (quick / QUICK).glob("*.md"))
     for name in levels.TESTS:
-        assert name in page
+        assert name in others
     for name in ("excess", "bias", "levels", "power"):
-        assert f"(validity-quick/figures/{name}.png)" in page
+        assert f"(figures/{name}.png)" in others
         assert (quick / QUICK / "figures" / f"{name}.png").stat().st_size > 5000
 
 
@@ -78,7 +79,8 @@ def test_a_rejection_too_many_is_exit_code_1(quick, tmp_path, capsys):
     assert main(["validate", "--quick", "--rebuild", "--results", str(tmp_path)]) == 1
     assert "2 of 26 levels" in capsys.readouterr().out
     page = (tmp_path / "validity-quick.md").read_text()
-    assert "**2 lie outside**" in page and "**above**" in page
+    assert "**2 lie outside**" in page and page.count("**1**") == 2
+    assert "**above**" in (tmp_path / QUICK / "levels-counts.md").read_text()
 
 
 def test_there_must_be_tables_to_rebuild_from(tmp_path, capsys):

@@ -12,9 +12,9 @@ from bench.calibration import run as validate
 from bench.calibration.answers import audits
 from bench.calibration.answers.audits import answer_rows, answer_tasks, known_answers
 from bench.calibration.answers.rates import answer_rates, could_be_yes
-from bench.calibration.answers.sections import answer_sections, answer_sentence
 from bench.calibration.experiments import Answer
 from bench.calibration.page import write_validity
+from bench.calibration.pages.answers import answer_opening, answer_parts, answer_sentence
 from bench.calibration.run import FULL, run
 from bench.calibration.task import Task
 from bench.calibration.verdicts import summary
@@ -192,8 +192,14 @@ def test_the_sentence_is_made_of_the_counts():
     assert "10 (100.00%) out of 10 whose KL lies in at most 5 % of the inputs" in sentence
 
 
+def said(parts):
+    return [block for part in parts for block in (*part.found, *part.blocks)]
+
+
 def test_the_page_says_how_many_were_run_and_what_is_not_seen():
-    text = "\n\n".join(answer_sections(small_table(), FULL, quick=False))
+    table = small_table()
+    parts = answer_parts(table)
+    text = "\n\n".join([*answer_opening(table, FULL, quick=False), *said(parts)])
     assert "319 of " in text and "that code goes on where it was" in text
     assert "less than a tenth in 1: ring in a plane (D = 2)" in text
     assert "in 10 of 10 exact matches" in text
@@ -204,11 +210,12 @@ def test_the_table_of_worlds_shows_the_ends_that_could_pass_the_kl_and_counts_th
     ends = [(1.2, 1.9), (1.4, 2.0), (1.7, 1.5)]
     seeds = [equal_audits(1, kind=WORLD, family="world", kl=1.609, verdict="no") for _ in ends]
     rows = [one.assign(lower=low, upper=high) for one, (low, high) in zip(seeds, ends, strict=True)]
-    text = "\n\n".join(answer_sections(pd.concat(rows), FULL, quick=False))
-    lines = text.splitlines()
-    heads = next(one for one in lines if one.startswith("| world "))
-    line = next(one for one in lines if one.startswith("| two points "))
-    cells = dict(zip(*([c.strip() for c in one.split("|")] for one in (heads, line)), strict=True))
+    text = "\n\n".join(said(answer_parts(pd.concat(rows))))
+    lines, cells = text.splitlines(), {}
+    heads = [one for one in lines if one.startswith("| world ")]
+    of_world = [one for one in lines if one.startswith("| two points ")]
+    for pair in zip(heads, of_world, strict=True):
+        cells |= dict(zip(*([c.strip() for c in one.split("|")] for one in pair), strict=True))
     assert (cells["lower end, largest"], cells["upper end, smallest"]) == ("1.7", "1.5")
     assert cells["passed the KL"] == "1 and 1 of 3"
     assert "Of 3 audits the proved lower end lay above the KL in 1, and of the 3 with" in text
@@ -220,8 +227,9 @@ def test_the_page_calls_the_excess_a_diagnostic_wherever_it_names_it(tmp_path):
     (tmp_path / FULL / "answers.csv").write_bytes(csv_bytes(small_table()))
     for table in ("excess", "intervals"):
         (tmp_path / FULL / f"{table}.csv").write_bytes((COMMITTED / f"{table}.csv").read_bytes())
-    page = write_validity(tmp_path, FULL).read_text()
-    named = [one for one in page.splitlines() if re.search(EXCESS, one, re.IGNORECASE)]
+    write_validity(tmp_path, FULL)
+    text = "\n".join(page.read_text() for page in tmp_path.rglob("*.md"))
+    named = [one for one in text.splitlines() if re.search(EXCESS, one, re.IGNORECASE)]
     assert len(named) > 8 and all("diagnostic" in line for line in named)
 
 

@@ -1,0 +1,1 @@
+"""What the pages of the calibration say of each subject, from its table alone."""
