@@ -104,7 +104,7 @@ def test_packages_show_nothing_but_what_they_are():
 
 
 SHOWS = {"report", "readers"}
-"""Modules of vaelib whose functions may import what shows and reads tables, when they are called."""
+"""Modules of vaelib whose functions may import what shows and reads tables when they are called."""
 
 
 def at_import(tree):
