@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["fit_density", "prior_of"]
 
-_LEAST = 10  # of which two weigh what is fitted to eight
+_LEAST = 5  # of which one weighs what is fitted to four
 
 
 def fit_density(
@@ -47,7 +47,7 @@ def fit_density(
 
     Raises:
         TypeError: for what is no table of numbers, or a seed that is no integer.
-        ValueError: for numbers that :func:`vaelib.audit` refuses, fewer than 10 inputs, a
+        ValueError: for numbers that :func:`vaelib.audit` refuses, fewer than 5 inputs, a
             dimension that is constant, or a prior without ``log_prob``.
 
     Example:

@@ -107,7 +107,7 @@ def three():
         (lambda: audit_samples(MEAN, margin=-1), "^margin must be a positive number of nats"),
         (lambda: fit_density(MEAN, prior="norml"), "^prior must be one of normal, uniform or a"),
         (lambda: fit_density(MEAN, prior=Normal(3)), "^prior must have the 2 dimensions of mean"),
-        (lambda: fit_density(MEAN[:5]), "^mean must have at least 10 rows to fit, got 5"),
+        (lambda: fit_density(MEAN[:4]), "^mean must have at least 5 rows to fit, got 4"),
         (lambda: fit_density(MEAN, prior=Prior(2)), "^prior must have a log_prob with respect to"),
     ],
 )
