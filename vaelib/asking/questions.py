@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from vaelib.arguments.tables import Table, as_numbers, as_parts, check_order
+from vaelib.arguments.tensors import as_number
 from vaelib.asking.density import prior_of
 from vaelib.asking.progress import watched
 from vaelib.asking.threads import fastest, on_threads
@@ -231,8 +232,7 @@ def audit_samples(
         )
         codes = _codes(prior, z, torch.zeros_like(z))
     sizes = {"sample": len(z)}
-    asked = Asked(name_of(prior), margin, alpha, sizes, z.shape[1], codes)
-    return Report(rows, rows, said, asked)
+    return Report(rows, rows, said, _asked_of(prior, margin, alpha, sizes, z, codes))
 
 
 def _asked(
@@ -262,8 +262,21 @@ def _asked(
             **settings,
         )
         codes = _codes(prior, *((mean, scale) if pair is None else pair))
-    asked = Asked(name_of(prior), margin, settings["alpha"], sizes, mean.shape[1], codes)
-    return _Found(rows, said, asked)
+    level = settings["alpha"]
+    return _Found(rows, said, _asked_of(prior, margin, level, sizes, mean, codes))
+
+
+def _asked_of(
+    prior: str | Prior,
+    margin: float,
+    alpha: float,
+    sizes: dict[str, int],
+    z: Tensor,
+    codes: Codes | None,
+) -> Asked:
+    """With numbers of Python's own, which may have come as those of NumPy or torch."""
+    numbers = as_number(margin, "margin"), as_number(alpha, "alpha")
+    return Asked(name_of(prior), *numbers, sizes, z.shape[1], codes)
 
 
 def _threads(inputs: int) -> Any:  # noqa: ANN401  # a context

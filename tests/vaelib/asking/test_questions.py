@@ -129,6 +129,12 @@ def test_priors_have_the_same_words_in_audit_and_answers():
     assert said[0] == said[1] and said[1].asked.prior == "N(0, I)"
 
 
+def test_settings_may_be_numbers_of_numpy_and_torch():
+    plain = audit_samples(MEAN, margin=0.25, alpha=0.125, seed=1, test_rows=20)
+    given = {"margin": np.float32(0.25), "alpha": torch.tensor(0.125), "seed": np.int64(1)}
+    assert audit_samples(MEAN, **given, test_rows=20).to_json() == plain.to_json()
+
+
 def test_a_prior_that_cannot_be_sampled_has_no_codes():
     class Own(Normal):
         sample = Prior.sample
