@@ -11,21 +11,25 @@ Letters used in every docstring of this package:
 
 All information quantities are in nats.
 
-Where a tensor of numbers is taken, a NumPy array will do, in any real type; what will not do is a
-ValueError or a TypeError of one sentence (``vaelib/arguments/``).
+Where a tensor of numbers is taken, a NumPy array will do, in any real type, and where posteriors
+are audited also a nested list or a data frame; what will not do is a ValueError or a TypeError of
+one sentence (``vaelib/arguments/``).
 """
 
-from vaelib.audits.answers import answers
-from vaelib.audits.audit import audit, audit_samples
-from vaelib.audits.conditions import answers_by_condition
+from vaelib.asking.conditions import answers_by_condition
+from vaelib.asking.density import fit_density
+from vaelib.asking.questions import answers, audit, audit_samples
 from vaelib.encoders import encode
 from vaelib.posterior import AggregatePosterior
+from vaelib.report import Report
 
 __all__ = [
     "AggregatePosterior",
+    "Report",
     "answers",
     "answers_by_condition",
     "audit",
     "audit_samples",
     "encode",
+    "fit_density",
 ]

@@ -15,8 +15,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from bench.audit.archive import Archive
 from bench.audit.planted import count_planted
 from bench.run.progress import timed_bar
-from vaelib import audit, audit_samples
+from vaelib.asking.threads import FEW, on_threads
 from vaelib.audits.answers import Answer, Moments, answers_from
+from vaelib.audits.audit import audit, audit_samples
 from vaelib.audits.measurement import Measurement, Progress
 from vaelib.audits.power import Counted
 from vaelib.audits.settings import DEFAULTS
@@ -25,8 +26,6 @@ from vaelib.datasets import cache_folder, data_folder
 from vaelib.stats.nulls import NormalNull
 
 __all__ = ["Audited", "audit_archive"]
-
-_FEW = 5000  # inputs
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class Audited:
         rows: the measurements.
         answers: to the plain questions; of priors other than N(0, I) fewer.
         planted: how often departures from N(0, I) are seen at these n and D, where that was asked.
-        threads: of torch that were used.
+        threads: of torch and BLAS that were used.
         seconds: wall time.
         alpha: one-sided level of both ends of the bracket.
     """
@@ -62,17 +61,6 @@ class Audited:
         return {split: pair for split, pair in pairs.items() if pair is not None}
 
 
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    """Within the block torch computes with so many threads; afterwards with as many as before."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
 def audit_archive(
     archive: Archive,
     prior: str,
@@ -92,7 +80,8 @@ def audit_archive(
         archive: as it was read, without conditions.
         prior: a name of ``vaelib.priors.PRIORS``.
         console: where warnings and, on a terminal, progress go: standard error.
-        threads: of torch; below 5,000 inputs, where more cost more than they give, one is used.
+        threads: of torch and BLAS; up to 5,000 inputs, where more cost more than they give, one
+            is used.
         always: whether to use as many threads whatever the number of inputs.
         margin: KL in nats that does no harm.
         alpha: one-sided level of both ends of the bracket.
@@ -102,9 +91,9 @@ def audit_archive(
         The audit.
     """
     start = time.perf_counter()
-    count = threads if always or _inputs(archive) > _FEW else 1
+    count = threads if always or _inputs(archive) > FEW else 1
     null = NormalNull(folder=_cache(console))
-    with _threads(count), _progress(console) as progress:
+    with on_threads(count), _progress(console) as progress:
         if archive.train is None:
             z = archive.z
             assert z is not None

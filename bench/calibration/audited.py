@@ -9,7 +9,7 @@ import torch
 from bench.calibration.experiments import AuditedEncoder
 from bench.calibration.samples import matched_encoder
 from bench.calibration.statements import Coverage, Held
-from vaelib import audit
+from vaelib.audits.audit import audit
 from vaelib.seeding import stream
 
 __all__ = ["AUDITED", "audited"]

@@ -1,32 +1,15 @@
 """How many cores there are to compute on."""
 
 import math
-import os
 
 import torch
 
 from bench.errors import UserError
 from bench.run.executors import Executor, LocalExecutor
 from bench.run.request import Request
+from vaelib.asking.threads import cores, idle_cores
 
 __all__ = ["cores", "device_of", "executor_of", "idle_cores"]
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def idle_cores() -> int:
-    """Cores that nothing kept busy for the last minute, at least one.
-
-    Threads wait for each other at every step: two that share one core take far longer than one.
-
-    Returns:
-        A count.
-    """
-    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
-    return max(1, cores() - round(load))
 
 
 def device_of(request: Request) -> str:

@@ -36,7 +36,7 @@ ROWS, DIMENSIONS = 9, 3
 HOME = Path(vaelib.__file__).parent
 LONGEST = 300  # characters of an error
 LONG = {  # what measures much, or learns
-    *("answers", "answers_by_condition", "audit", "audit_samples"),
+    *("answers", "answers_by_condition", "audit", "audit_samples", "fit_density"),
     *("stats.stack.certify.certify", "stats.stack.certify.certify_in_sequence"),
 }
 TENSORS_ALONE = (  # called in loops, they ask for the kind and convert nothing
@@ -102,6 +102,7 @@ def functions():
 
 
 RECORDS = {  # what holds numbers, and asks for none
+    "Report",
     *("stats.crossed.CrossedMean", "stats.divergences.Decomposition", "stats.finite_sample.Null"),
     *("stats.jackknife.Estimate", "stats.nulls.SignificanceResult", "stats.sbc.Calibration"),
 }

@@ -19,10 +19,11 @@ dimensions or pairs), which hold from 3 inputs on.
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from vaelib.arguments.tensors import Numbers
 from vaelib.audits.alarms import CODES
-from vaelib.audits.audit import audit
+from vaelib.audits.audit import audit, audit_samples
 from vaelib.audits.effects import Evidence
 from vaelib.audits.given import as_held_out, as_posteriors
 from vaelib.audits.measurement import Measurement
@@ -36,12 +37,20 @@ from vaelib.audits.moment_answers import (
     scale,
 )
 from vaelib.audits.power import Counted
-from vaelib.audits.settings import DEFAULTS
 from vaelib.audits.sight import sight_of
 from vaelib.audits.verdict import LEAST_FOR_YES, MARGIN, check_margin, unseen_share, verdict
-from vaelib.priors import Prior
+from vaelib.priors import Normal, Prior
+from vaelib.stats.checks import as_points
 
-__all__ = ["Answer", "Moments", "answers", "answers_from"]
+__all__ = [
+    "Answer",
+    "Moments",
+    "answered",
+    "answered_samples",
+    "answers_from",
+    "is_normal",
+    "name_of",
+]
 
 _FOR_CODES = Answer(
     "what would help",
@@ -93,57 +102,84 @@ def answers_from(
     return [*given, _help(evidence, given, prior)]
 
 
-def answers(
+def answered(
     mean: Numbers,
     scale: Numbers,
+    prior: str | Prior = "normal",
     heldout: tuple[Numbers, Numbers] | None = None,
     *,
-    seed: int = 0,
     margin: float = MARGIN,
-    alpha: float = DEFAULTS.alpha,
-    groups: Numbers | None = None,
-    prior: str | Prior = "normal",
-) -> list[Answer]:
+    **settings: Any,  # noqa: ANN401  # as audit types them
+) -> tuple[list[Measurement], list[Answer]]:
     """Audit an encoder against its prior and answer in words.
 
     Args:
         mean: posterior means of the training inputs, shape (N, D).
         scale: their standard deviations, shape (N, D); all 0 where the encoder is deterministic.
+        prior: as of :func:`vaelib.audits.audit.audit`.
         heldout: mean and scale of inputs that were not trained on.
-        seed: of the audit.
         margin: KL in nats that does no harm.
-        alpha: one-sided level of both ends of the KL.
-        groups: labels of held-out inputs that are not independent, as of :func:`audit`.
-        prior: as of :func:`audit`.
+        **settings: as of :func:`vaelib.audits.audit.audit`.
 
     Returns:
-        The answers of :func:`answers_from`.
+        Its measurements and the answers of :func:`answers_from`.
 
     Raises:
         TypeError: for what is neither a tensor nor an array, or a setting of another kind.
-        ValueError: for inputs that :func:`audit` refuses, or a margin that is not positive.
-
-    Example:
-        >>> import torch
-        >>> generator = torch.Generator().manual_seed(0)
-        >>> def encode(n):
-        ...     return 0.8 * torch.randn(n, 2, generator=generator), torch.full((n, 2), 0.6)
-        >>> for answer in answers(*encode(3000), encode(1000))[:4:3]:
-        ...     print(answer.question, "-", answer.verdict)
-        is N(0, I) safe to sample? - yes
-        scale - right
+        ValueError: for inputs that the audit refuses, or a margin that is not positive.
     """
     check_margin(margin)
     mean, scale = as_posteriors(mean, scale)
     pair = as_held_out(heldout, mean.shape[1])
-    rows = audit(mean, scale, prior, pair, seed=seed, alpha=alpha, groups=groups)
-    if prior != "normal":
-        name = prior if isinstance(prior, str) else type(prior).__name__
-        return answers_from(rows, margin=margin, prior=name)
+    rows = audit(mean, scale, prior, pair, **settings)
+    if not is_normal(prior):
+        return rows, answers_from(rows, margin=margin, prior=name_of(prior))
     moments = {"train": Moments.of(mean, scale)}
     if pair is not None:
         moments["test"] = Moments.of(*pair)
-    return answers_from(rows, moments, margin=margin)
+    return rows, answers_from(rows, moments, margin=margin)
+
+
+def answered_samples(
+    z: Numbers,
+    prior: str | Prior = "normal",
+    *,
+    margin: float = MARGIN,
+    **settings: Any,  # noqa: ANN401  # as audit_samples types them
+) -> tuple[list[Measurement], list[Answer]]:
+    """Audit bare latents against a prior and answer in words.
+
+    Args:
+        z: one latent per distinct input, shape (n, D).
+        prior: as of :func:`vaelib.audits.audit.audit`.
+        margin: KL in nats that does no harm.
+        **settings: as of :func:`vaelib.audits.audit.audit_samples`.
+
+    Returns:
+        Its measurements and the answers of :func:`answers_from`.
+
+    Raises:
+        TypeError: for what is neither a tensor nor an array, or a setting of another kind.
+        ValueError: for z that the audit refuses, or a margin that is not positive.
+    """
+    check_margin(margin)
+    rows = audit_samples(z, prior, **settings)
+    if not is_normal(prior):
+        return rows, answers_from(rows, margin=margin, prior=name_of(prior))
+    moments = {"sample": Moments.of_sample(as_points(z))}
+    return rows, answers_from(rows, moments, margin=margin)
+
+
+def is_normal(prior: object) -> bool:
+    """Whether a prior is N(0, I), by name or as the suite's own class."""
+    return type(prior) is Normal or (isinstance(prior, str) and prior == "normal")
+
+
+def name_of(prior: object) -> str:
+    """What a prior is called in sentences."""
+    if is_normal(prior):
+        return "N(0, I)"
+    return f"the {prior if isinstance(prior, str) else type(prior).__name__} prior"
 
 
 def _safe(evidence: Evidence, margin: float, prior: str, sight: str) -> Answer:
@@ -319,7 +355,9 @@ def _help(evidence: Evidence, given: Sequence[Answer], prior: str) -> Answer:
 
 def _fitted(evidence: Evidence, prior: str) -> str:
     gain = evidence.value("certified_kl", 0.0)
+    given = "z" if evidence.split == "sample" else "mean, scale"
     return (
         f"sample from a density fitted to z instead of {prior}: the one of this audit is "
-        f"{gain:.2g} nats nearer to q"
+        f"{gain:.2g} nats nearer to q (in Python `vaelib.fit_density({given})`, in a matrix for "
+        "`vaebench run` the source `repaired`)"
     )

@@ -122,9 +122,11 @@ def test_heldout_inputs_are_a_mean_and_a_scale(heldout):
         audit(MEAN, SCALE, heldout=heldout)
 
 
-def test_groups_are_a_tensor():
-    with pytest.raises(ValueError, match="groups must be a tensor or array of integers, got list"):
-        audit(MEAN, SCALE, groups=list(range(300)))
+def test_groups_are_integers():
+    with pytest.raises(ValueError, match="groups must hold integers, got a list with other values"):
+        audit(MEAN, SCALE, groups=["a"] * 300)
+    with pytest.raises(ValueError, match="groups must be a tensor or array of integers, got str"):
+        audit(MEAN, SCALE, groups="a")
 
 
 def test_one_group_is_too_few_and_no_copy():

@@ -70,7 +70,10 @@ def test_a_condition_without_heldout_inputs_says_so(data):
     [
         ({"conditions": torch.zeros(2, dtype=int)}, "conditions must be integers of shape"),
         ({"conditions": torch.zeros(3000)}, "one label per input, got torch.float32"),
-        ({"conditions": [0] * 3000}, "conditions must be a tensor or array of integers, got list"),
+        (
+            {"conditions": ["a"] * 3000},
+            "conditions must hold integers, got a list with other values",
+        ),
         ({"heldout": (torch.ones(9, 2), torch.ones(9, 2))}, "mean, scale and conditions, got"),
         ({"prior": {0: Uniform(2)}}, "prior must hold one for every condition, got none for 1"),
     ],

@@ -474,5 +474,5 @@ def test_audits_need_rows_to_test(rows):
 
 
 def test_audits_of_what_is_no_tensor():
-    with pytest.raises(TypeError, match="scale must be a torch.Tensor or a NumPy array, got list"):
-        audited(good(), [[1.0]])
+    with pytest.raises(TypeError, match="scale must be a torch.Tensor or a NumPy array, got dict"):
+        audited(good(), {"scale": 1.0})

@@ -2,28 +2,34 @@
 
 from collections.abc import Mapping
 
-from vaelib.arguments.tensors import Numbers, as_labels
-from vaelib.audits.answers import Answer, answers
+from vaelib.arguments.tables import Table, as_numbers, as_parts, check_order
+from vaelib.arguments.tensors import as_labels
+from vaelib.asking.progress import watched
+from vaelib.asking.questions import answers
 from vaelib.audits.given import as_posteriors
+from vaelib.audits.measurement import Progress
+from vaelib.audits.moment_answers import Answer
 from vaelib.audits.settings import DEFAULTS
 from vaelib.audits.verdict import MARGIN
 from vaelib.priors import Prior
+from vaelib.report import Report
 from vaelib.stats.checks import check_level
 
 __all__ = ["answers_by_condition"]
 
 
 def answers_by_condition(
-    mean: Numbers,
-    scale: Numbers,
-    conditions: Numbers,
+    mean: Table,
+    scale: Table,
+    conditions: Table,
     prior: str | Prior | Mapping[int, Prior] = "normal",
-    heldout: tuple[Numbers, Numbers, Numbers] | None = None,
+    heldout: tuple[Table, Table, Table] | None = None,
     *,
     seed: int = DEFAULTS.seed,
     margin: float = MARGIN,
     alpha: float = DEFAULTS.alpha,
-) -> dict[int, list[Answer]]:
+    progress: Progress | bool | None = None,
+) -> dict[int, Report[Answer]]:
     """Audit a conditional encoder: is q(z|c) the prior p(z|c), for each condition c?
 
     A prior of a hierarchical model needs no conditions: with p(z2|z1) = N(m(z1), s(z1)² I), the KL
@@ -38,9 +44,10 @@ def answers_by_condition(
         seed: of the audits.
         margin: KL in nats that does no harm.
         alpha: one-sided level of all answers together: each has its share of it.
+        progress: as of :func:`vaelib.answers`.
 
     Returns:
-        Condition -> the answers of :func:`vaelib.answers`, in ascending order. A condition without
+        Condition -> the report of :func:`vaelib.answers`, in ascending order. A condition without
         held-out inputs is answered from its training inputs, which the answer says.
 
     Raises:
@@ -55,32 +62,47 @@ def answers_by_condition(
         >>> label = torch.arange(400) % 2
         >>> mean = mean + 3 * label[:, None]
         >>> found = answers_by_condition(mean, torch.full_like(mean, 0.1), label)
-        >>> {condition: given[0].verdict for condition, given in found.items()}
+        >>> {condition: report.verdict for condition, report in found.items()}
         {0: 'undecided', 1: 'no'}
     """
     check_level(alpha)
-    mean, scale = as_posteriors(mean, scale)
-    labels = as_labels(conditions, "conditions", len(mean), "input")
+    check_order(mean, scale)
+    mean, scale = as_posteriors(as_numbers(mean, "mean"), as_numbers(scale, "scale"))
+    labels = as_labels(
+        as_numbers(conditions, "conditions", "integers"), "conditions", len(mean), "input"
+    )
     if heldout is not None:
-        if not isinstance(heldout, tuple | list) or len(heldout) != 3:
+        parts = as_parts(heldout, "heldout", ("mean", "scale", "conditions"))
+        if not isinstance(parts, tuple | list) or len(parts) != 3:
             raise ValueError("heldout must be mean, scale and conditions, got something else")
-        others = as_posteriors(*heldout[:2], " of heldout")
-        held = as_labels(heldout[2], "conditions of heldout", len(others[0]), "input")
+        others = as_posteriors(parts[0], parts[1], " of heldout")
+        held = as_labels(parts[2], "conditions of heldout", len(others[0]), "input")
         if new := sorted(set(held.tolist()) - set(labels.tolist())):
             raise ValueError(
                 f"heldout must have conditions that were trained on, got {new[0]}; drop its inputs"
             )
     names = sorted(set(labels.tolist()))
     found = {}
-    for name in names:
-        if isinstance(prior, Mapping) and name not in prior:
-            raise ValueError(f"prior must hold one for every condition, got none for {name}")
-        given = prior[name] if isinstance(prior, Mapping) else prior
-        rows, pair = labels == name, None
-        if heldout is not None and bool((held == name).any()):
-            pair = others[0][held == name], others[1][held == name]
-        level = alpha / len(names)
-        found[name] = answers(
-            mean[rows], scale[rows], pair, seed=seed, margin=margin, alpha=level, prior=given
-        )
+    with watched(progress) as tell:
+        for name in names:
+            if isinstance(prior, Mapping) and name not in prior:
+                raise ValueError(f"prior must hold one for every condition, got none for {name}")
+            given = prior[name] if isinstance(prior, Mapping) else prior
+            rows, pair = labels == name, None
+            if heldout is not None and bool((held == name).any()):
+                pair = others[0][held == name], others[1][held == name]
+            found[name] = answers(
+                mean[rows],
+                scale[rows],
+                pair,
+                seed=seed,
+                margin=margin,
+                alpha=alpha / len(names),
+                prior=given,
+                progress=_of_condition(name, tell),
+            )
     return found
+
+
+def _of_condition(name: int, tell: Progress) -> Progress:
+    return lambda stage, done, of: tell(f"condition {name}, {stage}", done, of)

@@ -1,0 +1,305 @@
+"""May I sample from the prior? Asked from Python: `audit`, `audit_samples` and `answers`.
+
+They measure what :mod:`vaelib.audits` measures. Beside it they take numbers in the forms that
+people have them in, compute on the threads that are fastest, say how far they are where it takes
+long, and return a :class:`vaelib.report.Report`.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from vaelib.arguments.tables import Table, as_numbers, as_parts, check_order
+from vaelib.arguments.tensors import as_number
+from vaelib.asking.density import prior_of
+from vaelib.asking.progress import watched
+from vaelib.asking.threads import fastest, on_threads
+from vaelib.audits.answers import answered, answered_samples, name_of
+from vaelib.audits.asked import Asked, Codes
+from vaelib.audits.given import as_held_out, as_posteriors
+from vaelib.audits.lacking import lacks
+from vaelib.audits.measurement import Measurement, Progress, Terms
+from vaelib.audits.moment_answers import Answer
+from vaelib.audits.settings import DEFAULTS
+from vaelib.audits.verdict import MARGIN
+from vaelib.box_posterior import aggregate
+from vaelib.posterior import PointAggregate
+from vaelib.priors import Prior
+from vaelib.report import Report
+from vaelib.seeding import stream
+from vaelib.stats.checks import as_points
+from vaelib.stats.nulls import NormalNull
+
+__all__ = ["answers", "audit", "audit_samples"]
+
+_DRAWN = 1000  # codes that a figure shows at most
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What was measured and answered, and what a report says of the question."""
+
+    rows: list[Measurement]
+    answers: list[Answer]
+    asked: Asked
+
+
+def audit(
+    mean: Table,
+    scale: Table,
+    prior: str | Prior = "normal",
+    heldout: tuple[Table, Table] | None = None,
+    *,
+    seed: int = DEFAULTS.seed,
+    margin: float = MARGIN,
+    null_draws: int = DEFAULTS.null_draws,
+    test_rows: int = DEFAULTS.test_rows,
+    alpha: float = DEFAULTS.alpha,
+    groups: Table | None = None,
+    null: NormalNull = DEFAULTS.null,
+    progress: Progress | bool | None = None,
+    terms: Terms = DEFAULTS.terms,
+) -> Report[Measurement]:
+    """Measure how the aggregate posterior matches its prior, and answer whether it does.
+
+    The numbers are those of :func:`vaelib.audits.audit.audit`, which says how they are taken.
+
+    Args:
+        mean: posterior means of the training inputs, shape (N, D): a tensor of any type and on any
+            device, an array, a nested list or a data frame with a row for each input.
+        scale: their standard deviations, shape (N, D). All 0 where the encoder is deterministic.
+        prior: a name of ``vaelib.priors.PRIORS`` that nothing must be learned for (``"normal"``,
+            ``"uniform"``), or a :class:`vaelib.priors.Prior`.
+        heldout: mean and scale of inputs that were not trained on, each of shape (n, D).
+        seed: of the streams that the Monte Carlo estimates draw from.
+        margin: KL in nats that does no harm.
+        null_draws: simulated draws of the null of the marginal KL.
+        test_rows: inputs that the tests see at most, a random choice.
+        alpha: one-sided level of both ends of the bracket.
+        groups: integer labels of shape (n,) of held-out inputs, or where there are none of the
+            inputs, that are not independent: augmented copies, frames of a film.
+        null: null draws of the tests, with where to keep them.
+        progress: told how far each stage is. None says it on standard error where it takes over
+            3 s, but not in a test of pytest; True says it there, too, False nowhere.
+        terms: told the gain of every held-out input, where all of them are played.
+
+    Returns:
+        A report, which is the sequence of its measurements: of split ``"train"`` and, where given,
+        ``"test"``; nats unless the metric has another unit.
+
+    Raises:
+        TypeError: for what is no table of numbers, or a setting of another kind.
+        ValueError: for inputs of the wrong shape, type or range, or an unknown prior.
+
+    Example:
+        >>> from vaelib import audit
+        >>> generator = torch.Generator().manual_seed(0)
+        >>> mean = 1.5 * torch.randn(500, 2, generator=generator)
+        >>> found = audit(mean, torch.full_like(mean, 0.6))
+        >>> found.ok, found.verdict, found.bracket.lower > 0.2
+        (False, 'no', True)
+        >>> {row.metric: row for row in found}["certified_kl"].split
+        'train'
+    """
+    found = _asked(
+        mean,
+        scale,
+        prior,
+        heldout,
+        progress,
+        margin,
+        seed=seed,
+        null_draws=null_draws,
+        test_rows=test_rows,
+        alpha=alpha,
+        groups=groups,
+        null=null,
+        terms=terms,
+    )
+    return Report(found.rows, found.rows, found.answers, found.asked)
+
+
+def answers(
+    mean: Table,
+    scale: Table,
+    heldout: tuple[Table, Table] | None = None,
+    *,
+    seed: int = DEFAULTS.seed,
+    margin: float = MARGIN,
+    alpha: float = DEFAULTS.alpha,
+    groups: Table | None = None,
+    prior: str | Prior = "normal",
+    progress: Progress | bool | None = None,
+) -> Report[Answer]:
+    """Audit an encoder against its prior and answer in words.
+
+    Args:
+        mean: posterior means of the training inputs, shape (N, D), as of :func:`audit`.
+        scale: their standard deviations, shape (N, D); all 0 where the encoder is deterministic.
+        heldout: mean and scale of inputs that were not trained on, each of shape (n, D).
+        seed: of the streams that the Monte Carlo estimates draw from.
+        margin: KL in nats that does no harm.
+        alpha: one-sided level of both ends of the bracket.
+        groups: integer labels of inputs that are not independent, as of :func:`audit`.
+        prior: a name of ``vaelib.priors.PRIORS`` that nothing must be learned for (``"normal"``,
+            ``"uniform"``), or a :class:`vaelib.priors.Prior`.
+        progress: as of :func:`audit`.
+
+    Returns:
+        A report, which is the sequence of its answers: the first is whether the prior is safe to
+        sample, the last what would help.
+
+    Raises:
+        TypeError: for what is no table of numbers, or a setting of another kind.
+        ValueError: for inputs that :func:`audit` refuses, or a margin that is not positive.
+
+    Example:
+        >>> import torch
+        >>> generator = torch.Generator().manual_seed(0)
+        >>> def encode(n):
+        ...     return 0.8 * torch.randn(n, 2, generator=generator), torch.full((n, 2), 0.6)
+        >>> found = answers(*encode(3000), encode(1000))
+        >>> for answer in found[:4:3]:
+        ...     print(answer.question, "-", answer.verdict)
+        is N(0, I) safe to sample? - yes
+        scale - right
+        >>> print(str(found).splitlines()[0])
+        May I sample from N(0, I)? YES.
+    """
+    found = _asked(
+        mean,
+        scale,
+        prior,
+        heldout,
+        progress,
+        margin,
+        seed=seed,
+        alpha=alpha,
+        groups=groups,
+    )
+    return Report(found.answers, found.rows, found.answers, found.asked)
+
+
+def audit_samples(
+    z: Table,
+    prior: str | Prior = "normal",
+    *,
+    seed: int = DEFAULTS.seed,
+    margin: float = MARGIN,
+    test_rows: int = DEFAULTS.test_rows,
+    alpha: float = DEFAULTS.alpha,
+    groups: Table | None = None,
+    null: NormalNull = DEFAULTS.null,
+    progress: Progress | bool | None = None,
+) -> Report[Measurement]:
+    """Measure how bare latents match a prior: what can be said without their posteriors.
+
+    The numbers are those of :func:`vaelib.audits.audit.audit_samples`.
+
+    Args:
+        z: one latent per distinct input, shape (n, D), n at least 2; in any form that
+            :func:`audit` takes.
+        prior: as of :func:`audit`.
+        seed: of the streams that the Monte Carlo estimates draw from.
+        margin: KL in nats that does no harm.
+        test_rows: rows that the tests see at most, a random choice.
+        alpha: one-sided level of the lower end.
+        groups: integer labels of shape (n,) of rows that are not independent.
+        null: null draws of the tests, with where to keep them.
+        progress: as of :func:`audit`.
+
+    Returns:
+        A report, which is the sequence of its measurements, of split ``"sample"``. What needs a
+        density has no value and says so, and the answer is never yes.
+
+    Raises:
+        TypeError: for what is no table of numbers, or a setting of another kind.
+        ValueError: for z of the wrong shape or range, or an unknown prior.
+
+    Example:
+        >>> z = 1.4 * torch.randn(500, 2, generator=torch.Generator().manual_seed(0))
+        >>> rows = {row.metric: row for row in audit_samples(z)}
+        >>> round(rows["second_moment"].value), rows["marginal_kl"].message
+        (2, 'needs the mean and scale of every posterior')
+    """
+    z = as_points(as_numbers(z, "z"))
+    settings = {"seed": seed, "test_rows": test_rows, "alpha": alpha, "null": null}
+    with watched(progress) as tell, _threads(len(z)):
+        rows, said = answered_samples(
+            z, prior, margin=margin, groups=_labels(groups), progress=tell, **settings
+        )
+        codes = _codes(prior, z, torch.zeros_like(z))
+    sizes = {"sample": len(z)}
+    return Report(rows, rows, said, _asked_of(prior, margin, alpha, sizes, z, codes))
+
+
+def _asked(
+    mean: Table,
+    scale: Table,
+    prior: str | Prior,
+    heldout: tuple[Table, Table] | None,
+    progress: Progress | bool | None,
+    margin: float,
+    *,
+    groups: Table | None,
+    **settings: Any,  # noqa: ANN401  # as audit types them
+) -> _Found:
+    check_order(mean, scale)
+    mean, scale = as_posteriors(as_numbers(mean, "mean"), as_numbers(scale, "scale"))
+    pair = as_held_out(as_parts(heldout, "heldout", ("mean", "scale")), mean.shape[1])
+    sizes = {"train": len(mean)} | ({} if pair is None else {"test": len(pair[0])})
+    with watched(progress) as tell, _threads(max(sizes.values())):
+        rows, said = answered(
+            mean,
+            scale,
+            prior,
+            pair,
+            margin=margin,
+            groups=_labels(groups),
+            progress=tell,
+            **settings,
+        )
+        codes = _codes(prior, *((mean, scale) if pair is None else pair))
+    level = settings["alpha"]
+    return _Found(rows, said, _asked_of(prior, margin, level, sizes, mean, codes))
+
+
+def _asked_of(
+    prior: str | Prior,
+    margin: float,
+    alpha: float,
+    sizes: dict[str, int],
+    z: Tensor,
+    codes: Codes | None,
+) -> Asked:
+    """With numbers of Python's own, which may have come as those of NumPy or torch."""
+    numbers = as_number(margin, "margin"), as_number(alpha, "alpha")
+    return Asked(name_of(prior), *numbers, sizes, z.shape[1], codes)
+
+
+def _threads(inputs: int) -> Any:  # noqa: ANN401  # a context
+    """As many as are fastest, of those that the caller lets torch use."""
+    return on_threads(fastest(inputs, torch.get_num_threads()))
+
+
+def _labels(groups: Table | None) -> Any:  # noqa: ANN401  # an array, if it can be one
+    return None if groups is None else as_numbers(groups, "groups", "integers")
+
+
+@torch.no_grad()
+def _codes(prior: str | Prior, mean: Tensor, scale: Tensor) -> Codes | None:
+    """The first two dimensions of some z of q and of as many of the prior, for a figure."""
+    if mean.shape[1] < 2:
+        return None
+    generator = stream("codes of a figure", 0)
+    few = torch.randperm(len(mean), generator=generator)[:_DRAWN].to(mean.device)
+    p = prior_of(prior, mean.shape[1])
+    points = not bool((scale != 0).any())
+    q = PointAggregate(mean[few]) if points else aggregate(p.family, mean[few], scale[few])
+    z = q.sample(generator)[0][:, :2].cpu().numpy()
+    if lacks(p, "sample"):
+        return Codes(z, None)
+    drawn = p.sample(len(z), generator).detach().double().cpu()
+    return Codes(z, drawn[:, :2].numpy() if drawn.shape == (len(z), mean.shape[1]) else None)
