@@ -18,11 +18,13 @@ from matplotlib.figure import Figure
 
 from bench.metrics.registry import METRICS
 from bench.rows import COLUMNS
+from bench.run.code_roots import MEASURES
 from vaelib import Report, answers, audit, audit_samples
 from vaelib.audits.asked import Asked, Codes
 from vaelib.audits.measurement import Measurement
 from vaelib.audits.moment_answers import Answer
 from vaelib.audits.units import unit_of
+from vaelib.code_hash import modules
 from vaelib.stats.nulls import NormalNull
 
 QUICK = {"null_draws": 2, "null": NormalNull(draws=19), "test_rows": 40}
@@ -223,3 +225,9 @@ def test_a_folder_of_someone_else_is_refused(held, words, tmp_path):
         words.save(tmp_path / next(iter(held)))
     with pytest.raises(TypeError, match="folder must be a path, got int"):
         words.save(3)
+
+
+def test_what_a_report_says_makes_no_row_stale():
+    measured = modules(MEASURES).keys()
+    assert "vaelib.audits.audit" in measured and "vaelib" not in measured
+    assert not {n for n in measured if n.startswith(("vaelib.report", "vaelib.asking"))}
