@@ -3,18 +3,23 @@ import dataclasses
 import pytest
 
 from bench.calibration import power_grid
-from bench.calibration.power_grid import due, fill, grid
+from bench.calibration.power_grid import due, fill, grid, is_counted
 from vaelib.audits.power import Counted, read
+
+
+class Asked(list):
+    """Settings that were counted; ``seen``: how often each is, at most."""
 
 
 @pytest.fixture
 def counted(monkeypatch):
     """Settings that were counted, which takes no time."""
-    asked = []
+    asked, seen = Asked(), [100]
+    asked.seen = seen
 
     def count(row, repeats):
         asked.append(row.setting)
-        return dataclasses.replace(row, repeats=repeats, seen=repeats)
+        return dataclasses.replace(row, repeats=repeats, seen=min(repeats, seen[0]))
 
     monkeypatch.setattr(power_grid.power, "count", count)
     monkeypatch.setattr(power_grid, "grid", lambda: iter(SOME))
@@ -44,6 +49,35 @@ def test_a_table_is_filled_and_what_is_there_is_kept(tmp_path, counted, capsys):
     assert fill(path, 2, float("inf")) == 0 and len(counted) == 3
     assert fill(path, 3, float("inf")) == 0 and counted == SOME + SOME
     assert capsys.readouterr().out.startswith("[1/3] ")
+
+
+@pytest.mark.parametrize(
+    ("repeats", "counts", "clear"),
+    [
+        (19, (19, 19, 0, 0), False),
+        (20, (20, 20, 0, 0), True),
+        (20, (20, 19, 1, 0), False),  # 19 of 20 may be .8 or less
+        (20, (20, 20, 3, 0), True),
+        (20, (20, 20, 10, 0), False),
+        (49, (30, 0, 0, 0), False),
+        (50, (30, 0, 0, 0), True),
+    ],
+)
+def test_a_setting_is_counted_when_its_counts_are_clear(repeats, counts, clear):
+    names = ("seen", "proved", "halved", "decided")
+    row = Counted(**SOME[0].__dict__, repeats=repeats, **dict(zip(names, counts, strict=True)))
+    assert is_counted(row, 50) is clear
+
+
+def test_clear_settings_end_early(tmp_path, counted):
+    path = tmp_path / "power.csv"
+    assert fill(path, 50, float("inf")) == 0
+    assert {row.repeats for row in read(path.read_text())} == {20}
+    assert fill(path, 50, float("inf")) == 0 and counted == SOME  # nothing is left
+    path.unlink()
+    counted.seen[0] = 12
+    assert fill(path, 50, float("inf")) == 0
+    assert {row.repeats for row in read(path.read_text())} == {50}
 
 
 def test_when_the_time_is_over_nothing_begins(tmp_path, counted):
