@@ -37,7 +37,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Makes links between the repository's root and this folder links of the site."""
     name = page.file.src_uri
-    folder = (_ROOT / name).parent  # a folder has no page: of a link to one the text stays
+    own = _ROOT / "docs" / name
+    folder = (own if own.is_file() else _ROOT / name).parent
+    # a folder has no page: of a link to one the text stays
     markdown = re.sub(
         r"\[([^]]*)\]\(([^):#]+)\)",
         lambda link: link[1] if (folder / link[2]).is_dir() else link[0],
