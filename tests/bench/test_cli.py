@@ -280,7 +280,7 @@ def test_help_and_usage_errors_do_not_wait_for_torch():
         (["run", "--set", "latent_dim=two"], "latent_dim"),
         (["run", "--set", "latent_dims=2"], 'did you mean "latent_dim"'),
         (["run", "--set", "prior.name='norml'"], 'did you mean "normal"'),
-        (["report", "nothing"], "expected results/nothing/rows.csv"),
+        (["report", "nothing"], "expected vaebench-results/nothing/rows.csv"),
         (["report", "--frobnicate"], "--frobnicate"),
         (["frobnicate"], "frobnicate"),
         (["list", "metrcs"], 'unknown kind "metrcs", did you mean "metrics"'),
