@@ -178,9 +178,10 @@ def report(
     if not rows.is_file():
         message = f"expected {rows}, which is not there; run `vaebench run {matrix}` first"
         raise typer.BadParameter(message)
-    from bench.commands.report import write_pages
+    from bench.commands.report import say_answer, write_pages
 
-    console().print(str(write_pages(folder, name)), markup=False)
+    write_pages(folder, name)
+    say_answer(folder, name, console())
 
 
 @app.command()
