@@ -1,22 +1,34 @@
 """The command line: ``vaebench`` = ``python -m bench``."""
 
+import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from bench.commands.boundary import answered
+from bench.commands.options import (
+    UNTRAINED,
+    App,
+    Device,
+    MatrixName,
+    Prior,
+    Results,
+    Version,
+    Workers,
+    Yes,
+    kinds,
+)
 from bench.commands.printing import console
 from bench.errors import UserError, unknown
-from bench.run.request import Request
+from bench.run.request import Request, results_folder
 
 # Commands import what they need: torch takes seconds, and help or a wrong option needs none.
 
 __all__ = ["app", "main"]
 
-_UNTRAINED = ("normal", "uniform")  # priors that an audit needs no model for
-
-app = typer.Typer(
+app = App(
     help="""Does the aggregate posterior of a VAE match its prior, and what does sampling cost?
 
     To begin with:
@@ -25,56 +37,28 @@ app = typer.Typer(
 
     vaebench run digits --seeds 2 --set training.steps=200 --results /tmp/try
     """,
-    no_args_is_help=True,
+    invoke_without_command=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
-def _matrices(incomplete: str) -> list[str]:
-    from bench.matrix.catalogue import matrices
-
-    return matrices(incomplete)
-
-
-def _kinds(incomplete: str) -> list[str]:
-    from bench.matrix.catalogue import KINDS
-
-    return [kind for kind in KINDS if kind.startswith(incomplete)]
-
-
-def _priors(incomplete: str) -> list[str]:
-    return [name for name in _UNTRAINED if name.startswith(incomplete)]
-
-
-def _devices(incomplete: str) -> list[str]:
-    return [name for name in ("auto", "cpu", "cuda") if name.startswith(incomplete)]
-
-
-MatrixName = Annotated[
-    str,
-    typer.Argument(help="A shipped matrix or the path of a TOML file.", autocompletion=_matrices),
-]
-Results = Annotated[Path, typer.Option(help="Folder of all results.")]
-Yes = Annotated[
-    bool,
-    typer.Option("--yes", help="Take on more than 100,000 cells, or 2²⁸ numbers of data or model."),
-]
-Device = Annotated[str, typer.Option(help="auto, cpu or cuda.", autocompletion=_devices)]
+@app.callback()
+def begin(context: typer.Context, version: Version = False) -> None:
+    if context.invoked_subcommand is None:
+        console().print(context.get_help())
 
 
 @app.command()
 def run(
     matrix: MatrixName = "digits",
-    results: Results = Request.results,
+    results: Results = None,
     seeds: Annotated[int | None, typer.Option(help="Instead of the matrix's own number.")] = None,
     first_seed: Annotated[
         int | None, typer.Option(help="Where they begin, instead of the matrix's own.")
     ] = None,
-    workers: Annotated[
-        int | None, typer.Option(help="Processes at once.", show_default="one per core")
-    ] = None,
+    workers: Workers = None,
     device: Device = Request.device,
     executor: Annotated[
         str, typer.Option(help="local, or a scheduler's address: dask://host:port, or dask+tls://.")
@@ -120,12 +104,10 @@ def run(
 
     vaebench run mnist5k --dry-run
     """
-    from bench.matrix.files import read
-
-    read(matrix)  # a wrong name need not wait for torch
+    _look_at(matrix, set_ or ())
     request = Request(
         matrix=matrix,
-        results=results,
+        results=results_folder(results),
         seeds=seeds,
         first_seed=first_seed,
         workers=workers,
@@ -148,11 +130,15 @@ def run(
 def check(
     matrix: MatrixName,
     baseline: Annotated[Path, typer.Option(help="The rows.csv to compare with.")],
-    results: Annotated[Path, typer.Option(help="Where the run goes.")] = Path("build/check"),
-    strict: Annotated[bool, typer.Option("--strict", help="INCONCLUSIVE fails, too.")] = False,
-    workers: Annotated[
-        int | None, typer.Option(help="Processes at once.", show_default="one per core")
+    results: Annotated[
+        Path | None,
+        typer.Option(
+            help="Where the run goes.",
+            show_default="check in the variable VAEBENCH_RESULTS, else in vaebench-results",
+        ),
     ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="INCONCLUSIVE fails, too.")] = False,
+    workers: Workers = None,
     device: Device = Request.device,
     markdown: Annotated[Path | None, typer.Option(help="Write a page here.")] = None,
     junit: Annotated[Path | None, typer.Option(help="Write JUnit XML here.")] = None,
@@ -162,10 +148,14 @@ def check(
 
     Example: vaebench check ci --baseline results/ci/rows.csv --markdown check.md
     """
-    from bench.matrix.files import read
-
-    read(matrix)
-    request = Request(matrix=matrix, results=results, workers=workers, device=device, yes=yes)
+    _look_at(matrix)
+    if not os.path.lexists(baseline):
+        raise UserError(
+            f"expected the rows.csv of a baseline, got {baseline}, which is not there; "
+            f"`vaebench run {matrix} --results DIR` makes one"
+        )
+    place = results_folder(results, "check")
+    request = Request(matrix=matrix, results=place, workers=workers, device=device, yes=yes)
     from bench.commands.check import execute
 
     raise typer.Exit(execute(request, console(), baseline, strict, markdown, junit))
@@ -174,7 +164,7 @@ def check(
 @app.command()
 def report(
     matrix: MatrixName = "digits",
-    results: Results = Request.results,
+    results: Results = None,
 ) -> None:
     """Rebuild the pages and figures of a matrix from its rows.
 
@@ -183,13 +173,15 @@ def report(
     name = Path(matrix).stem if matrix.endswith(".toml") else matrix
     if Path(name).name != name:
         raise typer.BadParameter(f"expected the name of a matrix or a TOML file, got {matrix!r}")
-    rows = results / name / "rows.csv"
+    folder = results_folder(results)
+    rows = folder / name / "rows.csv"
     if not rows.is_file():
         message = f"expected {rows}, which is not there; run `vaebench run {matrix}` first"
         raise typer.BadParameter(message)
-    from bench.commands.report import write_pages
+    from bench.commands.report import say_answer, write_pages
 
-    console().print(str(write_pages(results, name)), markup=False)
+    write_pages(folder, name)
+    say_answer(folder, name, console())
 
 
 @app.command()
@@ -200,9 +192,7 @@ def audit(
             help="An .npz with mean and scale (or logvar), each (N, D), or z.", show_default=False
         ),
     ] = None,
-    prior: Annotated[
-        str, typer.Option(help="normal, or uniform on a box.", autocompletion=_priors)
-    ] = "normal",
+    prior: Prior = "normal",
     as_json: Annotated[bool, typer.Option("--json", help="A list of rows on stdout.")] = False,
     report: Annotated[
         Path | None, typer.Option(help="Write a Markdown page with figures to this folder.")
@@ -277,8 +267,8 @@ def audit(
         raise UserError("--dimensions goes with --plan; a file has its own")
     if repeats is not None and not power:
         raise UserError("--repeats goes with --power")
-    if prior not in _UNTRAINED:
-        raise UserError(unknown("--prior", f'prior "{prior}"', prior, _UNTRAINED))
+    if prior not in UNTRAINED:
+        raise UserError(unknown("--prior", f'prior "{prior}"', prior, UNTRAINED))
     from bench.commands.audit import execute
 
     raise typer.Exit(
@@ -301,19 +291,17 @@ def audit(
 
 @app.command()
 def validate(
-    results: Results = Request.results,
+    results: Results = None,
     quick: Annotated[
         bool, typer.Option("--quick", help="A minute; writes validity-quick.md instead.")
     ] = False,
-    workers: Annotated[
-        int | None, typer.Option(help="Processes at once.", show_default="one per core")
-    ] = None,
+    workers: Workers = None,
     rebuild: Annotated[
         bool, typer.Option("--rebuild", help="Run nothing: the page from its tables.")
     ] = False,
     only: Annotated[
         list[str] | None,
-        typer.Option(help="One table: answers, estimators, levels, …; may be repeated."),
+        typer.Option(metavar="TABLE", help="answers, estimators, levels, …; repeat for more."),
     ] = None,
     minutes: Annotated[
         float | None,
@@ -331,7 +319,7 @@ def validate(
     limit = float("inf") if minutes is None else minutes
     raise typer.Exit(
         execute(
-            results,
+            results_folder(results),
             quick=quick,
             workers=workers,
             rebuild=rebuild,
@@ -345,7 +333,7 @@ def validate(
 def list_names(
     kind: Annotated[
         str | None,
-        typer.Argument(help="One of them: matrices, metrics, priors, …", autocompletion=_kinds),
+        typer.Argument(help="One of them: matrices, metrics, priors, …", autocompletion=kinds),
     ] = None,
 ) -> None:
     """Name what a matrix may use, and where it comes from.
@@ -355,6 +343,15 @@ def list_names(
     from bench.commands.list import execute
 
     raise typer.Exit(execute(kind, console()))
+
+
+def _look_at(matrix: str, overrides: Sequence[str] = ()) -> None:
+    """Refuse at once what is no matrix and what is no KEY=VALUE: that need not wait for torch."""
+    from bench.matrix.document import overridden, parsed
+    from bench.matrix.files import read
+
+    parsed(read(matrix), matrix)
+    overridden(overrides)
 
 
 def main(arguments: list[str] | None = None) -> int:

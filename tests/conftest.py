@@ -45,7 +45,9 @@ def cache(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def terminal(monkeypatch):
-    """The terminal of who runs the tests has no say: neither its width nor what it can do."""
-    for name in ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE"):
+    """Who runs the tests has no say: neither a terminal, its width and what it can do, nor a folder
+    of results."""
+    names = ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "VAEBENCH_RESULTS")
+    for name in names:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TERM", "xterm")

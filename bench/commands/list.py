@@ -27,7 +27,9 @@ def execute(kind: str | None, console: Console) -> int:
     for name in [kind] if kind else KINDS:
         lines = []
         for entry, description in entries(name).items():
-            origin = f"\nfrom {description.reference}" if description.reference else ""
-            lines.append([entry, description.summary + origin])
+            said = [description.summary]
+            said += [f"options: {description.options}"] if description.options else []
+            said += [f"from {description.reference}"] if description.reference else []
+            lines.append([entry, "\n".join(said)])
         console.print(table(["name", "what it is"], lines, title=name, caption=also(name)))
     return 0

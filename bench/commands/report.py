@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pydantic import TypeAdapter
+from rich.console import Console
 
 from bench.analysis.prediction import Prediction
 from bench.analysis.predictors import predictions
@@ -17,6 +18,7 @@ from bench.errors import DamagedError, DamagedWarning
 from bench.matrix.components import MatrixName
 from bench.report.answer import answer
 from bench.report.claims_page import answers, claims_page
+from bench.report.ending import ending
 from bench.report.index import index
 from bench.report.page import pages
 from bench.report.predictors_page import NAME, headline, predictors_page
@@ -26,7 +28,14 @@ from bench.run.record import one_line
 from vaelib.files import sweep, write_atomically
 from vaelib.reading import read_bytes
 
-__all__ = ["outdated", "overviews_outdated", "page_names", "write_overviews", "write_pages"]
+__all__ = [
+    "outdated",
+    "overviews_outdated",
+    "page_names",
+    "say_answer",
+    "write_overviews",
+    "write_pages",
+]
 
 _READ = (*WRITTEN, "rows.json")  # of every matrix; of its own the arrays too
 
@@ -62,6 +71,21 @@ def write_pages(results: Path, name: str) -> Path:
     _save(results, files, stamp, figures)
     write_overviews(results, [one for one in (matrix, matrix.original) if one])
     return path
+
+
+def say_answer(results: Path, name: str, console: Console) -> None:
+    """Print what the page of a matrix answers, and last its path.
+
+    Args:
+        results: Folder of all results, in which the pages have been written.
+        name: Of the matrix.
+        console: Standard output.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DamagedWarning)  # said as the pages were written
+        lines = ending(Results.read(results / name, whole=False), results / f"{name}.md")
+    for line in lines:
+        console.print(line, soft_wrap=not console.is_terminal)
 
 
 def page_names(name: str, *, claims: bool) -> list[str]:

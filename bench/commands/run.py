@@ -12,6 +12,7 @@ from bench.commands.report import (
     outdated,
     overviews_outdated,
     page_names,
+    say_answer,
     write_overviews,
     write_pages,
 )
@@ -63,7 +64,6 @@ def execute(request: Request, console: Console) -> int:
         _show(request, plan, only, console)
         return 0
     executor = executor_of(request, max(job.timeout for job in plan.jobs))
-    page = request.results / f"{matrix.name}.md"
     with keeping(plan):
         summary = benchmark(
             plan,
@@ -80,7 +80,8 @@ def execute(request: Request, console: Console) -> int:
             write_overviews(request.results)
     # A name holds no character that a shell would read, so it may be filled in later.
     again = request.command("--only") + " {name}"
-    console.print(summary.text(page, again), markup=False)
+    console.print(summary.text(rerun=again), markup=False)
+    say_answer(request.results, matrix.name, console)
     return summary.exit_code
 
 

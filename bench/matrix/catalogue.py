@@ -1,27 +1,27 @@
-"""What a matrix may use, by kind: names, what they stand for, and where they come from."""
+"""What a matrix may use, by kind: names, what they stand for, and where they come from.
 
-import ast
-import importlib.util
-import inspect
+Of components the source is read, none is imported: that would take seconds.
+"""
+
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.matrix.files import leading_comment, shipped
+from bench.matrix.sources import Source, sources
 from bench.metrics.metric import Metric
 from bench.metrics.registry import METRICS
 
 __all__ = ["KINDS", "Entry", "also", "entries", "matrices", "names"]
 
-_FAMILIES = {
-    "datasets": "dataset",
-    "decoders": "decoder",
-    "encoders": "encoder",
-    "likelihoods": "likelihood",
-    "objectives": "objective",
-    "priors": "prior",
+_MODULES = {
+    "datasets": "vaelib.datasets",
+    "decoders": "vaelib.networks",
+    "encoders": "vaelib.networks",
+    "likelihoods": "vaelib.likelihoods",
+    "objectives": "vaelib.objectives",
+    "priors": "vaelib.priors",
 }
-_TABLES = {"decoders": "networks", "encoders": "networks"}  # the others are modules by themselves
-KINDS = tuple(sorted([*_FAMILIES, "matrices", "metrics"]))
+KINDS = tuple(sorted([*_MODULES, "matrices", "metrics"]))
 """What may be listed."""
 
 
@@ -32,10 +32,12 @@ class Entry:
     Attributes:
         summary: what it is, in one line.
         reference: where it comes from; empty where it is nobody's invention.
+        options: what a matrix may set, with defaults, in one line; empty where there is nothing.
     """
 
     summary: str
     reference: str = ""
+    options: str = ""
 
 
 def entries(kind: str) -> dict[str, Entry]:
@@ -52,10 +54,7 @@ def entries(kind: str) -> dict[str, Entry]:
         return {name: Entry(_summary(text.split("\nCost:")[0])) for name, text in texts.items()}
     if kind == "metrics":
         return {name: _metric(metric) for name, metric in METRICS.items()}
-    from bench.matrix.registry import FAMILIES  # imports torch
-
-    documented = {n: inspect.getdoc(made) or "" for n, made in FAMILIES[_FAMILIES[kind]].items()}
-    return {name: Entry(_summary(text), _reference(text)) for name, text in documented.items()}
+    return {name: _component(source) for name, source in _sources(kind).items()}
 
 
 def also(kind: str) -> str:
@@ -75,7 +74,7 @@ def also(kind: str) -> str:
 
 
 def names(kind: str) -> list[str]:
-    """The names of one kind, without importing what they stand for, as completion needs them.
+    """The names of one kind, as completion needs them.
 
     Args:
         kind: one of `KINDS`.
@@ -87,15 +86,7 @@ def names(kind: str) -> list[str]:
         return list(shipped())
     if kind == "metrics":
         return list(METRICS)
-    spec = importlib.util.find_spec("vaelib")  # does not import it
-    assert spec is not None and spec.origin is not None
-    place = Path(spec.origin).with_name(_TABLES.get(kind, kind))
-    source = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
-    for node in ast.parse(source.read_text("utf-8")).body:
-        if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == kind.upper():
-            assert isinstance(node.value, ast.Dict)
-            return [ast.literal_eval(key) for key in node.value.keys if key is not None]
-    return []
+    return list(_sources(kind))
 
 
 def matrices(incomplete: str) -> list[str]:
@@ -116,6 +107,15 @@ def matrices(incomplete: str) -> list[str]:
         if (path.suffix == ".toml" or path.is_dir()) and (hidden or not path.name.startswith("."))
     ]
     return [name for name in [*shipped(), *files] if name.startswith(incomplete)]
+
+
+def _sources(kind: str) -> dict[str, Source]:
+    return sources(_MODULES[kind], kind.upper())
+
+
+def _component(source: Source) -> Entry:
+    options = [f"{name} = {given}" if given else name for name, given in source.options.items()]
+    return Entry(_summary(source.text), _reference(source.text), ", ".join(options))
 
 
 def _metric(metric: Metric) -> Entry:

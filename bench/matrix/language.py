@@ -11,8 +11,6 @@ Example:
     10
 """
 
-import math
-import tomllib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +33,7 @@ from bench.matrix.configurations import (
     resolve_all,
     sizes,
 )
+from bench.matrix.document import overridden, parsed
 from bench.matrix.files import read
 from bench.matrix.kept import KEPT, Kept, names_code, said
 from bench.metrics.registry import METRICS, Metrics, own_metrics
@@ -49,11 +48,8 @@ __all__ = [
     "parsed",
 ]
 
-_SECTIONS = ("matrix", "base", "study", "claim")
 _MANY = 100_000  # cells of a matrix that nobody asks for by mistake
 _MOST = 1_000_000  # cells of any matrix
-_LARGEST = 3.4028234e38  # float32
-_DEEPEST = 16  # levels of a TOML document
 
 
 @dataclass(frozen=True)
@@ -175,7 +171,7 @@ def load(
     """
     text = read(matrix)
     document = parsed(text, str(matrix))
-    header, changes = _overrides(overrides)
+    header, changes = overridden(overrides)
     header = _table(document, "matrix") | header
     if seeds is not None:
         header["seeds"] = seeds
@@ -273,73 +269,6 @@ def _check_order(
             "matrix.order: expected a metric that can be compared across latent dimensions, got "
             f"{shown(order)} in a matrix of {len(sizes)} of them"
         )
-
-
-def parsed(text: str, at: str) -> dict[str, Any]:
-    """The sections of a matrix, not yet validated.
-
-    Args:
-        text: the matrix.
-        at: what it is called in errors.
-
-    Returns:
-        Plain JSON values.
-
-    Raises:
-        MatrixError: for what is no TOML, or more than plain values.
-    """
-    try:
-        document = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise MatrixError(f"{at}: expected TOML, got: {error}") from error
-    plain = {key: _plain(value, (key,)) for key, value in document.items()}
-    for key in plain:
-        if key not in _SECTIONS:
-            raise MatrixError(unknown(key, "key", key, _SECTIONS))
-    return plain
-
-
-def _plain(value: object, path: tuple[str, ...]) -> object:
-    at = ".".join(path)
-    if len(path) > _DEEPEST:
-        raise MatrixError(f"{at}: expected at most {_DEEPEST} nested levels, got more")
-    if isinstance(value, dict):
-        return {key: _plain(inner, (*path, key)) for key, inner in value.items()}
-    if isinstance(value, list) and path in (("study",), ("claim",)):
-        return [_plain(inner, (f"{at} {number}",)) for number, inner in enumerate(value, 1)]
-    if isinstance(value, list):
-        return [_plain(inner, (*path, str(place))) for place, inner in enumerate(value)]
-    if isinstance(value, float) and math.isfinite(value):
-        if abs(value) > _LARGEST:
-            raise MatrixError(f"{at}: expected at most {_LARGEST:.2g} in size, got {value:g}")
-        return value + 0.0  # -0.0 becomes 0.0
-    if isinstance(value, str | bool) or (isinstance(value, int) and abs(value) < 2**63):
-        return value
-    got = "an integer beyond 64 bits" if isinstance(value, int) else str(value)
-    raise MatrixError(f"{at}: expected text, a boolean or a finite number, got {got}")
-
-
-def _overrides(texts: Iterable[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    # what --set changes in [matrix] and in [base]
-    header: dict[str, Any] = {}
-    changes: dict[str, Any] = {}
-    for text in texts:
-        key, equals, value = text.partition("=")
-        key = key.strip()
-        if not equals or not key:
-            raise MatrixError(f"--set: expected KEY=VALUE, got {shown(text)}")
-        try:
-            parsed = tomllib.loads(f"value = {value}")
-        except (ValueError, RecursionError):
-            parsed = {}
-        if list(parsed) != ["value"]:
-            raise MatrixError(
-                f"--set {key}: expected a TOML value such as 3, 1e-3, [200, 200] or "
-                f'"text" with its quotes, got {shown(value)}'
-            )
-        changed = header if key.startswith("matrix.") else changes
-        changed[key.removeprefix("matrix.")] = _plain(parsed["value"], (f"--set {key}",))
-    return header, changes
 
 
 def _table(document: Mapping[str, Any], key: str) -> dict[str, Any]:

@@ -7,9 +7,10 @@ from bench.analysis.results import Results
 from bench.report.blocks import Block
 from bench.report.markdown import fitted, prose, quantity
 
-__all__ = ["change_section", "change_tables"]
+__all__ = ["change", "change_section", "change_tables", "largest"]
 
 _TITLE = "## What helps?"
+_DECIDED = ("closer", "further")
 _LONGEST = 36  # characters of the name of a study
 _WORDS = (
     "**KL(q‖p)**: change of the gain, in nats, from the first level to the other, over common "
@@ -45,15 +46,34 @@ def change_tables(results: Results) -> list[str]:
     lines = [
         [
             prose(_short(study)),
-            f"{prose(change.first)} → {prose(change.last)}",
-            _kl(change),
-            change.word,
-            quantity(change.quality.mean, change.quality.half_width) if change.quality else "–",
+            f"{prose(one.first)} → {prose(one.last)}",
+            change(one),
+            one.word,
+            quantity(one.quality.mean, one.quality.half_width) if one.quality else "–",
         ]
-        for study, change in _changes(results)
+        for study, one in _changes(results)
     ]
     heads = ["study", "from → to", "KL(q‖p)", "mixture", "Fréchet"]
     return fitted(heads, lines, left=2)
+
+
+def largest(results: Results, count: int) -> list[tuple[str, Change]]:
+    """Choose the effects on KL(q‖p) that are named first: the decided ones, the largest of them.
+
+    Args:
+        results: Of one matrix.
+        count: How many, at most.
+
+    Returns:
+        Study and change, the largest first; of the same change in several studies the first, and
+        none whose brackets overlap.
+    """
+    each: dict[tuple[str, str, float], tuple[str, Change]] = {}
+    for study, one in _changes(results):
+        each.setdefault((one.first, one.last, one.kl.mean), (study, one))
+    known = [pair for pair in each.values() if pair[1].kl.mean and pair[1].kl.seeds]
+    known.sort(key=lambda pair: (pair[1].word not in _DECIDED, -abs(pair[1].kl.mean)))
+    return known[:count]
 
 
 def _changes(results: Results) -> Iterator[tuple[str, Change]]:
@@ -63,12 +83,20 @@ def _changes(results: Results) -> Iterator[tuple[str, Change]]:
                 yield study, change
 
 
-def _kl(change: Change) -> str:
-    shown = quantity(change.kl.mean, change.kl.half_width)
-    if not change.bracketed:
+def change(one: Change) -> str:
+    """Print how KL(q‖p) changes.
+
+    Args:
+        one: The change.
+
+    Returns:
+        The number with its interval, in nats; what is proved of it where it rests on brackets.
+    """
+    shown = quantity(one.kl.mean, one.kl.half_width)
+    if not one.bracketed:
         return shown
-    sign = "≥" if change.kl.mean > 0 else "≤"
-    return f"{sign} {shown}" if change.kl.mean else "brackets overlap"
+    sign = "≥" if one.kl.mean > 0 else "≤"
+    return f"{sign} {shown}" if one.kl.mean else "brackets overlap"
 
 
 def _short(name: str) -> str:

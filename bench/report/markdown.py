@@ -21,6 +21,7 @@ __all__ = [
     "heading",
     "markdown",
     "metric_column",
+    "plain",
     "prose",
     "quantity",
     "rank_text",
@@ -157,6 +158,16 @@ def prose(text: str) -> str:
 def escaped(text: str) -> str:
     """Returns the text with a backslash before all that would be markup."""
     return _MARKUP.sub(r"\\\g<0>", text)
+
+
+def plain(text: str) -> str:
+    r"""Returns a sentence of Markdown as a terminal shows it: without backslashes and code marks.
+
+    Example:
+        >>> plain(r"In `base` of fashion\_mnist."), plain(prose("a *b* `c`"))
+        ('In base of fashion_mnist.', 'a *b* `c`')
+    """
+    return re.sub(r"\\(.)|`", lambda found: found[1] or "", text)
 
 
 def heading(metric: Metric) -> str:

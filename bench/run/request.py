@@ -1,16 +1,36 @@
 """What ``vaebench run`` was asked for."""
 
+import os
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from bench.errors import UserError
 
-__all__ = ["Request"]
+__all__ = ["Request", "results_folder"]
 
-_VALUED = ("results", "seeds", "first_seed", "workers", "device", "executor", "timeout")
+_VARIABLE = "VAEBENCH_RESULTS"
+_FOLDER = Path("vaebench-results")
+
+_VALUED = ("seeds", "first_seed", "workers", "device", "executor", "timeout")
 """Options of one value."""
+
+
+def results_folder(given: Path | None = None, part: str = "") -> Path:
+    """Where results go.
+
+    Args:
+        given: what ``--results`` says, which wins.
+        part: a folder below what is not given, for runs that are to be compared with it.
+
+    Returns:
+        The given folder; else that which ``VAEBENCH_RESULTS`` names, else ``vaebench-results``, or
+        the part of it.
+    """
+    if given is not None:
+        return given
+    return Path(os.environ.get(_VARIABLE) or _FOLDER) / part
 
 
 @dataclass(frozen=True)
@@ -19,7 +39,7 @@ class Request:
 
     Attributes:
         matrix: name or path.
-        results: folder of all results.
+        results: folder of all results; that of `results_folder` where it is not given.
         seeds: instead of the matrix's own number.
         first_seed: instead of the matrix's own.
         workers: processes at once; one per core where None.
@@ -39,7 +59,7 @@ class Request:
     """
 
     matrix: str
-    results: Path = Path("results")
+    results: Path = field(default_factory=results_folder)
     seeds: int | None = None
     first_seed: int | None = None
     workers: int | None = None
@@ -73,6 +93,8 @@ class Request:
     def command(self, *more: str) -> str:
         """The command line that asks for the same, as one may paste it into a shell."""
         words = ["vaebench", "run", self.matrix]
+        if self.results != _FOLDER or os.environ.get(_VARIABLE):
+            words += ["--results", str(self.results)]
         for option in fields(self):
             value = getattr(self, option.name)
             if option.name in _VALUED and value != option.default:

@@ -58,8 +58,11 @@ def test_run_trains_measures_and_writes_pages_and_a_rerun_is_cached(matrix, tmp_
     results = tmp_path / "results"
     assert run("run", matrix, "--results", results, "--workers", 1) == 0
     out = capfd.readouterr().out
-    assert "6 ok in" in out
-    assert "small.md" in out
+    counts, *answer = out[out.index("6 ok in ") :].splitlines()
+    assert re.fullmatch(r"6 ok in \S+", counts)
+    verdict, path = answer  # all have collapsed after 20 steps: no effect, and no cost
+    assert path == str(results / "small.md")
+    assert f"**{verdict}**" in (results / "small.md").read_text()
     frame = pd.read_csv(results / "small" / "rows.csv")
     assert set(frame.status) == {"ok"}
     assert set(frame.seed) == {0, 1, 2}
@@ -77,6 +80,7 @@ def test_run_trains_measures_and_writes_pages_and_a_rerun_is_cached(matrix, tmp_
 
     (results / "small.md").unlink()
     assert run("report", "small", "--results", results) == 0
+    assert capfd.readouterr().out.splitlines() == answer
     assert (results / "small.md").read_text() == page
 
 
@@ -280,7 +284,7 @@ def test_help_and_usage_errors_do_not_wait_for_torch():
         (["run", "--set", "latent_dim=two"], "latent_dim"),
         (["run", "--set", "latent_dims=2"], 'did you mean "latent_dim"'),
         (["run", "--set", "prior.name='norml'"], 'did you mean "normal"'),
-        (["report", "nothing"], "expected results/nothing/rows.csv"),
+        (["report", "nothing"], "expected vaebench-results/nothing/rows.csv"),
         (["report", "--frobnicate"], "--frobnicate"),
         (["frobnicate"], "frobnicate"),
         (["list", "metrcs"], 'unknown kind "metrcs", did you mean "metrics"'),

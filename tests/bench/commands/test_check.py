@@ -87,9 +87,16 @@ def test_a_bad_baseline_is_one_line_and_exit_code_2(damage, message, done, capfd
     assert message in err and err.count("\n") == 1 and "make it anew" in err
 
 
-def test_a_missing_baseline_and_fewer_seeds_are_exit_code_2(done, capfd):
-    assert check(done, done / "nowhere.csv") == 2
-    assert "expected a readable baseline in" in capfd.readouterr().err
+def test_a_missing_baseline_is_one_line_and_exit_code_64(done, capfd):
+    assert check(done, done / "nowhere.csv") == 64
+    captured = capfd.readouterr()
+    assert captured.out == "" and captured.err == (
+        f"vaebench: expected the rows.csv of a baseline, got {done / 'nowhere.csv'}, which is not "
+        f"there; `vaebench run {done / 'small.toml'} --results DIR` makes one\n"
+    )
+
+
+def test_fewer_seeds_are_exit_code_2(done, capfd):
     assert check(done, edited(done, lambda frame: frame[frame["seed"] == 0])) == 2
     assert "expected 2 seeds of base in the baseline, got 1" in capfd.readouterr().err
 

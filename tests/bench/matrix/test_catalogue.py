@@ -1,9 +1,14 @@
+import inspect
+import json
 import subprocess
 import sys
 
 import pytest
 
 from bench.matrix.catalogue import KINDS, also, entries, matrices, names
+from bench.matrix.components import schema
+from bench.matrix.registry import FAMILIES
+from bench.matrix.sources import sources
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -18,6 +23,30 @@ def test_every_name_of_every_kind_says_in_one_line_what_it_is(kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_names_are_known_without_what_they_stand_for(kind):
     assert names(kind) == list(entries(kind))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_source_says_what_a_component_is_when_imported(family):
+    module = "networks" if family in ("encoder", "decoder") else f"{family}s"
+    found = sources(f"vaelib.{module}", f"{family.upper()}S")
+    assert list(found) == list(FAMILIES[family])
+    for name, component in FAMILIES[family].items():
+        options = schema(component)
+        assert found[name].text == (inspect.getdoc(component) or "")
+        assert list(found[name].options) == list(options)
+        for option, given in found[name].options.items():
+            default = options[option].default
+            if given:
+                assert json.loads(given) == default
+            else:
+                assert default in (None, inspect.Parameter.empty)
+
+
+def test_options_are_listed_with_their_defaults():
+    assert entries("priors")["flow"].options == "transforms = 3, hidden = [32, 32], bins = 8"
+    assert entries("priors")["normal"].options == ""
+    assert entries("datasets")["images"].options == "path, size, grey = false"
+    assert entries("objectives")["wae"].options.startswith('weight = 100.0, encoder = "determ')
 
 
 def test_references_come_from_the_docstrings():

@@ -111,7 +111,7 @@ def test_every_kind_of_plug_in_runs_from_another_folder_in_worker_processes(fold
     done = vaebench("run", "plugged.toml", "--workers", "2", "--device", "cpu")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "4 ok in" in done.stdout
-    frame = pd.read_csv("results/plugged/rows.csv", keep_default_na=False)
+    frame = pd.read_csv("vaebench-results/plugged/rows.csv", keep_default_na=False)
     assert set(frame["dataset"]) == {"vb_own:my_data"}
     own = frame[frame["metric"] == "my_norm"]
     assert len(own) == 8  # 2 configurations, 2 seeds, 2 splits
@@ -120,24 +120,24 @@ def test_every_kind_of_plug_in_runs_from_another_folder_in_worker_processes(fold
     values = own[own["split"] == "train"].set_index(["config", "seed"])["value"].astype(float)
     for (config, seed), value in values.items():
         cell = own[(own["config"] == config) & (own["seed"] == seed)]["cell"].iloc[0]
-        with np.load(f"results/plugged/cells/{cell}.npz") as arrays:
+        with np.load(f"vaebench-results/plugged/cells/{cell}.npz") as arrays:
             assert value == pytest.approx(float(np.square(arrays["train_mean"]).mean()), rel=1e-5)
     other = frame[frame["metric"] == "my_other"]
     assert set(other["message"]) == {"needs labels"} and set(other["value"]) == {""}
 
-    page = Path("results/plugged.md").read_text()
-    parts = {path.stem: path.read_text() for path in Path("results/plugged").glob("*.md")}
+    page = Path("vaebench-results/plugged.md").read_text()
+    parts = {path.stem: path.read_text() for path in Path("vaebench-results/plugged").glob("*.md")}
     assert "my norm ↓" in page and "## Your own metrics" in "".join(parts.values())
     assert "Mean square of the means." in parts["columns"]
     assert "other: needs labels" in "".join(parts.values())
-    claims = Path("results/plugged-claims.md").read_text()
+    claims = Path("vaebench-results/plugged-claims.md").read_text()
     assert "a smaller encoder has smaller means" in claims and "my norm" in claims
 
     again = vaebench("run", "plugged.toml", "--workers", "1", "--device", "cpu")
     assert "4 cached" in again.stdout
-    Path("results/plugged.md").unlink()
+    Path("vaebench-results/plugged.md").unlink()
     assert main(["report", "plugged"]) == 0
-    assert Path("results/plugged.md").read_text() == page
+    assert Path("vaebench-results/plugged.md").read_text() == page
 
     Path("vb_own.py").write_text(OWN.replace("0.25", "0.5"))
     shown = vaebench("run", "plugged.toml", "--dry-run").stdout
