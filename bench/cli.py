@@ -178,10 +178,9 @@ def report(
     if not rows.is_file():
         message = f"expected {rows}, which is not there; run `vaebench run {matrix}` first"
         raise typer.BadParameter(message)
-    from bench.commands.report import say_answer, write_pages
+    from bench.commands.report import execute
 
-    write_pages(folder, name)
-    say_answer(folder, name, console())
+    raise typer.Exit(execute(folder, name, console()))
 
 
 @app.command()
