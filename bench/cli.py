@@ -178,10 +178,9 @@ def report(
     if not rows.is_file():
         message = f"expected {rows}, which is not there; run `vaebench run {matrix}` first"
         raise typer.BadParameter(message)
-    from bench.commands.report import say_answer, write_pages
+    from bench.commands.report import execute
 
-    write_pages(folder, name)
-    say_answer(folder, name, console())
+    raise typer.Exit(execute(folder, name, console()))
 
 
 @app.command()
@@ -193,6 +192,9 @@ def audit(
         ),
     ] = None,
     prior: Prior = "normal",
+    every: Annotated[
+        bool, typer.Option("--all", help="Print all numbers and tests, not the answer alone.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="A list of rows on stdout.")] = False,
     report: Annotated[
         Path | None, typer.Option(help="Write a Markdown page with figures to this folder.")
@@ -248,6 +250,8 @@ def audit(
 
     vaebench audit posterior.npz
 
+    vaebench audit posterior.npz --all
+
     vaebench audit posterior.npz --report audit
 
     vaebench audit posterior.npz --json > rows.json
@@ -255,7 +259,18 @@ def audit(
     vaebench audit --plan --margin 0.05 --dimensions 8
     """
     if plan:
-        others = (prior != "normal", report, threads, alpha, fail_on, power, repeats, file, most)
+        others = (
+            prior != "normal",
+            report,
+            threads,
+            alpha,
+            fail_on,
+            power,
+            repeats,
+            file,
+            most,
+            every,
+        )
         if any(others) or condition is not None:
             raise UserError("--plan takes --dimensions, --margin and --json alone, and no file")
         from bench.commands.plan import execute as execute_plan
@@ -285,6 +300,7 @@ def audit(
             repeats=(repeats or 10) if power else 0,
             condition=condition,
             most=most,
+            every=every,
         )
     )
 

@@ -44,6 +44,12 @@ def cache(tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
+def patient(monkeypatch):
+    """However long it takes here, no line more is printed than is expected."""
+    monkeypatch.setattr("bench.run.progress.QUIET", 1e6)
+
+
+@pytest.fixture(autouse=True)
 def terminal(monkeypatch):
     """Who runs the tests has no say: neither a terminal, its width and what it can do, nor a folder
     of results."""

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -14,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 
 from bench.audit.archive import Archive
 from bench.audit.planted import count_planted
-from bench.run.progress import timed_bar
+from bench.run.progress import beating, timed_bar
 from vaelib.asking.threads import FEW, on_threads
 from vaelib.audits.answers import Answer, Moments, answers_from
 from vaelib.audits.audit import audit, audit_samples
@@ -143,9 +144,15 @@ def _inputs(archive: Archive) -> int:
 
 @contextmanager
 def _progress(console: Console) -> Iterator[Progress]:
-    """A bar on a terminal, nothing elsewhere."""
+    """A bar on a terminal; elsewhere a line where it takes long."""
     if not console.is_terminal:
-        yield lambda stage, done, of: None
+        place = ["reading"]
+
+        def keep(stage: str, done: int, of: int) -> None:
+            place[0] = f"{stage}, {done} of {of}"
+
+        with beating(partial(console.print, markup=False, highlight=False), lambda: place[0]):
+            yield keep
         return
     columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()]
     with timed_bar(console, columns, transient=True) as bar:

@@ -121,8 +121,9 @@ def page(audited: Audited, name: str, figures: Sequence[tuple[str, str]]) -> str
         Markdown; the same for the same file.
     """
     blocks = [f"# Audit of {prose(name)}", f"**{headline(audited)}**"]
-    heads = ["question", "answer", "effect", "value", "interval", "p-value"]
-    blocks.append(markdown(heads, [answer_cells(one) for one in audited.answers], left=3))
+    heads = ["question", "answer", "effect", "value and interval", "p-value"]
+    cells = [answer_cells(audited, one) for one in audited.answers]
+    blocks.append(markdown(heads, cells, left=3))
     blocks += [f"- **{one.question}**: {one.sentence}" for one in audited.answers[1:]]
     if audited.planted:
         blocks.append("## What could have been seen")

@@ -25,12 +25,18 @@ __all__ = [
     "answer_cells",
     "apart",
     "headline",
+    "headline_of_conditions",
+    "inputs",
     "json_rows",
     "measured_cells",
     "note",
+    "say",
+    "short_cells",
     "show",
     "show_conditions",
     "title",
+    "took",
+    "worst",
 ]
 
 
@@ -60,55 +66,75 @@ def _strict(audited: Audited, row: Measurement) -> dict[str, Any]:
 
 
 def show_conditions(audits: Mapping[int | None, Audited], console: Console, alpha: float) -> None:
-    """Print the answer of each condition.
+    """Print the answers of all conditions, a table of them with sentences, and the answers again.
 
     Args:
         audits: condition -> its audit.
         console: standard output.
         alpha: level of all answers together.
     """
-    said = Counter(one.answers[0].verdict for one in audits.values())
-    counts = ", ".join(f"{word} {count}" for word, count in said.most_common())
-    name = _prior_name(next(iter(audits.values())))
-    _say(console, f"May I sample from {name} given the condition? {counts}.", style="bold")
+    say(console, headline_of_conditions(audits), style="bold")
     left = len(audits) - _CONDITIONS
-    shown = audits if left <= 0 else dict(_worst(audits))
+    shown = worst(audits, _CONDITIONS)
     lines = []
     for label, one in shown.items():
-        decides = list(one.splits)[-1]
         best, kl = one.answers[:2]
-        lines.append([str(label), f"{_size(one, decides)[0]:,}", best.verdict, kl.verdict])
+        lines.append([str(label), inputs(one), best.verdict, kl.verdict])
     heads = ["condition", "n", "answer", "KL(q‖p)"]
     console.print(table(heads, lines))
     for label, one in shown.items():
-        _say(console, f"{label}: {one.answers[0].sentence} {one.answers[-1].sentence}")
+        say(console, f"{label}: {one.answers[0].sentence} {one.answers[-1].sentence}")
     if left > 0:
-        _say(console, f"{left:,} more, none answered worse than these: --json has all.")
-    _say(
+        say(console, f"{left:,} more, none answered worse than these: --json has all.")
+    say(
         console,
         f"Each end at level {alpha:g}/{len(audits)}, so that all of one side hold together at "
-        f"{alpha:g}. All numbers of one condition: --condition {next(iter(audits))}.",
+        f"{alpha:g}. All numbers of one condition: --condition {next(iter(audits))} --all.",
     )
+    say(console, headline_of_conditions(audits), style="bold")
 
 
-def _worst(audits: Mapping[int | None, Audited]) -> list[tuple[int | None, Audited]]:
-    """The conditions that are printed where not all are."""
+def headline_of_conditions(audits: Mapping[int | None, Audited]) -> str:
+    """The question and how often each answer was given, in one line."""
+    said = Counter(one.answers[0].verdict for one in audits.values())
+    counts = ", ".join(f"{word} {count}" for word, count in said.most_common())
+    name = _prior_name(next(iter(audits.values())))
+    return f"May I sample from {name} given the condition? {counts}."
+
+
+def inputs(audited: Audited) -> str:
+    """How many inputs decide."""
+    return f"{_size(audited, list(audited.splits)[-1])[0]:,}"
+
+
+def worst(audits: Mapping[int | None, Audited], most: int) -> dict[int | None, Audited]:
+    """Choose the conditions that are printed.
+
+    Args:
+        audits: condition -> its audit.
+        most: how many have room.
+
+    Returns:
+        All where they have; else those that are answered worst, the worst first.
+    """
+    if len(audits) <= most:
+        return dict(audits)
     order = sorted(audits.items(), key=lambda item: _FIRST.index(item[1].answers[0].verdict))
-    return order[:_CONDITIONS]
+    return dict(order[:most])
 
 
 def show(audited: Audited, console: Console) -> None:
-    """Print the answers, then what was measured.
+    """Print the answers, then what was measured, then the first answer again.
 
     Args:
         audited: the audit.
         console: standard output.
     """
-    _say(console, headline(audited), style="bold")
+    say(console, headline(audited), style="bold")
     heads = ["question", "answer", "effect (interval)", "p-value"]
-    console.print(table(heads, map(_short, audited.answers)))
+    console.print(table(heads, (short_cells(audited, one) for one in audited.answers)))
     for one in audited.answers[1:]:
-        _say(console, f"{one.question}: {one.sentence}")
+        say(console, f"{one.question}: {one.sentence}")
     if audited.planted:
         console.print(planted_table(audited.planted))
     for split in (*SPLITS, "sample"):
@@ -121,9 +147,15 @@ def show(audited: Audited, console: Console) -> None:
                     _measured(aside, f"{split}: {DIAGNOSTICS.lower()}, which decide nothing")
                 )
             for text, names in _notes(audited, mine).items():
-                _say(console, f"{', '.join(names)}: {text}")
+                say(console, f"{', '.join(names)}: {text}")
+    say(console, took(audited))
+    say(console, headline(audited), style="bold")
+
+
+def took(audited: Audited) -> str:
+    """The time that an audit took."""
     threads = f"{audited.threads} thread" + ("s" if audited.threads > 1 else "")
-    _say(console, f"{audited.seconds:.1f} s on {threads}")
+    return f"{audited.seconds:.1f} s on {threads}"
 
 
 def apart(rows: Iterable[Measurement]) -> tuple[list[Measurement], list[Measurement]]:
@@ -141,13 +173,19 @@ def _measured(rows: Iterable[Measurement], title: str) -> Table:
     return table(["metric", "value", "p-value"], lines, title=title)
 
 
-def _say(console: Console, text: str, style: str = "") -> None:
-    """Print a sentence; on a terminal it wraps between words."""
+def say(console: Console, text: str, style: str = "") -> None:
+    """Print a sentence; on a terminal it wraps between words.
+
+    Args:
+        console: standard output.
+        text: the sentence.
+        style: as rich names it.
+    """
     console.print(text, markup=False, style=style, soft_wrap=not console.is_terminal)
 
 
 def _with_unit(value: str, unit: str) -> str:
-    return value if unit in ("1", "flag", "statistic") else f"{value} {unit}"
+    return value if unit in ("1", "flag", "statistic", "probability") else f"{value} {unit}"
 
 
 def note(audited: Audited, row: Measurement) -> str:
@@ -189,22 +227,54 @@ def title(audited: Audited, split: str) -> str:
     return f"{split}: {n:,} inputs, D = {dimensions}"
 
 
-def answer_cells(answer: Answer) -> list[str]:
-    """One answer: question, verdict, effect, value, 95 % interval, p-value."""
-    value = "" if answer.value is None else f"{answer.value:.4g}"
-    interval = ""
+def answer_cells(audited: Audited, answer: Answer) -> list[str]:
+    """One answer in cells; a number has one interval, in the form that it has everywhere.
+
+    Args:
+        audited: the audit.
+        answer: one of its answers.
+
+    Returns:
+        Question, verdict, effect, value with its 95 % interval, p-value. Of the first answer the
+        bracket stands for the value: the gain, which lies in it, has an interval of its own.
+    """
+    interval = value = ""
     if answer.interval is not None:
         low, high = answer.interval
         interval = f"{low:.3g} to {high:.3g}" if high < math.inf else f"at least {low:.3g}"
+    measured = _measured_as(audited, answer.effect)
+    if measured:
+        value = measured
+    elif answer is audited.answers[0]:
+        value = f"{interval} nats" if interval else ""
+    elif answer.value is not None:
+        value = f"{answer.value:.4g}" + (f" ({interval})" if interval else "")
     p_value = "" if answer.p_value is None else f"{answer.p_value:.2g}"
-    return [answer.question, answer.verdict, answer.effect, value, interval, p_value]
+    return [answer.question, answer.verdict, answer.effect, value, p_value]
 
 
-def _short(answer: Answer) -> list[str]:
-    """The same in four cells."""
-    question, verdict, effect, value, interval, p_value = answer_cells(answer)
-    words = [effect, value, f"({interval})" if interval else ""]
-    return [question, verdict, " ".join(filter(None, words)), p_value]
+def _measured_as(audited: Audited, metric: str) -> str:
+    """How a metric of the split that decides is printed elsewhere; empty of what is none."""
+    split = next(name for name in ("test", "train", "sample") if name in audited.splits)
+    for row in audited.rows:
+        if (row.metric, row.split, row.source) == (metric, split, "") and row.value is not None:
+            _, value, _, unit = measured_cells(row)
+            return _with_unit(value, unit)
+    return ""
+
+
+def short_cells(audited: Audited, answer: Answer) -> list[str]:
+    """The same in four cells.
+
+    Args:
+        audited: the audit.
+        answer: one of its answers.
+
+    Returns:
+        Question, verdict, effect with its value and interval, p-value.
+    """
+    question, verdict, effect, value, p_value = answer_cells(audited, answer)
+    return [question, verdict, " ".join(filter(None, [effect, value])), p_value]
 
 
 def _name(row: Measurement) -> str:

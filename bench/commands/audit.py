@@ -11,6 +11,7 @@ from rich.console import Console
 from bench.audit import text
 from bench.audit.archive import Archive, read_archive
 from bench.audit.audit import audit_archive
+from bench.audit.short import show_conditions_shortly, show_shortly
 from bench.commands.folder import claim
 from bench.commands.printing import console as on_console
 from bench.commands.printing import written_out
@@ -39,6 +40,7 @@ def execute(
     repeats: int = 0,
     condition: int | None = None,
     most: int | None = None,
+    every: bool = False,
 ) -> int:
     """Audit a user's own posterior.
 
@@ -55,6 +57,7 @@ def execute(
         repeats: Of every departure that is planted at the n and D of the file.
         condition: The one to answer for, where the prior is conditioned; each of them where None.
         most: Numbers that one array may hold, instead of the suite's limits.
+        every: Whether to print all that was measured, not the answer alone.
 
     Returns:
         The exit code: 1 where the answer is what it was to fail on, 2 where it could not be
@@ -102,10 +105,14 @@ def execute(
         if as_json:
             rows = [row for label, one in audits.items() for row in text.json_rows(one, label)]
             print(json.dumps(rows, indent=1, allow_nan=False))
-        elif several:
+        elif several and every:
             text.show_conditions(audits, console, alpha)
-        else:
+        elif several:
+            show_conditions_shortly(audits, console)
+        elif every:
             text.show(audits[None], console)
+        else:
+            show_shortly(audits[None], console)
     if report is not None:
         from bench.audit.page import write_report  # imports matplotlib
 

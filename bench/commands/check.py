@@ -19,7 +19,7 @@ from bench.rows import SCHEMA, read_rows
 from bench.run.executors import Executor
 from bench.run.plan import Plan
 from bench.run.plan_apart import planned
-from bench.run.progress import Progress, progress_on
+from bench.run.progress import Progress, beating, progress_on
 from bench.run.request import Request
 from bench.run.resources import device_of, executor_of
 from bench.run.summary import Summary
@@ -117,7 +117,8 @@ def execute(
         if path is not None:
             check_output(path, option, kept)
             kept.append(path)
-    plan = planned(request, device_of(request))
+    with beating(console.print, lambda: "planning"):
+        plan = planned(request, device_of(request))
     try:
         summary, comparisons = check(plan, baseline, executor_of(request), progress_on(console))
     except GateError as error:

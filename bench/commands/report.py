@@ -24,11 +24,13 @@ from bench.report.page import pages
 from bench.report.predictors_page import NAME, headline, predictors_page
 from bench.report.replication import replication_section
 from bench.run.kept_rows import WRITTEN
+from bench.run.progress import beating
 from bench.run.record import one_line
 from vaelib.files import sweep, write_atomically
 from vaelib.reading import read_bytes
 
 __all__ = [
+    "execute",
     "outdated",
     "overviews_outdated",
     "page_names",
@@ -71,6 +73,23 @@ def write_pages(results: Path, name: str) -> Path:
     _save(results, files, stamp, figures)
     write_overviews(results, [one for one in (matrix, matrix.original) if one])
     return path
+
+
+def execute(results: Path, name: str, console: Console) -> int:
+    """Write the pages of one matrix, and say what they answer.
+
+    Args:
+        results: Folder of all results.
+        name: Of the matrix.
+        console: Standard output.
+
+    Returns:
+        The exit code, 0.
+    """
+    with beating(console.print, lambda: "writing pages"):
+        write_pages(results, name)
+    say_answer(results, name, console)
+    return 0
 
 
 def say_answer(results: Path, name: str, console: Console) -> None:

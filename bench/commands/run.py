@@ -25,7 +25,7 @@ from bench.run.job import Job
 from bench.run.model_store import is_stored
 from bench.run.plan import Plan
 from bench.run.plan_apart import planned
-from bench.run.progress import counted, duration, progress_on
+from bench.run.progress import beating, counted, duration, progress_on
 from bench.run.request import Request
 from bench.run.resources import cores, device_of, executor_of
 from bench.run.staleness import CellState, inspect, reasons
@@ -53,7 +53,8 @@ def execute(request: Request, console: Console) -> int:
         NotDoneError: if the disk is full, or the like.
     """
     device = device_of(request)
-    plan = planned(request, device)
+    with beating(console.print, lambda: "planning"):
+        plan = planned(request, device)
     matrix = plan.matrix
     only = _selected(request, matrix)
     pages = page_names(matrix.name, claims=bool(matrix.claims))
@@ -73,11 +74,12 @@ def execute(request: Request, console: Console) -> int:
             again=bool(request.only),
             keep_stale=request.allow_stale,
         )
-        if outdated(request.results, matrix.name):
-            write_arrays(plan.folder / "arrays.npz", pictured(plan), matrix.name)
-            write_pages(request.results, matrix.name)
-        elif overviews_outdated(request.results):
-            write_overviews(request.results)
+        with beating(console.print, lambda: "all has run; writing pages"):
+            if outdated(request.results, matrix.name):
+                write_arrays(plan.folder / "arrays.npz", pictured(plan), matrix.name)
+                write_pages(request.results, matrix.name)
+            elif overviews_outdated(request.results):
+                write_overviews(request.results)
     # A name holds no character that a shell would read, so it may be filled in later.
     again = request.command("--only") + " {name}"
     console.print(summary.text(rerun=again), markup=False)

@@ -13,6 +13,7 @@ from bench.calibration.verdicts import summary
 from bench.commands.folder import claim
 from bench.commands.outputs import check_folder
 from bench.errors import DamagedError
+from bench.run.progress import beating
 from bench.run.record import one_line
 from bench.run.resources import cores
 from vaelib.files import sweep
@@ -60,19 +61,30 @@ def execute(
     sweep(results, results / name, results / name / "figures")
     if not rebuild:
         claim(results, names)
-        calibration.run(
-            results, quick=quick, workers=workers, only=only, minutes=minutes, say=print
-        )
+        last = ["nothing finished yet"]
+        with beating(_print, lambda: f"at work; {last[0]}") as tell:
+
+            def say(line: str) -> None:
+                last[0] = f"last: {line}"
+                tell(line)
+
+            calibration.run(
+                results, quick=quick, workers=workers, only=only, minutes=minutes, say=say
+            )
     elif not any((results / name / f"{table}.csv").is_file() for table in calibration.SUBJECTS):
         message = f"expected tables in {results / name}, which are not there; leave --rebuild out"
         raise typer.BadParameter(message)
     claim(results, names)
-    with _tables(results / name):
+    with _tables(results / name), beating(_print, lambda: "writing the page"):
         page = write_validity(results, name)
         count, text = summary(results / name)
     print(page)
     print(text)
     return int(count > 0)
+
+
+def _print(line: str) -> None:
+    print(line, flush=True)
 
 
 @contextmanager

@@ -1,8 +1,10 @@
-"""What a person sees while a matrix runs: one bar on a terminal, one line per job elsewhere."""
+"""What a person sees while something runs: a bar on a terminal, lines elsewhere, never silence."""
 
 import time
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from threading import Event, Thread
 from typing import Protocol
 
 from rich.console import Console
@@ -18,9 +20,11 @@ from rich.progress import Progress as Columns
 from bench.run.job import Job
 
 __all__ = [
+    "QUIET",
     "Bar",
     "Lines",
     "Progress",
+    "beating",
     "counted",
     "duration",
     "progress_on",
@@ -29,8 +33,9 @@ __all__ = [
     "timed_bar",
 ]
 
+QUIET = 20.0
+"""Seconds after which silence would look like a hang."""
 _PAUSE = 0.5  # seconds between two looks at what runs
-_QUIET = 180.0  # seconds after which silence would look like a hang
 
 
 class Progress(Protocol):
@@ -55,7 +60,7 @@ class Progress(Protocol):
 class Lines:
     """One plain line per finished job: ``[ 12/170] ok latent_dim-4 seeds 0-9 28.1s``.
 
-    Where none finishes for three minutes, a line says what runs.
+    Where none finishes for 20 seconds, a line says how far it is and what runs.
 
     Args:
         console: where to.
@@ -80,7 +85,7 @@ class Lines:
     def show(self, names: Iterable[str]) -> None:
         """Nothing, but where nothing else has happened for long."""
         now = time.monotonic()
-        if now - self._spoke > _QUIET and (running := ", ".join(dict.fromkeys(names))):
+        if now - self._spoke >= QUIET and (running := ", ".join(dict.fromkeys(names))):
             self._print(f"{self._place()} after {duration(now - self._began)}, running: {running}")
 
     def finish(self, job: Job, statuses: Sequence[str], seconds: float) -> None:
@@ -194,6 +199,42 @@ def progress_on(console: Console) -> Progress:
         Something to hand to `bench.run.runner.run`.
     """
     return Bar(console) if console.is_terminal else Lines(console)
+
+
+@contextmanager
+def beating(
+    say: Callable[[str], object], what: Callable[[], str]
+) -> Iterator[Callable[[str], None]]:
+    """Within the block a line says how far it is after each 20 s in which none was said.
+
+    Args:
+        say: takes a line, from another thread, too.
+        what: what goes on now; it is asked from another thread.
+
+    Yields:
+        A function that says a line, from which on the silence is counted anew.
+    """
+    began = spoke = time.monotonic()
+    ended = Event()
+
+    def tell(line: str) -> None:
+        nonlocal spoke
+        spoke = time.monotonic()
+        say(line)
+
+    def beat() -> None:
+        while not ended.wait(max(0.0, spoke + QUIET - time.monotonic())):
+            if time.monotonic() >= spoke + QUIET:
+                with suppress(OSError, ValueError):  # nobody reads on: the command says so itself
+                    tell(f"after {duration(time.monotonic() - began)}: {what()}")
+
+    thread = Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield tell
+    finally:
+        ended.set()
+        thread.join()
 
 
 def tally(statuses: Iterable[str]) -> str:

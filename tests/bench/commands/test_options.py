@@ -95,9 +95,7 @@ def test_every_command_that_writes_results_asks_in_one_place(
         asked.append(place(arguments))
         return 0
 
-    name = "write_pages" if module == "report" else "execute"
-    monkeypatch.setattr(f"bench.commands.{module}.{name}", told)
-    monkeypatch.setattr("bench.commands.report.say_answer", lambda *_: None)
+    monkeypatch.setattr(f"bench.commands.{module}.execute", told)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("VAEBENCH_RESULTS", "mine")
     for folder in ("mine", "given"):

@@ -25,21 +25,22 @@ def test_a_terminal_shows_one_bar_with_counts(folder):
 def test_lines_say_what_runs_where_nothing_ends_for_long(lines, monkeypatch):
     clock = Clock()
     monkeypatch.setattr(progress, "time", clock)
+    monkeypatch.setattr(progress, "QUIET", 20.0)
     lines.start([job("a"), job("b")], 0)
-    for clock.now in (1.0, 179.0, 181.0, 182.0, 362.5):
+    for clock.now in (1.0, 19.0, 20.0, 21.0, 40.5):
         lines.show(["b[x]", "a", "a"])
-    clock.now = 500.0
-    lines.finish(job("a"), ["ok"], 500.0)
-    for clock.now in (679.0, 681.0):
+    clock.now = 50.0
+    lines.finish(job("a"), ["ok"], 50.0)
+    for clock.now in (69.0, 71.0):
         lines.show(["b[x]"])
     clock.now = 1000.0
     lines.show([])
     assert lines.read() == [
         "2 jobs to run, 0 cells cached",
-        "[0/2] after 3m01s, running: b[x], a",
-        "[0/2] after 6m02s, running: b[x], a",
-        "[1/2] ok a seeds 0-1 8m20s",
-        "[1/2] after 11m21s, running: b[x]",
+        "[0/2] after 20.0s, running: b[x], a",
+        "[0/2] after 40.5s, running: b[x], a",
+        "[1/2] ok a seeds 0-1 50.0s",
+        "[1/2] after 1m11s, running: b[x]",
     ]
 
 
