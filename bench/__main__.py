@@ -8,6 +8,6 @@ if sys.path[:1] == [os.getcwd()] and not sys.flags.safe_path:
     if os.path.dirname(os.path.dirname(os.path.abspath(__file__))) == here:
         sys.path.append(here)  # where the suite itself lies
 
-from bench.cli import main  # noqa: E402
+from bench.start import main  # noqa: E402
 
 raise SystemExit(main())
