@@ -16,6 +16,7 @@ are audited also a nested list or a data frame; what will not do is a ValueError
 one sentence (``vaelib/arguments/``).
 """
 
+from vaelib.asking import platforms  # noqa: F401
 from vaelib.asking.conditions import answers_by_condition
 from vaelib.asking.density import fit_density
 from vaelib.asking.questions import answers, audit, audit_samples
