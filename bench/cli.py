@@ -35,7 +35,7 @@ app = App(
 
     vaebench audit posterior.npz
 
-    vaebench run digits --seeds 2 --set training.steps=200 --results /tmp/try
+    vaebench run quick
     """,
     invoke_without_command=True,
     pretty_exceptions_enable=False,
@@ -54,7 +54,9 @@ def begin(context: typer.Context, version: Version = False) -> None:
 def run(
     matrix: MatrixName = "digits",
     results: Results = None,
-    seeds: Annotated[int | None, typer.Option(help="Instead of the matrix's own number.")] = None,
+    seeds: Annotated[
+        int | None, typer.Option(help="Instead of the matrix's own number; a claim needs 8.")
+    ] = None,
     first_seed: Annotated[
         int | None, typer.Option(help="Where they begin, instead of the matrix's own.")
     ] = None,
@@ -98,7 +100,9 @@ def run(
 
     For example:
 
-    vaebench run digits --seeds 5 --set training.steps=500
+    vaebench run quick
+
+    vaebench run digits --seeds 8 --set training.steps=500
 
     vaebench run my_matrix.toml --workers 4 --results /tmp/try
 

@@ -17,6 +17,7 @@ from bench.commands.report import (
     write_pages,
 )
 from bench.errors import UserError
+from bench.matrix.document import overridden
 from bench.matrix.language import Matrix
 from bench.report.terminal import table
 from bench.rows import read_rows
@@ -59,6 +60,7 @@ def execute(request: Request, console: Console) -> int:
     only = _selected(request, matrix)
     pages = page_names(matrix.name, claims=bool(matrix.claims))
     check_names(request.results, [*own_names(plan.folder), *pages])
+    _say_what_stays(request, plan, console)
     _warn_of_other_rows(request, plan, console)
     _warn_of_slow_products(plan, console)
     if request.dry_run:
@@ -101,6 +103,24 @@ def _selected(request: Request, matrix: Matrix) -> list[str]:
                 raise UserError(f"{unknown} {name!r}. Known: {', '.join(known) or 'none'}")
     of_studies = [name for study in request.study for name in studies[study]]
     return [*request.only, *of_studies]
+
+
+def _say_what_stays(request: Request, plan: Plan, console: Console) -> None:
+    """Says so where a study varies what ``--set`` changes: there the study's own levels hold."""
+    _, changes = overridden(request.overrides)
+    for key in changes:
+        varied = {
+            study.name: own
+            for study in plan.matrix.studies
+            for own in study.keys
+            if f"{own}.".startswith(f"{key}.") or f"{key}.".startswith(f"{own}.")
+        }
+        for name, own in varied.items():
+            console.print(
+                f"note: study {name!r} varies {own}, so its levels stay as they are; --set {key} "
+                "changes the base and the other studies",
+                markup=False,
+            )
 
 
 def _warn_of_other_rows(request: Request, planned: Plan, console: Console) -> None:

@@ -185,6 +185,37 @@ def test_one_study_runs_alone_with_the_base_that_belongs_to_it(tmp_path, capfd):
     assert said.endswith("--study: unknown study 'depth'. Known: width, latent dimension\n")
 
 
+@pytest.mark.parametrize(
+    ("given", "studies"),
+    [
+        (["latent_dim=4"], {"latent dimension": "latent_dim"}),
+        (["training.steps=7"], {}),
+        (["encoder.hidden=[9]"], {"width": "encoder.hidden"}),
+        (['encoder={name="mlp",hidden=[9]}'], {"width": "encoder.hidden"}),
+        (["objective.beta=2"], {"objective": "objective"}),
+        (["latent_dim=4", "encoder.hidden=[9]"], {"latent dimension": 0, "width": 0}),
+        (["matrix.seeds=3"], {}),
+    ],
+)
+def test_a_study_that_varies_what_is_set_says_that_its_levels_stay(given, studies, tmp_path, capfd):
+    path = tmp_path / "m.toml"
+    path.write_text(
+        '[matrix]\nname = "m"\nseeds = 2\n'
+        '[[study]]\nname = "width"\ngrid = { "encoder.hidden" = [[8], [20]] }\n'
+        '[[study]]\nname = "latent dimension"\ngrid = { latent_dim = [2, 3] }\n'
+        '[[study]]\nname = "objective"\ngrid = { objective = [{ name = "ae" }, { beta = 3.0 }] }\n'
+    )
+    options = [word for text in given for word in ("--set", text)]
+    assert run("run", path, "--results", tmp_path / "r", "--dry-run", *options) == 0
+    notes = [line for line in out(capfd).splitlines() if line.startswith("note: ")]
+    assert len(notes) == len(studies)
+    for line, (name, key) in zip(sorted(notes), sorted(studies.items()), strict=True):
+        assert (
+            line.startswith(f"note: study {name!r} varies ") and "levels stay as they are" in line
+        )
+        assert not key or f"varies {key}, so its" in line
+
+
 def test_one_configuration_runs_alone_and_changed_options_warn(matrix, tmp_path, capfd):
     results = tmp_path / "results"
     command = ["run", matrix, "--results", results, "--workers", 1, "--seeds", 1]

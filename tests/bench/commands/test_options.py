@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 
 from bench import cli
+from bench.analysis.claims import LEAST_SEEDS
+from bench.matrix.language import load
+from bench.metrics.registry import METRICS
 from bench.run.request import Request, results_folder
 from tests.bench.run.processes import LIMIT
 
@@ -118,6 +121,34 @@ def test_tox_says_where_its_environments_write():
     assert "VAEBENCH_RESULTS = build\n" in parts["check"]
     for name in ("NAME.md", "NAME-claims.md", "NAME/", "predictors.md", "predictors/", "README.md"):
         assert name in parts["bench"].split("set_env")[0]
+
+
+def test_examples_have_as_many_seeds_as_a_claim_needs(capfd):
+    assert cli.main(["run", "--help"]) == 0
+    shown = capfd.readouterr().out
+    assert f"a claim needs {LEAST_SEEDS}." in " ".join(shown.replace("│", " ").split())
+    texts = {"help": shown}
+    paths = [ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("examples/*.toml")]
+    texts |= {path.name: path.read_text("utf-8") for path in paths}
+    found = {
+        (name, int(number))
+        for name, text in texts.items()
+        for number in re.findall(r"(?:--seeds |\bseeds *= *)(\d+)", text)
+    }
+    assert {"help", "README.md", "my_prior.toml"} <= {name for name, _ in found}
+    assert {one for one in found if one[1] < LEAST_SEEDS} == set()
+    assert "Eight seeds" in texts["ci.md"] and "Five seeds" not in texts["ci.md"]
+
+
+def test_a_first_run_is_named_in_help_and_can_decide(capfd):
+    quick = load("quick", metrics=METRICS)
+    assert quick.seeds == LEAST_SEEDS and quick.claims and quick.base["quality"]["sources"]
+    assert len(quick.configurations) <= 3
+    assert quick.base["training"]["steps"] <= 1000, "it is to take a minute"
+    for arguments in ([], ["run", "--help"]):
+        assert cli.main(arguments) == 0
+        assert "vaebench run quick" in capfd.readouterr().out
+    assert "run quick" in (ROOT / "README.md").read_text("utf-8")
 
 
 HEAVY = "{'torch', 'pandas', 'scipy', 'matplotlib', 'sklearn'}"
