@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench.analysis.changes import changes
+from bench.analysis.replicates import t_interval
 from bench.analysis.results import Results
 from bench.cli import main
 from bench.report.answer import ends
@@ -53,6 +54,11 @@ def test_what_helps_on_mnist_is_what_its_studies_changed():
         size = quantity(abs(one.kl.mean), one.kl.half_width).replace("0.", ".")
         assert f"by {size}" in text and f"by {size}" in head
     assert found["encoder width"].word == "no change"
+    gains = results.rows.query("metric == 'certified_kl' and split == 'test'")
+    gains = gains.pivot_table(index="seed", columns="config", values="value")
+    third = gains["encoder-hidden-500-500-500"] - gains["base"]
+    mean, half = (float(one[0]) for one in t_interval(third.to_numpy()[:, None]))
+    assert f"the third adds {mean:.3f} ± {half:.3f}".replace("0.", ".") in text
     (match,) = results.matches
     lower = {one.config: told(one)[0] for one in match.configurations}
     ends_of = {one.config: told(one) for one in match.configurations}

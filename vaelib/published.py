@@ -108,15 +108,21 @@ def _torchvision(folder: Path, name: str) -> list[Any]:
     """Training and test part as torchvision has them, downloaded where they are not there."""
     from torchvision import datasets
 
+    where = folder / name / "raw" if name in _UNPACKED else folder
+    before = set(where.iterdir()) if where.is_dir() else set()
+    made = [one for one in (where, *where.parents) if not os.path.lexists(one)]
     try:
         own = getattr(datasets, name)
         return [own(folder, train=train, download=True) for train in (True, False)]
     except (OSError, RuntimeError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        where = folder / name / "raw" if name in _UNPACKED else folder
+        lines = [line.strip(" :") for line in str(error).splitlines() if line.strip()]
+        reason = ": ".join(dict.fromkeys(lines[:1] + lines[-1:])) or type(error).__name__
+        with suppress(OSError):  # what it left of files, lest the next run takes it for the set
+            for file in set(where.iterdir()) - before:
+                file.unlink()
         with suppress(OSError):  # folders that it made and left empty
-            where.rmdir()
-            where.parent.rmdir()
+            for one in made:
+                one.rmdir()
         raise ValueError(
             f"expected the files of {name} in {where}, and they are neither there nor can be "
             f"downloaded ({reason}); put the original files there, or set VAEBENCH_DATA to a "
@@ -166,6 +172,8 @@ def _read(path: Path, name: str, file: str) -> np.ndarray:
     if right:
         return np.frombuffer(unpacked, np.uint8, offset=len(head)).reshape(shape)
     got = f"{len(unpacked):,} bytes with MD5 {_md5(unpacked)}"
+    if packed:
+        got = f"{len(stored):,} bytes with MD5 {_md5(stored)}"
     if stored.lstrip()[:1] == b"<":
         got = "a page of HTML or XML"
     elif stored.startswith(_GZIP) and unpacked is stored:

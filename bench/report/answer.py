@@ -4,6 +4,7 @@ import math
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context
 
 from bench.analysis.match import Match, Matched
+from bench.analysis.replicates import FEW_SEEDS
 from bench.analysis.results import Results
 from bench.report.markdown import code, prose
 from bench.run.progress import counted
@@ -129,6 +130,11 @@ def _sentence(match: Match) -> str:
         text += f", {copies} held-out inputs copy training inputs"
     first = match.configurations[0]
     seeds = first.lower.seeds
+    if max(one.lower.seeds for one in match.configurations) <= FEW_SEEDS:
+        text = (
+            f"On {whose(match)} inputs of {data} nothing is decided: {counted(seeds, 'seed')} "
+            f"cannot say how others would come out, {FEW_SEEDS + 1} at least are needed"
+        )
     over = f"95 % over S = {seeds} seeds" if seeds > 1 else f"S = {seeds}"
     text += f". For {code(first.config)} KL(q‖p) is {ends(first)} ({over})."
     if dead := len(match.configurations) - len(alive):

@@ -1,6 +1,7 @@
 """The pages of verdicts: a matrix's claims in plain words, and the question answered from all."""
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from bench.analysis.claims import LEAST_SEEDS, Finding
@@ -316,21 +317,22 @@ def answers(matrices: Sequence[Results]) -> list[str]:
     text = (
         "**larger**, **smaller**, **absent**: the effect lies beyond, short of or within the "
         "smallest that matters, its margin; **opposite**: it has the other direction; **present**: "
-        "it has the claimed one, and its size is open; **elsewhere**: how many of the matrices "
-        f"that make the claim, too, give it the same word. All: {links}."
+        "it has the claimed one, and its size is open; **elsewhere**: the words of the other "
+        f"matrices that make the claim and have seeds enough to test it. All: {links}."
     )
     return [table, text]
 
 
 def _again(finding: Finding, others: Sequence[Sequence[Finding]]) -> str:
-    """How many of those that make the claim, and have tested it, say the same of it."""
-    same = [
-        other.verdict == finding.verdict
+    """The words of those that say the same sentence, and have tested it; the same one first."""
+    words = Counter(
+        _short(other)
         for findings in others
         for other in findings
-        if other.claim.id == finding.claim.id and other.seeds
-    ]
-    return f"{sum(same)} of {len(same)}" if same and finding.seeds else "–"
+        if other.claim.says == finding.claim.says and other.seeds
+    )
+    order = sorted(words, key=lambda word: (word != _short(finding), -words[word], word))
+    return ", ".join(f"{words[word]} {word}" for word in order) or "–"
 
 
 def _short(finding: Finding) -> str:

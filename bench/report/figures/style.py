@@ -8,6 +8,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image, ImageChops
+from PIL.PngImagePlugin import PngImageFile
 
 from vaelib.files import write_atomically
 
@@ -70,7 +71,7 @@ def png(figure: Figure) -> bytes:
             drawn, format="png", metadata={"Software": None}, pil_kwargs={"compress_level": 0}
         )
     buffer = io.BytesIO()
-    with Image.open(drawn) as image:
+    with PngImageFile(drawn) as image:
         _with_fewer_colours(image).save(buffer, format="png", dpi=image.info["dpi"])
     return buffer.getvalue()
 
