@@ -71,6 +71,7 @@ def png(figure: Figure) -> bytes:
             drawn, format="png", metadata={"Software": None}, pil_kwargs={"compress_level": 0}
         )
     buffer = io.BytesIO()
+    drawn.seek(0)
     with PngImageFile(drawn) as image:
         _with_fewer_colours(image).save(buffer, format="png", dpi=image.info["dpi"])
     return buffer.getvalue()
