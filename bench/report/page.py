@@ -28,7 +28,7 @@ from bench.report.study_sections import rest_section, study_section
 from bench.rows import SCHEMA
 from bench.run.progress import counted
 
-__all__ = ["pages"]
+__all__ = ["pages", "question"]
 
 _EARLIER = (
     "These rows were written under an earlier schema, before KL(q‖p) had a bracket. What they hold "
@@ -89,8 +89,7 @@ def _answer(results: Results, beside: Sequence[tuple[str, str]]) -> Page:
     blocks: list[Block] = [f"# {name}", f"**{answer(results)}**"]
     blocks += [cost(results)] if results.costs else []
     blocks += latent_section(results)
-    if comment := _MEASURED.sub("", results.comment).strip():
-        blocks.append("\n".join(f"> {_quoted(line)}".rstrip() for line in comment.splitlines()))
+    blocks += question(results)
     if len(rows) and min(rows["schema"]) < SCHEMA:
         blocks.append(_EARLIER)
     blocks += [*change_section(results), *cost_section(results)]
@@ -107,6 +106,20 @@ def _answer(results: Results, beside: Sequence[tuple[str, str]]) -> Page:
     blocks.append(f"Also: {also}.")
     blocks.append(f"Made from [{name}/rows.csv]({name}/rows.csv): {_extent(results)}.")
     return composed(name, blocks)
+
+
+def question(results: Results) -> list[Block]:
+    """Quote what the matrix file opens with, but for what it says of some run.
+
+    Args:
+        results: Of one matrix.
+
+    Returns:
+        A block of Markdown; none where the file says nothing.
+    """
+    comment = _MEASURED.sub("", results.comment).strip()
+    lines = [f"> {_quoted(line)}".rstrip() for line in comment.splitlines()]
+    return ["\n".join(lines)] if lines else []
 
 
 def _quoted(line: str) -> str:
