@@ -16,6 +16,8 @@ __all__ = ["app", "main"]
 
 _UNTRAINED = ("normal", "uniform")  # priors that an audit needs no model for
 
+_FORMATS = ("csv", "latex", "html", "bibtex")
+
 app = typer.Typer(
     help="""Does the aggregate posterior of a VAE match its prior, and what does sampling cost?
 
@@ -50,6 +52,10 @@ def _priors(incomplete: str) -> list[str]:
 
 def _devices(incomplete: str) -> list[str]:
     return [name for name in ("auto", "cpu", "cuda") if name.startswith(incomplete)]
+
+
+def _formats(incomplete: str) -> list[str]:
+    return [name for name in _FORMATS if name.startswith(incomplete)]
 
 
 MatrixName = Annotated[
@@ -180,6 +186,14 @@ def report(
 
     Example: vaebench report digits
     """
+    name = _with_rows(matrix, results)
+    from bench.commands.report import write_pages
+
+    console().print(str(write_pages(results, name)), markup=False)
+
+
+def _with_rows(matrix: str, results: Path) -> str:
+    """The name of a matrix that has results."""
     name = Path(matrix).stem if matrix.endswith(".toml") else matrix
     if Path(name).name != name:
         raise typer.BadParameter(f"expected the name of a matrix or a TOML file, got {matrix!r}")
@@ -187,9 +201,39 @@ def report(
     if not rows.is_file():
         message = f"expected {rows}, which is not there; run `vaebench run {matrix}` first"
         raise typer.BadParameter(message)
-    from bench.commands.report import write_pages
+    return name
 
-    console().print(str(write_pages(results, name)), markup=False)
+
+@app.command()
+def export(
+    matrix: MatrixName,
+    format_: Annotated[
+        str, typer.Option("--format", help="csv, latex, html or bibtex.", autocompletion=_formats)
+    ],
+    results: Results = Request.results,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write here.",
+            show_default="standard output; of html MATRIX.html",
+        ),
+    ] = None,
+) -> None:
+    """Export the results of a matrix: its leaderboard as a table, all of it as one HTML file.
+
+    For example:
+
+    vaebench export digits --format latex --out digits.tex
+
+    vaebench export digits --format html
+    """
+    if format_ not in _FORMATS:
+        raise UserError(unknown("--format", f'format "{format_}"', format_, _FORMATS))
+    name = _with_rows(matrix, results)
+    from bench.commands.export import execute
+
+    raise typer.Exit(execute(results, name, format_, out, console()))
 
 
 @app.command()
