@@ -18,7 +18,7 @@ _SPECIAL = {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
-    '"': r"\textquotedbl{}",
+    '"': "''",
     "<": "$<$",
     ">": "$>$",
     "|": r"$\vert$",
@@ -39,8 +39,11 @@ _SPECIAL = {
     "§": r"\S{}",
     **{char: rf"\{char}" for char in "&%$#_{}"},
 }
+_LETTERS = set("ÆØßæøŁłŒœ")  # with the accents below, those of LaTeX's first encoding
+_ACCENTS = set(map(chr, (*range(0x300, 0x305), *range(0x306, 0x309), *range(0x30A, 0x30D), 0x327)))
 _GREEK = re.compile(r"GREEK (SMALL|CAPITAL) LETTER (\w+)")
-_LATIN_CAPITALS = set("GAMMA DELTA THETA LAMBDA XI PI SIGMA UPSILON PHI PSI OMEGA".split())
+_CAPITAL = set("GAMMA DELTA THETA LAMBDA XI PI SIGMA UPSILON PHI PSI OMEGA".split())
+_SMALL = _CAPITAL | set("ALPHA BETA EPSILON ZETA ETA IOTA KAPPA MU NU RHO TAU CHI".split())
 _NUMBER = re.compile(r"(\(?)(-?[\d.,]+(?: ± [\d.,]+)?)\)?(?:e([+-]?\d+))?")
 
 
@@ -95,17 +98,19 @@ def escaped(text: str) -> str:
 def _character(char: str) -> str:
     if char in _SPECIAL:
         return _SPECIAL[char]
-    if " " <= char <= "~" or ("À" <= char <= "ſ" and char.isalpha()):
+    base, *accents = unicodedata.normalize("NFD", char)
+    accented = "À" <= char <= "ž" and base.isascii() and len(accents) == 1
+    if " " <= char <= "~" or char in _LETTERS or (accented and accents[0] in _ACCENTS):
         return char
     if char.isspace():
         return " "
     name = unicodedata.name(char, "")
     if match := _GREEK.fullmatch(name):
         small, letter = match[1] == "SMALL", match[2].replace("LAMDA", "LAMBDA")
-        if (small and letter != "OMICRON") or letter in _LATIN_CAPITALS:
+        if letter in (_SMALL if small else _CAPITAL):
             return rf"$\{letter.lower() if small else letter.capitalize()}$"
     plain = unicodedata.normalize("NFKD", char).encode("ascii", "ignore").decode()
-    return escaped(plain) if plain else f"[U+{ord(char):04X}]"
+    return escaped(plain) if plain.isprintable() and plain else f"[U+{ord(char):04X}]"
 
 
 def number(text: str) -> str:

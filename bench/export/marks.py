@@ -100,7 +100,7 @@ def blocks(text: str) -> Markup:
         quoted = " ".join(line[1:].strip() for line in lines)
         return Markup("<blockquote><p>{}</p></blockquote>").format(inline(quoted))
     if lines[0].startswith("* "):
-        items = re.split(r"(?m)^\* ", text)[1:]
+        items = [" ".join(item.split()) for item in re.split(r"(?m)^\* ", text)[1:]]
         listed = Markup("").join(Markup("<li>{}</li>").format(inline(one)) for one in items)
         return Markup("<ul>{}</ul>").format(listed)
     return Markup("<p>{}</p>").format(inline(" ".join(lines)))

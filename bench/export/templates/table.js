@@ -22,7 +22,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
     const numeric = "number" in heads[place].dataset;
     const keyed = rows.map((row, order) => ({ row, order, key: key(row, place, numeric) }));
     keyed.sort((a, b) => {
-      const lost = Number.isNaN(a.key) - Number.isNaN(b.key); // what was not measured stays last
+      const lost = Number.isNaN(a.key) - Number.isNaN(b.key); /* what was not measured stays last */
       if (lost) return lost;
       const difference = Number.isNaN(a.key) ? 0 : compared(a.key, b.key, numeric);
       return (direction === "descending" ? -difference : difference) || a.order - b.order;
@@ -57,5 +57,5 @@ for (const table of document.querySelectorAll("table.sortable")) {
 
   field.addEventListener("input", filter);
   field.closest("[hidden]").hidden = false;
-  filter(); // a browser may keep what was typed before
+  filter(); /* a browser may keep what was typed before */
 }
