@@ -98,7 +98,7 @@ def escaped(text: str) -> str:
 def _character(char: str) -> str:
     if char in _SPECIAL:
         return _SPECIAL[char]
-    base, *accents = unicodedata.normalize("NFD", char)
+    base, *accents = list(unicodedata.normalize("NFD", char))
     accented = "À" <= char <= "ž" and base.isascii() and len(accents) == 1
     if " " <= char <= "~" or char in _LETTERS or (accented and accents[0] in _ACCENTS):
         return char
