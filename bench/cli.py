@@ -28,6 +28,8 @@ from bench.run.request import Request, results_folder
 
 __all__ = ["app", "main"]
 
+_FORMATS = ("csv", "latex", "html", "bibtex")
+
 app = App(
     help="""Does the aggregate posterior of a VAE match its prior, and what does sampling cost?
 
@@ -42,6 +44,10 @@ app = App(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _formats(incomplete: str) -> list[str]:
+    return [name for name in _FORMATS if name.startswith(incomplete)]
 
 
 @app.callback()
@@ -174,17 +180,52 @@ def report(
 
     Example: vaebench report digits
     """
+    folder = results_folder(results)
+    name = _with_rows(matrix, folder)
+    from bench.commands.report import execute
+
+    raise typer.Exit(execute(folder, name, console()))
+
+
+def _with_rows(matrix: str, folder: Path) -> str:
+    """The name of a matrix that has results."""
     name = Path(matrix).stem if matrix.endswith(".toml") else matrix
     if Path(name).name != name:
         raise typer.BadParameter(f"expected the name of a matrix or a TOML file, got {matrix!r}")
-    folder = results_folder(results)
     rows = folder / name / "rows.csv"
     if not rows.is_file():
         message = f"expected {rows}, which is not there; run `vaebench run {matrix}` first"
         raise typer.BadParameter(message)
-    from bench.commands.report import execute
+    return name
 
-    raise typer.Exit(execute(folder, name, console()))
+
+@app.command()
+def export(
+    matrix: MatrixName,
+    format_: Annotated[
+        str, typer.Option("--format", help="csv, latex, html or bibtex.", autocompletion=_formats)
+    ],
+    results: Results = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write here.",
+            show_default="standard output; of html MATRIX.html",
+        ),
+    ] = None,
+) -> None:
+    """Export the results of a matrix: its leaderboard as a table, all of it as one HTML file.
+
+    Example: vaebench export digits --format html
+    """
+    if format_ not in _FORMATS:
+        raise UserError(unknown("--format", f'format "{format_}"', format_, _FORMATS))
+    folder = results_folder(results)
+    name = _with_rows(matrix, folder)
+    from bench.commands.export import execute
+
+    raise typer.Exit(execute(folder, name, format_, out, console()))
 
 
 @app.command()

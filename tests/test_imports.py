@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-HARNESS_ONLY = {"bench", "pandas", "matplotlib", "rich", "typer", "tabulate", "pydantic"}
+HARNESS_ONLY = {"bench", "pandas", "matplotlib", "rich", "typer", "tabulate", "pydantic", "jinja2"}
 STATISTICS = {"torch", "numpy", "scipy", "sklearn"}
 FILES = {name: sorted(ROOT.glob(f"{name}/**/*.py")) for name in ("bench", "vaelib")}
 

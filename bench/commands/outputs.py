@@ -14,13 +14,16 @@ __all__ = ["check_folder", "check_output", "write_output"]
 _LONGEST = 200  # bytes of a name: a file has 255, and while it is written 38 more
 
 
-def check_output(path: Path, option: str, kept: Iterable[Path] = ()) -> None:
+def check_output(
+    path: Path, option: str, kept: Iterable[Path] = (), *, table: bool = False
+) -> None:
     """Refuse a path that cannot be written, or that should not be.
 
     Args:
         path: Where the output is to go.
         option: That names it, for the message.
         kept: Files that it must not replace.
+        table: Whether it is a table of the command's own, whose name may end in ``.csv``.
 
     Raises:
         UserError: For a link, a folder, a socket, one of the files that are kept, a table of rows,
@@ -31,7 +34,7 @@ def check_output(path: Path, option: str, kept: Iterable[Path] = ()) -> None:
         raise UserError(f"{option} must not replace a link, got {path}; {elsewhere}")
     if path.is_dir():
         raise UserError(f"{option} must be a file, got the folder {path}; {elsewhere}")
-    if path.suffix == ".csv":
+    if path.suffix == ".csv" and not table:
         raise UserError(f"{option} must not replace a table of rows, got {path}; {elsewhere}")
     if path.resolve() in {other.resolve() for other in kept} and not _is_stream(path):
         raise UserError(f"{option} must be a file of its own, got {path}; {elsewhere}")

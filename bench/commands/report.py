@@ -34,6 +34,7 @@ __all__ = [
     "outdated",
     "overviews_outdated",
     "page_names",
+    "read_results",
     "say_answer",
     "write_overviews",
     "write_pages",
@@ -60,8 +61,7 @@ def write_pages(results: Path, name: str) -> Path:
             only left out, with a `DamagedWarning`.
     """
     stamp = _stamp(results, name)
-    matrix = Results.read(results / name)
-    matrix = replace(matrix, original=_original(results, matrix))
+    matrix = read_results(results, name)
     rendered, path = pages(matrix), results / f"{name}.md"
     figures = results / name / "figures"
     pictures = [picture for one in rendered for picture in one.pictures]
@@ -73,6 +73,23 @@ def write_pages(results: Path, name: str) -> Path:
     _save(results, files, stamp, figures)
     write_overviews(results, [one for one in (matrix, matrix.original) if one])
     return path
+
+
+def read_results(results: Path, name: str) -> Results:
+    """Read the results of a matrix, and of the one that it replicates.
+
+    Args:
+        results: Folder of all results.
+        name: Of the matrix.
+
+    Returns:
+        Both.
+
+    Raises:
+        DamagedError: As `write_pages`.
+    """
+    matrix = Results.read(results / name)
+    return replace(matrix, original=_original(results, matrix))
 
 
 def execute(results: Path, name: str, console: Console) -> int:

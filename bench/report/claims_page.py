@@ -18,6 +18,8 @@ __all__ = [
     "effect",
     "sentence",
     "standing",
+    "summary",
+    "told",
     "word",
 ]
 
@@ -68,14 +70,14 @@ def claims_page(name: str, findings: Sequence[Finding], beside: Iterable[str] = 
     Returns:
         Markdown.
     """
-    blocks = [f"# Claims of {name}", f"**{_counts(findings)}** {_exploratory(findings)}"]
+    blocks = [f"# Claims of {name}", summary(findings)]
     blocks += [_table(findings), *_same_margin(findings), *beside]
     if beside:
         blocks.append("## Each claim")
     for finding in findings:
         title = f"### {finding.claim.id}: {prose(finding.claim.says)}"
-        told = f"**{word(finding).capitalize()}.** {sentence(finding)}"
-        blocks += [title, f"{told} {standing(finding).capitalize()}."]
+        said = f"**{word(finding).capitalize()}.** {sentence(finding)}"
+        blocks += [title, f"{said} {standing(finding).capitalize()}."]
     blocks += [_HOW_TO_READ.strip(), f"Made from [{name}/rows.csv]({name}/rows.csv)."]
     return "\n\n".join(blocks) + "\n"
 
@@ -91,9 +93,7 @@ def claims_section(name: str, findings: Sequence[Finding]) -> list[str]:
         Blocks of Markdown.
     """
     page = f"{name}-claims.md"
-    text = (
-        f"**{_counts(findings)}** {_exploratory(findings)} Metrics, units, seeds: [{page}]({page})."
-    )
+    text = f"{summary(findings)} Metrics, units, seeds: [{page}]({page})."
     if any(finding.claim.from_seed is not None for finding in findings):
         text += " Claims use the seeds that they name; all else on this page uses all seeds."
     return ["## Claims", text, "\n".join(map(_line, findings))]
@@ -102,16 +102,28 @@ def claims_section(name: str, findings: Sequence[Finding]) -> list[str]:
 def _line(finding: Finding) -> str:
     """The verdict on a claim, and what it rests on."""
     claim = finding.claim
-    text = f"* **{_told(finding)}**: {prose(claim.says)} ({claim.id}"
+    text = f"* **{told(finding)}**: {prose(claim.says)} ({claim.id}"
     if not finding.seeds:
         return f"{text})"
     unit = "" if finding.metric.unit in ("1", "flag") else f" {finding.metric.unit}"
     return f"{text}; {effect(finding)}{unit}, margin {claim.margin:g}, S = {finding.seeds})"
 
 
+def summary(findings: Sequence[Finding]) -> str:
+    """Count the verdicts, and the claims that were made after their seeds had been seen.
+
+    Args:
+        findings: What the seeds say about each claim.
+
+    Returns:
+        Two sentences of Markdown.
+    """
+    return f"**{_counts(findings)}** {_exploratory(findings)}"
+
+
 def _counts(findings: Sequence[Finding]) -> str:
-    told = [finding.verdict if finding.seeds else _NOT_TESTED for finding in findings]
-    words = [f"{told.count(word)} {word}" for word in (*VERDICTS, _NOT_TESTED) if word in told]
+    said = [finding.verdict if finding.seeds else _NOT_TESTED for finding in findings]
+    words = [f"{said.count(word)} {word}" for word in (*VERDICTS, _NOT_TESTED) if word in said]
     return f"Of {counted(len(findings), 'claim')}, {', '.join(words)}."
 
 
@@ -176,8 +188,15 @@ def effect(finding: Finding) -> str:
     return " to ".join(quantity(*end) for end in finding.deciding)
 
 
-def _told(finding: Finding) -> str:
-    """The verdict where there is one."""
+def told(finding: Finding) -> str:
+    """Say the verdict, where there is one.
+
+    Args:
+        finding: What the seeds say.
+
+    Returns:
+        As `word`; "not tested" where no seed decides.
+    """
     return word(finding) if finding.seeds else _NOT_TESTED
 
 
@@ -205,7 +224,7 @@ def _table(findings: Sequence[Finding]) -> str:
         lines.append(
             [
                 claim.id,
-                f"**{_told(finding)}**",
+                f"**{told(finding)}**",
                 effect(finding) if finding.seeds else "–",
                 finding.seeds or "–",
                 _p_text(finding.p_holm),

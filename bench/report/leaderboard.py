@@ -1,6 +1,7 @@
 """A leaderboard, by the quality of prior samples unless the matrix says otherwise."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import pandas as pd
 
@@ -22,9 +23,13 @@ from bench.report.markdown import code, fitted, metric_column, prose, quantity, 
 __all__ = [
     "INTERVAL",
     "NOTHING_RANKED",
+    "Board",
+    "Column",
+    "board",
     "headlines",
     "leaderboard_section",
     "ordering",
+    "ranks",
     "remarks",
 ]
 
@@ -48,7 +53,47 @@ INTERVAL = (
 """Which spread the intervals of a page hold, and which they do not."""
 NOTHING_RANKED = "No cell gave a result that could be ranked."
 
-_Column = tuple[str, Mapping[str, str]]  # its heading, and a text for each configuration
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the leaderboard.
+
+    Attributes:
+        head: Its heading.
+        texts: Markdown for each configuration.
+        values: What each is sorted by, in the unit of the metric; NaN where nothing was measured.
+        descending: Whether the best has the largest value.
+    """
+
+    head: str
+    texts: Mapping[str, str]
+    values: Mapping[str, float]
+    descending: bool = False
+
+
+@dataclass(frozen=True)
+class Board:
+    """What the leaderboard of a matrix shows, decided.
+
+    Attributes:
+        split: The split that decides.
+        by: Metric, split and source that order it.
+        headlines: Metric and source of each headline that was measured, the one that orders first.
+        shown: Those of them that its table shows.
+        order: Configurations, best first; none that has collapsed.
+        columns: Of its table, without the names of the configurations.
+        heading: What stands above the table, Markdown.
+        notes: What stands below it, Markdown.
+    """
+
+    split: str
+    by: tuple[str, str, str]
+    headlines: tuple[tuple[str, str], ...]
+    shown: tuple[tuple[str, str], ...]
+    order: tuple[str, ...]
+    columns: tuple[Column, ...]
+    heading: str
+    notes: tuple[str, ...]
 
 
 def headlines(metrics: Metrics) -> list[tuple[str, str]]:
@@ -118,20 +163,20 @@ def remarks(results: Results, split: str, names: Collection[str]) -> list[str]:
     return said
 
 
-def leaderboard_section(results: Results) -> list[Block]:
-    """Show all configurations by the quality of prior samples and the prior's cost.
+def board(results: Results) -> Board | None:
+    """Decide what the leaderboard of a matrix shows.
 
     Args:
         results: Of one matrix.
 
     Returns:
-        Blocks of Markdown, and the picture of the ranks; collapsed configurations stand apart.
+        The decision; None where nothing was measured that could be ranked.
     """
     keys = results.measured_keys
     split = next((name for name in SPLITS if any(s == name for _, s, _ in keys)), "")
     chosen = ordering(results, [split])
     if chosen is None:
-        return [NOTHING_RANKED]
+        return None
     name, _, source = chosen
     there = [pair for pair in headlines(results.metrics) if (pair[0], split, pair[1]) in keys]
     own = [pair for pair in there if pair[0] in {metric.name for metric in results.metrics.own}]
@@ -145,17 +190,60 @@ def leaderboard_section(results: Results) -> list[Block]:
     text = f"On {split} inputs, in the order of the mean {symbol}. {_seeds(counts.loc[order])}"
     text += " Ranks are within a data set." if len(results.datasets) > 1 else ""
     text += f" S ≤ {FEW_SEEDS}: {TOO_FEW}." if (counts["S"] <= FEW_SEEDS).any() else ""
-    columns = [*_columns(results, split, shown, ranked=chosen)]
-    blocks: list[Block] = [f"{text} {INTERVAL}", *_tables(results, order, columns)]
-    blocks.append(_units(results, [metric for metric, _ in shown]))
-    blocks += [_MEANING] if any(head.startswith(_COST) for head, _ in columns) else []
-    pairs = list(dict.fromkeys([(name, source), *there]))
-    blocks += remarks(results, split, [metric for metric, _ in shown])
-    if len(results.datasets) == 1 and len(order) > 1:
-        panels = [(results.metrics[m], s, results.ranking(m, split, s)) for m, s in pairs]
-        figure = rank_plot(panels, order)
-        blocks.append(drawn(f"rank intervals on {split} inputs", "ranks.png", figure))
-    return blocks + collapsed_section(results, split, [*_columns(results, split, shown)])
+    columns = tuple(_columns(results, split, shown, ranked=chosen))
+    notes = [_units(results, [metric for metric, _ in shown])]
+    notes += [_MEANING] if any(column.head.startswith(_COST) for column in columns) else []
+    notes += remarks(results, split, [metric for metric, _ in shown])
+    pairs = tuple(dict.fromkeys([(name, source), *there]))
+    return Board(
+        split,
+        chosen,
+        pairs,
+        tuple(shown),
+        tuple(order),
+        columns,
+        f"{text} {INTERVAL}",
+        tuple(notes),
+    )
+
+
+def leaderboard_section(results: Results) -> list[Block]:
+    """Show all configurations by the quality of prior samples and the prior's cost.
+
+    Args:
+        results: Of one matrix.
+
+    Returns:
+        Blocks of Markdown, and the picture of the ranks; collapsed configurations stand apart.
+    """
+    found = board(results)
+    if found is None:
+        return [NOTHING_RANKED]
+    blocks: list[Block] = [found.heading, *_tables(results, found.order, found.columns)]
+    blocks += [*found.notes, *ranks(results, found)]
+    columns = _columns(results, found.split, found.shown)
+    apart = [(column.head, column.texts) for column in columns]
+    return blocks + collapsed_section(results, found.split, apart)
+
+
+def ranks(results: Results, found: Board) -> list[Block]:
+    """Draw the rank intervals of every headline.
+
+    Args:
+        results: Of one matrix.
+        found: Its leaderboard.
+
+    Returns:
+        A picture; none of several data sets or of one configuration.
+    """
+    if len(results.datasets) != 1 or len(found.order) < 2:
+        return []
+    panels = [
+        (results.metrics[name], source, results.ranking(name, found.split, source))
+        for name, source in found.headlines
+    ]
+    figure = rank_plot(panels, found.order)
+    return [drawn(f"rank intervals on {found.split} inputs", "ranks.png", figure)]
 
 
 def _seeds(counts: pd.DataFrame) -> str:
@@ -183,29 +271,37 @@ def _columns(
     split: str,
     shown: Sequence[tuple[str, str]],
     ranked: tuple[str, str, str] | None = None,
-) -> Iterator[_Column]:
+) -> Iterator[Column]:
     """Each metric, the ranks of the one that decides, and the prior's cost beside its quality."""
     for name, source in shown:
         metric = results.metrics[name]
         head = f"{metric.symbol}{f' ({source})' if source else ''} {metric.arrow}"
-        column = metric_column(results, name, split, source)
-        board = results.ranking(name, split, source)
-        yield head, column
-        if (name, split, source) == ranked and len(board):
-            yield "rank", {config: rank_text(board, config) for config in column}
+        texts = metric_column(results, name, split, source)
+        means = results.summary(name, split, source)["mean"]
+        yield Column(head, texts, _numbers(means), metric.better == "higher")
+        ranking = results.ranking(name, split, source)
+        if (name, split, source) == ranked and len(ranking):
+            texts = {config: rank_text(ranking, config) for config in texts}
+            yield Column("rank", texts, _numbers(ranking["rank_low"].reindex(list(texts))))
         if (name, source) == _QUALITY and (name, split, "aggregate") in results.measured_keys:
             table = between_sources(results.rows, name, source, "aggregate", split)
-            intervals = zip(table.columns, *t_interval(table.to_numpy()), strict=True)
-            yield _COST, {str(c): quantity(*interval) for c, *interval in intervals}
+            mean, half = t_interval(table.to_numpy())
+            costs = zip(map(str, table.columns), mean, half, strict=True)
+            texts = {config: quantity(*interval) for config, *interval in costs}
+            yield Column(_COST, texts, _numbers(pd.Series(mean, table.columns)))
 
 
-def _tables(results: Results, configs: Sequence[str], columns: Sequence[_Column]) -> Iterator[str]:
+def _numbers(column: "pd.Series[float]") -> dict[str, float]:
+    return {str(config): float(value) for config, value in column.items()}
+
+
+def _tables(results: Results, configs: Sequence[str], columns: Sequence[Column]) -> Iterator[str]:
     """One line for each configuration, those of one data set together."""
     data = results.rows.groupby("config", sort=False)["dataset"].first()
-    heads = ["configuration", *(head for head, _ in columns)]
+    heads = ["configuration", *(column.head for column in columns)]
     for name in data.unique():
         own = [config for config in configs if data[config] == name]
-        lines = [[code(config), *(texts[config] for _, texts in columns)] for config in own]
+        lines = [[code(config), *(one.texts[config] for one in columns)] for config in own]
         if lines and data.nunique() > 1:
             yield f"**{prose(str(name))}**"
         yield from fitted(heads, lines)

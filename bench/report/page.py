@@ -28,7 +28,7 @@ from bench.report.study_sections import rest_section, study_section
 from bench.rows import SCHEMA
 from bench.run.progress import counted
 
-__all__ = ["pages"]
+__all__ = ["earlier", "pages", "question"]
 
 _EARLIER = (
     "These rows were written under an earlier schema, before KL(q‖p) had a bracket. What they hold "
@@ -85,14 +85,12 @@ def _beside(results: Results) -> list[tuple[str, str, list[Block]]]:
 
 
 def _answer(results: Results, beside: Sequence[tuple[str, str]]) -> Page:
-    name, rows = results.name, results.rows
+    name = results.name
     blocks: list[Block] = [f"# {name}", f"**{answer(results)}**"]
     blocks += [cost(results)] if results.costs else []
     blocks += latent_section(results)
-    if comment := _MEASURED.sub("", results.comment).strip():
-        blocks.append("\n".join(f"> {_quoted(line)}".rstrip() for line in comment.splitlines()))
-    if len(rows) and min(rows["schema"]) < SCHEMA:
-        blocks.append(_EARLIER)
+    blocks += question(results)
+    blocks += earlier(results)
     blocks += [*change_section(results), *cost_section(results)]
     if results.findings:
         blocks += claims_section(name, results.findings)
@@ -107,6 +105,33 @@ def _answer(results: Results, beside: Sequence[tuple[str, str]]) -> Page:
     blocks.append(f"Also: {also}.")
     blocks.append(f"Made from [{name}/rows.csv]({name}/rows.csv): {_extent(results)}.")
     return composed(name, blocks)
+
+
+def question(results: Results) -> list[Block]:
+    """Quote what the matrix file opens with, but for what it says of some run.
+
+    Args:
+        results: Of one matrix.
+
+    Returns:
+        A block of Markdown; none where the file says nothing.
+    """
+    comment = _MEASURED.sub("", results.comment).strip()
+    lines = [f"> {_quoted(line)}".rstrip() for line in comment.splitlines()]
+    return ["\n".join(lines)] if lines else []
+
+
+def earlier(results: Results) -> list[Block]:
+    """Say that rows are of an earlier schema, where they are.
+
+    Args:
+        results: Of one matrix.
+
+    Returns:
+        A block of Markdown; none of rows of the present schema.
+    """
+    old = len(results.rows) and min(results.rows["schema"]) < SCHEMA
+    return [_EARLIER] if old else []
 
 
 def _quoted(line: str) -> str:

@@ -1,0 +1,1 @@
+"""The results of a matrix for papers, spreadsheets and talks."""
