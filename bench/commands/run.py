@@ -59,13 +59,15 @@ def execute(request: Request, console: Console) -> int:
     matrix = plan.matrix
     only = _selected(request, matrix)
     pages = page_names(matrix.name, claims=bool(matrix.claims))
-    check_names(request.results, [*own_names(plan.folder), *pages])
+    written = list(dict.fromkeys([*own_names(plan.folder), *pages]))
+    check_names(request.results, written)
     _say_what_stays(request, plan, console)
     _warn_of_other_rows(request, plan, console)
     _warn_of_slow_products(plan, console)
     if request.dry_run:
         _show(request, plan, only, console)
         return 0
+    console.print(f"writes in {request.results}: {', '.join(sorted(written))}", markup=False)
     executor = executor_of(request, max(job.timeout for job in plan.jobs))
     with keeping(plan):
         summary = benchmark(

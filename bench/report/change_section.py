@@ -58,21 +58,27 @@ def change_tables(results: Results) -> list[str]:
 
 
 def largest(results: Results, count: int) -> list[tuple[str, Change]]:
-    """Choose the effects on KL(q‖p) that are named first: the decided ones, the largest of them.
+    """Choose the effects on KL(q‖p) that are named first: what helps, then what else is decided.
 
     Args:
         results: Of one matrix.
         count: How many, at most.
 
     Returns:
-        Study and change, the largest first; of the same change in several studies the first, and
-        none whose brackets overlap.
+        Study and change, of each sort the largest first; of the same change in several studies the
+        first, and none whose brackets overlap.
     """
     each: dict[tuple[str, str, float], tuple[str, Change]] = {}
     for study, one in _changes(results):
         each.setdefault((one.first, one.last, one.kl.mean), (study, one))
     known = [pair for pair in each.values() if pair[1].kl.mean and pair[1].kl.seeds]
-    known.sort(key=lambda pair: (pair[1].word not in _DECIDED, -abs(pair[1].kl.mean)))
+    known.sort(
+        key=lambda pair: (
+            pair[1].word != "closer",
+            pair[1].word not in _DECIDED,
+            -abs(pair[1].kl.mean),
+        )
+    )
     return known[:count]
 
 

@@ -58,6 +58,8 @@ def test_run_trains_measures_and_writes_pages_and_a_rerun_is_cached(matrix, tmp_
     results = tmp_path / "results"
     assert run("run", matrix, "--results", results, "--workers", 1) == 0
     out = capfd.readouterr().out
+    names = "README.md, predictors, predictors.md, small, small.md"
+    assert out.startswith(f"writes in {results}: {names}\n")
     counts, *answer = out[out.index("6 ok in ") :].splitlines()
     assert re.fullmatch(r"6 ok in \S+", counts)
     verdict, path = answer  # all have collapsed after 20 steps: no effect, and no cost

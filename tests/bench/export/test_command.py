@@ -18,6 +18,7 @@ BEGINS = {
 @pytest.fixture
 def folder(results, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("VAEBENCH_RESULTS", "results")
     return shutil.copytree(results, tmp_path / "results")
 
 

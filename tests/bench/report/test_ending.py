@@ -34,15 +34,15 @@ GAINS = {
 }
 
 
-def test_the_largest_effects_are_named_with_their_intervals():
+def test_what_helps_is_named_before_what_harms_with_intervals():
     results = studies(**GAINS)
     found = [(study, one.word) for study, one in largest(results, 3)]
-    assert found == [("beta", "further"), ("depth", "closer"), ("draws", "closer")]
+    assert found == [("depth", "closer"), ("draws", "closer"), ("beta", "further")]
     lines = ending(results, PAGE)
     effects = [line for line in lines if "→" in line]
     number = r"-?\d\.\d+ ± \d\.\d+"
     for line, (study, last) in zip(
-        effects, [("beta", "4"), ("depth", "2"), ("draws", "2")], strict=True
+        effects, [("depth", "2"), ("draws", "2"), ("beta", "4")], strict=True
     ):
         shown = rf"{study}, 1 → {last}: KL\(q‖p\) {number} nats, (further|closer); Fréchet {number}"
         assert re.fullmatch(shown, line), line
