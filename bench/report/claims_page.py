@@ -336,22 +336,23 @@ def answers(matrices: Sequence[Results]) -> list[str]:
     text = (
         "**larger**, **smaller**, **absent**: the effect lies beyond, short of or within the "
         "smallest that matters, its margin; **opposite**: it has the other direction; **present**: "
-        "it has the claimed one, and its size is open; **elsewhere**: the words of the other "
-        f"matrices that make the claim and have seeds enough to test it. All: {links}."
+        "it has the claimed one, and its size is open; **elsewhere**: the commonest word "
+        "of the other matrices that make the claim and have seeds to test it, of how many. "
+        f"All: {links}."
     )
     return [table, text]
 
 
 def _again(finding: Finding, others: Sequence[Sequence[Finding]]) -> str:
-    """The words of those that say the same sentence, and have tested it; the same one first."""
+    """The commonest word of those that say the same sentence, and have tested it."""
     words = Counter(
         _short(other)
         for findings in others
         for other in findings
         if other.claim.says == finding.claim.says and other.seeds
     )
-    order = sorted(words, key=lambda word: (word != _short(finding), -words[word], word))
-    return ", ".join(f"{words[word]} {word}" for word in order) or "–"
+    order = sorted(words, key=lambda word: (-words[word], word != _short(finding), word))
+    return f"{words[order[0]]}/{words.total()} {order[0]}" if order else "–"
 
 
 def _short(finding: Finding) -> str:
