@@ -11,6 +11,7 @@ Example:
     10
 """
 
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -140,6 +141,10 @@ class _Header:
     replicates: MatrixName | None = None
 
 
+_FIXED = re.compile(r"^[ \t]*fixed[ \t]*=.*\n?", re.MULTILINE)
+"""Of a claim: the commit that fixed it."""
+
+
 def load(
     matrix: str | Path,
     *,
@@ -169,9 +174,9 @@ def load(
     Raises:
         MatrixError: for every mistake in the file or the overrides.
     """
-    text = read(matrix)
-    document = parsed(text, str(matrix))
     header, changes = overridden(overrides)
+    text = _changed(read(matrix), overrides) if changes else read(matrix)
+    document = parsed(text, str(matrix))
     header = _table(document, "matrix") | header
     if seeds is not None:
         header["seeds"] = seeds
@@ -208,6 +213,16 @@ def load(
         claims=tuple(claims),
         configurations=configurations,
     )
+
+
+def _changed(text: str, overrides: Sequence[str]) -> str:
+    """The file of a matrix whose base was changed, which says so; no claim of it was fixed."""
+    told = [f"# Changed by --set: {' '.join(one.split())}" for one in overrides]
+    told += [
+        "# What the file says of its own settings, below, need not hold; no claim was fixed.",
+        "#",
+    ]
+    return "\n".join([*told, _FIXED.sub("", text)])
 
 
 def _expanded(

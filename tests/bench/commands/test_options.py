@@ -135,7 +135,7 @@ def test_examples_have_as_many_seeds_as_a_claim_needs(capfd):
         for name, text in texts.items()
         for number in re.findall(r"(?:--seeds |\bseeds *= *)(\d+)", text)
     }
-    assert {"help", "README.md", "my_prior.toml"} <= {name for name, _ in found}
+    assert {"help", "running.md", "my_prior.toml"} <= {name for name, _ in found}
     assert {one for one in found if one[1] < LEAST_SEEDS} == set()
     assert "Eight seeds" in texts["ci.md"] and "Five seeds" not in texts["ci.md"]
 

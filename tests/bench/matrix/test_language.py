@@ -9,7 +9,7 @@ import pytest
 
 from bench.errors import MatrixError
 from bench.matrix.files import leading_comment, shipped
-from bench.matrix.language import load
+from bench.matrix.language import load, parsed
 from bench.metrics.registry import METRICS
 from tests.bench.matrix.examples import EXAMPLE, KEYS, SHORT, TOY, identities, names, study
 
@@ -400,3 +400,18 @@ def test_seeds_begin_where_the_matrix_says_and_keep_their_ids(read):
 def test_seeds_are_checked(read):
     with pytest.raises(MatrixError, match=r"^matrix.seeds: should be .* 1, got 0$"):
         read(EXAMPLE, seeds=0)
+
+
+def test_a_changed_base_is_said_in_the_text_and_unfixes_claims():
+    matrix = load("mnist", overrides=["training.steps=50", "encoder.hidden=[20]"])
+    first, second, *_ = matrix.text.splitlines()
+    assert first == "# Changed by --set: training.steps=50"
+    assert second == "# Changed by --set: encoder.hidden=[20]"
+    assert matrix.claims and {claim.fixed for claim in matrix.claims} == {None}
+    assert parsed(matrix.text, "mnist")["base"] == parsed(load("mnist").text, "mnist")["base"]
+    for kept in (
+        load("mnist"),
+        load("mnist", seeds=1),
+        load("mnist", overrides=["matrix.seeds=1"]),
+    ):
+        assert "Changed by" not in kept.text and {c.fixed for c in kept.claims} == {"b09c37ee77d4"}
