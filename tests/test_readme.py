@@ -67,6 +67,9 @@ def test_what_helps_on_mnist_is_what_its_studies_changed():
     assert f"with a VampPrior KL(q‖p) lies between {low} and {high} nats" in text
     cost = results.costs["prior-vampprior"].cost
     assert f"cost {cost.mean:.3f} ± {cost.half_width:.3f}.".replace("0.", ".") in text
+    costs = [results.costs[name].cost.mean for name in ("base", "latent_dim-32")]
+    two, most = (f"{cost:.3f}".removeprefix("0") for cost in costs)
+    assert f"the prior's cost does not: {two} at D = 2, {most} at D = 32" in text
     assert f"an autoencoder without a bound exceeds {lower['objective-ae']}." in text
     assert f"None of {len(ends_of)} configurations" in text and match.count("yes") == 0
     assert f"still proved to exceed {lower['objective-beta-4']};" in head

@@ -17,7 +17,9 @@ _WORDS = (
     "seeds with its 95 % interval; **≥** or **≤**, between different latent dimensions, what "
     "the brackets prove. **mixture**: gets *closer* to its prior or *further* from it by more than "
     ".05 nats; *no change*: less than that is shown. **Fréchet**: change in the distance of "
-    "images of the prior to real ones; negative is better."
+    "images of the prior to real ones; negative is better, also where images of q get better and "
+    "the cost of the prior does not. A claim along a study takes the line through all its levels, "
+    "so that its number may differ."
 )
 
 

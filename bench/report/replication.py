@@ -61,11 +61,13 @@ def agreement(results: Results) -> str:
         f"Of {counted(len(pairs), 'claim')} that {results.original.name} makes, too, "
         f"{same} {'has' if same == 1 else 'have'} the same verdict"
     )
-    return (
-        f"{text}; {', '.join(others)} {'do' if others[1:] else 'does'} not."
-        if others
-        else (f"{text}.")
-    )
+    text += f"; {', '.join(others)} {'do' if others[1:] else 'does'} not." if others else "."
+    levels = [here.claim.id for here, there in pairs if _levels(here) != _levels(there)]
+    if levels:
+        text += f" Of {', '.join(levels)} the levels that are compared are not all the same."
+    if left := len(results.original.findings) - len(pairs):
+        text += f" {left} more of its claims {'are' if left > 1 else 'is'} not made here."
+    return text
 
 
 def _pairs(here: Sequence[Finding], there: Sequence[Finding]) -> list[tuple[Finding, Finding]]:
@@ -77,6 +79,11 @@ def _pairs(here: Sequence[Finding], there: Sequence[Finding]) -> list[tuple[Find
         if (other := known.get(one.claim.id))
         and all(getattr(one.claim, key) == getattr(other.claim, key) for key in _SAME)
     ]
+
+
+def _levels(finding: Finding) -> tuple[str, ...]:
+    """What was compared: the configurations of a study; of a claim without one, none."""
+    return finding.configurations if finding.claim.study else ()
 
 
 def _sides(*findings: Finding) -> list[str]:

@@ -44,7 +44,7 @@ def folder(tmp_path):
 def test_equal_claims_are_set_side_by_side_and_others_are_not(folder):
     claims = (folder / "again-claims.md").read_text()
     beside = claims.partition("## Beside first")[2].partition("## Each claim")[0]
-    assert "Of 1 claim that first makes, too, 1 has the same verdict." in beside
+    assert "Of 1 claim that first makes, too, 1 has the same verdict. 1 more of its" in beside
     (line,) = [line for line in beside.splitlines() if line.startswith("| f ")]
     cells = [cell.strip() for cell in line.strip("|").split("|")]
     assert cells[1] == cells[2] and cells[1].startswith("larger than the margin: ")
@@ -97,3 +97,27 @@ def test_the_shipped_replication_repeats_claims_of_mnist_as_they_are():
         assert (claim.margin, claim.reference) == (same.margin, same.reference)
     ours, theirs = (dict(matrix.base) for matrix in (again, mnist))
     assert ours.pop("dataset") != theirs.pop("dataset") and ours == theirs
+
+
+STUDY = """
+[base]
+latent_dim = 2
+[[study]]
+name = "size"
+grid = {{ latent_dim = {levels} }}
+[[claim]]
+id = "e"
+says = "more latent dimensions cost more"
+study = "size"
+metric = "frechet"
+source = "prior"
+expect = "increasing"
+"""
+
+
+def test_other_levels_of_a_study_are_said(tmp_path):
+    for name, more, levels in (("first", "", "[2, 6]"), ("again", AGAIN, "[2, 4]")):
+        text = MATRIX.format(name=name, more=more, expect="greater", reference=0.1, margin=0.0)
+        paged(tmp_path, name, synthetic_rows(8), text + STUDY.format(levels=levels))
+    page = (tmp_path / "again.md").read_text()
+    assert "Of e the levels that are compared are not all the same." in page
