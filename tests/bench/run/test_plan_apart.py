@@ -38,7 +38,9 @@ def test_code_that_ends_its_process_is_one_line_and_exit_code_64(
     code, how, command, tmp_path, capfd
 ):
     path = written(tmp_path, code, prior={"name": "own_code:Part"})
-    options = {"run": ["--results"], "check": ["--baseline", "rows.csv", "--results"]}[command]
+    baseline = tmp_path / "rows.csv"
+    baseline.touch()
+    options = {"run": ["--results"], "check": ["--baseline", f"{baseline}", "--results"]}[command]
     with importing(tmp_path):
         assert main([command, f"{path}", *options, f"{tmp_path / 'results'}"]) == 64
     said = capfd.readouterr()
@@ -90,7 +92,8 @@ def test_nothing_that_code_does_to_its_process_reaches_the_command(tmp_path, cap
     assert torch.get_float32_matmul_precision() == "highest"
     assert set(threading.enumerate()) == before
     assert {job.place for job in plan.jobs} == {f"{tmp_path}"}
-    assert {job.to_dict()["results"] for job in plan.jobs} == {f"{tmp_path / 'results' / 'small'}"}
+    (results,) = {job.to_dict()["results"] for job in plan.jobs}
+    assert results == f"{tmp_path / 'vaebench-results' / 'small'}"
 
 
 OWN = """

@@ -16,7 +16,7 @@ def test_words_run_nothing_statistics_measure_again_and_an_optimiser_trains(tmp_
     matrix = tiny_matrix(copy_suite(tmp_path))
 
     def run(*more):
-        return vaebench(tmp_path, "run", matrix, "--workers", "1", *more)
+        return vaebench(tmp_path, "run", matrix, "--workers", "1", "--results", "results", *more)
 
     def models():
         return {path: path.stat().st_mtime_ns for path in tmp_path.glob("results/*/models/*.npz")}

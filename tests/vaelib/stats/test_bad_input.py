@@ -304,6 +304,7 @@ ELSEWHERE = {
     "evidence_lower_bound": "test_training",
     "is_saturated": "below",
     "largest_standardized": "below",
+    "panel_nulls": "test_goodness_of_fit",
     "marginal_kl_floor": "below",
     "p_value": "below",
     "scale_by_place": "test_finite_sample",

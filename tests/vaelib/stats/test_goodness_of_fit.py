@@ -87,6 +87,20 @@ def test_mardia_is_its_definition(dimensions, elements, monkeypatch):
     assert [float(v) for v in values] == pytest.approx([skewness, kurtosis], rel=1e-10)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((0, 3), "^n must be"),
+        ((60, 0), "^dimensions must be"),
+        ((6.5, 3), "^n must be"),
+        ((60, 3, 199), "^null must be"),
+    ],
+)
+def test_sizes_and_nulls_that_are_none_are_refused(arguments, said):
+    with pytest.raises((TypeError, ValueError), match=said):
+        goodness_of_fit.panel_nulls(*arguments)
+
+
 @pytest.mark.parametrize(("n", "dimensions"), [(60, 3), (8, 20), (120, 100)])
 def test_nulls_of_the_panel_are_those_that_its_tests_ask_for(n, dimensions, monkeypatch):
     monkeypatch.setattr(nulls, "_MEMORY", {})
