@@ -70,6 +70,19 @@ class Finding:
         return len(self.used)
 
     @property
+    def candidates(self) -> int:
+        """How many configurations have an effect of their own, of which one decides."""
+        if self.claim.expect in ("increasing", "decreasing"):
+            return 1
+        return len(self.configurations) - self.claim.compares
+
+    @property
+    def bounded(self) -> bool:
+        """Whether the effect is known from its two sides, or from one alone."""
+        least, most = (self.effect, self.half_width), (self.at_most, self.at_most_half_width)
+        return not np.array_equal(least, most, equal_nan=True)
+
+    @property
     def deciding(self) -> tuple[tuple[float, float], ...]:
         """What the word rests on: what the effect is at least, at most, or both; one where equal.
 
@@ -78,7 +91,7 @@ class Finding:
         between two bounds, or nothing is shown, both ends are told.
         """
         least, most = (self.effect, self.half_width), (self.at_most, self.at_most_half_width)
-        if least == most or np.isnan(most[0]):
+        if not self.bounded or np.isnan(most[0]):
             return (least,)
         if np.isnan(least[0]):
             return (most,)

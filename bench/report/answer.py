@@ -136,7 +136,10 @@ def _sentence(match: Match) -> str:
             f"cannot say how others would come out, {FEW_SEEDS + 1} at least are needed"
         )
     over = f"95 % over S = {seeds} seeds" if seeds > 1 else f"S = {seeds}"
-    text += f". For {code(first.config)} KL(q‖p) is {ends(first)} ({over})."
+    whom = code(first.config)
+    if first.config == "base" and match.configurations[1:]:
+        whom += ", which the others vary,"
+    text += f". For {whom} KL(q‖p) is {ends(first)} ({over})."
     if dead := len(match.configurations) - len(alive):
         text += f" {dead} more collapsed: z says nothing of the input."
     return text

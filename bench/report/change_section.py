@@ -7,7 +7,7 @@ from bench.analysis.results import Results
 from bench.report.blocks import Block
 from bench.report.markdown import fitted, prose, quantity
 
-__all__ = ["change", "change_section", "change_tables", "largest"]
+__all__ = ["change", "change_section", "change_tables", "largest", "terms"]
 
 _TITLE = "## What helps?"
 _DECIDED = ("closer", "further")
@@ -21,6 +21,7 @@ _WORDS = (
     "the cost of the prior does not. A claim along a study takes the line through all its levels, "
     "so that its number may differ."
 )
+_BOUND = " **elbo**: trained for the evidence lower bound; **ae**: for reconstruction alone."
 
 
 def change_section(results: Results) -> list[Block]:
@@ -33,7 +34,20 @@ def change_section(results: Results) -> list[Block]:
         Blocks of Markdown; none where no study has two levels to compare.
     """
     shown = change_tables(results)
-    return [_TITLE, *shown, _WORDS] if shown else []
+    return [_TITLE, *shown, _WORDS + terms(results)] if shown else []
+
+
+def terms(results: Results) -> str:
+    """Explain the levels whose names do not say what they are.
+
+    Args:
+        results: Of one matrix.
+
+    Returns:
+        A sentence to put behind others, empty where nothing needs it.
+    """
+    levels = {level for _, one in _changes(results) for level in (one.first, one.last)}
+    return _BOUND if {"elbo", "ae"} <= levels else ""
 
 
 def change_tables(results: Results) -> list[str]:
@@ -108,5 +122,18 @@ def change(one: Change) -> str:
 
 
 def _short(name: str) -> str:
-    """A long name by both of its ends."""
-    return name if len(name) <= _LONGEST else f"{name[:20].rstrip()}…{name[-15:].lstrip()}"
+    """A long name by whole words of both of its ends, as many as fit."""
+    if len(name) <= _LONGEST:
+        return name
+    words = name.split()
+    if not words[2:]:
+        return f"{name[: _LONGEST - 1]}…"
+    left, right = words[:1], words[-1:]
+    for count in range(1, len(words) - 1):
+        tried = [*left, words[len(left)]], right
+        if count % 2:
+            tried = left, [words[-len(right) - 1], *right]
+        if len(" ".join([*tried[0], "…", *tried[1]])) > _LONGEST:
+            break
+        left, right = tried
+    return " ".join([*left, "…", *right])

@@ -105,6 +105,8 @@ def _line(finding: Finding) -> str:
     text = f"* **{told(finding)}**: {prose(claim.says)} ({claim.id}"
     if not finding.seeds:
         return f"{text})"
+    if finding.decisive and finding.candidates > 1:
+        text += f", by {code(finding.decisive)}"
     unit = "" if finding.metric.unit in ("1", "flag") else f" {finding.metric.unit}"
     return f"{text}; {effect(finding)}{unit}, margin {claim.margin:g}, S = {finding.seeds})"
 
@@ -183,9 +185,14 @@ def effect(finding: Finding) -> str:
         finding: What the seeds say.
 
     Returns:
-        The effect with its half width; of what is known from two sides, both.
+        The effect with its half width; of what is known from two sides, both, or the one which
+        decides, with ≥ where the effect is at least that.
     """
-    return " to ".join(quantity(*end) for end in finding.deciding)
+    shown = [quantity(*end) for end in finding.deciding]
+    if not shown[1:] and finding.bounded:
+        sign = "≥" if finding.deciding[0] == (finding.effect, finding.half_width) else "≤"
+        return f"{sign} {shown[0]}"
+    return " to ".join(shown)
 
 
 def told(finding: Finding) -> str:
@@ -299,9 +306,10 @@ def sentence(finding: Finding) -> str:
         pair = [code(finding.decisive), code(names[0])]
         worse, better = pair[::-1] if claim.worse == "first" else pair
         text = f"The KL of {worse} exceeds that of {better} on {claim.split} inputs by "
-        text += _bounds(finding, unit)
+        text += _bounds(finding, unit) + _of_several(finding)
     elif claim.compares:
         text = f"{code(finding.decisive)} differs from {code(names[0])} in {what} by {size}{unit}"
+        text += _of_several(finding)
     else:
         others = f", of {len(names)} configurations the one that decides," if names[1:] else ""
         text = f"For {code(finding.decisive)}{others} "
@@ -311,6 +319,13 @@ def sentence(finding: Finding) -> str:
             text += f"{what} is {size}{unit}"
     text += f" (S = {finding.seeds}); expected: {_expected(finding)}."
     return f"{text} Not decided: {finding.reason}." if finding.reason else text
+
+
+def _of_several(finding: Finding) -> str:
+    """How many were compared with the first configuration where one of several decides."""
+    if finding.candidates < 2:
+        return ""
+    return f"; of {finding.candidates} compared, {code(finding.decisive)} is the one that decides"
 
 
 def answers(matrices: Sequence[Results]) -> list[str]:

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from bench.analysis.results import Results
 from bench.report.answer import answer, certified, known_ends
-from bench.report.change_section import change_tables
+from bench.report.change_section import change_tables, terms
 from bench.report.claims_page import answers
 from bench.report.cost_section import cost
 from bench.report.markdown import markdown, prose, quantity
@@ -105,7 +105,7 @@ def _pictures(results: Results) -> dict[str, str]:
 def _line(results: Results) -> list[object]:
     """The base of one matrix; of several data sets, that of the first."""
     config = results.configurations[0]
-    link = f"[{results.name}]({results.name}.md){_begun(results)}"
+    link = f"[{results.name}]({results.name}.md){_data(results)}{_begun(results)}"
     found, told = certified(results, config), results.costs.get(config)
     won = told.won if told else None
     numbers = known_ends(found[1]) if found else []
@@ -119,6 +119,12 @@ def _line(results: Results) -> list[object]:
         quantity(told.cost.mean, told.cost.half_width) if told else "–",
         quantity(won.mean, won.half_width) if won else "–",
     ]
+
+
+def _data(results: Results) -> str:
+    """Which data a matrix is about, where its name is not theirs."""
+    data = next((match.data for match in results.matches), results.name)
+    return "" if data == results.name else f": {prose(data)}"
 
 
 def _short(results: Results, config: str, metric: str) -> str:
@@ -135,7 +141,7 @@ def _helps(first: Results) -> list[str]:
             "**KL(q‖p)**: its change in nats from the first level to the other, on held-out inputs "
             f"of {first.name}; the **mixture** gets closer to its prior or further from it by more "
             "than .05 nats; **Fréchet**: change in the distance of images of the prior to real "
-            "ones."
+            f"ones.{terms(first)}"
         )
         blocks += ["## What helps?", *shown, text]
     rungs = next(iter(first.costs.values())).rungs if first.costs else {}

@@ -13,7 +13,7 @@ from bench.matrix.claims import Claim
 from bench.matrix.files import shipped
 from bench.matrix.language import load
 from bench.metrics.registry import METRICS
-from bench.report.claims_page import answers, claims_page, sentence, word
+from bench.report.claims_page import answers, claims_page, claims_section, sentence, word
 from tests.bench.synthetic import paged, synthetic_rows
 
 MATRIX = """# Does it?
@@ -167,14 +167,29 @@ def test_the_effect_of_a_table_is_the_number_that_decides():
     known = {"metric": "certified_kl", "worse": "first"}
     least, most = "-8.450 ± 0.050", "-8.350 ± 0.030"
     for verdict, present, shown in [
-        ("opposite", False, most),
-        ("larger than the margin", True, least),
+        ("opposite", False, f"≤ {most}"),
+        ("larger than the margin", True, f"≥ {least}"),
         ("smaller than the margin", True, f"{least} to {most}"),
-        ("smaller than the margin", False, most),
+        ("smaller than the margin", False, f"≤ {most}"),
         ("inconclusive", False, f"{least} to {most}"),
     ]:
         found = finding("brackets apart", -8.45, verdict=verdict, present=present, **known)
         assert cells_of(found)["effect"] == shown
+
+
+def test_the_configuration_that_decides_is_named_where_there_are_several():
+    known = {"metric": "certified_kl", "worse": "first", "verdict": "opposite", "present": False}
+    pair = finding("brackets apart", -8.45, **known)
+    several = replace(pair, configurations=("a", "b", "c"))
+    assert "; of 2 compared, `b` is the one that decides (S = 10)" in sentence(several)
+    assert "(d, by `b`; ≤ -8.350" in claims_section("m", [several])[-1]
+    for one in (pair, finding(), finding("equivalent", effect=0.01)):
+        assert "decides" not in sentence(one) and ", by " not in claims_section("m", [one])[-1]
+
+
+def test_a_value_of_one_seed_is_no_bound():
+    one = replace(finding(), half_width=math.nan, at_most=-0.2, at_most_half_width=float("nan"))
+    assert not one.bounded and one.deciding[1:] == ()
 
 
 @pytest.mark.parametrize(
