@@ -87,7 +87,7 @@ def _answers(matrices: Sequence[Results]) -> list[str]:
     ]
     lines = [_line(one) for one in matrices]
     heads = ["matrix", "match? KL(q‖p), nats", "AUC", "holes", "prior's cost", "won back"]
-    return [*filter(None, said), *pictures, markdown(heads, lines, left=2), _COLUMNS]
+    return [*filter(None, said), *pictures, markdown(heads, lines, left=2), _COLUMNS + _data(matrices)]
 
 
 def _pictures(results: Results) -> dict[str, str]:
@@ -105,7 +105,7 @@ def _pictures(results: Results) -> dict[str, str]:
 def _line(results: Results) -> list[object]:
     """The base of one matrix; of several data sets, that of the first."""
     config = results.configurations[0]
-    link = f"[{results.name}]({results.name}.md){_data(results)}{_begun(results)}"
+    link = f"[{results.name}]({results.name}.md){_begun(results)}"
     found, told = certified(results, config), results.costs.get(config)
     won = told.won if told else None
     numbers = known_ends(found[1]) if found else []
@@ -121,10 +121,15 @@ def _line(results: Results) -> list[object]:
     ]
 
 
-def _data(results: Results) -> str:
-    """Which data a matrix is about, where its name is not theirs."""
-    data = next((match.data for match in results.matches), results.name)
-    return "" if data == results.name else f": {prose(data)}"
+def _data(matrices: Iterable[Results]) -> str:
+    """Which data the matrices are about whose names are not theirs."""
+    named: dict[str, list[str]] = {}
+    for results in matrices:
+        data = next((match.data for match in results.matches), results.name)
+        if data != results.name:
+            named.setdefault(data, []).append(prose(results.name))
+    each = [f"{', '.join(names)} on {prose(data)}" for data, names in named.items()]
+    return f" **Data**: {'; '.join(each)}." if each else ""
 
 
 def _short(results: Results, config: str, metric: str) -> str:
