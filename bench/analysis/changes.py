@@ -1,4 +1,4 @@
-"""What each study changes: in KL(q‖p) and in the images of the prior, from one level to another."""
+"""What each study changes: in KL(q‖p) and in the images of the prior, from the base on."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -51,8 +51,9 @@ def changes(rows: pd.DataFrame) -> Iterator[Change]:
         rows: Tidy rows of the study, of one data set.
 
     Yields:
-        The last level against the first where levels have an order, else each against the first
-        one. Nothing of levels that have collapsed or have no bracket.
+        Levels against that of the base, or the first where the base is none of them: the first and
+        the last where levels have an order, else each. Nothing of levels that have collapsed or
+        have no bracket.
     """
     labels, dead = levels(rows), collapses(rows, _SPLIT)["apart"]
     tables = {name: replicates(rows, name, _SPLIT) for name in ("certified_kl", *_ENDS)}
@@ -66,8 +67,9 @@ def changes(rows: pd.DataFrame) -> Iterator[Change]:
     ordered = are_ordered([labels[config] for config in alive])
     sizes = rows.groupby("config")["latent_dim"].first() if "latent_dim" in rows else None
     images = replicates(rows, METRIC, _SPLIT, "prior")
-    start = alive[0] if ordered or "base" not in alive else "base"
-    for other in alive[-1:] if ordered else [name for name in alive if name != start]:
+    start = "base" if "base" in alive else alive[0]
+    others = [alive[0], alive[-1]] if ordered else alive
+    for other in [name for name in others if name != start]:
         across = sizes is not None and sizes[start] != sizes[other]
         gain = tables["certified_kl"]
         kl = _apart(tables, start, other) if across else Interval.of(gain[other] - gain[start])

@@ -19,7 +19,8 @@ __all__ = ["bracket_section"]
 
 _FIGURE = "Bar: from the proved to the upper end, thin where that is saturated; dot: the gain; \
 dashed: the margin; orange: no, green: yes, grey: undecided, pale: collapsed."
-_WORDS = """**proved**: lower end of KL(q‖p), a theorem at one-sided level .025 for each seed. \
+_WORDS = """**proved**: lower end of KL(q‖p), a theorem at one-sided level .025 for each seed; \
+over seeds, as of the upper end, a 95 % t interval, each configuration by its own. \
 **gain**: what a density fitted to the training latents wins over the prior on held-out z; its \
 mean is below the KL. **upper end**: of KL(q_N‖p) of the held-out inputs, above the KL in \
 expectation; § where a seed is saturated (R > log N - 1), so that it cannot give a yes. \

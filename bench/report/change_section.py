@@ -13,13 +13,14 @@ _TITLE = "## What helps?"
 _DECIDED = ("closer", "further")
 _LONGEST = 36  # characters of the name of a study
 _WORDS = (
-    "**KL(q‖p)**: change of the gain, in nats, from the first level to the other, over common "
-    "seeds with its 95 % interval; **≥** or **≤**, between different latent dimensions, what "
-    "the brackets prove. **mixture**: gets *closer* to its prior or *further* from it by more than "
-    ".05 nats; *no change*: less than that is shown. **Fréchet**: change in the distance of "
-    "images of the prior to real ones; negative is better, also where images of q get better and "
-    "the cost of the prior does not. A claim along a study takes the line through all its levels, "
-    "so that its number may differ."
+    "Each line changes one thing, where it can from the base on. **gain**: change of what a fitted "
+    "density gains over the prior, a lower estimate of KL(q‖p), in nats over common seeds with its "
+    "95 % interval; **≥** or **≤**, between different latent dimensions: the least change of "
+    "KL(q‖p) that both brackets allow. **q**: gets by it *closer* to its prior, which with another "
+    "prior is another, or *further* from it by more than .05 nats; *no change*: it is shown to be "
+    "less than that. **Fréchet**: change in the distance of images of the prior to real ones; "
+    "negative is better, also where images of q get better and the cost of the prior does not. "
+    "A claim along a study takes the line through all its levels, so that its number may differ."
 )
 _BOUND = " **elbo**: trained for the evidence lower bound; **ae**: for reconstruction alone."
 
@@ -51,7 +52,7 @@ def terms(results: Results) -> str:
 
 
 def change_tables(results: Results) -> list[str]:
-    """One line for each study with an order, else one for each of its levels.
+    """One line for both ends of a study with an order, else one for each of its levels.
 
     Args:
         results: Of one matrix.
@@ -69,12 +70,12 @@ def change_tables(results: Results) -> list[str]:
         ]
         for study, one in _changes(results)
     ]
-    heads = ["study", "from → to", "KL(q‖p)", "mixture", "Fréchet"]
+    heads = ["study", "from → to", "gain, nats", "q", "Fréchet"]
     return fitted(heads, lines, left=2)
 
 
 def largest(results: Results, count: int) -> list[tuple[str, Change]]:
-    """Choose the effects on KL(q‖p) that are named first: what helps, then what else is decided.
+    """Choose the effects on the match that are named first: what helps, then what else is decided.
 
     Args:
         results: Of one matrix.
@@ -106,13 +107,13 @@ def _changes(results: Results) -> Iterator[tuple[str, Change]]:
 
 
 def change(one: Change) -> str:
-    """Print how KL(q‖p) changes.
+    """Print how the gain changes, or KL(q‖p) between different latent dimensions.
 
     Args:
         one: The change.
 
     Returns:
-        The number with its interval, in nats; what is proved of it where it rests on brackets.
+        The number with its interval, in nats; its least size where it rests on brackets.
     """
     shown = quantity(one.kl.mean, one.kl.half_width)
     if not one.bracketed:

@@ -108,7 +108,7 @@ def _line(finding: Finding) -> str:
     if finding.decisive and finding.candidates > 1:
         text += f", by {code(finding.decisive)}"
     unit = "" if finding.metric.unit in ("1", "flag") else f" {finding.metric.unit}"
-    return f"{text}; {effect(finding)}{unit}, margin {claim.margin:g}, S = {finding.seeds})"
+    return f"{text}; {effect(finding)}{unit}, expected {_expected(finding)}, S = {finding.seeds})"
 
 
 def summary(findings: Sequence[Finding]) -> str:

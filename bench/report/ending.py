@@ -34,7 +34,8 @@ def ending(results: Results, page: Path) -> list[str]:
 
 
 def _effect(study: str, one: Change) -> str:
-    text = f"{study}, {one.first} → {one.last}: KL(q‖p) {change(one)} nats, {one.word}"
+    what = "KL(q‖p)" if one.bracketed else "gain"
+    text = f"{study}, {one.first} → {one.last}: {what} {change(one)} nats, {one.word}"
     if one.quality is None:
         return text
     return f"{text}; Fréchet {quantity(one.quality.mean, one.quality.half_width)}"

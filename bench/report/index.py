@@ -18,26 +18,28 @@ __all__ = ["index"]
 _ORDER = "mnist replication fashion mnist5k digits objectives priors ci precision".split()
 """The shipped matrices, the question's own setting first."""
 _QUESTION = (
-    "The question: a VAE with two latent dimensions turns MNIST into a quilt of ten clusters that "
-    "does not look like N(0, I). Does the aggregate posterior q(z) match the prior, and will "
-    "samples of the prior represent the data?"
+    "The question, a thread on a statistics forum: a VAE with two latent dimensions turns MNIST "
+    "into a quilt of ten clusters that does not look like N(0, I). Does the aggregate posterior "
+    "q(z) match the prior, and will samples of the prior represent the data?"
 )
 _COLUMNS = (
     "Of the base of each matrix. **KL(q‖p)**: outer ends of the 95 % intervals over the seeds of "
     "what is proved and of the upper end, on held-out inputs; whether q matches within .05 nats. "
     "**AUC** of a classifier between z of q and z of the prior, .5 where they are alike. "
-    "**Holes**: share of the prior's mass where q has next to none. **Prior's cost**: Fréchet "
-    "distance to real images of samples of the prior less that of samples of q(z), a share of the "
-    "trace of their covariance; **won back** by a density fitted to the latents."
+    "**Holes**: share of the prior's mass where q has next to none, about .01 where they match. "
+    "**Prior's cost**: Fréchet distance to real images of samples of the prior less that of "
+    "samples of q(z), in features of small classifiers, a share of the trace of their covariance; "
+    "**won back** by a density fitted to the latents"
 )
 _SNIPPET = """\
 From a density fitted to the latents of the training inputs, instead of N(0, I):
 
 ```python
+import torch
 from vaelib import encode, fit_density
 
 z = fit_density(*encode(model, train_images)).sample(1000, torch.Generator())
-images = decoder(z.float())
+images = model.decode(z.float())
 ```"""
 
 
@@ -87,7 +89,12 @@ def _answers(matrices: Sequence[Results]) -> list[str]:
     ]
     lines = [_line(one) for one in matrices]
     heads = ["matrix", "match? KL(q‖p), nats", "AUC", "holes", "prior's cost", "won back"]
-    return [*filter(None, said), *pictures, markdown(heads, lines, left=2), _COLUMNS + _data(matrices)]
+    return [
+        *filter(None, said),
+        *pictures,
+        markdown(heads, lines, left=2),
+        _COLUMNS + _others(matrices),
+    ]
 
 
 def _pictures(results: Results) -> dict[str, str]:
@@ -121,15 +128,29 @@ def _line(results: Results) -> list[object]:
     ]
 
 
-def _data(matrices: Iterable[Results]) -> str:
-    """Which data the matrices are about whose names are not theirs."""
+def _others(matrices: Iterable[Results]) -> str:
+    """Where the density is a plain mixture; and data, steps and seeds of every matrix."""
     named: dict[str, list[str]] = {}
+    plain = []
     for results in matrices:
+        told = results.costs.get(results.configurations[0])
+        if told and told.fitted == "gmm":
+            plain.append(prose(results.name))
         data = next((match.data for match in results.matches), results.name)
-        if data != results.name:
-            named.setdefault(data, []).append(prose(results.name))
-    each = [f"{', '.join(names)} on {prose(data)}" for data, names in named.items()]
-    return f" **Data**: {'; '.join(each)}." if each else ""
+        named.setdefault(data, []).append(f"{prose(results.name)} ({_size(results)})")
+    each = [f"on {prose(data)} {', '.join(names)}" for data, names in named.items()]
+    mixture = f" (in {', '.join(plain)} a Gaussian mixture)" if plain else ""
+    return f"{mixture}. **Steps and seeds**: {'; '.join(each)}."
+
+
+def _size(results: Results) -> str:
+    """How long the base trains, as far as that is known, and over how many seeds."""
+    config = results.configurations[0]
+    rows = results.rows[results.rows["config"] == config]
+    seeds = f"S = {rows['seed'].nunique()}"
+    if results.matrix is None:
+        return seeds
+    return f"{int(results.matrix.configurations[0].values['training']['steps']):,}, {seeds}"
 
 
 def _short(results: Results, config: str, metric: str) -> str:
@@ -143,10 +164,13 @@ def _helps(first: Results) -> list[str]:
     blocks = []
     if shown := change_tables(first):
         text = (
-            "**KL(q‖p)**: its change in nats from the first level to the other, on held-out inputs "
-            f"of {first.name}; the **mixture** gets closer to its prior or further from it by more "
-            "than .05 nats; **Fréchet**: change in the distance of images of the prior to real "
-            f"ones.{terms(first)}"
+            f"Each line changes one thing of {first.name}, where it can from the base on. "
+            "**gain**: change of what a fitted density gains over the prior, a lower estimate of "
+            "KL(q‖p), on held-out inputs; **≥**, between different latent dimensions: the least "
+            "change of KL(q‖p) that both brackets allow. **q** gets by it closer to its prior, "
+            "which with another prior is another, or further from it by more than .05 nats. "
+            "**Fréchet**: change in the distance of images of the prior to real ones."
+            f"{terms(first)}"
         )
         blocks += ["## What helps?", *shown, text]
     rungs = next(iter(first.costs.values())).rungs if first.costs else {}

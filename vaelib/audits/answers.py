@@ -215,7 +215,7 @@ def _no(evidence: Evidence, margin: float, prior: str) -> str:
         message = evidence.message("certified_kl_lower")
         return f"{message[0].upper()}{message[1:]}."
     least = evidence.bracket.lower
-    return f"q lies at least {least:.3g} nats from {prior}, proved; {margin:g} would do no harm."
+    return f"q lies at least {least:.3g} nats from {prior}, proved; the margin is {margin:g}."
 
 
 def _undecided(evidence: Evidence, margin: float, prior: str) -> str:

@@ -44,7 +44,7 @@ def test_what_helps_is_named_before_what_harms_with_intervals():
     for line, (study, last) in zip(
         effects, [("depth", "2"), ("draws", "2"), ("beta", "4")], strict=True
     ):
-        shown = rf"{study}, 1 → {last}: KL\(q‖p\) {number} nats, (further|closer); Fréchet {number}"
+        shown = rf"{study}, 1 → {last}: gain {number} nats, (further|closer); Fréchet {number}"
         assert re.fullmatch(shown, line), line
 
 
