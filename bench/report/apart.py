@@ -89,12 +89,12 @@ def _longer(results: Results, one: Longer) -> str:
     """What more steps change, in one sentence."""
     metric = results.metrics[METRIC]
     head = f"{one.after:,} steps ({code(one.last)}) instead of {one.before:,} ({code(one.first)})"
-    sized = quantity(abs(one.gain.mean), one.gain.half_width)
-    change = quantity(one.gain.mean, one.gain.half_width)
+    sized = f"{quantity(abs(one.gain.mean), one.gain.half_width)} {metric.unit}"
+    change = f"{quantity(one.gain.mean, one.gain.half_width)} {metric.unit}"
     if one.word == "rises":
-        return f"{head} raise the ELBO by {sized} {metric.unit}: {one.before:,} are not enough."
+        return f"{head} raise the ELBO by {sized}: {one.before:,} are not enough."
     if one.word == "falls":
-        return f"{head} lower the ELBO by {sized} {metric.unit}: {one.before:,} are enough."
+        return f"{head} lower the ELBO by {sized}: {one.before:,} are enough."
     if one.word == "stays":
         return f"{head} change the ELBO by {change}, less than its margin of {metric.margin:g}."
     return f"{head} change the ELBO by {change}, which leaves open whether they are needed."

@@ -85,7 +85,7 @@ def _configurations(results: Results) -> list[str]:
     """A line for each configuration and each study that it stands in."""
     labels = {study: levels(part.rows) for study, part in results.studies.items()}
     lines = [
-        [code(config), prose(study), prose(named[config])]
+        [code(config), prose(study), "–" if named[config] == config else prose(named[config])]
         for config in results.configurations
         for study, named in labels.items()
         if config in named

@@ -47,7 +47,7 @@ def test_no_heading_is_empty():
     [
         (4, "90 steps (`long`) instead of 10 (`short`) raise the ELBO by 4"),
         (-4, "lower the ELBO by 4"),
-        (0.1, "change the ELBO by 0.1 ± 0, less than its margin"),
+        (0.1, "change the ELBO by 0.1 ± 0 nats per input, less than its margin"),
     ],
 )
 def test_the_training_is_told_of(gain, said):
@@ -78,6 +78,8 @@ def test_every_configuration_is_listed_with_its_studies_and_levels():
         "encoder depth",
         "200-200",
     ] in lines
+    alone = results.part(results.rows.drop(columns=["latent_dim"]))
+    assert re.search(r"`latent_dim-3` +\| latent size +\| – +\|", "\n".join(reading(alone)))
     wide = [line for line in text.splitlines() if line.startswith("|")]
     assert max(map(len, wide)) <= WIDTH and wide[0].count("|") - 1 <= COLUMNS
 
