@@ -189,7 +189,7 @@ def run(shell, text, folder):
         for signal_ in (signal.SIGTERM, signal.SIGKILL):
             try:
                 os.killpg(process.pid, signal_)
-                time.sleep(2)  # for a scheduler to leave its port
+                time.sleep(2)  # why: no test; a scheduler leaves its port meanwhile
             except ProcessLookupError:
                 break
         process.wait()
