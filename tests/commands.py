@@ -1,4 +1,4 @@
-"""Runs the commands of the README and the docs: ``python tests/commands.py FOLDER``.
+"""Runs the commands of the README and the docs: ``python tests/commands.py --dist FOLDER``.
 
 That is what ``tox -e commands`` does: each block of commands in bash, and in zsh where there is
 one, in a new folder, with the wheel. What would take hours, and what means a checkout, has a small
@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import tarfile
+import tempfile
 import time
 from pathlib import Path
 
@@ -199,24 +200,30 @@ def run(shell, text, folder):
 def main(arguments):
     """Runs them; 1 where a command ends as it should not."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path, help="a folder that need not exist")
     parser.add_argument("--dist", type=Path, required=True, help="a folder with the sdist")
     parser.add_argument("--shell", action="append", help="bash or zsh; all that there are")
     parser.add_argument("--page", action="append", help="such as README.md; all by default")
     asked = parser.parse_args(arguments)
     (sdist,) = asked.dist.glob("*.tar.gz")
-    wrong = []
+    # Not below the repository, whose settings pytest and git would find.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as place:
+        wrong = list(_failures(asked, Path(place).resolve(), sdist.resolve()))
+    print("\n".join(["", *(f"failed: {title}" for title in wrong)]) if wrong else "all ran")
+    return int(bool(wrong))
+
+
+def _failures(asked, place, sdist):
+    """Titles of the blocks that end as they should not."""
     for name in asked.shell or ("bash", "zsh"):
         shell = shutil.which(name)
         if shell is None:
             print(f"{name} is not installed")
             continue
-        shutil.rmtree(asked.folder / name, ignore_errors=True)
-        folder = prepared((asked.folder / name).resolve(), sdist.resolve())
+        folder = prepared(place / name, sdist)
         where = [sys.executable, "-c", "import bench; print(bench.__file__)"]
-        place = subprocess.run(where, cwd=folder, capture_output=True, text=True, check=True).stdout
-        if "site-packages" not in place:
-            raise SystemExit(f"expected the suite from its wheel, got {place.strip()}")
+        found = subprocess.run(where, cwd=folder, capture_output=True, text=True, check=True).stdout
+        if "site-packages" not in found:
+            raise SystemExit(f"expected the suite from its wheel, got {found.strip()}")
         for page in PAGES:
             if asked.page and page.name not in asked.page:
                 continue
@@ -230,10 +237,8 @@ def main(arguments):
                 code, output = run(shell, script(block, folder), folder)
                 print(f"  exit code {code} after {time.monotonic() - began:.0f} s", flush=True)
                 if code:
-                    wrong.append(title)
+                    yield title
                     print(re.sub(r"^", "    ", output[-3000:], flags=re.M), flush=True)
-    print("\n".join(["", *(f"failed: {title}" for title in wrong)]) if wrong else "all ran")
-    return int(bool(wrong))
 
 
 def _whole(block):
