@@ -1,5 +1,6 @@
 """Archives of a user's own: what is announced is checked before anything large is read."""
 
+import errno
 import io
 import math
 import os
@@ -13,7 +14,7 @@ from typing import IO, NamedTuple
 
 import numpy as np
 
-__all__ = ["MOST", "Refused", "announced", "read_arrays"]
+__all__ = ["MOST", "Refused", "announced", "kind_of", "read_arrays"]
 
 MOST = 1 << 27
 """Numbers that one array may hold: a gigabyte in float64, and the audit makes several copies."""
@@ -105,11 +106,32 @@ def announced(path: Path, names: Collection[str]) -> int:
             return sum(_header(file, member, "biuf").size for member in wanted)
 
 
+def kind_of(path: Path) -> str:
+    """What stands in the place of a file.
+
+    Args:
+        path: of the file.
+
+    Returns:
+        Such as "a folder" or "a link that leads nowhere"; empty for a file, and for nothing at all.
+
+    Raises:
+        OSError: where it may not be looked at.
+    """
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ELOOP):
+            raise
+        return "a link that leads nowhere" if path.is_symlink() else ""
+    if stat.S_ISREG(mode):
+        return ""
+    return next((word for test, word in _KINDS.items() if test(mode)), "a special file")
+
+
 def _check_kind(path: Path) -> None:
     """Refuse by type, before a pipe or a device is opened."""
-    mode = path.stat().st_mode
-    if not stat.S_ISREG(mode):
-        what = next((word for test, word in _KINDS.items() if test(mode)), "a special file")
+    if what := kind_of(path):
         raise Refused(f"expected a readable .npz file, got {what}")
 
 

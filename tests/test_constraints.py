@@ -58,9 +58,9 @@ def test_every_package_of_the_tests_has_a_version():
 
 def test_tox_uv_and_the_actions_of_the_workflow_are_pinned():
     version = versions()["tox-uv"]
-    for path in (".ci/run", ".github/workflows/check.yml", "docs/ci.md"):
+    workflows = [f".github/workflows/{name}.yml" for name in ("check", "commands")]
+    for path in (".ci/run", *workflows, "docs/ci.md"):
         text = (ROOT / path).read_text()
         assert set(re.findall(r"tox-uv\S*", text)) == {f"tox-uv=={version}"}, path
-    workflow = (ROOT / ".github" / "workflows" / "check.yml").read_text()
-    uses = re.findall(r"uses: \S+@(\S+)", workflow)
-    assert len(uses) == 3 and all(re.fullmatch(r"[0-9a-f]{40}|v\d+\.\d+\.\d+", tag) for tag in uses)
+    uses = re.findall(r"uses: \S+@(\S+)", "".join((ROOT / p).read_text() for p in workflows))
+    assert len(uses) == 5 and all(re.fullmatch(r"[0-9a-f]{40}|v\d+\.\d+\.\d+", tag) for tag in uses)

@@ -3,41 +3,39 @@
 import functools
 import os
 import re
-import shlex
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 
 from bench.cli import main
+from tests.bench.run.processes import alive, wait_for
+from tests.commands import (
+    COMMAND,
+    MATRIX,
+    PAGES,
+    PROGRAM,
+    blocks,
+    lines_of,
+    ours,
+    run,
+    script,
+    skipped,
+    small,
+)
 from vaelib.audits.audit import audit
 from vaelib.stats.nulls import NormalNull
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
-PROGRAMS = "vaebench|tox|python|pip|pytest|dask|git|uv"
-COMMAND = re.compile(rf"^    ((?:[A-Z_]+=\S+ )*(?:{PROGRAMS}) .*)$", re.M)
 QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 COMMANDS = [
     pytest.param(line, id=f"{page.name}: {line}")
     for page in PAGES
     for line in dict.fromkeys(COMMAND.findall(page.read_text(encoding="utf-8")))
 ]
-PROGRAM = re.search(r"```python\n(.*?)```", PAGES[0].read_text(encoding="utf-8"), re.S)[1]
 SLOW = {"--power"}
 """What asks for planted departures, which take minutes, is tried where it is refused."""
-
-
-def ours(line):
-    """Arguments of every call of the suite in a line, however it is called."""
-    for part in re.split(r"&&|&|;", line):
-        words = shlex.split(part)
-        while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
-            words = words[1:]
-        if words[:1] == ["vaebench"]:
-            yield words[1:]
-        elif words[:4] == ["tox", "-e", "bench", "--"]:
-            yield words[4:]
 
 
 CALLS = list(dict.fromkeys(tuple(call) for line in COMMANDS for call in ours(line.values[0])))
@@ -59,8 +57,7 @@ def folder(tmp_path_factory):
     """What the pages speak of: their archive, their matrices, a baseline."""
     place = tmp_path_factory.mktemp("commands")
     shutil.copytree(ROOT / "examples", place / "examples")
-    text = '[matrix]\nname = "my_matrix"\nseeds = 2\n[base]\ntraining = { steps = 2 }\n'
-    (place / "my_matrix.toml").write_text(text)
+    (place / "my_matrix.toml").write_text(MATRIX)
     before = Path.cwd()
     os.chdir(place)
     try:
@@ -103,3 +100,84 @@ def test_its_options_are_those_of_the_suite(call, folder, monkeypatch, capsys):
 
 def refuse(*_, **__):
     raise ValueError("expected files, got none; nothing is downloaded in tests")
+
+
+# What `tox -e commands` runs
+
+
+def test_every_command_is_in_a_block_that_runs_as_it_stands_or_in_a_form_that_is_said():
+    """No line that calls a program stands outside of the blocks."""
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        found = [line for block in blocks(text) for line in block.splitlines()]
+        assert [line for line in COMMAND.findall(text) if line not in found] == [], page.name
+
+
+def test_a_command_over_several_lines_is_one():
+    block = "for i in 1 2; do\n    echo $i\ndone\nopenssl req \\\n    -x509\nvaebench list"
+    assert [line.splitlines()[0] for line in lines_of(block)] == [
+        "for i in 1 2; do",
+        "openssl req \\",
+        "vaebench list",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "form"),
+    [
+        ("vaebench audit posterior.npz", "vaebench audit posterior.npz"),
+        ("vaebench run ci --dry-run", "vaebench run ci --dry-run"),
+        ("tox -e bench -- run digits --dry-run", "vaebench run digits --dry-run"),
+        ("vaebench run digits", "vaebench run digits --seeds 2 --set 'training.steps=50' "),
+        ("tox -e bench -- validate", "vaebench validate --minutes 1"),
+        (
+            "tox -e bench -- validate --only a --minutes 60",
+            "vaebench validate --only a --minutes 1",
+        ),
+        ("python -m pip install '.[cluster]'", "(cd source && python -m pip install '.[cluster]')"),
+    ],
+)
+def test_only_what_takes_hours_or_means_a_checkout_has_another_form(line, form):
+    assert small(line).startswith(form)
+    assert form.endswith(" ") or small(line) == form
+
+
+def test_small_forms_are_of_the_suite():
+    """What is run in the place of a command has options that the suite knows."""
+    for line in COMMANDS:
+        for call in ours(small(line.values[0])):
+            assert not {"--seeds", "--only"} & set(call) or call[0] in ("run", "validate")
+
+
+@pytest.fixture
+def quiet(tmp_path, monkeypatch):
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr("tests.commands.time.sleep", lambda seconds: None)
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["bash", "zsh"])
+def test_a_block_ends_at_the_first_command_that_fails(name, quiet):
+    shell = shutil.which(name)
+    if shell is None:
+        pytest.skip(f"{name} is not installed")
+    python = shutil.which("python", path=Path(sys.executable).parent)
+    block = f"{python} -c 'print(1)'\n{python} -c 'raise SystemExit(3)'\n{python} -c 'print(2)'"
+    code, output = run(shell, script(block, quiet), quiet)
+    assert (code, output.split()) == (1, ["1", "exit", "code", "3"])
+    code, output = run(shell, script(block.replace("(3)", "(0)"), quiet), quiet)
+    assert (code, output.split()) == (0, ["1", "2"])
+
+
+def test_what_a_block_leaves_running_is_ended(quiet):
+    code, output = run(shutil.which("bash"), script("sleep 1000 &\necho $!", quiet), quiet)
+    assert code == 0
+    wait_for(lambda: not alive(int(output)))
+
+
+def test_what_needs_more_than_a_machine_has_is_named(monkeypatch, tmp_path):
+    monkeypatch.setenv("VAEBENCH_DATA", str(tmp_path))
+    assert skipped("vaebench run mnist").startswith("needs the files of MNIST")
+    (tmp_path / "MNIST" / "raw").mkdir(parents=True)
+    assert skipped("vaebench run mnist") == skipped("vaebench run digits") == ""
+    assert skipped("vaebench run mnist --device cuda") == "needs GPUs"

@@ -103,7 +103,8 @@ def test_the_oldest_python_is_the_same_everywhere():
     versions = [c.split(" :: ")[-1] for c in PROJECT["classifiers"] if re.search(r":: 3\.\d+$", c)]
     assert versions[0] == oldest
     assert PYPROJECT["tool"]["ruff"]["target-version"] == f"py{oldest.replace('.', '')}"
-    assert f'python-version: "{oldest}"' in text(".github/workflows/check.yml")
+    for name in ("check", "commands"):
+        assert f'python-version: "{oldest}"' in text(f".github/workflows/{name}.yml")
     assert f"Python {oldest} or newer" in README
 
 

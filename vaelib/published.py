@@ -97,6 +97,20 @@ def read_published(folder: Path, name: str) -> tuple[np.ndarray, np.ndarray, int
         raise ValueError(
             f"expected the files of {name} in {raw}, and {error.filename} cannot be read "
             f"({error.strerror}); allow it, or set VAEBENCH_DATA to another folder"
+            if isinstance(error, PermissionError)
+            else f"expected a file of {name} at {error.filename}, got "
+            + (
+                "a folder"
+                if os.path.isdir(str(error.filename))
+                else f"one that cannot be read ({error.strerror})"
+                if os.path.isfile(str(error.filename))
+                else "a pipe or a device"
+                if os.path.exists(str(error.filename))
+                else f"a link that leads nowhere, to {os.readlink(str(error.filename))}"
+                if os.path.islink(str(error.filename))
+                else f"none that can be read ({error.strerror})"
+            )
+            + "; put the original file there, or set VAEBENCH_DATA to another folder"
         ) from None
     images, classes = (
         np.concatenate([array for array in arrays if array.ndim == rank]) for rank in (3, 1)
@@ -127,6 +141,12 @@ def _torchvision(folder: Path, name: str) -> list[Any]:
             f"expected the files of {name} in {where}, and they are neither there nor can be "
             f"downloaded ({reason}); put the original files there, or set VAEBENCH_DATA to a "
             "folder that has them"
+            if not (
+                no := [p for p in (where, *where.parents) if os.path.lexists(p) and not p.is_dir()]
+            )
+            else f"expected a folder at {no[-1]}, got "
+            + ("a file" if no[-1].exists() else "a link that leads nowhere")
+            + f"; put the original files into {where}, or set VAEBENCH_DATA to where they are"
         ) from None
 
 

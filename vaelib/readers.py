@@ -39,7 +39,16 @@ def read_images(path: str, size: int | None, grey: bool) -> tuple[Tensor, Tensor
     if size is not None and size < 1:
         raise ValueError(f"size must be at least 1 pixel, got {size}")
     if not folder.is_dir():
-        raise ValueError(f"expected a folder of images at {_place(folder)}, which is none")
+        raise ValueError(
+            f"expected a folder of images at {_place(folder)}, which is "
+            + (
+                "a file"
+                if folder.exists()
+                else "a link that leads nowhere"
+                if folder.is_symlink()
+                else "none"
+            )
+        )
     files, labels = _listed(folder)
     if len(files) < _LEAST:
         raise ValueError(

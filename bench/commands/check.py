@@ -14,6 +14,7 @@ from bench.commands.benchmark import benchmark, keeping
 from bench.commands.outputs import check_output, write_output
 from bench.commands.printing import tell
 from bench.errors import refusal, unread
+from bench.npz import kind_of
 from bench.report.gate_page import junit, label, line, page, sentence, worst_first
 from bench.rows import SCHEMA, read_rows
 from bench.run.executors import Executor
@@ -50,7 +51,7 @@ def read_baseline(path: Path) -> pd.DataFrame:
         if isinstance(error, OSError) and unread(error):
             refused = refusal(error, "read", path)
             raise refused from error
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = kind_of(path) or " ".join(str(error).split()) or type(error).__name__
         raise GateError(f"expected a readable baseline in {path} ({reason}); {_ANEW}") from None
     if other := set(frame["schema"]) - {SCHEMA}:
         raise GateError(

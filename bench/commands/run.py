@@ -2,10 +2,12 @@
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 from rich.console import Console
 
 from bench.analysis.arrays import pictured, write_arrays
+from bench.commands.alone import rows_alone
 from bench.commands.benchmark import benchmark, keeping, own_names
 from bench.commands.folder import check_names
 from bench.commands.report import (
@@ -67,6 +69,9 @@ def execute(request: Request, console: Console) -> int:
     if request.dry_run:
         _show(request, plan, only, console)
         return 0
+    alone = rows_alone(plan.folder, plan.jobs, only, keep_stale=request.allow_stale)
+    for line in alone.sentences(dry=False):
+        console.print(f"note: {line}; --results DIR keeps both", markup=False)
     console.print(f"writes in {request.results}: {', '.join(sorted(written))}", markup=False)
     executor = executor_of(request, max(job.timeout for job in plan.jobs))
     with keeping(plan):
@@ -166,6 +171,9 @@ def _show(request: Request, planned: Plan, only: Collection[str], console: Conso
     """Prints what is cached, stale, failed and missing, and an estimate of the time."""
     jobs = [job for job in planned.jobs if not only or job.name in only]
     states = inspect(jobs, Store(planned.folder, only_look=True), planned.codes)
+    alone = rows_alone(planned.folder, planned.jobs, only, keep_stale=request.allow_stale)
+    for name, seconds in alone.unsigned.items():
+        states[name] = replace(states[name], seconds=seconds)
     counts = {job.name: Counter[str]() for job in jobs}
     for cell in states.values():
         counts[cell.name][cell.state] += 1
@@ -174,7 +182,7 @@ def _show(request: Request, planned: Plan, only: Collection[str], console: Conso
         for name, count in counts.items()
     ]
     console.print(table(["configuration", "seeds", *_STATES], table_rows))
-    for line in reasons(states):
+    for line in (*reasons(states), *alone.sentences(dry=True)):
         console.print(line, markup=False)
     keep = {"cached", "stale"} if request.allow_stale else {"cached"}
     done = {cell for cell, state in states.items() if state.state in keep}
@@ -186,6 +194,7 @@ def _show(request: Request, planned: Plan, only: Collection[str], console: Conso
     count = sum(len(job.cells) for job in todo)
     totals = sum(counts.values(), Counter[str]())
     by_state = ", ".join(f"{totals[state]} {state}" for state in _STATES)
+    by_state += f" ({len(alone.unsigned)} there as rows alone)" if alone.unsigned else ""
     line = f"{counted(totals.total(), 'cell')}: {by_state}; {count} to run"
     if count and request.executor == "local":
         workers = request.workers or cores()

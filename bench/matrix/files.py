@@ -44,6 +44,8 @@ def read(matrix: str | Path) -> str:
     if os.path.exists(path) and not os.path.isfile(path):
         kind = "a directory" if path.is_dir() else "something else"
         raise MatrixError(f"{path}: expected a TOML file, got {kind}")
+    if os.path.islink(path) and not os.path.exists(path):
+        raise MatrixError(f"{path}: expected a TOML file, got a link that leads nowhere")
     try:
         with open(path, encoding="utf-8-sig") as file:
             text = file.read(_MOST + 1)

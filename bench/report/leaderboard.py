@@ -15,7 +15,7 @@ from bench.analysis.replicates import (
 )
 from bench.analysis.results import Results
 from bench.metrics.registry import OF_SAMPLES, Metrics
-from bench.report.apart import collapsed_section
+from bench.report.apart import collapsed_section, training_note
 from bench.report.blocks import Block, drawn
 from bench.report.figures.ranks import rank_plot
 from bench.report.markdown import code, fitted, metric_column, prose, quantity, rank_text
@@ -194,6 +194,7 @@ def board(results: Results) -> Board | None:
     notes = [_units(results, [metric for metric, _ in shown])]
     notes += [_MEANING] if any(column.head.startswith(_COST) for column in columns) else []
     notes += remarks(results, split, [metric for metric, _ in shown])
+    notes += training_note(results, split)
     pairs = tuple(dict.fromkeys([(name, source), *there]))
     return Board(
         split,
@@ -207,19 +208,22 @@ def board(results: Results) -> Board | None:
     )
 
 
-def leaderboard_section(results: Results) -> list[Block]:
+def leaderboard_section(results: Results, more: str = "") -> list[Block]:
     """Show all configurations by the quality of prior samples and the prior's cost.
 
     Args:
         results: Of one matrix.
+        more: What to say of its configurations above the table.
 
     Returns:
-        Blocks of Markdown, and the picture of the ranks; collapsed configurations stand apart.
+        Blocks of Markdown, and the picture of the ranks; untrained and collapsed configurations
+        stand apart.
     """
     found = board(results)
     if found is None:
         return [NOTHING_RANKED]
-    blocks: list[Block] = [found.heading, *_tables(results, found.order, found.columns)]
+    heading = f"{found.heading} {more}".rstrip()
+    blocks: list[Block] = [heading, *_tables(results, found.order, found.columns)]
     blocks += [*found.notes, *ranks(results, found)]
     columns = _columns(results, found.split, found.shown)
     apart = [(column.head, column.texts) for column in columns]

@@ -21,7 +21,7 @@ from bench.report.latent_section import latent_section, other_latents
 from bench.report.leaderboard import leaderboard_section
 from bench.report.markdown import escaped, prose
 from bench.report.names import COLUMNS, INPUTS, SAMPLES, file_name
-from bench.report.reading import reading
+from bench.report.reading import pointer, reading
 from bench.report.replication import agreement
 from bench.report.sample_sections import sample_section
 from bench.report.study_sections import rest_section, study_section
@@ -97,7 +97,7 @@ def _answer(results: Results, beside: Sequence[tuple[str, str]]) -> Page:
         if compared := agreement(results):
             blocks.append(compared)
     blocks += bracket_section(results)
-    blocks += ["## Leaderboard", *leaderboard_section(results.models)]
+    blocks += ["## Leaderboard", *leaderboard_section(results.models, pointer(results))]
     blocks += [*failure_section(results), *unrun_section(results), *resolution(results)]
     links = [f"[{prose(study)}]({name}/{quote(file_name(study))}.md)" for study in results.studies]
     blocks.append(f"## More\n\nStudies: {', '.join(links)}." if links else "## More")

@@ -53,6 +53,6 @@ def _means(cells: Iterable[CellState], field: str) -> dict[str, float]:
     values: dict[str, list[float]] = defaultdict(list)
     for cell in cells:
         value = getattr(cell, field)
-        if cell.state in ("cached", "stale") and math.isfinite(value) and value > 0:
+        if cell.state != "failed" and math.isfinite(value) and value > 0:
             values[cell.name].append(value)
     return {name: sum(seconds) / len(seconds) for name, seconds in values.items()}

@@ -85,6 +85,10 @@ class KeptRows:
             return None
         return record
 
+    def codes(self) -> dict[str, str]:
+        """Cell id -> hash of the code that computed it, of the cells that ``rows.json`` knows."""
+        return {cell: str(said.get("code", "")) for cell, said in self._said.items()}
+
     def altered(self) -> list[str]:
         """Ids of the cells of which the table says something else than was measured."""
         return [cell for cell in self._said if self._sound(cell) is None]

@@ -1,7 +1,7 @@
 """What the store holds of a plan: which cells are done, stale or missing, and why."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.run.job import Job
@@ -11,6 +11,7 @@ from bench.run.store import Store
 __all__ = ["CellState", "inspect", "reasons"]
 
 _NAMED = 3  # changed modules that a line names
+_CONFIGURATIONS = 6  # that it names
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class CellState:
         state: cached, stale, failed or missing; a corrupt record is missing.
         status: what its record says; missing where there is none.
         message: what its record says; empty where there is none.
-        seconds: what its record says; nan where there is none.
+        seconds: what its record or its rows say; nan where there are none.
         spent: seconds of it that a second measurement of the stored model would take.
         reason: what changed since, in words; empty where nothing did.
     """
@@ -121,6 +122,14 @@ def reasons(states: Mapping[str, CellState]) -> list[str]:
             names[cell.reason].append(cell.name)
     return [
         f"{len(cells)} {'cell is' if len(cells) == 1 else 'cells are'} stale, {reason}: "
-        f"{', '.join(dict.fromkeys(cells))}"
+        f"{_first(list(dict.fromkeys(cells)))}"
         for reason, cells in names.items()
     ]
+
+
+def _first(names: Sequence[str]) -> str:
+    """Names of configurations, not more than a line takes."""
+    more = len(names) - _CONFIGURATIONS
+    if more < 2:
+        return ", ".join(names)
+    return f"{', '.join(names[:_CONFIGURATIONS])} and {more} more configurations"

@@ -168,7 +168,13 @@ def test_what_cannot_be_read_is_one_sentence(kind, files, tmp_path, monkeypatch)
             raise PermissionError(13, "Permission denied", str(path))
 
         monkeypatch.setattr(os, "lstat", denied)
-    with pytest.raises(ValueError, match=r"^expected the files of MNIST in .* cannot be read \("):
+    said = {
+        "pipe": "expected a file of MNIST at .*, got a pipe or a device; put the original",
+        "folder": "expected a file of MNIST at .*, got a folder; put the original file there",
+        "loop": "expected a file of MNIST at .*, got a link that leads nowhere, to .*; put the",
+        "denied": r"expected the files of MNIST in .* cannot be read \(Permission.*\); allow it",
+    }
+    with pytest.raises(ValueError, match=f"^{said[kind]}"):
         DATASETS["mnist"]()
 
 
@@ -178,8 +184,20 @@ def test_what_is_no_file_is_named_before_what_is_not_there(kind, tmp_path, monke
     path = tmp_path / "MNIST" / "raw" / f"{IMAGES}.gz"
     path.parent.mkdir(parents=True)
     {"pipe": os.mkfifo, "folder": os.mkdir, "loop": lambda own: os.symlink(own, own)}[kind](path)
-    with pytest.raises(ValueError, match=rf"and .*{IMAGES}\.gz cannot be read \("):
+    with pytest.raises(ValueError, match=rf"^expected a file of MNIST at .*{IMAGES}\.gz, got a "):
         DATASETS["mnist"]()
+
+
+@pytest.mark.parametrize("place", ["", "MNIST", "MNIST/raw"])
+@pytest.mark.parametrize("kind", ["a file", "a link that leads nowhere"])
+def test_what_is_no_folder_is_named_where_there_is_no_network(kind, place, tmp_path, monkeypatch):
+    path = tmp_path / "data" / place
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch() if kind == "a file" else path.symlink_to(tmp_path / "nowhere")
+    monkeypatch.setenv("VAEBENCH_DATA", str(tmp_path / "data"))
+    with pytest.raises(ValueError, match=f"^expected a folder at {path}, got {kind}; put the "):
+        DATASETS["mnist"]()
+    assert not (tmp_path / "nowhere").exists()
 
 
 @pytest.mark.parametrize("spoiled", ["nothing", "html", "no folder"])

@@ -103,6 +103,15 @@ def test_a_folder_that_will_not_do_is_one_sentence(tmp_path, prepare, options, s
     assert "\n" not in str(caught.value)
 
 
+def test_what_stands_in_the_place_of_a_folder_of_images_is_said(tmp_path):
+    file, link = tmp_path / "file", tmp_path / "link"
+    file.touch()
+    link.symlink_to(tmp_path / "nowhere")
+    for path, said in ((file, "a file"), (link, "a link that leads nowhere")):
+        with pytest.raises(ValueError, match=f"^expected a folder of images at {path}, .* {said}$"):
+            images(path=str(path))
+
+
 @pytest.mark.parametrize("read", [images, npz])
 def test_relative_paths_start_at_the_working_directory(tmp_path, monkeypatch, read):
     monkeypatch.chdir(tmp_path)

@@ -1,3 +1,4 @@
+import os
 import re
 import zipfile
 
@@ -6,6 +7,7 @@ import pytest
 import torch
 
 from bench.audit.archive import read_archive
+from bench.npz import Refused, kind_of, read_arrays
 
 MEAN = np.random.default_rng(0).standard_normal((200, 2))
 SCALE = np.full((200, 2), 0.6)
@@ -234,3 +236,15 @@ ONES, HELD = np.ones(200, int), {"heldout_mean": MEAN, "heldout_scale": SCALE}
 def test_conditions_that_do_not_fit_are_refused(more, message, tmp_path):
     with pytest.raises(ValueError, match=re.escape(message)):
         read_archive(saved(tmp_path / "p.npz", mean=MEAN, scale=SCALE, **more))
+
+
+@pytest.mark.parametrize("kind", ["a folder", "a pipe", "a link that leads nowhere"])
+def test_what_stands_in_the_place_of_an_archive_is_said(kind, tmp_path):
+    path = tmp_path / "a.npz"
+    assert kind_of(path) == ""
+    {"a folder": path.mkdir, "a pipe": lambda: os.mkfifo(path)}.get(
+        kind, lambda: path.symlink_to(path)
+    )()
+    assert kind_of(path) == kind
+    with pytest.raises(Refused, match=f"^expected a readable .npz file, got {kind}$"):
+        read_arrays(path, ("x",))

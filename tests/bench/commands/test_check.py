@@ -4,7 +4,9 @@ from xml.etree import ElementTree
 import pandas as pd
 import pytest
 
+from bench.analysis.baseline import GateError
 from bench.cli import main
+from bench.commands.check import read_baseline
 from tests.faults.small import MATRIX
 
 
@@ -85,6 +87,14 @@ def test_a_bad_baseline_is_one_line_and_exit_code_2(damage, message, done, capfd
     assert check(done, path) == 2
     err = capfd.readouterr().err
     assert message in err and err.count("\n") == 1 and "make it anew" in err
+
+
+@pytest.mark.parametrize("kind", ["a folder", "a link that leads nowhere"])
+def test_what_stands_in_the_place_of_a_baseline_is_said(kind, tmp_path):
+    path = tmp_path / "rows.csv"
+    path.mkdir() if kind == "a folder" else path.symlink_to(tmp_path / "nowhere")
+    with pytest.raises(GateError, match=rf"expected a readable baseline in .* \({kind}\); make it"):
+        read_baseline(path)
 
 
 def test_a_missing_baseline_is_one_line_and_exit_code_64(done, capfd):

@@ -54,6 +54,13 @@ def test_paths_that_lead_nowhere(path, sentence):
     assert str(caught.value) == sentence
 
 
+def test_a_link_that_leads_nowhere_is_called_so(tmp_path):
+    link = tmp_path / "link.toml"
+    link.symlink_to(tmp_path / "nowhere.toml")
+    with pytest.raises(MatrixError, match="link.toml: expected a TOML file, got a link that leads"):
+        load(link)
+
+
 def test_windows_files_load(read, tmp_path):
     path = tmp_path / "windows.toml"
     path.write_bytes(b"\xef\xbb\xbf" + EXAMPLE.replace("\n", "\r\n").encode())

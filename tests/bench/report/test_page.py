@@ -407,6 +407,13 @@ def test_every_metric_has_its_place_in_the_plan():
     assert all(METRICS[name].better for name, _ in headlines)
 
 
+def test_the_leaderboard_leads_to_the_studies_of_each_configuration(results, text):
+    link = re.search(
+        r"\]\((synthetic/columns\.md)#configurations\)", section(text, "## Leaderboard")
+    )
+    assert "## Configurations\n" in (results / link[1]).read_text()
+
+
 def test_the_columns_are_explained_in_the_order_of_the_metrics(results):
     explained = (results / "synthetic" / "columns.md").read_text().split("## The columns")[1]
     symbols = re.findall(r"^\* \*\*(.*?)\*\* \(", explained, flags=re.M)

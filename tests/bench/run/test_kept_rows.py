@@ -235,6 +235,13 @@ def test_a_fresh_folder_goes_on_from_the_table(tmp_path, capfd):
     first = pd.read_csv(folder / "rows.csv", dtype=str).query("seed == '0'")
     old = pd.read_csv(io_of(before["rows.csv"]), dtype=str)
     assert first.reset_index(drop=True)[list(old)].equals(old)
+    (folder / "rows.json").unlink()
+    for part in ("cells", "models", "code"):
+        shutil.rmtree(folder / part)
+    assert main([*command[:-1], "2", "--dry-run"]) == 0
+    said = " ".join(capfd.readouterr().out.split())
+    assert "2 of these cells as rows alone" in said and "a run would train them anew" in said
+    assert "2 missing (2 there as rows alone); 2 to run" in said
 
 
 @pytest.fixture(scope="module")
