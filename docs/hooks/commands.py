@@ -12,7 +12,7 @@ from mkdocs.structure.files import File, Files
 from bench.cli import app, main
 
 _PAGE = "reference/commands.md"
-_HEADS = ("option", "value", "default", "what it does")
+_HEADS = ("what it does", "default")
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -68,18 +68,24 @@ def _parameters(command: Any) -> list[str]:  # noqa: ANN401
     context = command.make_context(command.name or "vaebench", [], resilient_parsing=True)
     every = [one for one in command.get_params(context) if not getattr(one, "hidden", False)]
     tables = []
-    for kind, head in (("argument", "argument"), ("option", "option")):
+    for kind in ("argument", "option"):
         rows = [_row(one, context) for one in every if one.param_type_name == kind]
-        if rows:
-            lines = [[head, *_HEADS[1:]], ["---"] * len(_HEADS), *rows]
+        if any(row[-1] for row in rows):
+            lines = [[kind, *_HEADS], ["---"] * 3, *rows]
+            tables.append("\n".join(f"| {' | '.join(line)} |" for line in lines))
+        elif rows:
+            lines = [[kind, _HEADS[0]], ["---"] * 2, *(row[:-1] for row in rows)]
             tables.append("\n".join(f"| {' | '.join(line)} |" for line in lines))
     return tables
 
 
 def _row(one: Any, context: Any) -> list[str]:  # noqa: ANN401
-    names = one.opts if one.param_type_name == "option" else [one.name.upper()]
-    shown = ", ".join(f"`{name}`" for name in [*names, *one.secondary_opts])
-    cells = [shown, _kind(one, context), _default(one), one.help or ""]
+    names = one.opts if one.param_type_name == "option" else [one.name]
+    *others, last = [*names, *one.secondary_opts]
+    shown = ", ".join(f"`{name}`" for name in [*others, f"{last} {_kind(one, context)}".strip()])
+    if getattr(one, "multiple", False):
+        shown += ", repeatable"
+    cells = [shown, one.help or "", _default(one)]
     return [" ".join(cell.split()).replace("|", "\\|") for cell in cells]
 
 
@@ -90,8 +96,7 @@ def _kind(one: Any, context: Any) -> str:  # noqa: ANN401
     named = one.metavar or getattr(one, "type", None)
     if named is None:
         named = one.display_type(context)
-    name = f"`{str(getattr(named, 'name', named)).strip('<>').upper()}`"
-    return f"{name}, repeatable" if getattr(one, "multiple", False) else name
+    return str(getattr(named, "name", named)).strip("<>").upper()
 
 
 def _default(one: Any) -> str:  # noqa: ANN401

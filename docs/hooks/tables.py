@@ -1,20 +1,24 @@
 """One HTML file of each matrix, as `vaebench export --format html` writes it, beside its page."""
 
+import tempfile
 from functools import cache
 from pathlib import Path
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
+from rich.console import Console
+
+from bench.commands.export import execute
 
 _ROOT = Path(__file__).parents[2]
 _RESULTS = _ROOT / "results"
 _LIST = "results/tables.md"
 _SAYS = """# Interactive tables
 
-All of a matrix in one file: the answer, the figures, a leaderboard that sorts by its headings and
-filters, the claims with their verdicts, what helps. Each file loads nothing and can be kept or sent;
-`vaebench export MATRIX --format html` writes it.
+All of a matrix in one file: the answer, the figures, a leaderboard that filters and sorts by its
+headings, the claims with their verdicts, what helps. Each file loads nothing and can be kept or
+sent; `vaebench export MATRIX --format html` writes it.
 """
 
 
@@ -49,12 +53,6 @@ def _place(name: str) -> str:
 @cache
 def exported(name: str) -> str:
     """The file of one matrix."""
-    import tempfile
-
-    from rich.console import Console
-
-    from bench.commands.export import execute
-
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "table.html"
         execute(_RESULTS, name, "html", out, Console(quiet=True))
