@@ -70,12 +70,11 @@ def _parameters(command: Any) -> list[str]:  # noqa: ANN401
     tables = []
     for kind in ("argument", "option"):
         rows = [_row(one, context) for one in every if one.param_type_name == kind]
-        if any(row[-1] for row in rows):
-            lines = [[kind, *_HEADS], ["---"] * 3, *rows]
-            tables.append("\n".join(f"| {' | '.join(line)} |" for line in lines))
-        elif rows:
-            lines = [[kind, _HEADS[0]], ["---"] * 2, *(row[:-1] for row in rows)]
-            tables.append("\n".join(f"| {' | '.join(line)} |" for line in lines))
+        if not rows:
+            continue
+        shown = 3 if any(row[-1] for row in rows) else 2  # no column of nothing
+        lines = [[kind, *_HEADS], ["---"] * 3, *rows]
+        tables.append("\n".join(f"| {' | '.join(line[:shown])} |" for line in lines))
     return tables
 
 

@@ -12,6 +12,7 @@ from mkdocs.structure.pages import Page
 _INLINE = re.compile(r'<span class="arithmatex">\\\((.*?)\\\)</span>', re.S)
 _BLOCK = re.compile(r'<div class="arithmatex">\\\[(.*?)\\\]</div>', re.S)
 
+_BARS = '<mo stretchy="false" lspace="0.2em" rspace="0.2em">&#x02016;</mo>'
 _THIN = '<mspace width="0.17em"/>'
 _MENDED: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
     # a single upright letter is an entity, and would be drawn slanted
@@ -21,7 +22,7 @@ _MENDED: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...
     ),
     # functions touch what stands beside them
     (re.compile(r"<m([io])[^>]*>(log|exp|det|tr)</m\1>"), rf"{_THIN}<mi>\2</mi>{_THIN}"),
-    (re.compile(r"<mi>&#x02016;</mi>"), '<mo lspace="0.2em" rspace="0.2em">&#x02016;</mo>'),
+    (re.compile(r"<mi>&#x02016;</mi>"), _BARS),
     (re.compile(r"<mi>(\.\d+)</mi>"), r"<mn>\1</mn>"),
 )
 
