@@ -55,7 +55,7 @@ def results_nav() -> list[dict[str, object]]:
         nav.append(
             {name: pages[name]}
             if claims is None
-            else {name: [{"Results": pages[name]}, {"Claims": claims}]}
+            else {name: [{name: pages[name]}, {f"{name}: claims": claims}]}
         )
     nav.append({"Interactive tables": "results/tables.md"})
     return nav + [{_OTHERS[name]: pages[name]} for name in names if name in _OTHERS]
@@ -82,6 +82,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         lambda link: link[1] if (folder / link[2]).is_dir() else link[0],
         markdown,
     )
+    # a notebook is shown as a page
+    markdown = re.sub(r"(\]\([\w/.]*notebooks/\w+)\.ipynb\)", r"\1.md)", markdown)
     if "/" not in name:
         markdown = markdown.replace("](docs/", "](").replace("](../", "](")
         markdown = markdown.replace("](.github/workflows/check.yml)", "](ci.md)")

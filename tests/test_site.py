@@ -192,6 +192,22 @@ def test_docstrings_are_shown_without_roles(module_of):
     assert shown(text) == "Examples:\n    As `audit`, `vaelib.Report` and `audit`."
 
 
+def test_a_notebook_is_a_page_wherever_it_is_linked(site, files):
+    pages = [file for file in files if file.src_uri.endswith(".md")]
+    linked = [one for one in pages if "notebooks/your_model.ipynb)" in one.text]
+    assert {"README.md", "audit.md"} <= {one.src_uri for one in linked}
+    assert all("](notebooks/your_model.md)" in shown(site, one, files) for one in linked)
+
+
+def test_every_word_of_the_glossary_says_where_it_is_explained():
+    text = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+    words = re.findall(r"^### (.*)\n\n((?:(?!^#).*\n)*)", text, re.M)
+    assert len(words) > 40 and len(dict(words)) == len(words)
+    for word, said in words:
+        assert re.search(r"\]\([^)]+\)", said), word
+        assert len(said.split()) < 75, word
+
+
 def test_links_of_the_page_for_what_is_not_there_lead_to_pages(files):
     page = (ROOT / "docs" / "theme" / "404.html").read_text(encoding="utf-8")
     there = {re.sub(r"README\.md$", "index.md", file.src_uri) for file in files}
