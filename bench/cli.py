@@ -423,6 +423,6 @@ def main(arguments: list[str] | None = None) -> int:
 
     Returns:
         The exit code: 0 fine, 1 regressed, 2 cells failed, nothing measured or not done, 64 usage,
-        141 where nobody reads the answer any more.
+        130 where a signal ended it, 141 where nobody reads the answer any more.
     """
     return answered(lambda: app(arguments, prog_name="vaebench", standalone_mode=False))

@@ -22,6 +22,43 @@ _PATTERNS = (
     "vaelib/audits/power.csv",
 )
 _RESULTS = ("*.md", "*/*.md", "*/*.csv", "*/figures/*.png")
+_INDEX = "results/README.md"
+_OTHERS = {
+    "predictors": "What predicts sample quality",
+    "validity": "Is the suite right?",
+    "performance": "Speed",
+}
+"""Pages of results that are no matrix's, as the navigation calls them."""
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Lists every page of results below Results in the navigation."""
+    config["nav"] = [
+        {name: results_nav()} if place == _INDEX else {name: place}
+        for entry in config["nav"]
+        for name, place in entry.items()
+    ]
+    return config
+
+
+def results_nav() -> list[dict[str, object]]:
+    """The index, each matrix with its claims in the index's order, then what is no matrix."""
+    pages = {path.stem: f"results/{path.name}" for path in (_ROOT / "results").glob("*.md")}
+    listed = re.findall(r"\]\(([\w-]+)\.md\)", (_ROOT / _INDEX).read_text(encoding="utf-8"))
+    order = [*dict.fromkeys(listed), *sorted(pages)]
+    names = sorted(pages.keys() - {"README"}, key=order.index)
+    nav: list[dict[str, object]] = [{"All": pages["README"]}]
+    for name in names:
+        if name in _OTHERS or name.removesuffix("-claims") in pages.keys() - {name}:
+            continue
+        claims = pages.get(f"{name}-claims")
+        nav.append(
+            {name: pages[name]}
+            if claims is None
+            else {name: [{name: pages[name]}, {f"{name}: claims": claims}]}
+        )
+    nav.append({"Interactive tables": "results/tables.md"})
+    return nav + [{_OTHERS[name]: pages[name]} for name in names if name in _OTHERS]
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -45,6 +82,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         lambda link: link[1] if (folder / link[2]).is_dir() else link[0],
         markdown,
     )
+    # a notebook is shown as a page
+    markdown = re.sub(r"(\]\([\w/.]*notebooks/\w+)\.ipynb\)", r"\1.md)", markdown)
     if "/" not in name:
         markdown = markdown.replace("](docs/", "](").replace("](../", "](")
         markdown = markdown.replace("](.github/workflows/check.yml)", "](ci.md)")

@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PROSE = ("README.md", "CONTRIBUTING.md", "mkdocs.yml", "tox.ini", "docs/**/*.md")
-CODE = ("bench/**/*.py", "vaelib/**/*.py", "docs/*.py", "examples/*.py", "tests/benchmarks/*.py")
+CODE = ("bench/**/*.py", "vaelib/**/*.py", "docs/**/*.py", "examples/*.py", "tests/benchmarks/*.py")
 FILES = sorted(path for pattern in (*PROSE, *CODE) for path in ROOT.glob(pattern))
 
 NAME = re.compile(r"(?<![\w/.-])(?:bench|vaelib)(?:\.[A-Za-z_]\w*)+(?![\w/*])")
