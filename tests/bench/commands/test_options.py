@@ -194,10 +194,11 @@ def test_an_interruption_is_one_line_and_exit_code_130(capfd, monkeypatch):
 
 @pytest.mark.parametrize("module", ["bench.cli", "torch"])
 def test_control_c_while_a_module_is_imported_is_no_traceback(module, tmp_path):
-    """A module of that name waits, and says when."""
+    """A module of that name waits; a job in the background would ignore the signal from birth."""
     code = "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\nsignal.pause()\n"
     script = (
-        "import sys, runpy\n"
+        "import sys, runpy, signal\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "class Finder:\n"
         "    def find_spec(self, name, path=None, target=None):\n"
         f"        if name == {module!r}:\n"
