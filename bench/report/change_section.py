@@ -5,13 +5,12 @@ from collections.abc import Iterator
 from bench.analysis.changes import Change, changes
 from bench.analysis.results import Results
 from bench.report.blocks import Block
-from bench.report.markdown import fitted, prose, quantity
+from bench.report.markdown import markdown, prose, quantity
 
 __all__ = ["change", "change_section", "change_tables", "largest"]
 
 _TITLE = "## What helps?"
 _DECIDED = ("closer", "further")
-_LONGEST = 36  # characters of the name of a study
 _WORDS = (
     "**KL(q‖p)**: change of the gain, in nats, from the first level to the other, over common "
     "seeds with its 95 % interval; **≥** or **≤**, between different latent dimensions, what "
@@ -47,7 +46,7 @@ def change_tables(results: Results) -> list[str]:
     """
     lines = [
         [
-            prose(_short(study)),
+            prose(study),
             f"{prose(one.first)} → {prose(one.last)}",
             change(one),
             one.word,
@@ -56,7 +55,7 @@ def change_tables(results: Results) -> list[str]:
         for study, one in _changes(results)
     ]
     heads = ["study", "from → to", "KL(q‖p)", "mixture", "Fréchet"]
-    return fitted(heads, lines, left=2)
+    return [markdown(heads, lines, 2)] if lines else []  # a name wraps in its cell
 
 
 def largest(results: Results, count: int) -> list[tuple[str, Change]]:
@@ -105,8 +104,3 @@ def change(one: Change) -> str:
         return shown
     sign = "≥" if one.kl.mean > 0 else "≤"
     return f"{sign} {shown}" if one.kl.mean else "brackets overlap"
-
-
-def _short(name: str) -> str:
-    """A long name by both of its ends."""
-    return name if len(name) <= _LONGEST else f"{name[:20].rstrip()}…{name[-15:].lstrip()}"
