@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from scipy.special import ndtri
 
 from bench.analysis.quantiles import SHARES, quantile_band
-from bench.report.figures.scales import SQUEEZED
+from bench.report.figures.scales import SQUEEZED, middle_of
 from bench.report.figures.style import STYLE, WIDTH, as_it_is
 from vaelib.numerics.arrays import Floats
 
@@ -73,7 +73,7 @@ def _limit(panels: Sequence[Axes], deviations: Sequence[Floats], across: int) ->
     The band may leave a panel.
     """
     sizes = np.array([max(float(np.abs(values).max()), _LEAST) for values in deviations])
-    alike = sizes <= SQUEEZED * np.median(sizes)
+    alike = sizes <= SQUEEZED * middle_of(sizes)
     most = float(sizes[alike].max())
     for place, (axes, size, same) in enumerate(zip(panels, sizes, alike, strict=True)):
         limit = 1.1 * (most if same else size)

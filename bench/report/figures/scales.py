@@ -10,10 +10,15 @@ from matplotlib.ticker import FuncFormatter, NullLocator, SymmetricalLogLocator
 
 from vaelib.numerics.arrays import Floats
 
-__all__ = ["SQUEEZED", "unsqueeze"]
+__all__ = ["SQUEEZED", "middle_of", "unsqueeze"]
 
 SQUEEZED = 8
 """Times the middle size, from which on the largest would squeeze a linear axis."""
+
+
+def middle_of(sizes: Floats) -> float:
+    """The median; of two in the middle the lower one, which the larger may squeeze."""
+    return float(np.sort(sizes)[(len(sizes) - 1) // 2])
 
 
 def unsqueeze(axes: Axes, which: Literal["x", "y"], values: Floats) -> str:
@@ -28,7 +33,7 @@ def unsqueeze(axes: Axes, which: Literal["x", "y"], values: Floats) -> str:
         What to say of the scale; empty where it stays linear.
     """
     sizes = np.abs(values[np.isfinite(values)])
-    middle = float(np.median(sizes)) if len(sizes) else 0.0
+    middle = middle_of(sizes) if len(sizes) else 0.0
     if not middle or sizes.max() < SQUEEZED * middle:
         return ""
     linear = 10.0 ** math.floor(math.log10(middle))

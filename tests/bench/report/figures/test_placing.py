@@ -44,7 +44,12 @@ def test_what_finds_no_place_is_said_so():
 
 @pytest.mark.parametrize(
     ("values", "scale"),
-    [([0.1, 0.2, 0.3], "linear"), ([0.1, 0.2, 0.3, 74], "symlog"), ([0, 0, 5], "linear")],
+    [
+        ([0.1, 0.2, 0.3], "linear"),
+        ([0.1, 0.2, 0.3, 74], "symlog"),
+        ([0, 0, 5], "linear"),
+        ([0.2, 19], "symlog"),
+    ],
 )
 def test_an_axis_is_logarithmic_where_one_value_would_squeeze_it(values, scale):
     axes = settled()
