@@ -29,6 +29,7 @@ from bench.run.request import Request, results_folder
 __all__ = ["app", "main"]
 
 _FORMATS = ("csv", "latex", "html", "bibtex")
+_VECTORS = ("svg", "pdf")
 
 app = App(
     help="""Does the aggregate posterior of a VAE match its prior, and what does sampling cost?
@@ -48,6 +49,10 @@ app = App(
 
 def _formats(incomplete: str) -> list[str]:
     return [name for name in _FORMATS if name.startswith(incomplete)]
+
+
+def _vectors(incomplete: str) -> list[str]:
+    return [name for name in _VECTORS if name.startswith(incomplete)]
 
 
 @app.callback()
@@ -175,16 +180,26 @@ def check(
 def report(
     matrix: MatrixName = "digits",
     results: Results = None,
+    figures: Annotated[
+        str | None,
+        typer.Option(
+            metavar="svg|pdf",
+            help="Write each figure in this form too, beside its PNG: for papers.",
+            autocompletion=_vectors,
+        ),
+    ] = None,
 ) -> None:
     """Rebuild the pages and figures of a matrix from its rows.
 
     Example: vaebench report digits
     """
+    if figures is not None and figures not in _VECTORS:
+        raise UserError(unknown("--figures", f'form "{figures}"', figures, _VECTORS))
     folder = results_folder(results)
     name = _with_rows(matrix, folder)
     from bench.commands.report import execute
 
-    raise typer.Exit(execute(folder, name, console()))
+    raise typer.Exit(execute(folder, name, console(), figures or ""))
 
 
 def _with_rows(matrix: str, folder: Path) -> str:

@@ -47,9 +47,11 @@ def write_report(folder: Path, audited: Audited, name: str) -> Path:
         The path of the page.
     """
     figures = {}
-    quantiles = {}
+    quantiles, counts = {}, {}
     who = "each input"
     for split, part in audited.splits.items():
+        if audited.archive.groups is None:
+            counts[split] = min(len(part if isinstance(part, torch.Tensor) else part[0]), _DRAWN)
         if isinstance(part, torch.Tensor):
             quantiles[split] = np.quantile(part.numpy(), SHARES, axis=0).T
             continue
@@ -63,7 +65,8 @@ def write_report(folder: Path, audited: Audited, name: str) -> Path:
     if audited.prior == "normal":
         what = "Quantiles of every dimension less those of N(0, 1): level is a match, a slope a "
         what += f"wrong scale, an S a wrong shape; of {who}"
-        figures["quantiles"] = (what, quantile_plot(quantiles))
+        what += "; grey: where 95 % of lines of N draws from N(0, 1) stay" if counts else ""
+        figures["quantiles"] = (what, quantile_plot(quantiles, counts))
     for split in audited.splits:
         mine = [
             r for r in audited.rows if r.split == split and not r.source and r.value is not None

@@ -17,6 +17,7 @@ from bench.commands.stamp import Stamp
 from bench.errors import DamagedError, DamagedWarning
 from bench.matrix.components import MatrixName
 from bench.report.answer import answer
+from bench.report.blocks import Picture
 from bench.report.claims_page import answers, claims_page
 from bench.report.ending import ending
 from bench.report.index import index
@@ -43,7 +44,7 @@ __all__ = [
 _READ = (*WRITTEN, "rows.json")  # of every matrix; of its own the arrays too
 
 
-def write_pages(results: Path, name: str) -> Path:
+def write_pages(results: Path, name: str, form: str = "") -> Path:
     """Write the pages of one matrix, their figures, its claims, and what is said of all matrices.
 
     The former come from the files in the folder of the matrix alone, the latter from the rows of
@@ -52,6 +53,7 @@ def write_pages(results: Path, name: str) -> Path:
     Args:
         results: Folder of all results.
         name: Of the matrix.
+        form: svg or pdf, in which figures are written too; pages do not show those.
 
     Returns:
         Path of the page with the answer.
@@ -66,13 +68,20 @@ def write_pages(results: Path, name: str) -> Path:
     figures = results / name / "figures"
     pictures = [picture for one in rendered for picture in one.pictures]
     files = {figures / picture.file: picture.png for picture in pictures}
+    vectors = _vectors(figures, pictures, form)
     files |= {results / one.file: one.text.encode() for one in reversed(rendered)}
     if matrix.findings:
         text = claims_page(name, matrix.findings, replication_section(matrix))
         files[results / f"{name}-claims.md"] = text.encode()
-    _save(results, files, stamp, figures)
-    write_overviews(results, [one for one in (matrix, matrix.original) if one])
+    _save(results, files, stamp, figures, vectors)
+    write_overviews(results, [one for one in (matrix, matrix.original) if one], form)
     return path
+
+
+def _vectors(folder: Path, pictures: Sequence[Picture], form: str) -> dict[Path, bytes]:
+    """Figures in a form without pixels, where one is wanted; they stand beside the others."""
+    drawn = [picture.vector(form) for picture in pictures] if form else []
+    return {folder / one[0]: one[1] for one in drawn if one}
 
 
 def read_results(results: Path, name: str) -> Results:
@@ -92,19 +101,22 @@ def read_results(results: Path, name: str) -> Results:
     return replace(matrix, original=_original(results, matrix))
 
 
-def execute(results: Path, name: str, console: Console) -> int:
+def execute(results: Path, name: str, console: Console, form: str = "") -> int:
     """Write the pages of one matrix, and say what they answer.
 
     Args:
         results: Folder of all results.
         name: Of the matrix.
         console: Standard output.
+        form: As `write_pages`.
 
     Returns:
         The exit code, 0.
     """
     with beating(console.print, lambda: "writing pages"):
-        write_pages(results, name)
+        write_pages(results, name, form)
+    if form:
+        console.print(f"figures also as {form}: {results / name / 'figures'}", soft_wrap=True)
     say_answer(results, name, console)
     return 0
 
@@ -137,12 +149,13 @@ def page_names(name: str, *, claims: bool) -> list[str]:
     return [name, f"{name}.md", *[f"{name}-claims.md"] * claims, f"{NAME}.md", NAME, "README.md"]
 
 
-def write_overviews(results: Path, read: Sequence[Results] = ()) -> Path:
+def write_overviews(results: Path, read: Sequence[Results] = (), form: str = "") -> Path:
     """Write what predicts sample quality, and ``README.md``: the answer of every matrix.
 
     Args:
         results: Folder of all results.
         read: Those of them that have been read already.
+        form: As `write_pages`.
 
     Returns:
         Path of ``README.md``.
@@ -155,7 +168,7 @@ def write_overviews(results: Path, read: Sequence[Results] = ()) -> Path:
     files = {figures / picture.file: picture.png for picture in rendered.pictures}
     files[results / f"{NAME}.md"] = rendered.text.encode()
     files[path] = index(matrices, names, unread, headline(predicted)).encode()
-    _save(results, files, stamp, figures)
+    _save(results, files, stamp, figures, _vectors(figures, rendered.pictures, form))
     return path
 
 
@@ -219,11 +232,20 @@ def _replicated(folder: Path) -> str | None:
         return None
 
 
-def _save(results: Path, files: Mapping[Path, bytes], stamp: Stamp, figures: Path) -> None:
-    """Save what was rendered, in this order, where nothing of a user's is replaced."""
+def _save(
+    results: Path,
+    files: Mapping[Path, bytes],
+    stamp: Stamp,
+    figures: Path,
+    vectors: Mapping[Path, bytes],
+) -> None:
+    """Save what was rendered, in this order, where nothing of a user's is replaced.
+
+    Vectors are no part of the pages: whether those are up to date does not depend on them.
+    """
     claim(results, dict.fromkeys(path.relative_to(results).parts[0] for path in files))
     sweep(figures, *dict.fromkeys(path.parent for path in files))
-    for path, data in files.items():
+    for path, data in {**vectors, **files}.items():
         write_atomically(path, data)
     stamp.keep(files)
 

@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from matplotlib.figure import Figure
 
-from bench.report.figures.style import png
+from bench.report.figures.style import png, vector
 
 __all__ = ["Block", "Page", "Picture", "composed", "drawn"]
 
@@ -19,11 +19,27 @@ class Picture:
         text: What it shows, for those who cannot see it.
         file: Its name in the folder of the matrix's figures.
         png: The bytes of that file.
+        figure: Drawn once more where it is wanted in another form; None where there is no other.
     """
 
     text: str
     file: str
     png: bytes
+    figure: Figure | None = field(default=None, repr=False, compare=False)
+
+    def vector(self, form: str) -> tuple[str, bytes] | None:
+        """The figure without pixels, for papers.
+
+        Args:
+            form: svg or pdf.
+
+        Returns:
+            The name of its file, which is that of the picture but for its end, and its bytes; None
+            where there is no figure.
+        """
+        if self.figure is None:
+            return None
+        return f"{self.file.removesuffix('.png')}.{form}", vector(self.figure, form)
 
 
 Block = str | Picture
@@ -56,7 +72,7 @@ def drawn(text: str, file: str, figure: Figure) -> Picture:
     Returns:
         The picture.
     """
-    return Picture(text, file, png(figure))
+    return Picture(text, file, png(figure), figure)
 
 
 def _plain(text: str) -> str:

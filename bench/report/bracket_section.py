@@ -71,7 +71,7 @@ def _figure(results: Results, match: Match) -> Figure:
         for study, part in results.studies.items()
         if len(known & set(labels := levels(part.rows))) > 1
     ]
-    return factors(panels, match) if panels else brackets(match)
+    return factors(panels, match, results.configurations[0]) if panels else brackets(match)
 
 
 def _table(match: Match) -> str:

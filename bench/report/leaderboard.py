@@ -246,7 +246,8 @@ def ranks(results: Results, found: Board) -> list[Block]:
         (results.metrics[name], source, results.ranking(name, found.split, source))
         for name, source in found.headlines
     ]
-    figure = rank_plot(panels, found.order)
+    apart = results.collapses(found.split)["apart"]
+    figure = rank_plot(panels, found.order, list(map(str, apart.index[apart])))
     return [drawn(f"rank intervals on {found.split} inputs", "ranks.png", figure)]
 
 

@@ -26,6 +26,7 @@ from bench.report.study_tables import (
     study_tables,
     tables,
 )
+from bench.run.record import KEPT
 
 __all__ = ["rest_section", "study_section"]
 
@@ -35,6 +36,7 @@ _QUANTILES = (
     "Test inputs of the first seed, one line per latent dimension: the quantiles of q_j less those "
     "of N(0, 1). A level line at 0 is a match, a slope a wrong scale, a wave a wrong shape."
 )
+_BAND = "Grey: where 95 % of lines stay, each as a whole, of N draws from N(0, 1) itself."
 _RANKS = (
     "First seed: the share of ranks below each value, less that value, of every latent dimension "
     "(blue) and of the joint rank (orange). Where the encoder is the posterior of its decoder, "
@@ -89,9 +91,18 @@ def rest_section(study: Results, name: str) -> list[Block]:
             blocks.append(drawn(text, f"{slug}-kl.png", kl_parts(study.rows)))
     if quantiles := _cut(study, labels, "quantiles"):
         text = f"{name}: quantiles of each dimension less those of N(0, 1)"
-        picture = drawn(text, f"{slug}-quantiles.png", quantile_plot(quantiles))
-        blocks += ["## Each dimension against N(0, 1)", _QUANTILES, picture]
+        counts = _inputs(study, labels)
+        picture = drawn(text, f"{slug}-quantiles.png", quantile_plot(quantiles, counts))
+        said = f"{_QUANTILES} {_BAND}" if counts.keys() & quantiles.keys() else _QUANTILES
+        blocks += ["## Each dimension against N(0, 1)", said, picture]
     return blocks
+
+
+def _inputs(study: Results, labels: Mapping[str, str]) -> dict[str, int]:
+    """Label -> of how many independent test inputs the quantiles of the first seed are."""
+    counts = replicates(study.rows, "certified_inputs", "test").bfill().head(1)
+    found = {label: counts[config].iloc[0] for config, label in labels.items() if config in counts}
+    return {label: min(int(n), KEPT) for label, n in found.items() if n > 0}
 
 
 def _varied(study: Results) -> str:

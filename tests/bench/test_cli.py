@@ -338,6 +338,7 @@ def test_help_and_usage_errors_do_not_wait_for_torch():
         (["audit", "p.npz", "--repeats", "2"], "--repeats goes with --power"),
         (["audit", "p.npz", "--power", "--json"], "leave one of them out"),
         (["audit", "p.npz", "--power", "--prior", "uniform"], "--power is for the prior normal"),
+        (["report", "digits", "--figures", "png"], '--figures: unknown form "png"'),
     ],
 )
 def test_mistakes_are_one_line_and_exit_code_64(arguments, message, tmp_path, capfd, monkeypatch):

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bench.analysis.match import Interval
-from bench.report.figures.style import STYLE, WIDTH, as_it_is
+from bench.report.figures.style import STYLE, WIDTH, as_it_is, source_colour
 
 __all__ = ["SOURCES", "ladder"]
 
@@ -24,8 +24,6 @@ SOURCES = {
 }
 """From the floor up: latent sources and what they are called; nobody decodes the first."""
 
-_PRIOR, _AGGREGATE, _OTHERS, _REAL = "#D55E00", "#0072B2", "#009E73", "#777777"  # Okabe & Ito
-_COLOURS = {"floor": _REAL, "prior": _PRIOR, "aggregate": _AGGREGATE}
 _BLUR = 1.4  # times the longest rung, up to which the distance of blurred images is drawn
 
 
@@ -62,7 +60,7 @@ def _rungs(
     for place, name in enumerate(order):
         if name not in rungs:
             continue
-        one, colour = rungs[name], _COLOURS.get(name, _OTHERS)
+        one, colour = rungs[name], source_colour(name)
         axes.barh(place, one.mean, 0.62, color=colour, alpha=0.55)
         half = np.nan_to_num(one.half_width)
         axes.errorbar(one.mean, place, xerr=half, fmt=".", c=colour, ms=5, lw=1.4, capsize=2.5)

@@ -22,6 +22,7 @@ _BLUE = "#0072B2"  # Okabe & Ito
 _MUTED = (  # Tol's muted scheme, ten labels that stay apart for every kind of colour vision
     "#332288 #88CCEE #44AA99 #117733 #999933 #DDCC77 #CC6677 #882255 #AA4499 #777777"
 ).split()
+_APART, _ROUNDS = 0.15, 100  # of half the width: between names of labels; steps to get there
 _CLIP = 3.0  # nats of log-ratio at which the colours end
 
 
@@ -84,10 +85,12 @@ def latent_quilt(
         if title:
             figure.suptitle(as_it_is(title), x=0.01, ha="left", fontsize=10.5, weight="bold")
         left, middle, right = figure.subplots(1, 3, sharex=True, sharey=True)
-        _labelled(left, drawn, None if labels is None else np.asarray(labels))
+        _labelled(left, drawn, None if labels is None else np.asarray(labels), limit)
         left.set_title("$q_N(z)$, one draw per input")
         size = _marker(len(prior))
-        middle.scatter(prior[:, 0], prior[:, 1], s=size, c="#444444", alpha=0.6, linewidths=0)
+        middle.scatter(
+            prior[:, 0], prior[:, 1], s=size, c="#444444", alpha=0.6, linewidths=0, rasterized=True
+        )
         middle.set_title("$p(z)$, as many draws")
         image = right.imshow(
             ratio.reshape(len(axis), -1),
@@ -113,8 +116,23 @@ def _marker(count: int) -> float:
     return float(np.clip(4000 / count, 1.0, 12.0))
 
 
-def _labelled(axes: Axes, points: Floats, labels: npt.NDArray[Any] | None) -> None:
-    """Scatter points by class; the name of each class stands at its median."""
+def _pushed(places: Floats, apart: float) -> Floats:
+    """Places that are moved as little as it takes for all to be apart."""
+    moved = places.copy()
+    for _ in range(_ROUNDS):
+        between = moved[:, None] - moved
+        distance = np.sqrt((between**2).sum(-1))
+        lacking = np.clip(apart - distance, 0, None) * ~np.eye(len(moved), dtype=bool)
+        if not lacking.any():
+            break
+        between[..., 0] += 1e-9 * np.sign(np.subtract.outer(*[np.arange(len(moved))] * 2))
+        away = between / np.maximum(np.sqrt((between**2).sum(-1)), 1e-12)[..., None]
+        moved = moved + 0.5 * (lacking[..., None] * away).sum(1)
+    return moved
+
+
+def _labelled(axes: Axes, points: Floats, labels: npt.NDArray[Any] | None, limit: float) -> None:
+    """Scatter points by class; the name of each class stands at its median, or close to it."""
     kinds = np.unique(labels) if labels is not None else np.array([])
     if labels is None or len(kinds) > len(_MUTED):
         axes.scatter(
@@ -124,13 +142,20 @@ def _labelled(axes: Axes, points: Floats, labels: npt.NDArray[Any] | None) -> No
             c=_BLUE,
             alpha=0.6,
             linewidths=0,
+            rasterized=True,
         )
         return
     colours = np.array(_MUTED)[np.searchsorted(kinds, labels)]
     axes.scatter(
-        points[:, 0], points[:, 1], s=_marker(len(points)), c=colours, alpha=0.75, linewidths=0
+        points[:, 0],
+        points[:, 1],
+        s=_marker(len(points)),
+        c=colours,
+        alpha=0.75,
+        linewidths=0,
+        rasterized=True,
     )
-    for kind in kinds:
-        x, y = np.median(points[labels == kind], axis=0)
+    medians = np.array([np.median(points[labels == kind], axis=0) for kind in kinds])
+    for kind, (x, y) in zip(kinds, _pushed(medians, _APART * limit), strict=True):
         halo = [withStroke(linewidth=2.2, foreground="white")]
         axes.text(x, y, str(kind), ha="center", va="center", weight="bold", path_effects=halo)

@@ -1,28 +1,22 @@
-"""Pictures of samples: grids by latent source, where sampling fails, and match against cost."""
+"""Pictures of samples: grids by latent source, and where sampling fails."""
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from scipy.cluster.hierarchy import fclusterdata
 
-from bench.analysis.replicates import between_sources, collapses, replicates, t_interval
-from bench.metrics.metric import Metric
-from bench.report.figures.style import STYLE, WIDTH
+from bench.report.figures.style import STYLE, WIDTH, source_colour
 from vaelib.numerics.arrays import Floats
 
-__all__ = ["match_against_cost", "mosaic", "sample_grids", "where_sampling_fails", "witness"]
+__all__ = ["mosaic", "sample_grids", "where_sampling_fails", "witness"]
 
 Images = npt.NDArray[np.uint8]
 
-_NEAR = 0.18  # inches between points that have labels of their own
+_DEEPEST, _DENSEST = "#2166ac", "#b2182b"  # as the witness where q is less and more than p
 
 _TITLES = {
     "real": "real, never trained on",
@@ -53,10 +47,13 @@ def mosaic(images: Images) -> Images:
     return laid[..., 0] if channels == 1 else laid
 
 
-def _show(axes: Axes, images: Images, title: str) -> None:
+def _show(axes: Axes, images: Images, title: str, colour: str) -> None:
+    """Images with a title and a frame."""
     axes.imshow(mosaic(images), cmap="gray_r", vmin=0, vmax=255, interpolation="nearest")
     axes.set_title(title)
-    axes.set_axis_off()
+    axes.set(xticks=[], yticks=[])
+    for side in axes.spines.values():
+        side.set(visible=True, color=colour, linewidth=1.6)
 
 
 def sample_grids(samples: Mapping[str, Images]) -> Figure:
@@ -67,7 +64,7 @@ def sample_grids(samples: Mapping[str, Images]) -> Figure:
             left out.
 
     Returns:
-        The figure.
+        The figure: each grid in a frame of the colour that its source has in every figure.
     """
     shown = [name for name in _TITLES if name in samples]
     wide = 5 if len(shown) == 5 else 4
@@ -76,7 +73,7 @@ def sample_grids(samples: Mapping[str, Images]) -> Figure:
         figure = Figure(figsize=(WIDTH, tall * (WIDTH / wide + 0.25)), layout="constrained")
         panels = figure.subplots(tall, wide, squeeze=False).ravel()
         for axes, name in zip(panels, shown, strict=False):
-            _show(axes, samples[name], _TITLES[name])
+            _show(axes, samples[name], _TITLES[name], source_colour(name))
         for axes in panels[len(shown) :]:
             axes.set_axis_off()
     return figure
@@ -132,6 +129,7 @@ def where_sampling_fails(
     limit = float(np.abs(values).max())
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, 2.9), layout="constrained")
+        figure.get_layout_engine().set(wspace=0.04)  # type: ignore[union-attr, call-arg]
         left, middle, right = figure.subplots(1, 3)
         image = left.imshow(
             values.reshape(len(axis), -1),
@@ -143,79 +141,16 @@ def where_sampling_fails(
             interpolation="bilinear",
         )
         left.set(xlabel="$z_1$", ylabel="$z_2$", title="MMD witness, h = 0.5")
-        figure.colorbar(image, ax=left, pad=0.03)
-        _show(middle, samples["deepest"], "prior draws, lowest tenth of $q_N$")
-        _show(right, samples["densest"], "prior draws, highest tenth of $q_N$")
-    return figure
-
-
-def match_against_cost(frame: pd.DataFrame, metric: Metric) -> Figure:
-    """Match of the latents against the cost in the images, over all configurations.
-
-    Args:
-        frame: Tidy rows of one data set, with the metric and the Fréchet distance of prior and
-            aggregate.
-        metric: Says how well the latents match.
-
-    Returns:
-        The figure: across, the metric on test inputs; up, the Fréchet distance of samples of the
-        prior less that of samples of the aggregate posterior, paired within each model. The
-        configurations are numbered from the lowest value up; neighbours share a label.
-    """
-    match = replicates(frame, metric.name, "test")
-    cost = between_sources(frame, "frechet", "prior", "aggregate")
-    names = [
-        name for name in cost.columns if cost[name].notna().any() and match[name].notna().any()
-    ]
-    names.sort(key=lambda name: np.nanmean(match[name]))
-    dead = collapses(frame, "test")["apart"]
-    with mpl.rc_context(STYLE):
-        height = max(3.4, 0.9 + 0.16 * len(names))
-        figure = Figure(figsize=(WIDTH, height), layout="constrained")
-        axes = figure.subplots()
-        (x, wide), (y, high) = (t_interval(table[names].to_numpy()) for table in (match, cost))
-        for place, name in enumerate(names):
-            hollow: dict[str, Any] = {"mfc": "white"} if dead[name] else {}
-            sizes = {
-                key: half[place]
-                for key, half in (("xerr", wide), ("yerr", high))
-                if np.isfinite(half[place])
-            }
-            axes.errorbar(
-                x[place],
-                y[place],
-                **sizes,
-                fmt="o",
-                c="#0072B2",
-                ms=4.5,
-                lw=1.1,
-                capsize=2,
-                **hollow,
-            )
-        axes.axhline(0, c="#555555", lw=0.9, ls=":")
-        if metric.matched is not None:
-            axes.axvline(metric.matched, c="#555555", lw=0.9, ls=":")
-        hint = " (hollow: collapsed)" if dead[names].any() else ""
-        unit = "" if metric.unit in ("1", metric.symbol.split()[-1]) else f", {metric.unit}"
-        axes.set_xlabel(f"{metric.symbol}{unit}, test inputs{hint}")
-        axes.set_ylabel("Fréchet: prior less aggregate")
-        axes.grid()
-        keys = [Line2D([], [], ls="", label=f"{i} {name}") for i, name in enumerate(names, 1)]
-        figure.legend(
-            handles=keys, loc="outside right upper", fontsize=7, handlelength=0, handletextpad=0
+        left.text(
+            0.03,
+            0.97,
+            "red (+): q has more\nblue (-): p has more",
+            fontsize=7.5,
+            va="top",
+            transform=left.transAxes,
         )
-        figure.draw_without_rendering()
-        _number(axes, np.stack([x, y], 1), figure.dpi)
+        bar = figure.colorbar(image, ax=left, pad=0.03, shrink=0.75)
+        bar.set_label("E k(z, q) - E k(z, p), unit k(z, z)", fontsize=8)
+        _show(middle, samples["deepest"], "prior draws, lowest tenth of $q_N$", _DEEPEST)
+        _show(right, samples["densest"], "prior draws, highest tenth of $q_N$", _DENSEST)
     return figure
-
-
-def _number(axes: Axes, points: Floats, dpi: float) -> None:
-    """Number points, those too close for a label of their own together."""
-    inches = axes.transData.transform(points) / dpi
-    groups = fclusterdata(inches, _NEAR, "distance") if len(points) > 1 else np.ones(len(points))
-    for group in np.unique(groups):
-        members = np.flatnonzero(groups == group)
-        runs = np.split(members + 1, np.flatnonzero(np.diff(members) > 1) + 1)
-        text = ", ".join(f"{run[0]}–{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
-        highest = points[members[points[members, 1].argmax()]]
-        axes.annotate(text, highest, xytext=(4, 3), textcoords="offset points", fontsize=8)

@@ -45,7 +45,9 @@ def rank_ecdf_plot(counts: Mapping[str, np.ndarray]) -> Figure:
             axes.plot(places, lines[-1], c="#D55E00", lw=1.4)
             most = max(_HEIGHT * high.max(), float(np.abs(lines).max()) * 1.05)
             axes.set_ylim(-most, most)
-            axes.set_title(as_it_is(fill(f"{label}  (n = {n:,})", _TITLE // across)), fontsize=8.5)
+            axes.set_title(
+                as_it_is(fill(f"{label}  (n\u00a0=\u00a0{n:,})", _TITLE // across)), fontsize=8.5
+            )
         for axes in panels[len(counts) :]:
             axes.set_axis_off()
         figure.supxlabel("rank under q(z|x), from 0 to 1", fontsize=9)

@@ -15,17 +15,18 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from bench.analysis.levels import levels
 from bench.analysis.replicates import replicates, saturated, summarise, varied_keys
 from bench.metrics.metric import Metric
-from bench.report.figures.style import STYLE, WIDTH, as_it_is
+from bench.report.figures.scales import unsqueeze
+from bench.report.figures.style import SPLITS, STYLE, WIDTH, as_it_is
 from vaelib.numerics.arrays import Floats
 
 __all__ = ["kl_parts", "metric_panels"]
 
 _LABEL = 28  # characters of a label on one line
-_SPLITS = {"test": "#0072B2", "train": "#E69F00"}  # Okabe & Ito
 _GREY, _EXCESS, _DEFICIT = "#c8c8c8", "#D55E00", "#56B4E9"
 
 
@@ -78,7 +79,7 @@ def metric_panels(frame: pd.DataFrame, metrics: Sequence[Metric]) -> Figure:
         key = ", ".join(varied_keys(frame)) or "configuration"
         figure.supxlabel(f"{key}{scale}; bars: mean and 95 % t interval over seeds", fontsize=9)
         hollow = any(metric.needs_unsaturated for metric in metrics) and any(
-            set(saturated(frame, split)) & set(names) for split in _SPLITS
+            set(saturated(frame, split)) & set(names) for split in SPLITS
         )
         figure.legend(handles=_keys(hollow), loc="outside upper left", ncols=5, columnspacing=1.5)
     return figure
@@ -89,10 +90,7 @@ def _keys(hollow: bool) -> list[Line2D]:
         return Line2D([], [], label=label, c=c, ls=ls, **style)
 
     return [
-        *(
-            key(split, c=colour, marker="os"[i])
-            for i, (split, colour) in enumerate(_SPLITS.items())
-        ),
+        *(key(split, c=colour, marker="os"[i]) for i, (split, colour) in enumerate(SPLITS.items())),
         key("one seed", marker=".", alpha=0.6, mew=0),
         *([key("saturated: not comparable", marker="o", mfc="white")] if hollow else []),
         key("where q = p", ls=":", lw=0.9),
@@ -102,8 +100,8 @@ def _keys(hollow: bool) -> list[Line2D]:
 def _panel(
     axes: Axes, frame: pd.DataFrame, metric: Metric, where: dict[str, float], gap: float
 ) -> None:
-    boards = {split: summarise(frame, metric.name, split).loc[list(where)] for split in _SPLITS}
-    for place, (split, colour) in enumerate(_SPLITS.items()):
+    boards = {split: summarise(frame, metric.name, split).loc[list(where)] for split in SPLITS}
+    for place, (split, colour) in enumerate(SPLITS.items()):
         board, side = boards[split], (2 * place - 1) * gap
         if not board["S"].any():
             continue
@@ -127,7 +125,8 @@ def _panel(
     if metric.matched is not None:
         axes.axhline(metric.matched, c="#555555", lw=0.9, ls=":")
     unit = "" if metric.unit in ("1", metric.symbol.split()[-1]) else f" ({metric.unit})"
-    axes.set_title(metric.symbol + unit)
+    drawn = np.concatenate([boards[split]["mean"].to_numpy(float) for split in SPLITS])
+    axes.set_title(metric.symbol + unit + unsqueeze(axes, "y", drawn))
     axes.grid(axis="y")
 
 
@@ -141,7 +140,7 @@ def kl_parts(frame: pd.DataFrame) -> Figure:
         The figure: one panel per split, one bar per configuration.
     """
     names = levels(frame)
-    splits = [s for s in _SPLITS if replicates(frame, "marginal_kl_null", s).notna().any(axis=None)]
+    splits = [s for s in SPLITS if replicates(frame, "marginal_kl_null", s).notna().any(axis=None)]
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, 1.3 + 0.3 * len(names)), layout="constrained")
         panels = figure.subplots(1, len(splits), sharex=True, sharey=True, squeeze=False).ravel()
@@ -154,6 +153,7 @@ def kl_parts(frame: pd.DataFrame) -> Figure:
         )
         panels[0].set_ylim(len(names) - 0.4, -0.6)
         panels[0].set_xlim(left=0)
+        panels[0].xaxis.set_major_locator(MaxNLocator(5))
         panels[0].set_ylabel(",\n".join(varied_keys(frame)) or "configuration")
         handles = {h.get_label(): h for axes in panels for h in axes.get_legend_handles_labels()[0]}
         shown = [handles[label] for label in _LEGEND if label in handles]

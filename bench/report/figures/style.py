@@ -12,7 +12,19 @@ from PIL.PngImagePlugin import PngImageFile
 
 from vaelib.files import write_atomically
 
-__all__ = ["STYLE", "VERDICTS", "WIDTH", "as_it_is", "png", "save"]
+__all__ = [
+    "SOURCES",
+    "SPLITS",
+    "STYLE",
+    "VECTORS",
+    "VERDICTS",
+    "WIDTH",
+    "as_it_is",
+    "png",
+    "save",
+    "source_colour",
+    "vector",
+]
 
 
 STYLE: Any = {
@@ -46,9 +58,24 @@ VERDICTS = {  # Okabe & Ito, and greys
 }
 """The colour of each answer, the same in every figure."""
 
+SPLITS = {"test": "#0072B2", "train": "#E69F00"}  # Okabe & Ito
+"""The colour of each part of the data."""
+
+SOURCES = {"prior": "#D55E00", "aggregate": "#0072B2", "floor": "#777777", "real": "#777777"}
+"""The colour of latent sources, and of real images; that of any other is `source_colour`."""
+
+VECTORS = ("svg", "pdf")
+"""Forms without pixels in which a figure can be had."""
+
 
 _COLOURS = 256  # what a palette holds
 _UNSEEN = 4  # of 255: a change of a pixel that nobody sees
+_DPI = 300  # of what has pixels in a figure that has none
+
+
+def source_colour(source: str) -> str:
+    """The colour of a latent source, the same in every figure."""
+    return SOURCES.get(source, "#009E73")
 
 
 def as_it_is(text: str) -> str:
@@ -75,6 +102,23 @@ def png(figure: Figure) -> bytes:
     with PngImageFile(drawn) as image:
         _with_fewer_colours(image).save(buffer, format="png", dpi=image.info["dpi"])
     return buffer.getvalue()
+
+
+def vector(figure: Figure, form: str) -> bytes:
+    """A figure without pixels, but for images and clouds of points that it holds.
+
+    Args:
+        figure: The figure.
+        form: One of `VECTORS`.
+
+    Returns:
+        All bytes of the file; equal figures give equal bytes.
+    """
+    drawn = io.BytesIO()
+    undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}[form]
+    with mpl.rc_context({**STYLE, "svg.hashsalt": "vaebench", "pdf.fonttype": 42}):
+        figure.savefig(drawn, format=form, metadata=undated, dpi=_DPI)
+    return drawn.getvalue()
 
 
 def _with_fewer_colours(image: Image.Image) -> Image.Image:

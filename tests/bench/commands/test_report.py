@@ -8,11 +8,13 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from bench.analysis import results as results_of
 from bench.commands import report
 from bench.commands.report import outdated, overviews_outdated, write_pages
 from bench.errors import DamagedError, DamagedWarning, UserError, refusal
+from bench.report.blocks import Page, drawn
 from bench.rows import read_rows
 from bench.run import kept_rows
 from bench.run.kept_rows import described
@@ -155,6 +157,22 @@ def test_a_file_that_may_not_be_read_says_so_here_and_of_a_neighbour(folder, fil
     match = f"first is left out of the overviews: cannot read .*{file}: Permission denied"
     with pytest.warns(DamagedWarning, match=match):
         report._all(folder, {})
+
+
+def test_vectors_stand_beside_the_pictures_and_are_no_part_of_the_pages(folder, monkeypatch):
+    figure = Figure(figsize=(1, 1))
+    page = Page("first.md", "![a](first/figures/a.png)\n", (drawn("a", "a.png", figure),))
+    monkeypatch.setattr(report, "pages", lambda _: [page])
+    monkeypatch.setattr(report, "write_overviews", lambda *_: None)
+    figures = folder / "first" / "figures"
+    write_pages(folder, "first")
+    assert (figures / "a.png").is_file() and not list(figures.glob("*.svg"))
+    write_pages(folder, "first", "svg")
+    assert [path.name for path in figures.glob("*.svg")] == ["a.svg"]
+    assert (figures / "a.svg").read_bytes() == page.pictures[0].vector("svg")[1]
+    assert (folder / "first.md").read_text() == page.text
+    (figures / "a.svg").unlink()
+    assert not outdated(folder, "first")
 
 
 def bomb(path):

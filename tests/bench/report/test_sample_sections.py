@@ -11,9 +11,8 @@ from bench.analysis.replicates import t_interval
 from bench.analysis.results import Results
 from bench.commands.report import write_pages
 from bench.metrics.registry import METRICS
+from bench.report.figures.match_cost import _number, match_against_cost
 from bench.report.figures.samples import (
-    _number,
-    match_against_cost,
     mosaic,
     sample_grids,
     where_sampling_fails,
@@ -196,6 +195,7 @@ def test_configurations_too_close_for_a_label_each_share_one():
         axes,
         np.array([[0.1, 0.1], [0.11, 0.1], [0.12, 0.11], [0.5, 0.5], [0.11, 0.12]]),
         figure.dpi,
+        np.empty((0, 4)),
     )
     assert {text.get_text() for text in axes.texts} == {"1–3, 5", "4"}
 
@@ -204,6 +204,5 @@ def test_match_against_cost_has_one_point_per_configuration(tmp_path):
     write_rows(tmp_path / "rows.csv", sample_rows())
     (axes,) = match_against_cost(read_rows(tmp_path / "rows.csv"), METRICS["c2st_auc"]).axes
     assert axes.get_xlabel() == "classifier AUC, test inputs"
-    assert [text.get_text() for text in axes.texts] == ["1", "2"]
-    (legend,) = axes.figure.legends
-    assert [text.get_text() for text in legend.get_texts()] == ["1 latent_dim-8", "2 base"]
+    assert [text.get_text() for text in axes.texts] == ["latent_dim-8", "base"]
+    assert not axes.figure.legends

@@ -54,3 +54,18 @@ def test_what_has_no_upper_end_is_open_and_what_was_not_measured_is_left_out():
     (only,) = bars(axes)
     assert only.get_ydata()[1] == axes.get_ylim()[1]
     assert len(axes.get_xticklabels()) == 2
+
+
+def test_the_base_is_marked_wherever_it_stands_and_no_label_is_cut():
+    long = "conv channels=32-64 hidden=256 and a name of many more words"
+    panels = [("size", {"base": "2", "large": long}), ("kind", {"bare": "z alone", "near": "flow"})]
+    figure = factors(panels, MATCH, "base")
+    first, second = figure.axes[:2]
+    assert len(first.patches) == 1 and not second.patches
+    labels = first.get_xticklabels()
+    assert [text.get_fontweight() for text in labels] == ["bold", "normal"]
+    assert labels[1].get_text().split() == long.split()
+    (legend,) = figure.legends
+    told = [text.get_text() for text in legend.get_texts()]
+    assert "base" in told and "no upper end that says anything" in told
+    assert "base" not in [t.get_text() for t in factors(panels, MATCH).legends[0].get_texts()]

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from bench.analysis.quantiles import SHARES, marginal_quantiles
+from bench.analysis.quantiles import SHARES, marginal_quantiles, quantile_band
 from bench.report.figures.quantiles import quantile_plot
 
 
@@ -29,7 +29,10 @@ def test_the_lines_are_level_where_a_marginal_is_standard_normal():
     level, slope = (line.get_ydata() for line in axes.get_lines()[1:])
     assert np.abs(level).max() < 1e-2
     assert slope == pytest.approx(norm.ppf(SHARES), abs=2e-2)
-    assert [a.get_title(loc="left") for a in figure.axes] == ["a  (D = 2)", "b  (D = 1)"]
+    assert [a.get_title(loc="left") for a in figure.axes] == [
+        "a  (D\u00a0=\u00a02)",
+        "b  (D\u00a0=\u00a01)",
+    ]
 
 
 def test_points_give_the_quantiles_of_their_places():
@@ -44,3 +47,28 @@ def test_long_titles_break_between_words():
     lines = figure.axes[0].get_title(loc="left").split("\n")
     assert " ".join(lines).split() == f"{label} (D = 1)".split()
     assert max(map(len, lines)) <= 50
+
+
+def test_the_band_holds_as_many_whole_lines_as_it_says():
+    n, repeats = 999, 600
+    draws = np.sort(np.random.default_rng(5).standard_normal((repeats, n)), axis=1)
+    lines = np.quantile(draws, SHARES, axis=1, method="weibull").T - norm.ppf(SHARES)
+    low, high = quantile_band(n)
+    inside = ((lines >= low) & (lines <= high)).all(1).mean()
+    assert abs(inside - 0.95) < 4 * np.sqrt(0.95 * 0.05 / repeats)
+    assert np.isnan(quantile_band(50)[0][0]) and np.isfinite(quantile_band(50)[0][52])
+
+
+def test_a_panel_has_a_band_where_its_inputs_are_known():
+    quantiles = dict.fromkeys(["a", "b"], np.tile(norm.ppf(SHARES), (1, 1)))
+    figure = quantile_plot(quantiles, {"a": 500})
+    assert [len(axes.collections) for axes in figure.axes] == [1, 0]
+    assert figure.axes[0].get_title(loc="left").endswith("N\u00a0=\u00a0500)")
+
+
+def test_one_panel_does_not_squeeze_the_others():
+    normal = norm.ppf(SHARES)
+    wide = {"a": normal + 0.4, "b": normal - 0.5, "c": 20 * normal}
+    figure = quantile_plot({label: line[None] for label, line in wide.items()})
+    limits = [axes.get_ylim()[1] for axes in figure.axes]
+    assert limits[0] == limits[1] < 1 and limits[2] > 50

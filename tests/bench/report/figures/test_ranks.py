@@ -1,6 +1,8 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
+from matplotlib.colors import to_hex
 
 from bench.analysis.comparison import rankings
 from bench.metrics.registry import METRICS
@@ -18,20 +20,49 @@ def plotted(frame, *metrics):
     return rank_plot(panels, list(frame["config"].unique()))
 
 
-def test_bars_are_the_rank_intervals_and_colours_the_tie_groups():
+def cells(figure):
+    """(column, row, text, whether it is blue) of every cell."""
+    (axes,) = figure.axes
+    faces = {
+        (round(box.get_x() + 0.47), round(box.get_y() + 0.44)): to_hex(box.get_facecolor())
+        for box in axes.patches
+    }
+    places = [(*map(round, text.get_position()), text.get_text()) for text in axes.texts]
+    return [(x, y, text, faces[x, y] == "#0072b2") for x, y, text in places]
+
+
+def test_cells_are_the_rank_intervals_and_blue_the_tie_groups():
     frame = synthetic_rows(6)
-    figure = plotted(frame, EXCESS, ELBO)
-    for axes, metric in zip(figure.axes, (EXCESS, ELBO), strict=True):
+    found = cells(plotted(frame, EXCESS, ELBO))
+    ranked = rankings(frame, EXCESS, "test").index
+    order = list(dict.fromkeys([*ranked, *frame["config"]]))
+    for column, metric in enumerate((EXCESS, ELBO)):
         board = rankings(frame, metric, "test")
-        bars = [s for c in axes.collections for s in c.get_segments()]
-        spans = sorted((round(b[0, 0] + 0.3), round(b[1, 0] - 0.3)) for b in bars)
-        assert spans == sorted(zip(board["rank_low"], board["rank_high"], strict=True))
-        dots = [line for line in axes.get_lines() if line.get_marker() == "o"]
-        blue = [line for line in dots if line.get_color() == "#0072B2"]
-        assert sum(len(line.get_xdata()) for line in blue) == board["tie"].sum()
-        assert sorted(np.concatenate([line.get_xdata() for line in dots])) == [
-            *range(1, len(board) + 1)
-        ]
+        expected = set()
+        for config, row in board.iterrows():
+            low, high = int(row["rank_low"]), int(row["rank_high"])
+            text = str(low) if low == high else f"{low}–{high}"
+            expected.add((order.index(config), text, bool(row["tie"])))
+        assert {one[1:] for one in found if one[0] == column} == expected
+
+
+def test_what_has_collapsed_stands_last_without_a_rank():
+    frame = synthetic_rows(3)
+    alive = [name for name in frame["config"].unique() if name != "base"]
+    board = rankings(frame[frame["config"] != "base"], ELBO, "test")
+    (axes,) = rank_plot([(ELBO, "", board)], alive, ["base"]).axes
+    assert axes.get_yticklabels()[-1].get_text() == "base"
+    last = len(alive)
+    assert [t.get_text() for t in axes.texts if t.get_position()[1] == last] == ["collapsed"]
+
+
+def test_of_many_configurations_the_first_are_drawn():
+    names = [f"seed-{place}" for place in range(50)]
+    ranks = np.arange(1, 51)
+    board = pd.DataFrame({"rank_low": ranks, "rank_high": ranks, "tie": ranks == 1}, names)
+    (axes,) = rank_plot([(ELBO, "", board)], names).axes
+    assert [text.get_text() for text in axes.get_yticklabels()] == names[:40]
+    assert "10 more" in axes.get_xlabel()
 
 
 def test_long_names_break_between_their_parts():
@@ -48,5 +79,6 @@ def test_a_metric_that_ranks_nobody_has_no_panel():
     frame = synthetic_rows(3)
     nobody = frame[frame["metric"] != "elbo"]
     figure = plotted(nobody, ELBO, EXCESS)
-    (panel,) = figure.axes
-    assert panel.get_title("left").startswith("excess given scale")
+    (axes,) = figure.axes
+    (head,) = axes.get_xticklabels()
+    assert head.get_text().startswith("excess given scale")

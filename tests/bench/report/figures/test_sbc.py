@@ -10,7 +10,8 @@ def test_lines_are_shares_less_the_uniform_in_their_own_band():
     narrow = np.rint(200 * np.arange(1, GRID + 1) / GRID).astype(int)
     narrow[:50] += 30
     panels = rank_ecdf_plot({"a": np.stack([even, even]), "b": np.stack([narrow] * 3)}).axes
-    assert [axes.get_title(loc="left") for axes in panels] == ["a  (n = 100)", "b  (n = 200)"]
+    titles = [axes.get_title(loc="left").replace("\u00a0", " ") for axes in panels]
+    assert titles == ["a  (n = 100)", "b  (n = 200)"]
     level, joint = panels[0].get_lines()[1:]
     assert level.get_ydata() == pytest.approx(0) and joint.get_ydata() == pytest.approx(0)
     lines = panels[1].get_lines()[1:]

@@ -8,7 +8,7 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from bench.report.figures.style import STYLE, png
+from bench.report.figures.style import STYLE, VECTORS, png, vector
 
 
 def figure(colours):
@@ -51,3 +51,11 @@ def test_what_is_transparent_stays_so():
     drawn.patch.set_alpha(0)
     data = png(drawn)
     assert Image.open(io.BytesIO(data)).getchannel("A").getextrema() == (0, 255)
+
+
+@pytest.mark.parametrize("form", VECTORS)
+def test_a_figure_has_a_form_without_pixels_that_tells_no_time(form):
+    data = vector(figure(64), form)
+    assert data.startswith({"svg": b"<?xml", "pdf": b"%PDF"}[form])
+    assert vector(figure(64), form) == data
+    assert b"CreationDate" not in data and b"<dc:date>" not in data and b"/Type3" not in data
