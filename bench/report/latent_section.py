@@ -15,7 +15,8 @@ __all__ = ["latent_section", "other_latents"]
 _QUILT = (
     "Left: one z of each input's posterior, coloured and named by label. Middle: as many z of the "
     "prior. Right: log-density of the aggregate posterior less that of the prior, red where q is "
-    "denser, blue where the prior samples and q does not (colours end at ± 3 nats). The circles "
+    "denser, blue where the prior samples and q does not, pale where both have next to no density "
+    "(colours end at ± 3 nats). The circles "
     "hold 50 % and 95 % of the prior."
 )
 

@@ -16,9 +16,9 @@ SOURCES = {
     "floor": "other real images",
     "reconstruction": "reconstructions",
     "aggregate": "z of q(z)",
-    "repaired": "repaired prior",
-    "gmm": "Gaussian mixture",
-    "flow": "flow",
+    "repaired": "fitted density",
+    "gmm": "fitted mixture",
+    "flow": "fitted flow",
     "two_stage": "second VAE",
     "prior": "z of the prior",
 }

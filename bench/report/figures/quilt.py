@@ -24,6 +24,10 @@ _MUTED = (  # Tol's muted scheme, ten labels that stay apart for every kind of c
 ).split()
 _APART, _ROUNDS = 0.15, 100  # of half the width: between names of labels; steps to get there
 _CLIP = 3.0  # nats of log-ratio at which the colours end
+_NONE, _PALE = (
+    math.log(0.01),
+    0.15,
+)  # of the prior's peak: next to no density; how strong its colour
 
 
 def log_density(points: Floats, mean: Floats, scale: Floats) -> Floats:
@@ -54,7 +58,8 @@ def latent_quilt(
 
     Left: one draw from the posterior of each input, coloured by label. Middle: as many draws from
     the prior. Right: log q_N(z) - log p(z), red where the prior under-samples, blue where it falls
-    into holes. Dashed circles hold half and 95 % of the prior.
+    into holes, pale where neither has a hundredth of the prior's peak. Dashed circles hold half and
+    95 % of the prior.
 
     Args:
         mean: Posterior means, shape (N, 2).
@@ -79,7 +84,10 @@ def latent_quilt(
     limit = float(np.clip(np.quantile(np.abs(drawn), 0.998) + 0.2, 3.2, 8.0))
     axis = np.linspace(-limit, limit, 161)
     grid = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
-    ratio = log_density(grid, centre, width) + 0.5 * (grid**2).sum(1) + math.log(2 * math.pi)
+    below = 0.5 * (grid**2).sum(1)  # how far log p lies below its peak
+    ratio = log_density(grid, centre, width) + below + math.log(2 * math.pi)
+    density = np.maximum(ratio, 0) - below  # of the denser of both, below the peak of p
+    strength = np.clip(np.exp(density - _NONE), _PALE, 1)
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, 2.95 + 0.25 * bool(title)), layout="constrained")
         if title:
@@ -94,6 +102,7 @@ def latent_quilt(
         middle.set_title("$p(z)$, as many draws")
         image = right.imshow(
             ratio.reshape(len(axis), -1),
+            alpha=strength.reshape(len(axis), -1),
             extent=(-limit, limit, -limit, limit),
             origin="lower",
             cmap="RdBu_r",

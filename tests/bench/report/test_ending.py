@@ -7,7 +7,7 @@ import pandas as pd
 
 from bench.analysis.results import Results
 from bench.report.answer import answer
-from bench.report.change_section import change_tables, largest
+from bench.report.change_section import largest
 from bench.report.cost_section import cost
 from bench.report.ending import ending
 from tests.bench.analysis.test_changes import rows
@@ -32,12 +32,6 @@ GAINS = {
     "steps": {1: 0.3, 2: 0.345},
     "draws": {1: 0.3, 2: 0.1},
 }
-
-
-def test_the_name_of_a_study_is_cut_nowhere():
-    name = "bound for reconstruction alone at 16 dimensions, of many words in one table"
-    (table,) = change_tables(studies(**{name: {1: 0.9, 2: 0.6}}))
-    assert f"| {name} |" in table
 
 
 def test_what_helps_is_named_before_what_harms_with_intervals():

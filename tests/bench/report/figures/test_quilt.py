@@ -54,6 +54,19 @@ def test_log_ratio_vanishes_where_the_aggregate_is_the_prior():
     assert image.get_clim() == (-3, 3), "the colours are centred at 0"
 
 
+def test_colours_are_pale_where_neither_has_density():
+    mean, scale = np.array([[4.0, 0.0]] * 3), np.full((3, 2), 0.5)
+    image = latent_quilt(mean, scale).axes[2].images[0]
+    left, right, *_ = image.get_extent()
+    axis = np.linspace(left, right, image.get_array().shape[0])
+    at = {
+        (x, y): image.get_alpha()[np.abs(axis - y).argmin(), np.abs(axis - x).argmin()]
+        for x, y in [(0, 0), (0, 2.4), (4, 0), (-4, 3), (4, 4)]
+    }
+    assert at[0, 0] == at[0, 2.4] == at[4, 0] == 1, "where the prior lives, and where q does"
+    assert at[-4, 3] == at[4, 4] == 0.15
+
+
 def test_log_ratio_stands_where_it_belongs():
     mean, scale = np.array([[1.5, -0.5]] * 3), np.full((3, 2), 0.2)
     image = latent_quilt(mean, scale).axes[2].images[0]
