@@ -266,7 +266,7 @@ def _expected(finding: Finding) -> str:
         "decreasing": f"falls by more than {margin}",
         "greater": f"above {reference}" + (f" by more than {margin}" if claim.margin else ""),
         "less": f"below {reference}" + (f" by more than {margin}" if claim.margin else ""),
-        "brackets apart": f"{claim.worse} worse by more than {margin}",
+        "brackets apart": f"the {claim.worse} to be worse by more than {margin}",
         "equivalent": f"within {margin}" + ("" if claim.reference is None else f" of {reference}"),
     }[claim.expect]
 
@@ -352,7 +352,9 @@ def answers(matrices: Sequence[Results]) -> list[str]:
         "**larger**, **smaller**, **absent**: the effect lies beyond, short of or within the "
         "smallest that matters, its margin; **opposite**: it has the other direction; **present**: "
         "it has the claimed one, and its size is open; **elsewhere**: the commonest word "
-        "of the other matrices that make the claim and have seeds to test it, of how many. "
+        "of the other matrices that make the claim and have seeds to test it, of how many. A claim "
+        "along a study takes the line through all its levels, *what helps* the change from the "
+        f"base, so that what a claim calls larger may help up to the base and no further. "
         f"All: {links}."
     )
     return [table, text]

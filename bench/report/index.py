@@ -138,7 +138,7 @@ def _others(matrices: Iterable[Results]) -> str:
             plain.append(prose(results.name))
         data = next((match.data for match in results.matches), results.name)
         named.setdefault(data, []).append(f"{prose(results.name)} ({_size(results)})")
-    each = [f"on {prose(data)} {', '.join(names)}" for data, names in named.items()]
+    each = [f"on {prose(data)}: {', '.join(names)}" for data, names in named.items()]
     mixture = f" (in {', '.join(plain)} a Gaussian mixture)" if plain else ""
     return f"{mixture}. **Steps and seeds**: {'; '.join(each)}."
 

@@ -31,7 +31,7 @@ DIAGNOSTICS_TEXT = (
     "nothing."
 )
 """What stands above them."""
-SAMPLES_TOO = "Samples of q(z) and of the certifying density"
+SAMPLES_TOO = "Samples of q(z) and of the fitted density"
 """Title of what of the images is compared with those of the prior."""
 _COMPARED = ("aggregate", "repaired")
 REST = (SAMPLES_TOO, GAUGE, Table.SHAPE, Table.DISTANCES, Table.TESTS, DIAGNOSTICS)

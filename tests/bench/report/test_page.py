@@ -364,7 +364,7 @@ def test_samples_are_listed_by_source(study):
     distance, coverage = titled("frechet"), titled("coverage")
     named = [f"{distance} ({source})" for source in ("prior", "aggregate", "gmm")]
     assert list(lines) == [*named, f"{coverage} (prior)"]
-    _, rest = joined(study, "## Samples of q(z) and of the certifying density")
+    _, rest = joined(study, "## Samples of q(z) and of the fitted density")
     assert list(rest) == [f"{coverage} (aggregate)"]
 
 
