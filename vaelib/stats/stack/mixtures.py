@@ -17,6 +17,7 @@ from sklearn.cluster import KMeans
 from torch import Tensor
 
 from vaelib.arguments.plain import as_count, check_flag
+from vaelib.numerics.exp2 import BITS, powers_
 from vaelib.stats.checks import check_generator
 from vaelib.stats.stack.candidates import Posteriors, check_posteriors, log_standard_normal
 
@@ -135,9 +136,11 @@ def _em(features: Tensor, resp: Tensor, pairs: Tensor, pseudo: int, steps: int) 
 
 def _memberships(features: Tensor, fit: _Fit, pairs: Tensor) -> tuple[Tensor, float]:
     """The E step: memberships, shape (N, K), and the mean log likelihood."""
-    logs = features @ _coefficients(*fit, pairs).T
-    total = logs.logsumexp(1, keepdim=True)
-    return (logs - total).exp(), float(total.mean())
+    bits = features @ (BITS * _coefficients(*fit, pairs)).T
+    peak = bits.amax(1, keepdim=True)
+    resp = powers_(bits.sub_(peak))
+    total = resp.sum(1, keepdim=True)
+    return resp.div_(total), float((peak + total.log2()).mean()) / BITS
 
 
 def _start(mean: Tensor, components: int, generator: torch.Generator) -> Tensor:
