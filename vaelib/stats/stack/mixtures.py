@@ -25,6 +25,7 @@ __all__ = ["MixtureCandidate", "fit_mixture"]
 
 _CHANGE = 1e-3  # nats per step below which EM stops
 _EACH = 50  # posteriors per component: with fewer it tells of them, not of their law
+_ROWS = 1000  # posteriors at a time whose memberships are found
 _EARLY = 5000  # posteriors that EM begins with, where there are more
 _Fit = tuple[Tensor, Tensor, Tensor]  # shares, means, factors
 _SEED_RANGE = 2**31 - 1
@@ -136,11 +137,15 @@ def _em(features: Tensor, resp: Tensor, pairs: Tensor, pseudo: int, steps: int) 
 
 def _memberships(features: Tensor, fit: _Fit, pairs: Tensor) -> tuple[Tensor, float]:
     """The E step: memberships, shape (N, K), and the mean log likelihood."""
-    bits = features @ (BITS * _coefficients(*fit, pairs)).T
-    peak = bits.amax(1, keepdim=True)
-    resp = powers_(bits.sub_(peak))
-    total = resp.sum(1, keepdim=True)
-    return resp.div_(total), float((peak + total.log2()).mean()) / BITS
+    coefficients, memberships, logs = BITS * _coefficients(*fit, pairs), [], 0.0
+    for part in features.split(_ROWS):
+        bits = part @ coefficients.T
+        peak = bits.amax(1, keepdim=True)
+        resp = powers_(bits.sub_(peak))
+        total = resp.sum(1, keepdim=True)
+        memberships.append(resp.div_(total))
+        logs += float((peak + total.log2()).sum())
+    return torch.cat(memberships), logs / BITS / len(features)
 
 
 def _start(mean: Tensor, components: int, generator: torch.Generator) -> Tensor:
