@@ -91,10 +91,12 @@ def tiles_within(x: Tensor, rows: int | None = None) -> Iterator[Tile]:
         Rows i … j of ``x``, and their squared distances to rows i … n, shape (..., j - i, n - i),
         whose leading square holds both orders of a pair and exact zeros on its diagonal.
     """
-    size = tile_rows(x, x.shape[-2]) if rows is None else rows
     left, right = distance_factors(x, x)
-    for start in range(0, x.shape[-2], size):
-        chosen = slice(start, min(start + size, x.shape[-2]))
+    stop, count = 0, x.shape[-2]
+    while stop < count:
+        start = stop
+        stop = min(start + (rows or tile_rows(x, count - start)), count)
+        chosen = slice(start, stop)
         squared = (left[..., chosen, :] @ right[..., start:, :].mT).clamp_(min=0)
         squared.diagonal(dim1=-2, dim2=-1).zero_()
         yield chosen, squared

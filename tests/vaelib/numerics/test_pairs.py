@@ -68,3 +68,17 @@ def test_distances_of_few_points_are_kept_and_of_many_made_anew(n, times, monkey
     first, second = list(sample.tiles()), list(sample.tiles())
     assert len(made) == times and math.ceil(n / 32) >= len(first)
     assert all(torch.equal(a[1], b[1]) for a, b in zip(first, second, strict=True))
+
+
+def test_tiles_hold_every_pair_and_grow_in_rows_as_fewer_columns_are_left(monkeypatch):
+    monkeypatch.setattr(pairs, "_TILE", 4000)
+    z = points(100, 3)
+    seen = torch.zeros(100, 100, dtype=torch.float64)
+    heights = []
+    for rows, squared in Sample(z).tiles():
+        heights.append(len(squared))
+        expected = torch.from_numpy(cdist(z[rows], z[rows.start :], "sqeuclidean"))
+        torch.testing.assert_close(squared, expected, rtol=1e-9, atol=1e-12)
+        seen[rows, rows.start :] += pairs.pair_weights(squared)
+    assert heights == [40, 60]
+    assert seen.sum() == 100**2 and seen.triu().count_nonzero() == 5050
