@@ -110,7 +110,8 @@ def _binned(mean: Tensor, scale: Tensor, bins: float) -> tuple[Tensor, Tensor, T
 def _numbered(keys: Tensor) -> Tensor:
     """The place of each key, a whole number from 0, among all that occur, in their order."""
     if not float(keys.max()) < _DENSE:
-        return torch.unique(keys, return_inverse=True)[1]
+        _, numbers = torch.unique(keys, return_inverse=True)
+        return torch.as_tensor(numbers)
     keys = keys.long()
     return ((torch.bincount(keys) > 0).cumsum(0) - 1)[keys]
 

@@ -138,7 +138,7 @@ def _em(features: Tensor, resp: Tensor, pairs: Tensor, pseudo: int, steps: int) 
 def _memberships(features: Tensor, fit: _Fit, pairs: Tensor) -> tuple[Tensor, float]:
     """The E step: memberships, shape (N, K), and the mean log likelihood."""
     coefficients, memberships, logs = BITS * _coefficients(*fit, pairs), [], 0.0
-    for part in features.split(_ROWS):
+    for part in torch.split(features, _ROWS):
         bits = part @ coefficients.T
         peak = bits.amax(1, keepdim=True)
         resp = powers_(bits.sub_(peak))
