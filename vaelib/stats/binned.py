@@ -24,6 +24,7 @@ MOST_POINTS = 1 << 15
 _REACH = 9.0  # component standard deviations that the grid covers beyond the outermost means
 _FINEST = 5.0  # grid points per smallest component scale
 _BINS = 10.0  # per component scale
+_DENSE = 1 << 20  # bins up to which counting them is faster than sorting the components
 _TILE = 1 << 20  # numbers of the (points, components) matrix held at once
 
 
@@ -94,15 +95,25 @@ def _binned(mean: Tensor, scale: Tensor, bins: float) -> tuple[Tensor, Tensor, T
     place = (mean / (octave / (bins / 2)).exp() * bins).floor()
     place -= place.min()
     key = (octave - octave.min()) * (place.max() + 1) + place
-    kinds, where = torch.unique(key, return_inverse=True)
+    where = _numbered(key)
+    kinds = int(where.max()) + 1
 
     def total(values: Tensor) -> Tensor:
-        return torch.zeros(len(kinds), dtype=mean.dtype).to(mean).index_add_(0, where, values)
+        return torch.zeros(kinds, dtype=mean.dtype).to(mean).index_add_(0, where, values)
 
     count = total(torch.ones_like(mean))
     centre = total(mean) / count
     variance = total(scale.square() + (mean - centre[where]).square()) / count
     return count / len(mean), centre, variance.sqrt()
+
+
+def _numbered(keys: Tensor) -> Tensor:
+    """The place of each key, a whole number from 0, among all that occur, in their order."""
+    if not float(keys.max()) < _DENSE:
+        _, numbers = torch.unique(keys, return_inverse=True)
+        return torch.as_tensor(numbers)
+    keys = keys.long()
+    return ((torch.bincount(keys) > 0).cumsum(0) - 1)[keys]
 
 
 def _density(grid: Tensor, weight: Tensor, mean: Tensor, scale: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from vaelib.arguments.plain import as_count, check_kind, shown
 from vaelib.arguments.tensors import as_device, as_number, as_tensor, number_of
+from vaelib.numerics.pairs import Sample
 from vaelib.posterior import AggregatePosterior
 from vaelib.priors import Prior
 
@@ -17,6 +18,7 @@ __all__ = [
     "as_features",
     "as_pair",
     "as_points",
+    "as_sample",
     "as_two_sets",
     "check_bandwidth",
     "check_generator",
@@ -62,6 +64,18 @@ def as_points(
         bad = f"{int((~good).sum())} NaN, infinite or larger values"
         raise ValueError(f"{name} must be finite and below {_LARGEST:g} in size, got {bad}")
     return points
+
+
+def as_sample(z: object) -> Sample:
+    """Check points that several statistics may share.
+
+    Args:
+        z: Points, shape (..., n, D), n >= 2, or a sample of them, which was checked when made.
+
+    Returns:
+        The sample; of points a new one.
+    """
+    return z if isinstance(z, Sample) else Sample(as_points(z))
 
 
 def as_pair(x: object, y: object, *, rows: int = 2) -> tuple[Tensor, Tensor]:

@@ -18,7 +18,8 @@ import torch
 from scipy.special import hyp1f1
 from torch import Tensor
 
-from vaelib.stats.checks import as_pair, as_points
+from vaelib.numerics.pairs import Sample
+from vaelib.stats.checks import as_pair, as_points, as_sample
 from vaelib.stats.kernels import Kernel, kernel_sums
 
 __all__ = ["distance_to_normal", "energy_distance", "energy_distance_normal"]
@@ -40,20 +41,20 @@ def energy_distance(x: Tensor, y: Tensor) -> Tensor:
     return (2 * cross - within).clamp_(min=0)
 
 
-def energy_distance_normal(z: Tensor) -> Tensor:
+def energy_distance_normal(z: Tensor | Sample) -> Tensor:
     """Energy distance of points to N(0, I): the points as a sample, the normal exactly.
 
     Args:
-        z: Points, shape (..., n, D), n >= 2.
+        z: Points, shape (..., n, D), n >= 2, or a sample of them.
 
     Returns:
         The energy distance in the unit of the points, shape (...), never negative.
     """
-    z = as_points(z)
+    sample = as_sample(z)
     return (
-        2 * distance_to_normal(z).mean(-1)
-        - _mean_distance(z)
-        - math.sqrt(2) * _mean_norm(z.shape[-1])
+        2 * distance_to_normal(sample.points).mean(-1)
+        - _mean_distance(sample)
+        - math.sqrt(2) * _mean_norm(sample.points.shape[-1])
     ).clamp_(min=0)
 
 
@@ -103,8 +104,9 @@ def _distance_by_quadrature(norm: Tensor, dimensions: int) -> Tensor:
     return mean.sqrt() * (1 + total * (step / math.sqrt(math.pi)))
 
 
-def _mean_distance(x: Tensor, y: Tensor | None = None) -> Tensor:
+def _mean_distance(x: Tensor | Sample, y: Tensor | None = None) -> Tensor:
     """Mean distance over all ordered pairs, equal ones included, shape (...)."""
     distance: Kernel = lambda squared, _: squared.sqrt()  # noqa: E731
-    pairs = x.shape[-2] * (x if y is None else y).shape[-2]
+    points = x.points if isinstance(x, Sample) else x
+    pairs = points.shape[-2] * (points if y is None else y).shape[-2]
     return kernel_sums(distance, [1.0], x, y)[..., 0] / pairs

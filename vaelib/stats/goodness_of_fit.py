@@ -37,9 +37,10 @@ from scipy.stats import ks_1samp
 from torch import Tensor
 
 from vaelib.arguments.plain import as_count, check_kind
-from vaelib.stats.checks import as_points
+from vaelib.numerics.pairs import Sample
+from vaelib.stats.checks import as_points, as_sample
 from vaelib.stats.energy import energy_distance_normal
-from vaelib.stats.kernels import bandwidth_grid
+from vaelib.stats.kernels import bandwidth_grid, pair_total
 from vaelib.stats.mmd import mmd_squared_normal
 from vaelib.stats.multiple_testing import holm
 from vaelib.stats.nulls import (
@@ -69,7 +70,6 @@ GoodnessOfFitTest = Callable[[Tensor, NormalNull], SignificanceResult]
 
 _NULL = NormalNull()
 _NULL_ROWS = 1000  # of a statistic that costs O(n²)
-_ELEMENTS = 1 << 22  # of the products of pairs at once
 _ROUNDING = 1e-12  # a statistic of about 1 that varies by less has few digits left
 
 
@@ -99,8 +99,9 @@ def mmd_test(z: Tensor, null: NormalNull = _NULL) -> SignificanceResult:
 def _mmd(n: int, dimensions: int) -> NullStatistic:
     grid = bandwidth_grid(dimensions)
 
-    def statistic(points: Tensor) -> Tensor:
-        return mmd_squared_normal(points, grid) * points.shape[-2]
+    def statistic(points: Tensor | Sample) -> Tensor:
+        sample = as_sample(points)
+        return mmd_squared_normal(sample, grid) * sample.points.shape[-2]
 
     return NullStatistic("mmd", statistic, min(n, _NULL_ROWS), dimensions, grid)
 
@@ -125,10 +126,10 @@ def likelihood_ratio_test(z: Tensor, null: NormalNull = _NULL) -> SignificanceRe
 
 
 def _likelihood_ratio(n: int, dimensions: int) -> NullStatistic:
-    def statistic(points: Tensor) -> Tensor:
-        centered = points - points.mean(-2, keepdim=True)
-        log_det = 2 * _triangle(centered).log().sum(-1) - dimensions * math.log(n)
-        moments = points.square().sum((-2, -1)) / n
+    def statistic(points: Tensor | Sample) -> Tensor:
+        sample = as_sample(points)
+        log_det = 2 * sample.triangle.log().sum(-1) - dimensions * math.log(n)
+        moments = sample.norms.sum(-1) / n
         return (n * (moments - dimensions - log_det))[..., None]
 
     return NullStatistic("likelihood-ratio", statistic, n, dimensions)
@@ -166,8 +167,9 @@ def _henze_zirkler(n: int, dimensions: int) -> NullStatistic:
         )
     bandwidth = math.sqrt(2) * ((2 * dimensions + 1) * n / 4) ** (-1 / (dimensions + 4))
 
-    def statistic(points: Tensor) -> Tensor:
-        return mmd_squared_normal(_whiten(points), [bandwidth]) * points.shape[-2]
+    def statistic(points: Tensor | Sample) -> Tensor:
+        white = as_sample(points).white
+        return mmd_squared_normal(white, [bandwidth]) * white.points.shape[-2]
 
     rows = min(n, _NULL_ROWS)
     return NullStatistic("henze-zirkler", statistic, rows, dimensions, (bandwidth,))
@@ -223,7 +225,7 @@ def mardia_test(z: Tensor, null: NormalNull = _NULL) -> SignificanceResult:
 
 
 def _mardia(n: int, dimensions: int) -> NullStatistic:
-    def statistic(points: Tensor) -> Tensor:
+    def statistic(points: Tensor | Sample) -> Tensor:
         skewness, kurtosis = _skewness_and_kurtosis(points)
         return torch.stack([skewness ** (1 / 3), kurtosis.log()], -1)
 
@@ -265,8 +267,9 @@ def ksd_test(z: Tensor, null: NormalNull = _NULL) -> SignificanceResult:
 
 
 def _ksd(n: int, dimensions: int) -> NullStatistic:
-    def statistic(points: Tensor) -> Tensor:
-        return ksd_squared(points, [1.0]) * points.shape[-2]
+    def statistic(points: Tensor | Sample) -> Tensor:
+        sample = as_sample(points)
+        return ksd_squared(sample, [1.0]) * sample.points.shape[-2]
 
     return NullStatistic("ksd", statistic, min(n, _NULL_ROWS), dimensions, (1.0,))
 
@@ -287,8 +290,9 @@ def energy_test(z: Tensor, null: NormalNull = _NULL) -> SignificanceResult:
 
 
 def _energy(n: int, dimensions: int) -> NullStatistic:
-    def statistic(points: Tensor) -> Tensor:
-        return (energy_distance_normal(points) * points.shape[-2])[..., None]
+    def statistic(points: Tensor | Sample) -> Tensor:
+        sample = as_sample(points)
+        return (energy_distance_normal(sample) * sample.points.shape[-2])[..., None]
 
     return NullStatistic("energy", statistic, min(n, _NULL_ROWS), dimensions)
 
@@ -311,7 +315,7 @@ def panel_nulls(n: int, dimensions: int, null: NormalNull = _NULL) -> None:
         kinds += [_likelihood_ratio, _mardia]
         if henze_zirkler_spread(n, dimensions) >= _ROUNDING:
             kinds.append(_henze_zirkler)
-    null.together(kind(n, dimensions) for kind in kinds)
+    null.together((kind(n, dimensions) for kind in kinds), shared=Sample)
 
 
 def _ranked(statistic: float, null: Tensor) -> SignificanceResult:
@@ -332,37 +336,22 @@ def _one_set(z: Tensor, null: NormalNull = _NULL, *, above_dimension: bool = Fal
     return points
 
 
-def _whiten(points: Tensor) -> Tensor:
-    """Points of mean 0 and covariance I (divided by n), up to a rotation, shape (..., n, D)."""
-    factor: Tensor = torch.linalg.qr(points - points.mean(-2, keepdim=True)).Q
-    return factor * math.sqrt(points.shape[-2])
-
-
-def _triangle(centered: Tensor) -> Tensor:
-    """|R_jj| of the QR decomposition: D lengths whose product is √det(n S), shape (..., D)."""
-    triangle: Tensor = torch.linalg.qr(centered, mode="r").R
-    return triangle.diagonal(dim1=-2, dim2=-1).abs()
-
-
 def _full_rank(z: Tensor) -> bool:
     """Whether no dimension is constant or a linear function of the others, up to rounding."""
-    lengths = _triangle(z - z.mean(0))
-    return bool((lengths > 1e-10 * z.norm(dim=0)).all())
+    return bool((Sample(z).triangle > 1e-10 * z.norm(dim=0)).all())
 
 
-def _skewness_and_kurtosis(points: Tensor) -> tuple[Tensor, Tensor]:
+def _skewness_and_kurtosis(points: Tensor | Sample) -> tuple[Tensor, Tensor]:
     """Mardia's two statistics, shapes (...): the skewness in O(n D³) or O(n² D), the cheaper."""
-    white = _whiten(points)
-    n, dimensions = white.shape[-2:]
-    kurtosis = white.square().sum(-1).square().mean(-1)
+    white = as_sample(points).white
+    n, dimensions = white.points.shape[-2:]
+    kurtosis = white.norms.square().mean(-1)
     if n < dimensions**2:  # the mean cube of the products of all pairs
-        step = max(1, _ELEMENTS // n)
-        parts = (white[..., start : start + step, :] for start in range(0, n, step))
-        cubes = [(part @ white.mT).pow(3).sum((-2, -1)) for part in parts]
+        cubes = [pair_total(product.square().mul_(product)) for _, product in white.products()]
         return torch.stack(cubes).sum(0) / n**2, kurtosis
     # |mean of w ⊗ w ⊗ w|²
-    pairs = (white[..., :, None] * white[..., None, :]).flatten(-2)
-    third = pairs.mT @ white / n
+    pairs = (white.points[..., :, None] * white.points[..., None, :]).flatten(-2)
+    third = pairs.mT @ white.points / n
     return third.square().sum((-2, -1)), kurtosis
 
 

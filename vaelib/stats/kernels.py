@@ -15,6 +15,13 @@ from vaelib.arguments.plain import as_count, check_callable
 from vaelib.arguments.tensors import check_floating
 from vaelib.numerics.exp2 import BITS, powers_
 from vaelib.numerics.gaussian_kernel import gaussian
+from vaelib.numerics.pairs import (
+    Sample,
+    distance_factors,
+    pair_weights,
+    tile_rows,
+    tiles_within,
+)
 from vaelib.stats.checks import as_bandwidths, as_points, check_bandwidth
 
 __all__ = [
@@ -37,10 +44,6 @@ Kernel = Callable[[Tensor, float], Tensor]
 """Squared distances and a bandwidth in, kernel values of the same shape out."""
 
 BANDWIDTH_FACTORS = (0.25, 0.5, 1.0, 2.0, 4.0)
-
-_TILE = 1 << 16  # pairs in one tile: half a megabyte
-_TILE_ELSEWHERE = 1 << 24  # on a GPU, where calls cost more than memory
-_FEWEST = 32  # rows of a tile, even so: a product of fewer takes longer by its row
 
 
 def inverse_multiquadric(squared: Tensor, bandwidth: float) -> Tensor:
@@ -127,7 +130,7 @@ def squared_distances(x: Tensor, y: Tensor) -> Tensor:
         Squared distances, shape (..., n, m).
     """
     _check_pair(x, y)
-    left, right = _factors(x, y)
+    left, right = distance_factors(x, y)
     return (left @ right.mT).clamp_(min=0)
 
 
@@ -142,15 +145,6 @@ def _check_pair(x: Tensor, y: Tensor) -> None:
         raise ValueError(f"x and y must have rows and dimensions of one type, got {kinds}")
 
 
-def _factors(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """Whose product are the squared distances, shapes (..., n, D + 2) and (..., m, D + 2)."""
-    center = y[..., :15, :].median(-2, keepdim=True).values
-    x, y = x - center, y - center
-    x_norm, y_norm = x.square().sum(-1, keepdim=True), y.square().sum(-1, keepdim=True)
-    left = torch.cat([x * -2, x_norm, torch.ones_like(x_norm)], -1)
-    return left, torch.cat([y, torch.ones_like(y_norm), y_norm], -1)
-
-
 def cross_tiles(x: Tensor, y: Tensor) -> Iterator[tuple[slice, Tensor]]:
     """Squared distances of all pairs of two samples, by tiles of rows.
 
@@ -162,8 +156,8 @@ def cross_tiles(x: Tensor, y: Tensor) -> Iterator[tuple[slice, Tensor]]:
         Rows of ``x``, and their squared distances to all of ``y``, shape (..., rows, m).
     """
     _check_pair(x, y)
-    size = _tile_rows(x, y.shape[-2])
-    left, right = _factors(x, y)
+    size = tile_rows(x, y.shape[-2])
+    left, right = distance_factors(x, y)
     for start in range(0, x.shape[-2], size):
         chosen = slice(start, min(start + size, x.shape[-2]))
         yield chosen, (left[..., chosen, :] @ right.mT).clamp_(min=0)
@@ -181,13 +175,7 @@ def symmetric_tiles(x: Tensor, *, rows: int | None = None) -> Iterator[tuple[sli
         whose leading square holds both orders of a pair and exact zeros on its diagonal.
     """
     _check_pair(x, x)
-    size = _tile_rows(x, x.shape[-2]) if rows is None else as_count(rows, "rows", 1)
-    left, right = _factors(x, x)
-    for start in range(0, x.shape[-2], size):
-        chosen = slice(start, min(start + size, x.shape[-2]))
-        squared = (left[..., chosen, :] @ right[..., start:, :].mT).clamp_(min=0)
-        squared.diagonal(dim1=-2, dim2=-1).zero_()
-        yield chosen, squared
+    yield from tiles_within(x, None if rows is None else as_count(rows, "rows", 1))
 
 
 def pair_total(values: Tensor) -> Tensor:
@@ -208,19 +196,18 @@ def pair_total(values: Tensor) -> Tensor:
             "values must have shape (..., rows, columns) with columns >= rows, got "
             f"{tuple(values.shape)}"
         )
-    square = values[..., : values.shape[-2]]
-    return 2 * values.sum((-2, -1)) - square.sum((-2, -1))
+    return (values @ pair_weights(values)).sum(-1)
 
 
 def kernel_sums(
-    kernel: Kernel, bandwidths: Sequence[float], x: Tensor, y: Tensor | None = None
+    kernel: Kernel, bandwidths: Sequence[float], x: Tensor | Sample, y: Tensor | None = None
 ) -> Tensor:
     """Sum a kernel over all ordered pairs, equal ones included.
 
     Args:
         kernel: The kernel.
         bandwidths: H bandwidths; one pass over the distances serves all.
-        x: Points in float64, shape (..., n, D).
+        x: Points in float64, shape (..., n, D), or a sample of them.
         y: Points in float64, shape (..., m, D); None for the pairs within ``x``.
 
     Returns:
@@ -228,11 +215,13 @@ def kernel_sums(
     """
     check_callable(kernel, "kernel")
     bandwidths = as_bandwidths(bandwidths)
-    _check_pair(x, x if y is None else y)
-    total = torch.zeros(*x.shape[:-2], len(bandwidths), dtype=torch.float64)
-    for _, squared in symmetric_tiles(x) if y is None else cross_tiles(x, y):
+    sample = x if isinstance(x, Sample) else Sample(x)
+    _check_pair(sample.points, sample.points if y is None else y)
+    total = torch.zeros(*sample.points.shape[:-2], len(bandwidths), dtype=torch.float64)
+    for _, squared in sample.tiles() if y is None else cross_tiles(sample.points, y):
+        weights = pair_weights(squared) if y is None else squared.new_ones(squared.shape[-1:])
         for i, values in _over_bandwidths(kernel, bandwidths, squared):
-            total[..., i] += pair_total(values) if y is None else values.sum((-2, -1))
+            total[..., i] += (values @ weights.to(values)).sum(-1)
     return total
 
 
@@ -274,12 +263,6 @@ def of_kernel(values: Tensor, squared: Tensor) -> Tensor:
         got = f"{tuple(values.shape)} for {tuple(squared.shape)}"
         raise ValueError(f"kernel must keep the shape of squared distances, got {got}")
     return values
-
-
-def _tile_rows(x: Tensor, columns: int) -> int:
-    """Rows of ``x`` that meet ``columns`` points in about one tile of pairs."""
-    size = _TILE if x.is_cpu else _TILE_ELSEWHERE
-    return max(1, max(size // columns, _FEWEST) // x.shape[:-2].numel())
 
 
 KERNELS: dict[str, Kernel] = {

@@ -24,7 +24,8 @@ from torch import Tensor
 
 from vaelib.numerics.exp2 import BITS, powers_
 from vaelib.numerics.gaussian_kernel import gaussian, normal_terms
-from vaelib.stats.checks import as_bandwidths, as_pair, as_points
+from vaelib.numerics.pairs import Sample
+from vaelib.stats.checks import as_bandwidths, as_pair, as_points, as_sample
 from vaelib.stats.kernels import Kernel, kernel_sums
 
 __all__ = [
@@ -84,22 +85,21 @@ def mmd_squared_unbiased(
     return within_x + within_y - kernel_sums(kernel, bandwidths, x, y) * (2 / (n * m))
 
 
-def mmd_squared_normal(z: Tensor, bandwidths: Sequence[float]) -> Tensor:
+def mmd_squared_normal(z: Tensor | Sample, bandwidths: Sequence[float]) -> Tensor:
     """Biased Gaussian-kernel MMD² of points to N(0, I).
 
     When the points come from N(0, I) its mean is (1 - (H / (H + 2))^(D/2)) / n.
 
     Args:
-        z: Points, shape (..., n, D), n >= 2.
+        z: Points, shape (..., n, D), n >= 2, or a sample of them.
         bandwidths: Bandwidths h of the kernel.
 
     Returns:
         MMD² in squared kernel units, one per bandwidth in the last axis.
     """
-    z, bandwidths = as_points(z), as_bandwidths(bandwidths)
-    n = z.shape[-2]
-    within = kernel_sums(gaussian, bandwidths, z) / n**2
-    return (within + normal_terms(z, bandwidths)).clamp_(min=0)
+    sample, bandwidths = as_sample(z), as_bandwidths(bandwidths)
+    within = kernel_sums(gaussian, bandwidths, sample) / sample.points.shape[-2] ** 2
+    return (within + normal_terms(sample.points, bandwidths)).clamp_(min=0)
 
 
 def mmd_squared_normal_unbiased(z: Tensor, bandwidths: Sequence[float]) -> Tensor:

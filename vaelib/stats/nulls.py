@@ -13,7 +13,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -55,14 +55,15 @@ class NullStatistic(NamedTuple):
 
     Attributes:
         name: Its name; with the other fields but the function it identifies the draws.
-        function: Maps samples of shape (b, n, D) to values of shape (b, K).
+        function: Maps samples of shape (b, n, D), or what is shared of them, to values of shape
+            (b, K).
         rows: n, the rows of each sample.
         dimensions: D.
         parameters: Whatever else it depends on, such as bandwidths.
     """
 
     name: str
-    function: Callable[[Tensor], Tensor]
+    function: Callable[[Any], Tensor]
     rows: int
     dimensions: int
     parameters: tuple[float, ...] = ()
@@ -127,7 +128,9 @@ class NormalNull:
         wanted = NullStatistic(name, statistic, rows, dimensions, parameters)
         return self.together([wanted])[0]
 
-    def together(self, wanted: Iterable[NullStatistic]) -> list[Tensor]:
+    def together(
+        self, wanted: Iterable[NullStatistic], *, shared: Callable[[Tensor], object] | None = None
+    ) -> list[Tensor]:
         """Draw several statistics, those of as many rows and dimensions of the same samples.
 
         Each gets the draws that it gets alone; the samples, which can cost as much as a statistic
@@ -135,6 +138,8 @@ class NormalNull:
 
         Args:
             wanted: The statistics.
+            shared: What all get of samples of shape (b, n, D), to compute once what they have in
+                common; they themselves without.
 
         Returns:
             Their draws, each of shape (B, K), float64. Do not edit them.
@@ -148,7 +153,8 @@ class NormalNull:
             else:
                 missing.setdefault((one.rows, one.dimensions), {})[self._key(one)] = one
         for (rows, dimensions), group in missing.items():
-            drawn = self._simulate([one.function for one in group.values()], rows, dimensions)
+            functions = [one.function for one in group.values()]
+            drawn = self._simulate(functions, rows, dimensions, shared)
             for (key, one), draws in zip(group.items(), drawn, strict=True):
                 found[key] = draws
                 path, identity = self._place(one)
@@ -183,7 +189,11 @@ class NormalNull:
         return Path(self.folder) / _file_name(key, identity), identity
 
     def _simulate(
-        self, statistics: Sequence[Callable[[Tensor], Tensor]], rows: int, dimensions: int
+        self,
+        statistics: Sequence[Callable[[Any], Tensor]],
+        rows: int,
+        dimensions: int,
+        shared: Callable[[Tensor], object] | None,
     ) -> list[Tensor]:
         """Draw statistics in batches small enough to stay in the processor's cache."""
         generator = torch.Generator().manual_seed(self.seed)
@@ -191,7 +201,8 @@ class NormalNull:
         for start in range(0, self.draws, size):
             shape = (min(size, self.draws - start), rows, dimensions)
             z = torch.randn(shape, generator=generator, dtype=torch.float64)
-            values.append([statistic(z) for statistic in statistics])
+            sample = z if shared is None else shared(z)
+            values.append([statistic(sample) for statistic in statistics])
         return [torch.cat(drawn) for drawn in zip(*values, strict=True)]
 
 

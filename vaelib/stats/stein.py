@@ -5,6 +5,7 @@ With the score s(z) = -z of N(0, I), squared distance r², D dimensions, H = h²
     u(x, y) = s(x)·s(y) k + s(x)·∇_y k + s(y)·∇_x k + ∇_x·∇_y k
     Gaussian:             k [x·y - r²/H + D/H - r²/H²]
     IMQ, w = 1 + r²/H:    x·y w^(-1/2) + (D - r²)/H w^(-3/2) - 3 r²/H² w^(-5/2)
+                          = w^(-1/2) [x·y - 1 + (1 + (D - 3)/H) / w + 3/H / w²]
 
 It needs the score alone, no normalising constant and no moments of the target. It hardly sees the
 weights of well separated modes, where scores agree.
@@ -25,8 +26,9 @@ from torch import Tensor
 from vaelib.arguments.plain import as_count, check_callable
 from vaelib.arguments.tensors import check_floating
 from vaelib.numerics.gaussian_kernel import gaussian
-from vaelib.stats.checks import as_bandwidths, as_points, check_bandwidth
-from vaelib.stats.kernels import inverse_multiquadric, of_kernel, pair_total, symmetric_tiles
+from vaelib.numerics.pairs import Sample
+from vaelib.stats.checks import as_bandwidths, as_sample, check_bandwidth
+from vaelib.stats.kernels import inverse_multiquadric, of_kernel, pair_total
 
 __all__ = ["STEIN_KERNELS", "SteinKernel", "gaussian_stein", "imq_stein", "ksd_squared"]
 
@@ -66,10 +68,9 @@ def imq_stein(squared: Tensor, product: Tensor, bandwidth: float, dimensions: in
     """
     bandwidth = _check(squared, product, bandwidth, dimensions)
     inverse, root = bandwidth**-2, inverse_multiquadric(squared, bandwidth)
-    cube = root**3
-    value = product * root
-    value.addcmul_(dimensions - squared, cube, value=inverse)
-    return value.addcmul_(squared * root.square(), cube, value=-3 * inverse**2)
+    power = root.square()  # 1 / w, so that r² = H (1 / power - 1)
+    value = (power * (3 * inverse)).add_((dimensions - 3) * inverse + 1)
+    return value.mul_(power).add_(product).sub_(1).mul_(root)
 
 
 def _check(squared: Tensor, product: Tensor, bandwidth: float, dimensions: int) -> float:
@@ -83,12 +84,12 @@ def _check(squared: Tensor, product: Tensor, bandwidth: float, dimensions: int) 
 
 
 def ksd_squared(
-    z: Tensor, bandwidths: Sequence[float], *, kernel: SteinKernel = imq_stein
+    z: Tensor | Sample, bandwidths: Sequence[float], *, kernel: SteinKernel = imq_stein
 ) -> Tensor:
     """Biased (V-statistic) squared KSD of points to N(0, I).
 
     Args:
-        z: Points, shape (..., n, D), n >= 2.
+        z: Points, shape (..., n, D), n >= 2, or a sample of them.
         bandwidths: Bandwidths h of the base kernel.
         kernel: A kernel of this module.
 
@@ -96,12 +97,10 @@ def ksd_squared(
         KSD², never negative, one per bandwidth in the last axis.
     """
     check_callable(kernel, "kernel")
-    z, bandwidths = as_points(z), as_bandwidths(bandwidths)
-    n, dimensions = z.shape[-2:]
-    norm = z.square().sum(-1)
-    total = torch.zeros(*z.shape[:-2], len(bandwidths), dtype=torch.float64)
-    for rows, squared in symmetric_tiles(z):
-        product = (norm[..., rows, None] + norm[..., None, rows.start :]).sub_(squared).mul_(0.5)
+    sample, bandwidths = as_sample(z), as_bandwidths(bandwidths)
+    n, dimensions = sample.points.shape[-2:]
+    total = torch.zeros(*sample.points.shape[:-2], len(bandwidths), dtype=torch.float64)
+    for squared, product in sample.products():
         for i, h in enumerate(bandwidths):
             total[..., i] += pair_total(of_kernel(kernel(squared, product, h, dimensions), squared))
     return (total / n**2).clamp_(min=0)

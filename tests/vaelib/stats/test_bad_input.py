@@ -315,8 +315,8 @@ ELSEWHERE = {
     "total_correlation": "below",
 }
 PARTS = {  # of the above: their arguments are checked by then, to the cost of a check per tile
-    *("as_bandwidths", "as_features", "as_pair", "as_points", "as_two_sets", "check_bandwidth"),
-    *("check_generator", "check_level", "check_positive", "check_posterior"),
+    *("as_bandwidths", "as_features", "as_pair", "as_points", "as_sample", "as_two_sets"),
+    *("check_bandwidth", "check_generator", "check_level", "check_positive", "check_posterior"),
     *("check_prior", "check_same_nets", "cross_tiles", "of_kernel"),
     *("gaussian_stein", "imq_stein", "inverse_multiquadric", "kernel_sums", "laplace"),
     *("pair_total", "squared_distances", "symmetric_tiles"),

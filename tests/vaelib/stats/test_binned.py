@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from vaelib.seeding import stream
-from vaelib.stats import marginals
+from vaelib.stats import binned, marginals
 from vaelib.stats.binned import MANY, binned_kl
 
 
@@ -27,3 +27,10 @@ def test_many_components_are_binned_and_a_gaussian_has_its_closed_form():
     expected = 0.5 * (1.3**2 + 0.25 - 1) - math.log(1.3)
     assert values.tolist() == pytest.approx([expected] * 2, abs=1e-7)
     assert errors.max() < 1e-6
+
+
+@pytest.mark.parametrize("most", [0, 1 << 20])
+def test_bins_are_numbered_in_their_order_however_many_there_may_be(most, monkeypatch):
+    monkeypatch.setattr(binned, "_DENSE", most)
+    keys = torch.tensor([7.0, 0.0, 3.0, 7.0, 3.0])
+    assert binned._numbered(keys).tolist() == [2, 0, 1, 2, 1]

@@ -9,6 +9,7 @@ from scipy.stats import betabinom, kstest
 
 from tests import oracles
 from tests.vaelib.stats import samples
+from vaelib.numerics import pairs
 from vaelib.stats import goodness_of_fit, nulls
 from vaelib.stats.goodness_of_fit import (
     GOODNESS_OF_FIT_TESTS,
@@ -77,7 +78,7 @@ def test_henze_zirkler_agrees_with_pingouin(n, dimensions):
 @pytest.mark.parametrize("elements", [1 << 22, 700])
 @pytest.mark.parametrize("dimensions", [3, 7, 8, 12])  # 8² > 60: by pairs, in blocks or at once
 def test_mardia_is_its_definition(dimensions, elements, monkeypatch):
-    monkeypatch.setattr(goodness_of_fit, "_ELEMENTS", elements)
+    monkeypatch.setattr(pairs, "_TILE", elements)
     z = sample(60, dimensions).numpy()
     centered = z - z.mean(0)
     products = centered @ np.linalg.inv(centered.T @ centered / 60) @ centered.T
@@ -117,6 +118,16 @@ def test_nulls_of_the_panel_are_those_that_its_tests_ask_for(n, dimensions, monk
             test(sample(n, dimensions), null)
     assert nulls._MEMORY.keys() == drawn.keys()  # and nothing in vain
     assert all(torch.equal(nulls._MEMORY[key], draws) for key, draws in drawn.items())
+
+
+def test_the_panel_computes_distances_and_decompositions_once_for_each_sample(monkeypatch):
+    made, decompose, within = [], torch.geqrf, pairs.tiles_within
+    monkeypatch.setattr(nulls, "_MEMORY", {})
+    monkeypatch.setattr(pairs, "tiles_within", lambda x: made.append("tiles") or within(x))
+    monkeypatch.setattr(torch, "geqrf", lambda x: made.append("QR") or decompose(x))
+    goodness_of_fit.panel_nulls(260, 20, NormalNull(draws=19))  # as many batches as draws
+    assert made.count("tiles") == 2 * 19  # of the points, and of the white ones
+    assert made.count("QR") == 19
 
 
 def test_mardia_sees_light_tails_as_well_as_heavy_ones():

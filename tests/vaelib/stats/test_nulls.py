@@ -249,6 +249,19 @@ def test_statistics_of_the_same_samples_are_drawn_together_and_each_as_alone(tmp
     assert all(map(torch.equal, null.together(wanted), together)) and not seen
 
 
+def test_what_statistics_share_is_made_once_of_each_batch(monkeypatch):
+    monkeypatch.setattr(nulls, "_MEMORY", {})
+    made = []
+
+    def shared(z):
+        made.append(z.sum(1))
+        return made[-1]
+
+    wanted = [NullStatistic(str(k), lambda sums, k=k: k * sums, 10, 2) for k in (1, 2)]
+    once, twice = NormalNull(draws=20).together(wanted, shared=shared)
+    assert torch.equal(torch.cat(made), once) and torch.equal(2 * once, twice)
+
+
 def test_without_a_folder_no_code_is_read(monkeypatch):
     def refused(module):
         raise AssertionError(module)

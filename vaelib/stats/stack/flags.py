@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from vaelib.arguments.tensors import as_labels
+from vaelib.numerics.exp2 import BITS, powers_
+from vaelib.numerics.pairs import blocks, distance_factors, nearest_squared
 from vaelib.stats.checks import as_two_sets, check_generator
 from vaelib.stats.stack.groups import as_groups
 
@@ -18,7 +19,6 @@ __all__ = ["copied_share"]
 _HELDOUT = 2000  # z whose copies are looked for
 _AMONG = 20_000  # training z that they are looked for among
 _WIDEST = 4.0  # scale of a kernel, in distances between neighbours
-_AT_ONCE = 1 << 18  # pairs
 _SCALES = 6  # each half of the one before
 _SIGMA = 4.0  # standard errors below the estimate: few false alarms though six scales are tried
 
@@ -60,40 +60,20 @@ def copied_share(
         groups = as_labels(groups, "groups", len(heldout), "z")
     chosen = torch.randperm(len(heldout), generator=generator)[:_HELDOUT]
     train = train[torch.randperm(len(train), generator=generator)[:_AMONG]]
-    heldout, few = heldout[chosen], train[:_HELDOUT]
+    train, heldout = train - train.mean(0), heldout[chosen] - train.mean(0)
+    few = train[:_HELDOUT]
     labels = torch.arange(len(heldout)) if groups is None else groups.to(chosen.device)[chosen]
     itself = torch.arange(len(few))
-    nearest = torch.cat([_squared(*b).min(1).values for b in _blocks(few, train, itself)])
+    nearest = nearest_squared(few, train, itself)
     if not bool((nearest > 0).any()):
         return 0.0
     widest = float(nearest[nearest > 0].median()) * _WIDEST**2
-    across = _kernels(_blocks(heldout, train), widest)
-    own = _kernels(_blocks(few, train, itself), widest)
-    within = _kernels(_blocks(heldout, heldout, labels, labels), widest)
+    across = _kernels(heldout, train, widest)
+    own = _kernels(few, train, widest, (itself, torch.arange(len(train))))
+    within = _kernels(heldout, heldout, widest, (labels, labels))
     others = (labels[:, None] != labels).sum(1).clamp_min(1)
     sums = zip(across, own, within, strict=True)
     return max(_share(*one, others, as_groups(labels, len(labels)), len(train)) for one in sums)
-
-
-_Block = tuple[Tensor, Tensor, Tensor | None]  # queries, among, pairs that do not count
-
-
-def _blocks(
-    queries: Tensor, among: Tensor, labels: Tensor | None = None, others: Tensor | None = None
-) -> Iterator[_Block]:
-    """Rows of the matrix of pairs that fit a cache; pairs of one label do not count."""
-    size = max(1, _AT_ONCE // len(among))
-    columns = torch.arange(len(among)) if others is None else others
-    for start in range(0, len(queries), size):
-        rows = slice(start, start + size)
-        none = None if labels is None else labels[rows, None] == columns
-        yield queries[rows], among, none
-
-
-def _squared(queries: Tensor, among: Tensor, none: Tensor | None) -> Tensor:
-    """Squared distances, infinite where a pair does not count."""
-    squared = torch.cdist(queries, among).square_()
-    return squared if none is None else squared.masked_fill_(none, torch.inf)
 
 
 class _Sums(NamedTuple):
@@ -104,22 +84,37 @@ class _Sums(NamedTuple):
     squares: float
 
 
-def _kernels(blocks: Iterator[_Block], widest: float) -> list[_Sums]:
-    """The sums of Gaussian kernels, each of half the scale of the one before."""
-    rows: list[list[Tensor]] = [[] for _ in range(_SCALES)]
-    columns: list[Tensor] = []
+def _kernels(
+    queries: Tensor, among: Tensor, widest: float, labels: tuple[Tensor, Tensor] | None = None
+) -> list[_Sums]:
+    """The sums of Gaussian kernels, each of half the scale of the one before.
+
+    Args:
+        queries: one side of the pairs, shape (n, D).
+        among: the other, shape (N, D).
+        widest: the largest squared scale.
+        labels: of both sides: pairs of one label do not count.
+
+    Returns:
+        The sums, the widest scale first.
+    """
+    left, right = distance_factors(queries, among)
+    left *= -0.5 * BITS / widest
+    rows = torch.zeros(_SCALES, len(queries), dtype=torch.float64)
+    columns = torch.zeros(_SCALES, len(among), dtype=torch.float64)
     squares = [0.0] * _SCALES
-    for block in blocks:
-        kernel = (_squared(*block) / (-2 * widest)).float().exp_()
-        columns = columns or [torch.zeros(kernel.shape[1]) for _ in range(_SCALES)]
+    for down, across in blocks(len(queries), len(among)):
+        kernel = powers_((left[down] @ right[across].T).float().clamp_(max=0))
+        if labels is not None:
+            kernel.masked_fill_(labels[0][down, None] == labels[1][across], 0)
         for scale in range(_SCALES):
             if scale:
                 kernel.square_()  # the fourth power is a Gaussian of half the scale
-            rows[scale].append(kernel.sum(1))
-            columns[scale] += kernel.sum(0)
+            rows[scale, down] += kernel.sum(1)
+            columns[scale, across] += kernel.sum(0)
             kernel.square_()
             squares[scale] += float(kernel.sum())
-    return [_Sums(torch.cat(r), c, s) for r, c, s in zip(rows, columns, squares, strict=True)]
+    return [_Sums(*sums) for sums in zip(rows, columns, squares, strict=True)]
 
 
 def _share(
@@ -130,7 +125,7 @@ def _share(
     held = across.rows / training - within.rows / others
     trained = across.columns[:few] / n - own.rows / (training - 1)
     mean = (held.mean() + trained.mean()) / 2
-    sums = torch.zeros(int(groups.max()) + 1).index_add_(0, groups, held - held.mean())
+    sums = held.new_zeros(int(groups.max()) + 1).index_add_(0, groups, held - held.mean())
     independent = len(sums)
     own_error = sums.square().sum() / n**2 * independent / max(1, independent - 1)
     # few held-out z may have no near pair by chance

@@ -17,6 +17,7 @@ from sklearn.cluster import KMeans
 from torch import Tensor
 
 from vaelib.arguments.plain import as_count, check_flag
+from vaelib.numerics.exp2 import BITS, powers_
 from vaelib.stats.checks import check_generator
 from vaelib.stats.stack.candidates import Posteriors, check_posteriors, log_standard_normal
 
@@ -24,6 +25,7 @@ __all__ = ["MixtureCandidate", "fit_mixture"]
 
 _CHANGE = 1e-3  # nats per step below which EM stops
 _EACH = 50  # posteriors per component: with fewer it tells of them, not of their law
+_ROWS = 1000  # posteriors at a time whose memberships are found
 _EARLY = 5000  # posteriors that EM begins with, where there are more
 _Fit = tuple[Tensor, Tensor, Tensor]  # shares, means, factors
 _SEED_RANGE = 2**31 - 1
@@ -135,9 +137,15 @@ def _em(features: Tensor, resp: Tensor, pairs: Tensor, pseudo: int, steps: int) 
 
 def _memberships(features: Tensor, fit: _Fit, pairs: Tensor) -> tuple[Tensor, float]:
     """The E step: memberships, shape (N, K), and the mean log likelihood."""
-    logs = features @ _coefficients(*fit, pairs).T
-    total = logs.logsumexp(1, keepdim=True)
-    return (logs - total).exp(), float(total.mean())
+    coefficients, memberships, logs = BITS * _coefficients(*fit, pairs), [], 0.0
+    for part in torch.split(features, _ROWS):
+        bits = part @ coefficients.T
+        peak = bits.amax(1, keepdim=True)
+        resp = powers_(bits.sub_(peak))
+        total = resp.sum(1, keepdim=True)
+        memberships.append(resp.div_(total))
+        logs += float((peak + total.log2()).sum())
+    return torch.cat(memberships), logs / BITS / len(features)
 
 
 def _start(mean: Tensor, components: int, generator: torch.Generator) -> Tensor:

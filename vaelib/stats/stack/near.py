@@ -24,6 +24,7 @@ from torch import Tensor
 
 from vaelib.arguments.plain import as_count
 from vaelib.arguments.tensors import as_number, as_tensor
+from vaelib.numerics.pairs import nearest_squared
 from vaelib.stats.checks import as_points
 from vaelib.stats.stack.groups import as_groups
 from vaelib.stats.stack.repeats import at_atoms, lone_rows
@@ -36,7 +37,6 @@ _SHARE = 0.01
 _ROUNDING = 1e-6  # of the spread: rows that are nearer repeat each other
 _TREE = 4  # D up to which a tree is faster than all pairs
 _UNCLEAR = 100  # rounding errors of float32 below which a squared distance is found again
-_BLOCK = 1 << 24  # pairs at once
 
 
 def copy_distance(z: Tensor, others: int | None = None) -> float | None:
@@ -196,22 +196,10 @@ def _nearest(z: Tensor, train: Tensor, itself: Tensor | None = None) -> Tensor:
         others = 1 if itself is None else 2
         distances, _ = cKDTree(train.cpu().numpy()).query(z.cpu().numpy(), k=[others])
         return torch.from_numpy(np.asarray(distances)[:, 0])
-    squared = _squared(z.float(), train.float(), itself)
+    squared = nearest_squared(z.float(), train.float(), itself).double()
     rounding = torch.finfo(torch.float32).eps * float(train.square().sum(1).max())
     unclear = squared < _UNCLEAR * rounding
     if bool(unclear.any()):
         few = None if itself is None else itself[unclear]
-        squared[unclear] = _squared(z[unclear], train, few)
+        squared[unclear] = nearest_squared(z[unclear], train, few)
     return squared.sqrt()
-
-
-def _squared(z: Tensor, train: Tensor, itself: Tensor | None) -> Tensor:
-    size = max(1, _BLOCK // len(train))
-    found = []
-    for start in range(0, len(z), size):
-        distances = torch.cdist(z[start : start + size], train)
-        if itself is not None:
-            rows = torch.arange(len(distances))
-            distances[rows, itself[start : start + size]] = torch.inf
-        found.append(distances.min(1).values)
-    return torch.cat(found).double().square()
