@@ -1,0 +1,148 @@
+"""What the parts of all batches say together: means and scales, or z."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from vaelib.encoders.laws import Part
+from vaelib.encoders.seen import seen
+
+__all__ = ["posteriors"]
+
+_ORDERS = ((0, 1, 2), (1, 2, 0))  # of mean, spread and z: z comes last or first
+_READINGS = ("logvar", "logstd", "scale", "variance")
+_LARGEST = 230.0  # log variance: a scale of 1e50, of which no density can be computed
+_SEEN = 0.01  # of a mean: with smaller scales a draw in half precision is all rounding
+_ENOUGH = 30  # draws that tell one reading from another
+_ERRORS = 6.0  # standard errors of the mean square of standard normal draws
+_SHARE = 0.1  # of the mean square, however many draws: what rounding does to them
+
+
+def posteriors(parts: Sequence[Part], second: str) -> tuple[Tensor, Tensor]:
+    """Means and scales of all batches.
+
+    Args:
+        parts: of each batch, of one kind.
+        second: what the caller says of the second of a pair, or ``"auto"``.
+
+    Returns:
+        Both, of shape (N, ...), float64; for z alone scales of 0.
+
+    Raises:
+        ValueError: for a spread that may be several things, is impossible, or has values that are
+            not finite.
+    """
+    kind = parts[0].kind
+    values = tuple(torch.cat(value) for value in zip(*(part.values for part in parts), strict=True))
+    if kind == "z":
+        return _finite(values[0], "z"), torch.zeros_like(values[0])
+    draws = [part.z for part in parts if part.z is not None]
+    z = torch.cat(draws) if len(draws) == len(parts) else None
+    if kind == "three":
+        values, kind, z = _of_three(values, second)
+    mean, spread = values
+    _finite(mean, "means")
+    if spread.isnan().any():
+        _finite(spread, "spreads")
+    reading = kind if second == "auto" or parts[0].own else second
+    scale = _scale(spread, reading)
+    ratio = None if z is None or z.shape != mean.shape else _ratio(z, mean, scale)
+    if ratio is not None and not _fits(*ratio):
+        raise ValueError(
+            f"z beside mean and {reading} must be a draw of them, got (z - mean)/scale with a mean "
+            f"square of {ratio[0]:.3g}: a flow between them, or another spread than {reading}; "
+            "second='z' takes z itself"
+        )
+    return mean, scale
+
+
+def _finite(values: Tensor, name: str) -> Tensor:
+    bad = (~values.isfinite()).flatten(1).any(1).nonzero().flatten()
+    if len(bad):
+        row = int(bad[0])
+        raise ValueError(
+            f"the encoder must return finite numbers, got {name} that are not for {len(bad)} of "
+            f"{len(values)} inputs, the first of them row {row} ({seen(values[row])}); is that "
+            "input finite? Leave such rows out"
+        )
+    return values
+
+
+def _scale(spread: Tensor, kind: str) -> Tensor:
+    lowest, highest = float(spread.min()), float(spread.max())
+    if kind == "unknown":
+        words = "a log variance or a log standard deviation"
+        if lowest >= 0:
+            words = f"has no negative value and may be a scale, a variance, {words}"
+        else:
+            words = f"may be {words}"
+        raise ValueError(
+            f"the second tensor ({seen(spread)}; from {lowest:.3g} to {highest:.3g}) {words}: say "
+            "which with second='logvar' or 'logstd'"
+            + (", 'scale' or 'variance'" if lowest >= 0 else "")
+            + "; if it is the mean and the first is z, pass a call that returns mean and spread"
+        )
+    if kind in ("logvar", "logstd"):
+        logvar = spread if kind == "logvar" else 2 * spread
+        if not float(logvar.max()) < _LARGEST:
+            row = int(logvar.flatten(1).amax(1).argmax())
+            raise ValueError(
+                f"log variances must be below {_LARGEST:.0f}, got {lowest:.4g} to {highest:.4g} "
+                f"({kind}), the largest in row {row}; is the encoder trained, and its input scaled?"
+            )
+        return (0.5 * logvar).exp()
+    if lowest < 0:
+        raise ValueError(f"{kind} must be positive, got min {lowest:.3g}; is it a log variance?")
+    if lowest == 0 and highest > 0:
+        none = int((spread == 0).sum())
+        raise ValueError(
+            f"{kind} must be positive, or 0 for all inputs, got {none} zeros among "
+            f"{spread.numel()} up to {highest:.3g}; half precision loses what is small: encode "
+            "with model.float()"
+        )
+    _finite(spread, "spreads")
+    return spread.sqrt() if kind == "variance" else spread
+
+
+def _of_three(values: tuple[Tensor, ...], second: str) -> tuple[tuple[Tensor, Tensor], str, Tensor]:
+    """Mean and spread of three tensors, one a draw of the others: which, the draws tell."""
+    found = []
+    readings = _READINGS if second == "auto" else (second,)
+    for first, other, last in _ORDERS:
+        mean, spread, z = values[first], values[other], values[last]
+        if mean.shape != z.shape:
+            continue
+        for reading in readings:
+            logs = reading.startswith("log")
+            if not logs and float(spread.min()) < 0:
+                continue
+            scale = (spread if reading == "logstd" else spread / 2).exp() if logs else spread
+            ratio = _ratio(z, mean, scale.sqrt() if reading == "variance" else scale)
+            if ratio is not None and _fits(*ratio):
+                found.append((first, other, last, reading))
+    if len(found) == 1:
+        first, other, last, reading = found[0]
+        return (values[first], values[other]), reading, values[last]
+    why = "none" if not found else f"{len(found)} readings"
+    raise ValueError(
+        "the encoder must return mean and spread, got three tensors "
+        f"({'; '.join(map(seen, values))}) of which one may be z: {why} of (mean, spread, z) and "
+        "(z, mean, spread) fits; pass call=lambda x: model(x)[:2] or [1:], with second='logvar'"
+    )
+
+
+def _ratio(z: Tensor, mean: Tensor, scale: Tensor) -> tuple[float, int] | None:
+    """Mean square of (z - mean)/scale and how many; None for too few, or z that is the mean."""
+    used = (scale > _SEEN * mean.abs()) & scale.isfinite()
+    if int(used.sum()) < _ENOUGH or torch.equal(z, mean):
+        return None
+    e = ((z - mean) / scale)[used]
+    return float(e.square().mean()), len(e)
+
+
+def _fits(square: float, count: int) -> bool:
+    return abs(square - 1) <= max(_SHARE, _ERRORS * math.sqrt(2 / count))
