@@ -31,7 +31,7 @@ from torch import Tensor
 
 from vaelib.arguments.plain import as_count, as_seed, check_callable, shown
 from vaelib.arguments.tensors import as_device
-from vaelib.encoders.batches import Batches, batches_of, input_of, mapped, rows_of
+from vaelib.encoders.batches import Batches, batches_of, input_of, is_anndata, mapped, rows_of
 from vaelib.encoders.laws import Part
 from vaelib.encoders.modes import evaluated, modules_of, seeded
 from vaelib.encoders.names import ALIASES, SECONDS
@@ -45,6 +45,7 @@ from vaelib.encoders.steady import check_same
 __all__ = ["encode"]
 
 _VIEWS = ("flat", "position")
+_CELLS = "of AnnData it is given X alone: call=lambda adata: ... is given them as they are"
 
 
 def encode(
@@ -168,11 +169,12 @@ def _encoded(
     with evaluated(source.modules, others) as changed, seeded(seed), torch.no_grad():
         for batch in batches.each():
             given = _prepared(source, batch, device)
+            line = _CELLS if is_anndata(batch) and not source.whole else _way_on(given)
             rows = rows_of(given)
-            found = _called(source, given, rows, second, part)
+            found = _called(source, given, rows, second, part, line)
             if not parts:
                 rest = given[: rows // 2] if batches.sliced and rows > 3 else given
-                again = partial(_called, source, rest, rows_of(rest), second, part)
+                again = partial(_called, source, rest, rows_of(rest), second, part, line)
                 check_same(found, again, rest)
                 _check_buffers(source, changed())
             elif found.kind != parts[0].kind or any(
@@ -206,12 +208,19 @@ def _prepared(source: Source, batch: Any, device: torch.device | None) -> Any:  
     return mapped(batch if source.whole else input_of(batch), change)
 
 
-def _called(source: Source, given: Any, rows: int, second: str, part: Choice) -> Part:  # noqa: ANN401
+def _called(
+    source: Source,
+    given: Any,  # noqa: ANN401
+    rows: int,
+    second: str,
+    part: Choice,
+    line: str,
+) -> Part:
     try:
         out = source.call(given)
     except Exception as error:  # whatever somebody's code raises
         raise ValueError(
-            f"the encoder must take {seen(given)}, but raised {line_of(error)}; {_way_on(given)}"
+            f"the encoder must take {seen(given)}, but raised {line_of(error)}; {line}"
         ) from error
     found = part_of(out, rows, second, part)
     first = found.values[0]
@@ -252,8 +261,7 @@ def _spread_as(spread: Tensor, mean: Tensor) -> Tensor:
     raise ValueError(
         "the encoder must return a mean and a spread of one shape, one row per image, got "
         f"{shape} and {tuple(spread.shape)} for {rows} images; "
-        + ("spread[:, None] is one per image, " if spread.dim() == 1 else "")
-        + "spread.expand_as(mean) makes them alike"
+        + ("spread[:, None] if it is one per image" if spread.dim() == 1 else "return both alike")
     )
 
 

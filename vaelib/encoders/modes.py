@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 __all__ = ["evaluated", "hidden", "modules_of", "seeded", "unwrapped"]
 
-_WRAPPERS = ("_orig_mod", "_torchdynamo_orig_callable")
 _DEEP = 3  # functions within functions
 
 
@@ -26,14 +25,9 @@ def unwrapped(model: Any) -> Any:  # noqa: ANN401
         What is inside; all else as it is.
     """
     while True:
-        inside = next(
-            (vars(model)[name] for name in _WRAPPERS if name in getattr(model, "__dict__", {})),
-            None,
-        )
-        if inside is None and isinstance(model, nn.Module):
-            inside = next(
-                (part for name, part in model.named_children() if name in _WRAPPERS), None
-            )
+        inside = getattr(model, "__dict__", {}).get("_torchdynamo_orig_callable")
+        if isinstance(model, nn.Module):
+            inside = getattr(model, "_orig_mod", None)
         if isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel):
             inside = model.module
         if inside is None:
@@ -45,13 +39,19 @@ def modules_of(*things: Any) -> list[nn.Module]:  # noqa: ANN401
     """Modules that are things, hold them as methods, or are their attributes.
 
     Args:
-        *things: models, their parts, functions.
+        *things: models, their parts, methods, and partial functions that are handed some.
 
     Returns:
         Each module once.
     """
     found: dict[int, nn.Module] = {}
-    for thing in things:
+    given = list(things)
+    for thing in given:
+        if isinstance(thing, partial):
+            given += [
+                unwrapped(part) for part in (thing.func, *thing.args, *thing.keywords.values())
+            ]
+            continue
         owner = getattr(thing, "__self__", None)
         parts = [thing, owner]
         if not isinstance(thing, nn.Module | type) and not callable(thing):

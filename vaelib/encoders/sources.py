@@ -99,9 +99,9 @@ def _after_a_flow(model: Any, name: str) -> Source:  # noqa: ANN401
             return model.embed(x)
 
     note = (
-        f"the decoder of a {name} sees z after flow or Hamiltonian steps, whose density is unknown, "
-        "so one such z of each input was drawn, and the scales are 0: the answer can be a no, never "
-        "a yes"
+        f"the decoder of a {name} sees z after flow or Hamiltonian steps, of unknown density, so "
+        "one such z of each input was drawn, and the scales are 0: the answer can be a no, never a "
+        "yes"
     )
     return Source(embed, modules_of(model), {}, z=True, note=note)
 
@@ -192,7 +192,7 @@ def _note(model: Any) -> str:  # noqa: ANN401
     if codes := [name for name in names if name in _CODES]:
         raise ValueError(
             f"posteriors must have a density, got {kind_of(model)} with a part {codes[0]}: entries "
-            "of a codebook have none; if its encoder has one, hand over model.encoder"
+            "of a codebook have none; model.encoder with second='z' is what comes before it"
         )
     if flows := [name for name in names if name in _FLOWS]:
         return (

@@ -19,6 +19,8 @@ _LARGEST = 230.0  # log variance: a scale of 1e50, of which no density can be co
 _SEEN = 0.01  # of a mean: with smaller scales a draw in half precision is all rounding
 _ENOUGH = 30  # draws that tell one reading from another
 _ERRORS = 6.0  # standard errors of the mean square of standard normal draws
+_KOLMOGOROV = 2.2  # over the root of n: a distance that 1 in 8,000 samples exceeds
+_NORMAL = 4.5  # standard errors of a correlation
 _SHARE = 0.1  # of the mean square, however many draws: what rounding does to them
 
 
@@ -50,12 +52,12 @@ def posteriors(parts: Sequence[Part], second: str) -> tuple[Tensor, Tensor]:
         _finite(spread, "spreads")
     reading = kind if second == "auto" or parts[0].own else second
     scale = _scale(spread, reading)
-    ratio = None if z is None or z.shape != mean.shape else _ratio(z, mean, scale)
-    if ratio is not None and not _fits(*ratio):
+    e = None if z is None or z.shape != mean.shape else _standardised(z, mean, scale)
+    if e is not None and not _of_size_one(e[0]):
         raise ValueError(
             f"z beside mean and {reading} must be a draw of them, got (z - mean)/scale with a mean "
-            f"square of {ratio[0]:.3g}: a flow between them, or another spread than {reading}; "
-            "second='z' takes z itself"
+            f"square of {float(e[0].square().mean()):.3g}: a flow between them, or another "
+            f"spread than {reading}; second='z' takes z itself"
         )
     return mean, scale
 
@@ -121,8 +123,8 @@ def _of_three(values: tuple[Tensor, ...], second: str) -> tuple[tuple[Tensor, Te
             if not logs and float(spread.min()) < 0:
                 continue
             scale = (spread if reading == "logstd" else spread / 2).exp() if logs else spread
-            ratio = _ratio(z, mean, scale.sqrt() if reading == "variance" else scale)
-            if ratio is not None and _fits(*ratio):
+            e = _standardised(z, mean, scale.sqrt() if reading == "variance" else scale)
+            if e is not None and _of_size_one(e[0]) and _standard_normal(*e):
                 found.append((first, other, last, reading))
     if len(found) == 1:
         first, other, last, reading = found[0]
@@ -135,14 +137,27 @@ def _of_three(values: tuple[Tensor, ...], second: str) -> tuple[tuple[Tensor, Te
     )
 
 
-def _ratio(z: Tensor, mean: Tensor, scale: Tensor) -> tuple[float, int] | None:
-    """Mean square of (z - mean)/scale and how many; None for too few, or z that is the mean."""
+def _standardised(z: Tensor, mean: Tensor, scale: Tensor) -> tuple[Tensor, Tensor, Tensor] | None:
+    """(z - mean)/scale, with mean and scale; None for too few, or z that is the mean."""
     used = (scale > _SEEN * mean.abs()) & scale.isfinite()
     if int(used.sum()) < _ENOUGH or torch.equal(z, mean):
         return None
-    e = ((z - mean) / scale)[used]
-    return float(e.square().mean()), len(e)
+    mean, scale = mean[used], scale[used]
+    return (z[used] - mean) / scale, mean, scale
 
 
-def _fits(square: float, count: int) -> bool:
-    return abs(square - 1) <= max(_SHARE, _ERRORS * math.sqrt(2 / count))
+def _of_size_one(e: Tensor) -> bool:
+    most = max(_SHARE, _ERRORS * math.sqrt(2 / len(e)))
+    return abs(float(e.square().mean()) - 1) <= most
+
+
+def _standard_normal(e: Tensor, mean: Tensor, scale: Tensor) -> bool:
+    """Whether they look like draws of N(0, 1) that depend on nothing."""
+    n = len(e)
+    ordered = torch.special.ndtr(e.sort().values)
+    steps = torch.arange(n + 1, dtype=torch.float64) / n
+    distance = max(float((steps[1:] - ordered).max()), float((ordered - steps[:-1]).max()))
+    pairs = torch.stack((e, mean)), torch.stack((e.square(), scale))
+    related = [float(torch.corrcoef(pair)[0, 1]) for pair in pairs if pair.std(1).min() > 0]
+    sizes = [distance / _KOLMOGOROV, *(abs(size) / _NORMAL for size in related)]
+    return max(sizes) * math.sqrt(n) <= 1

@@ -147,7 +147,18 @@ def test_a_spread_of_fewer_numbers_is_one_for_all(name):
     torch.testing.assert_close(scale, SPREADS[name](X).double().expand_as(mean))
 
 
-@pytest.mark.parametrize("spread", [lambda x: s(x)[:, 0], lambda x: s(x)[:, :2]])
-def test_a_spread_that_fits_no_mean_is_refused(spread):
-    with pytest.raises(ValueError, match=r"one row per image, got \(12, 3\) and .*expand_as"):
+@pytest.mark.parametrize(
+    ("spread", "line"),
+    [
+        (lambda x: s(x)[:, 0], r"spread\[:, None\] if it is one per image"),
+        (lambda x: s(x)[:, :2], "return both alike"),
+    ],
+)
+def test_a_spread_that_fits_no_mean_is_refused(spread, line):
+    with pytest.raises(ValueError, match=rf"one row per image, got \(\d+, 3\) and .*{line}"):
         encode(lambda x: (m(x), spread(x)), X, second="scale")
+
+
+def test_a_spread_of_as_many_numbers_as_inputs_and_dimensions_is_asked_for():
+    with pytest.raises(ValueError, match="if it is one per image"):
+        encode(lambda x: (m(x), s(x)[:, 0]), X[:3], second="scale")
