@@ -27,7 +27,7 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from vaelib.arguments.plain import as_count, as_seed, check_callable, shown
 from vaelib.arguments.tensors import as_device
@@ -105,7 +105,7 @@ def encode(
         >>> mean.shape, bool((scale > 0).all())
         (torch.Size([10, 3]), True)
     """
-    second = _checked(second, view, batch_size)
+    second = _checked(second, view, batch_size, part)
     check_callable(progress, "progress")
     seed, where = as_seed(seed), as_device(device)
     scvi = None if call is not None else as_scvi(model)
@@ -128,13 +128,15 @@ def encode(
     return _view(mean, view), _view(scale, view)
 
 
-def _checked(second: str, view: str, batch_size: int) -> str:
+def _checked(second: str, view: str, batch_size: int, part: Choice) -> str:
     if isinstance(second, str):
         second = ALIASES.get(second, second)
     for name, value, known in (("second", second, SECONDS), ("view", view, _VIEWS)):
         if not isinstance(value, str) or value not in known:
             raise ValueError(f"{name} must be one of {', '.join(known)}, got {shown(value)}")
     as_count(batch_size, "batch_size")
+    if part is not None and (isinstance(part, bool) or not isinstance(part, str | int)):
+        raise TypeError(f"part must be a key or a place, got {shown(part)}")
     return second
 
 
@@ -265,14 +267,13 @@ def _spread_as(spread: Tensor, mean: Tensor) -> Tensor:
     )
 
 
-def _check_buffers(source: Source, changed: list[str]) -> None:
-    if changed:
-        training = [name for name, part in source.others.items() if part.training]
-        which = f"{training[0]}.eval()" if training else "its eval()"
+def _check_buffers(source: Source, changed: list[tuple[str, nn.Module]]) -> None:
+    for buffer, module in changed:
+        name = next(key for key, one in source.others.items() if module in one.modules())
         raise ValueError(
-            f"the encoder must not change while it encodes, got new values in {changed[0]} of a "
-            f"module that the function uses, now as before: it is training; call {which} first, or "
-            "hand over the module"
+            f"the encoder must not change while it encodes, got new values in {buffer} of a "
+            "module that the function uses, now as before: it is training; call "
+            f"{name}.eval() first, or hand over the module"
         )
 
 

@@ -105,7 +105,7 @@ def hidden(function: Any, deep: int = _DEEP) -> dict[str, nn.Module]:  # noqa: A
 @contextmanager
 def evaluated(
     modules: Sequence[nn.Module], others: Sequence[nn.Module]
-) -> Iterator[Callable[[], list[str]]]:
+) -> Iterator[Callable[[], list[tuple[str, nn.Module]]]]:
     """Within it modules are in evaluation mode; afterwards flags and buffers are as they were.
 
     Args:
@@ -113,7 +113,8 @@ def evaluated(
         others: whose mode is left alone, but whose buffers are kept too.
 
     Yields:
-        A function that gives the names of buffers of ``others`` that have changed.
+        A function that gives the buffers of ``others`` that have changed while their module is in
+        training mode, each by its name and module.
     """
     flags = [(module, module.training) for module in modules]
     ours = _buffers(modules)
@@ -121,19 +122,23 @@ def evaluated(
     for module in modules:
         module.training = False
     try:
-        yield lambda: [name for name, buffer, kept in theirs if not _same(buffer, kept)]
+        yield lambda: [
+            (name, module)
+            for name, module, buffer, kept in theirs
+            if module.training and not _same(buffer, kept)
+        ]
     finally:
         for module, training in flags:
             module.training = training
         with torch.no_grad():
-            for _, buffer, kept in (*ours, *theirs):
+            for _, _, buffer, kept in (*ours, *theirs):
                 if not _same(buffer, kept):
                     buffer.copy_(kept)
 
 
-def _buffers(modules: Sequence[nn.Module]) -> list[tuple[str, Tensor, Tensor]]:
+def _buffers(modules: Sequence[nn.Module]) -> list[tuple[str, nn.Module, Tensor, Tensor]]:
     return [
-        (name, buffer, buffer.detach().clone())
+        (name, module, buffer, buffer.detach().clone())
         for module in modules
         for name, buffer in module.named_buffers(recurse=False)
         if not buffer.is_meta

@@ -7,6 +7,7 @@ import numpy as np
 from torch import Tensor
 from torch.distributions import Distribution
 
+from vaelib.arguments.plain import shown
 from vaelib.arguments.tensors import as_tensor
 from vaelib.encoders.laws import Part, drawn, joined_laws, of_law, one_each
 from vaelib.encoders.names import DRAWS, LAWS, MEANS, POINTS, SPREADS
@@ -59,7 +60,7 @@ def _chosen(out: Any, part: Choice) -> Any:  # noqa: ANN401
         return out[part]
     except (KeyError, IndexError, TypeError) as error:
         raise ValueError(
-            f"part must be a key or place of what the encoder returns, got {part!r:.40} of "
+            f"part must be a key or place of what the encoder returns, got {shown(part)} of "
             f"{seen(out)}"
         ) from error
 
@@ -110,7 +111,7 @@ def _of_laws(laws: list[Distribution], rows: int, part: Choice, out: Any) -> Par
         some = next(iter(out)) if isinstance(out, Mapping) else 0
         raise ValueError(
             f"posteriors must be one for each input, got {seen(out)}: of several groups, levels or "
-            f"inputs; say part={some!r:.40} for one of them, or part='all' if z is all side by side"
+            f"inputs; say part={shown(some)} for one of them, part='all' if z is all side by side"
         )
     return joined_laws([of_law(law) for law in laws], stacked, out)
 
@@ -132,10 +133,10 @@ def _of_names(out: Any, second: str) -> Part:  # noqa: ANN401
         return Part((alone,), "z")
     if alone is not None and second == "z":
         return Part((alone,), "z")
-    known = ", ".join((*MEANS, *(name for names in SPREADS.values() for name in names)))
     raise ValueError(
         f"the encoder must return a pair of tensors, a distribution, or a mean and a spread, got "
-        f"{seen(out)}; pass call=lambda x: (mean, spread) with second=, or use names among {known}"
+        f"{seen(out)}; pass call=lambda x: (mean, spread) with second=, or use names as "
+        f"{', '.join(MEANS[:3])} and {', '.join(names[0] for names in SPREADS.values())}"
     )
 
 

@@ -12,11 +12,12 @@ from vaelib.arguments.plain import kind_of, shown
 
 __all__ = ["line_of", "seen"]
 
+_LONGEST = 100
 _FIRST = 3  # values, and parts of what has several
 
 
 def seen(value: Any) -> str:  # noqa: ANN401  # whatever somebody hands over
-    """Describe a value in one line.
+    """Describe a value in one line of at most 100 characters.
 
     Args:
         value: any.
@@ -28,6 +29,11 @@ def seen(value: Any) -> str:  # noqa: ANN401  # whatever somebody hands over
         >>> seen([torch.zeros(2, 3), None])
         'list of 2 parts (Tensor float32 of shape (2, 3): 0, 0, 0; NoneType)'
     """
+    text = _described(value)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
+
+
+def _described(value: Any) -> str:  # noqa: ANN401
     if isinstance(value, Tensor | np.ndarray):
         return _numbers(value)
     if isinstance(value, Distribution):
@@ -71,4 +77,4 @@ def line_of(error: BaseException) -> str:
     text = " ".join(str(error).split())
     if isinstance(error, torch.OutOfMemoryError):
         text = "out of memory"
-    return f"{type(error).__name__}: {text:.200}" if text else type(error).__name__
+    return f"{type(error).__name__}: {text:.80}" if text else type(error).__name__

@@ -77,16 +77,13 @@ def _finite(values: Tensor, name: str) -> Tensor:
 def _scale(spread: Tensor, kind: str) -> Tensor:
     lowest, highest = float(spread.min()), float(spread.max())
     if kind == "unknown":
-        words = "a log variance or a log standard deviation"
-        if lowest >= 0:
-            words = f"has no negative value and may be a scale, a variance, {words}"
-        else:
-            words = f"may be {words}"
+        more, say = (
+            ("", "") if lowest < 0 else (", or a scale or a variance", ", 'scale' or 'variance'")
+        )
         raise ValueError(
-            f"the second tensor ({seen(spread)}; from {lowest:.3g} to {highest:.3g}) {words}: say "
-            "which with second='logvar' or 'logstd'"
-            + (", 'scale' or 'variance'" if lowest >= 0 else "")
-            + "; if it is the mean and the first is z, pass a call that returns mean and spread"
+            f"the second tensor, from {lowest:.3g} to {highest:.3g} ({seen(spread)}), may be a log "
+            f"variance or a log standard deviation{more}: say which with second='logvar' or "
+            f"'logstd'{say}; of (z, mean) pass a call that gives mean and spread"
         )
     if kind in ("logvar", "logstd"):
         logvar = spread if kind == "logvar" else 2 * spread
@@ -131,8 +128,8 @@ def _of_three(values: tuple[Tensor, ...], second: str) -> tuple[tuple[Tensor, Te
         return (values[first], values[other]), reading, values[last]
     why = "none" if not found else f"{len(found)} readings"
     raise ValueError(
-        "the encoder must return mean and spread, got three tensors "
-        f"({'; '.join(map(seen, values))}) of which one may be z: {why} of (mean, spread, z) and "
+        f"the encoder must return mean and spread, got three tensors of {tuple(values[0].shape)}, "
+        f"{tuple(values[1].shape)} and {tuple(values[2].shape)}: {why} of (mean, spread, z) and "
         "(z, mean, spread) fits; pass call=lambda x: model(x)[:2] or [1:], with second='logvar'"
     )
 

@@ -177,8 +177,9 @@ def test_a_row_that_is_not_finite_is_named(place):
     ],
 )
 def test_what_is_no_data_is_refused_with_what_was_seen(data, message):
-    with pytest.raises((ValueError, TypeError), match=message):
+    with pytest.raises((ValueError, TypeError), match=message) as caught:
         encode(Model(), data)
+    assert len(str(caught.value)) <= 300 and "\n" not in str(caught.value)
 
 
 def test_a_model_that_wants_a_condition_says_so():

@@ -67,7 +67,7 @@ GROUPS = {
 def test_several_posteriors_are_asked_for(name):
     """They may be groups of one z, levels, the posterior and its prior, or those of two inputs."""
     model, part = GROUPS[name]
-    with pytest.raises(ValueError, match="say part=.* or part='all'"):
+    with pytest.raises(ValueError, match="say part=.* for one of them, part='all'"):
         encode(model, X)
     mean, scale = encode(model, X, part="all")
     torch.testing.assert_close(mean, torch.cat([m(X), m(X)[:, :1]], 1).double())

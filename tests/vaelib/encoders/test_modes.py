@@ -148,7 +148,7 @@ def test_a_function_around_a_training_model_is_detected(name):
     layer = TRAINING[name].train()
     before = state(layer)
     for function in (Holder(layer), lambda x: layer(x).chunk(2, 1)):
-        with pytest.raises(ValueError, match="it is training.* call its model.eval"):
+        with pytest.raises(ValueError, match="is it training, .* Call its model.eval"):
             encode(function, X, second="logvar")
     assert layer.training
     if name == "statistics of a batch":
@@ -168,7 +168,11 @@ def test_buffers_that_a_function_changes_are_said_and_brought_back():
         encode(function, X, second="logvar")
     check_same(before, state(kept))
     kept.eval()
+    kept.num_batches_tracked.fill_(7)
+    counter = kept.num_batches_tracked
+    layer.register_forward_hook(lambda *_: counter.add_(1) and None)
     assert encode(function, X, second="logvar")[0].shape == (16, 2)
+    assert counter == 7  # counted in evaluation mode: no training, and brought back
 
 
 def test_other_sums_of_fewer_rows_are_no_training():

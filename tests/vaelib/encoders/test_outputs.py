@@ -131,8 +131,9 @@ def test_progress_is_told():
     ],
 )
 def test_what_cannot_be_understood_is_refused(model, options, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=message) as caught:
         encode(model, X, **options)
+    assert len(str(caught.value)) <= 300 and "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("data", [torch.ones(3), torch.ones(0, 3), np.ones((3, 0))])
