@@ -21,7 +21,7 @@ layers beside its ``encoder``, by such names as ``fc_mu`` and ``fc_logvar``, is 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -189,7 +189,7 @@ def _encoded(
                     f"{shapes[0]} and {shapes[1]} ({parts[0].kind}, {found.kind})"
                 )
             parts.append(found)
-            done += rows
+            done += len(found.values[0])
             progress(done, batches.inputs or done)
     if not parts:
         raise ValueError(
@@ -207,7 +207,11 @@ def _prepared(source: Source, batch: Any, device: torch.device | None) -> Any:  
         floats = x.is_floating_point() and like is not None
         return x.to(where, like.dtype) if floats and like is not None else x.to(where)
 
-    return mapped(batch if source.whole else input_of(batch), change)
+    given = mapped(batch if source.whole else input_of(batch), change)
+    moves = not isinstance(given, Tensor | Mapping | tuple | list | type)
+    if moves and where is not None and callable(getattr(given, "to", None)):
+        return given.to(where)  # batches of graphs and the like
+    return given
 
 
 def _called(

@@ -117,6 +117,28 @@ def test_a_call_is_given_batches_as_they_come(data, call):
     torch.testing.assert_close(rows, rows[:, :1].expand(10, 3))
 
 
+class Graphs:
+    """A batch of no known form, that moves as a whole."""
+
+    def __init__(self, x, place="elsewhere"):
+        self.x, self.place = x, place
+
+    def to(self, place):
+        return Graphs(self.x, place)
+
+
+def test_batches_of_a_library_of_their_own_are_moved_as_they_are():
+    def call(batch):
+        assert batch.place == torch.device("cpu")
+        return Normal(LAYER(batch.x), 0.5)
+
+    told = []
+    batches = iter([Graphs(X[:6]), Graphs(X[6:])])
+    mean, _ = encode(Model(), batches, call=call, progress=lambda done, of: told.append(done))
+    torch.testing.assert_close(mean, LAYER(X).double())
+    assert told == [6, 10]
+
+
 @pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float64])
 def test_floats_come_in_the_type_of_the_parameters(kind):
     model = nn.Sequential(nn.Linear(4, 4)).to(kind)
