@@ -64,18 +64,26 @@ def of_law(law: Distribution) -> Part:
         return _of_covariance(base)
     moments = _moments(base)
     if moments is None:
-        name, what = kind_of(base), "it"
-        if any(word in name for word in ("Fisher", "Spher")):
-            what = "it lies on a sphere and has no density there that N(0, I) has: it"
-        elif getattr(getattr(base, "support", None), "is_discrete", False):
-            what = "it is discrete and has no density: it"
+        _check_density(base)
         raise ValueError(
-            f"posteriors must be normal, got {name} of shape "
-            f"{tuple(law.batch_shape + law.event_shape)}; {what} can be audited by its draws "
-            "alone: second='z' draws one z of each"
+            f"posteriors must be normal, got {kind_of(base)} of shape "
+            f"{tuple(law.batch_shape + law.event_shape)}, which can be audited by its draws alone: "
+            "second='z' draws one z of each"
         )
     mean, scale = (value.detach().double().cpu() for value in moments)
     return Part((mean, scale.expand_as(mean)), "scale", own=True)
+
+
+def _check_density(base: Distribution) -> None:
+    """Refuse what has no density with respect to volume, and so no KL to a prior that has one."""
+    name = kind_of(base)
+    sphere = any(word in name for word in ("Fisher", "Spher"))
+    if sphere or getattr(getattr(base, "support", None), "is_discrete", False):
+        why = "it lies on a sphere" if sphere else "it is discrete"
+        raise ValueError(
+            f"posteriors must have a density in space, got {name}: {why}, and draws of it are "
+            "never those of N(0, I)"
+        )
 
 
 def _base(law: Distribution) -> Any:  # noqa: ANN401  # a distribution of any kind
@@ -126,7 +134,11 @@ def drawn(law: Distribution) -> Part:
 
     Returns:
         The draws.
+
+    Raises:
+        ValueError: for one without a density.
     """
+    _check_density(_base(law))
     with torch.autocast(_device(law).type, enabled=False):
         return Part((law.sample().detach().double().cpu(),), "z")
 

@@ -68,8 +68,8 @@ def _finite(values: Tensor, name: str) -> Tensor:
         row = int(bad[0])
         raise ValueError(
             f"the encoder must return finite numbers, got {name} that are not for {len(bad)} of "
-            f"{len(values)} inputs, the first of them row {row} ({seen(values[row])}); is that "
-            "input finite? Leave such rows out"
+            f"{len(values)} inputs, the first of them row {row} ({seen(values[row])}); leave "
+            "out inputs that are not finite themselves"
         )
     return values
 

@@ -124,13 +124,14 @@ def test_of_others_z_is_drawn_where_it_is_asked_for(name):
 @pytest.mark.parametrize(
     ("law", "why"),
     [
-        (lambda x: D.OneHotCategorical(m(x)), "it is discrete and has no density"),
+        (lambda x: D.OneHotCategorical(m(x)), "it is discrete"),
         (lambda x: type("VonMisesFisher", (D.Gamma,), {})(m(x), s(x)), "it lies on a sphere"),
     ],
 )
 def test_what_has_no_density_is_refused_with_the_reason(law, why):
-    with pytest.raises(ValueError, match=why):
-        encode(law, X)
+    for second in ("auto", "z"):
+        with pytest.raises(ValueError, match=why):
+            encode(law, X, second=second)
 
 
 SPREADS = {

@@ -148,7 +148,7 @@ def test_a_function_around_a_training_model_is_detected(name):
     layer = TRAINING[name].train()
     before = state(layer)
     for function in (Holder(layer), lambda x: layer(x).chunk(2, 1)):
-        with pytest.raises(ValueError, match="is it training, .* Call its model.eval"):
+        with pytest.raises(ValueError, match="a model in training.* call its model.eval"):
             encode(function, X, second="logvar")
     assert layer.training
     if name == "statistics of a batch":
