@@ -44,7 +44,7 @@ def check_same(found: Part, again: Callable[[], Part], given: object) -> None:
         raise ValueError(
             f"the encoder must give an input one posterior, got values that differ by {worst:.3g} "
             f"between two calls with {seen(given)}, as a model in training does by dropout "
-            "or the statistics of a batch; call its model.eval() first, or hand over the module itself"
+            "or the statistics of a batch; call its model.eval() first, or hand over the module"
         )
 
 
