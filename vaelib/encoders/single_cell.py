@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 from torch.utils.data import DataLoader
 
 from vaelib.arguments.plain import kind_of
@@ -96,11 +95,7 @@ def of_scvi_module(model: Any) -> Callable[[Any], Any] | None:  # noqa: ANN401
 
     def call(batch: Any) -> Any:  # noqa: ANN401
         if not isinstance(batch, Mapping):
-            what = seen(batch) if isinstance(batch, Tensor) else kind_of(batch)
-            raise TypeError(
-                f"minibatches of {kind_of(module)} must be dictionaries of its own loader, got "
-                f"{what}; encode(model, adata) takes the model that holds it"
-            )
+            raise TypeError("its loader gives dictionaries; or encode(model, adata)")
         return infer(**prepare(batch))
 
     return call
