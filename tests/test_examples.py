@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 
 from bench.cli import main
+from vaelib import encode
 from vaelib.audits.audit import audit
 from vaelib.stats.nulls import NormalNull
 
@@ -72,6 +74,29 @@ def test_pythae_agrees_with_brute_force(run):
     assert ours == pytest.approx(brute, abs=1e-6)
     assert ours > 0.01
     assert found[SAFE] in ("yes", "no", "undecided") and "saturated" not in text
+
+
+REFUSED = {"VQVAE": "codebook", "SVAE": "sphere", "PoincareVAE": "hyperbolic"}
+POINTS = {"AE", "RAE_GP", "RAE_L2", "WAE_MMD", "HVAE", "RHVAE", "VAE_IAF", "VAE_LinNF"}
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_every_model_of_pythae_is_encoded_or_refused_with_the_reason():
+    models = pytest.importorskip("pythae.models", reason="pythae comes with the extra `examples`")
+    x = torch.rand(20, 1, 28, 28)
+    names = [name for name in dir(models) if hasattr(models, f"{name}Config")]
+    names += [name for name in dir(models) if hasattr(models, f"{name}_Config")]
+    for name in set(names) - {"BaseAE"}:
+        config = getattr(models, f"{name}Config", None) or getattr(models, f"{name}_Config")
+        model = getattr(models, name)(config(input_dim=(1, 28, 28), latent_dim=4)).train()
+        if name in REFUSED:
+            with pytest.raises(ValueError, match=REFUSED[name]):
+                encode(model, x)
+            continue
+        z, scale = encode(model, x, 8)
+        assert z.shape == (20, 4) and bool(scale.any()) == (name not in POINTS), name
+        assert all(part.training for part in model.modules()), name
+    assert len(names) > 20
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -20,7 +20,7 @@ from vaelib.asking import platforms  # noqa: F401
 from vaelib.asking.conditions import answers_by_condition
 from vaelib.asking.density import fit_density
 from vaelib.asking.questions import answers, audit, audit_samples
-from vaelib.encoders import encode
+from vaelib.encoders.encoding import encode
 from vaelib.posterior import AggregatePosterior
 from vaelib.report import Report
 

@@ -114,7 +114,7 @@ OWN = {  # arguments of functions whose names say too little
     "AggregatePosterior.component_log_prob": {"z": points()},
     "AggregatePosterior.part": {"index": torch.arange(5)},
     "answers_by_condition": {"conditions": torch.arange(ROWS) % 2},
-    "encode": {"model": lambda x: (x, x - 9), "images": points()},
+    "encode": {"model": lambda x: (x, x - 9), "data": points(), "second": "logvar"},
     "stats.binned.binned_kl": LINE,
     "stats.binned.grid_over": LINE,
     "stats.checks.as_pair": {"rows": 2},
