@@ -1,0 +1,332 @@
+"""Which arrays of a file are posteriors or z, and what was made of them."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vaelib.latent_files.entries import Entry, Refused, short
+from vaelib.latent_files.layouts import Layout
+from vaelib.latent_files.names import KINDS, LABELS, USUAL, Role, roles
+from vaelib.latent_files.parts import Part, bare, halves, posterior
+from vaelib.latent_files.values import as_labels
+
+__all__ = ["Keys", "Latents", "latents_of"]
+
+_NAMED = 8  # keys that a sentence lists
+_SPREADS = (*KINDS, "full", "factor")
+_BOTH = ("moments", "parameters")  # as autoencoders of images keep them: means and log variances
+_HELD = ("heldout_", "test_", "val_")
+_SHOWN = ("x_umap", "x_tsne", "x_pca", "x_diffmap", "x_draw_graph", "spatial", "layers/")
+"""How keys of .h5ad begin that are no model's."""
+_SPELLED = "--mean KEY --scale KEY --scale-is std|var|logvar|logstd"
+
+
+@dataclass(frozen=True)
+class Keys:
+    """What a user says, where names do not; as of :func:`vaelib.latent_files.read.read_latents`."""
+
+    mean: str | None = None
+    scale: str | None = None
+    scale_is: str | None = None
+    z: str | None = None
+
+
+@dataclass(frozen=True)
+class Latents:
+    """What a file held: posteriors, or z.
+
+    Attributes:
+        train: mean and scale of the training inputs, each (N, D); None where only z was given.
+        heldout: mean and scale of held-out inputs, each (n, D), where given.
+        z: bare latents, shape (n, D), where only they were given.
+        groups: labels of the held-out inputs, or where there are none of all, that are not
+            independent of each other, shape (n,): those of the file, or the inputs of positions.
+        conditions: labels of the training inputs, or of z, (N,), where given.
+        heldout_conditions: those of the held-out inputs, (n,), where given.
+        said: what was read as what, in one line.
+        plain: whether names and shapes were the suite's own, so that nothing need be said.
+        notes: sentences that a person should read first.
+        others: names of what else is there.
+    """
+
+    train: tuple[Tensor, Tensor] | None = None
+    heldout: tuple[Tensor, Tensor] | None = None
+    z: Tensor | None = None
+    groups: Tensor | None = None
+    conditions: Tensor | None = None
+    heldout_conditions: Tensor | None = None
+    said: str = ""
+    plain: bool = True
+    notes: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+
+
+def latents_of(entries: Sequence[Entry], keys: Keys) -> Latents:
+    """Choose among the arrays of a file, and bring them to rows.
+
+    Args:
+        entries: of the file.
+        keys: what a user says.
+
+    Returns:
+        Posteriors, or z.
+
+    Raises:
+        Refused: where names do not say what is what, or the arrays do not fit.
+    """
+    named = {entry.name: entry for entry in entries}
+    parts = _chosen(named, keys)
+    labels = {name: as_labels(name, named[name].read()) for name in LABELS if name in named}
+    used = {*labels, *(name for part in parts for name in part.used)}
+    others = tuple(short(name) for name in named if name not in used)
+    said = "read: " + "; held out: ".join(part.said for part in parts)
+    if others:
+        said += f"; also there: {_some(others)}"
+    usual = keys == Keys() and not others and used <= USUAL
+    found = Latents(
+        groups=labels.get("groups"),
+        conditions=labels.get("conditions"),
+        heldout_conditions=labels.get("heldout_conditions"),
+        said=said,
+        plain=usual and all(part.plain for part in parts),
+        notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
+        others=others,
+    )
+    found = _repeated(found, parts[0].layout, parts[-1].layout)
+    first, *held = (part.values for part in parts)
+    if len(first) == 1:
+        return replace(found, z=first[0])
+    return replace(
+        found, train=(first[0], first[1]), heldout=(held[0][0], held[0][1]) if held else None
+    )
+
+
+def _repeated(found: Latents, first: Layout, last: Layout) -> Latents:
+    """With labels for each position of an input, and its positions as one group."""
+
+    def each(labels: Tensor | None, layout: Layout) -> Tensor | None:
+        if labels is None or len(labels) != layout.inputs:
+            return labels
+        return labels.repeat_interleave(layout.positions)
+
+    groups = found.groups
+    if groups is None and last.positions > 1 and last.inputs > 1:
+        groups = torch.arange(last.inputs)
+    return replace(
+        found,
+        groups=each(groups, last),
+        conditions=each(found.conditions, first),
+        heldout_conditions=each(found.heldout_conditions, last),
+    )
+
+
+def _chosen(named: dict[str, Entry], keys: Keys) -> list[Part]:
+    """The part of the training inputs, or z, and that of the held-out ones."""
+    if keys.z is not None:
+        return [bare(_get(named, keys.z, "z"))]
+    if keys.mean is not None or keys.scale is not None:
+        return _mapped(named, keys)
+    found = roles(named.values())
+    words = list(dict.fromkeys(("", *(role.part for role in found.values()))))
+    pairs = {word: _pair(found, named, word) for word in words}
+    own = pairs[""]
+    held = [word for word in words[1:] if "mean" in pairs[word] or _spreads(pairs[word])]
+    if "mean" in own or _spreads(own):
+        parts = [_posterior(own, "", keys, named)]
+        return parts + [_posterior(pairs[word], word, keys, named) for word in held[:1]]
+    if held:
+        raise Refused(
+            f"expected mean and scale or logvar of the training inputs, or z alone, got "
+            f"{_listed(named.values())}; say --mean KEY --scale KEY if these are all there are"
+        )
+    return [_alone(named, pairs, keys)]
+
+
+def _pair(found: dict[str, Role], named: dict[str, Entry], word: str) -> dict[str, Entry]:
+    """Kind -> array, of one part of the inputs."""
+    pair = {role.kind: named[name] for name, role in found.items() if role.part == word}
+    if "points" in pair:  # the means of a spread, or z
+        points = pair.pop("points")
+        pair.setdefault("mean" if _spreads(pair) and "mean" not in pair else "z", points)
+    mean = pair.get("mean")
+    if "z" in pair and mean is not None and len(mean.shape) < 2 and not mean.column:
+        return {"z": pair["z"]}  # what data were normalised by
+    return pair
+
+
+def _spreads(pair: dict[str, Entry]) -> dict[str, Entry]:
+    return {kind: pair[kind] for kind in _SPREADS if kind in pair}
+
+
+def _posterior(pair: dict[str, Entry], word: str, keys: Keys, named: dict[str, Entry]) -> Part:
+    """Mean and scale of one part, of which names say which they are."""
+    of = f"{word}_" if word else ""
+    spreads, every = _spreads(pair), _listed(named.values())
+    if "mean" not in pair:
+        instead = "" if word else ", or z alone"
+        raise Refused(
+            f"expected {of}mean and {of}scale or {of}logvar{instead}, got {every}; say which is "
+            "the mean: --mean KEY"
+        )
+    mean = pair["mean"]
+    if not spreads and "z" in pair and not word:
+        raise Refused(
+            f"expected z alone, or posteriors without it, got z and {short(mean.name)}: {every}; "
+            f"say --z {short(pair['z'].name)}, or which is the scale: {_SPELLED}"
+        )
+    if not spreads and keys.scale_is is not None:
+        mean, spread = halves(mean)
+        return posterior(mean, {keys.scale_is: spread})
+    if not spreads:
+        name = short(mean.name)
+        raise Refused(
+            f"expected one of {of}scale and {of}logvar, got 0: {every}; a mean is no draw of z: "
+            f"say --scale KEY --scale-is std|var|logvar|logstd, or --z {name} if these are draws"
+        )
+    if keys.scale_is is not None:
+        if len(spreads) > 1:
+            raise Refused(
+                f"expected one spread that is {keys.scale_is}, got {_listed(spreads.values())}; "
+                "say which: --scale KEY"
+            )
+        spreads = {keys.scale_is: next(iter(spreads.values()))}
+    return posterior(mean, spreads)
+
+
+def _mapped(named: dict[str, Entry], keys: Keys) -> list[Part]:
+    """As a user says it, and of held-out inputs under the same keys after a prefix."""
+    found = {name: role for name, role in _roles_of_each(named).items() if not role.part}
+    key = keys.mean
+    if key is None:
+        means = [name for name, role in found.items() if role.kind in ("mean", "points")]
+        if len(means) != 1:
+            raise Refused(
+                f"expected a mean beside --scale {short(keys.scale)}, got "
+                f"{_listed(named.values())}; say --mean KEY"
+            )
+        key = means[0]
+    mean = _get(named, key, "--mean")
+    if keys.scale is None and keys.scale_is is None:
+        spreads = {role.kind: named[n] for n, role in found.items() if role.kind in _SPREADS}
+        return [_posterior({"mean": mean} | spreads, "", keys, named)]
+    scale = keys.scale
+    if scale is None:
+        mine = [n for n, role in found.items() if role.kind in _SPREADS and n != key]
+        scale = mine[0] if len(mine) == 1 else key
+    kind = keys.scale_is
+    if kind is None and scale != key:
+        role = found.get(scale)
+        kind = role.kind if role is not None and role.kind in _SPREADS else None
+    if kind is None:
+        raise Refused(
+            f"expected to know what {short(scale)} is, {_range(_get(named, scale, '--scale'))}; "
+            "say --scale-is std, var, logvar or logstd"
+        )
+    parts: list[Part] = []
+    for of in ("", *_HELD):
+        if len(parts) < 2 and (not of or (of + key in named and of + scale in named)):
+            mean, spread = _get(named, of + key, "--mean"), _get(named, of + scale, "--scale")
+            if scale == key:
+                mean, spread = halves(mean)
+            parts.append(posterior(mean, {kind: spread}))
+    return parts
+
+
+def _roles_of_each(named: dict[str, Entry]) -> dict[str, Role]:
+    """Roles of arrays by themselves, several of one kind too."""
+    return {name: role for entry in named.values() for name, role in roles([entry]).items()}
+
+
+def _alone(named: dict[str, Entry], pairs: dict[str, dict[str, Entry]], keys: Keys) -> Part:
+    """Bare latents, of which a name says that they are z, or which are alone."""
+    if keys.scale_is is not None:
+        raise Refused(
+            f"expected a mean and a spread that is {keys.scale_is}, got "
+            f"{_listed(named.values())}; say --mean KEY --scale KEY"
+        )
+    called = [pair["z"] for pair in pairs.values() if "z" in pair]
+    if called:
+        return bare(called[0])
+    numbers = [one for one in named.values() if one.numbers and one.name not in LABELS]
+    wide = [one for one in numbers if len(one.shape) > 1]
+    if any(one.name.endswith((".weight", "/weight")) or one.name == "weight" for one in wide):
+        raise Refused(
+            f"expected mean and scale or logvar, or z alone, got {_listed(named.values())}, which "
+            "are a model's own; save what its encoder returns, as vaelib.encode gives it"
+        )
+    if len(wide) > 1:
+        wide = [one for one in wide if not one.name.lower().startswith(_SHOWN)] or wide
+    if len(wide) == 1 or (not wide and len(numbers) == 1):
+        one = (wide or numbers)[0]
+        if one.name in _BOTH or (len(one.shape) == 3 and one.shape[0] == 2):
+            raise Refused(
+                f"expected z, got {one}, which may hold means and a spread in its halves; say "
+                f"--mean {one.name} --scale-is logvar if it does, else --z {one.name}"
+            )
+        return bare(one)
+    raise Refused(_question(named, wide, numbers))
+
+
+def _question(named: dict[str, Entry], wide: list[Entry], numbers: list[Entry]) -> str:
+    """Which is what, with what was seen."""
+    asked = "expected mean and scale or logvar, or z alone, got"
+    if not numbers:
+        return f"{asked} {_listed(named.values())}"
+    if not wide and all(one.column for one in numbers):
+        return (
+            f"{asked} columns {_some([short(one.name) for one in numbers])}; call them z0, z1, … "
+            "or mean0, …, scale0, …"
+        )
+    if not wide:
+        return f"{asked} {_listed(named.values())}, none of shape (N, D); say --z KEY"
+    if any(one.name in _BOTH for one in wide):
+        key = next(one.name for one in wide if one.name in _BOTH)
+        return (
+            f"{asked} {_listed(named.values())}; if channels are means and then log variances, "
+            f"say --mean {key} --scale-is logvar, if not, {_SPELLED}"
+        )
+    if len(wide) != 2 or wide[0].size != wide[1].size:
+        return f"{asked} {_listed(named.values())}; say --z KEY, or {_SPELLED}"
+    one, two = wide
+    likely = "logvar or --scale-is logstd" if _lowest(two) < 0 else "std or --scale-is var"
+    return (
+        f"{asked} {one} and {two}, {_range(two)}; say which is what: --mean {short(one.name)} "
+        f"--scale {short(two.name)} --scale-is {likely}, or --z {short(one.name)}"
+    )
+
+
+def _lowest(entry: Entry) -> float:
+    return float(np.nanmin(entry.read())) if entry.size else 0.0
+
+
+def _range(entry: Entry) -> str:
+    """Least and largest number, and the first ones."""
+    values = entry.read().astype(np.float64)
+    if not values.size:
+        return "which is empty"
+    first = ", ".join(f"{one:.3g}" for one in values.ravel()[:3])
+    return (
+        f"which goes from {float(np.nanmin(values)):.3g} to {float(np.nanmax(values)):.3g} and "
+        f"begins {first}"
+    )
+
+
+def _get(named: dict[str, Entry], key: str, option: str) -> Entry:
+    if key not in named:
+        raise Refused(
+            f"expected {option} to be a key of the file, got {short(key)!r}; it holds "
+            f"{_listed(named.values())}"
+        )
+    return named[key]
+
+
+def _listed(entries: Iterable[Entry]) -> str:
+    """Arrays with their types and shapes."""
+    return _some([str(entry) for entry in entries]) or "nothing"
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:_NAMED]) + (", …" if len(names) > _NAMED else "")
