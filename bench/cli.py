@@ -325,10 +325,7 @@ def audit(
             file,
             most,
             every,
-            mean,
-            scale,
-            scale_is,
-            z,
+            *(mean, scale, scale_is, z),
         )
         if any(others) or condition is not None:
             raise UserError("--plan takes --dimensions, --margin and --json alone, and no file")

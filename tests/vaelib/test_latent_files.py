@@ -5,6 +5,7 @@ import pickle
 import re
 import sys
 import warnings
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -178,6 +179,8 @@ READ = [
     ("p.pt", pt({"mean": torch.tensor(MEAN), "logvar": torch.tensor(LOGVAR).half(), "epoch": 3}),
      f"mean from mean, scale from exp(logvar / 2), {PLAIN}; also there: epoch"),
     ("z.pth", pt(torch.nn.Parameter(torch.tensor(Z))), f"z from tensor, {PLAIN}"),
+    ("draws.npz", npz(mean=MEAN, std_dev=SCALE, z=Z, samples=Z, mean_out=Z),
+     f"mean from mean, scale from std_dev, {PLAIN}; also there: z, samples, mean_out"),
     ("without", lambda path: path.write_bytes(packed(z=Z)), f"z from z, {PLAIN}"),
 ]  # fmt: skip
 
@@ -231,9 +234,11 @@ REFUSED = [
     ("square.npz", npz(mean=MEAN[:D], scale=SCALE[0]), "save it as (1, D) or (N, 1)"),
     ("wide.npz", npz(mean=MEAN, scale=SCALE[:, :3]), "a spread may also be (D,), (N, 1) or one"),
     ("several.npz", npz(a=Z, b=Z, c=LABELS), "goes from -"),
+    ("latents.npz", npz(latents=Z, samples=Z), "one array of z, got latents float64 (400, 8), sam"),
+    ("umap.h5ad", hdf5(obsm__X_umap=Z, obsm__X_pca=Z), "got X_pca float64 (400, 8), X_umap floa"),
     ("letters.csv", csv(Z[:, :3], "a,b,c"), "got columns a, b, c; call them z0, z1, … or mean0"),
     ("empty.csv", text(""), "expected rows of"),
-    ("cell.csv", text("z0,z1\n1,2\n3,\n"), "expected a number in every cell, got: could not conv"),
+    ("cell.csv", text("z0,z1\n1,2\n3,\n"), "expected a number in every cell, got: could not"),
     ("held.npz", npz(test_mean=HELD, test_scale=np.abs(HELD)), "of the training inputs, or z"),
     ("model.pt", pt(torch.nn.Linear(2, 2).state_dict()), "a model's own; save what its encoder"),
     ("sheet.xlsx", text("PK"), "got .xlsx; save the sheet as .csv"),
@@ -284,7 +289,7 @@ def test_what_cannot_be_guessed_is_refused_in_one_sentence(case, tmp_path):
     assert "\n" not in str(e.value) and len(str(e.value)) < 500
 
 
-@pytest.mark.parametrize("before", ["test_{}", "val_{}", "heldout_{}", "{}_test", "validation/{}"])
+@pytest.mark.parametrize("before", ["test_{}", "val_{}", "held_out_{}", "{}_test", "validation/{}"])
 def test_held_out_inputs_are_known_by_a_word_before_or_behind(before, tmp_path):
     spread = np.abs(HELD) + 0.1
     held = {before.format("mean"): HELD, before.format("std"): spread}
@@ -350,6 +355,22 @@ def test_damaged_files_are_refused_in_one_line(name, tmp_path):
             assert found.z is None or bool(found.z.isfinite().all())
 
 
+def test_tensors_that_expand_are_refused_unread(tmp_path):
+    torch.save({"z": torch.zeros(N, D)}, tmp_path / "z.pt")
+    with (
+        zipfile.ZipFile(tmp_path / "z.pt") as file,
+        zipfile.ZipFile(tmp_path / "y.pt", "w", zipfile.ZIP_DEFLATED) as other,
+        zipfile.ZipFile(tmp_path / "x.pt", "w") as third,
+    ):
+        for member in file.namelist():
+            other.writestr(member, file.read(member))
+            more = bytes(1 << 20) if member.endswith("data.pkl") else b""
+            third.writestr(member, file.read(member) + more)
+    for name in ("x.pt", "y.pt"):
+        with pytest.raises(Refused, match="expected a .pt file as torch.save writes it, got anot"):
+            read_latents(tmp_path / name)
+
+
 def test_what_a_file_announces_is_checked_before_it_is_read(tmp_path):
     large = torch.zeros(1).expand(1 << 14, 1 << 14)
     for name, value in (("a.pt", large), ("b.pt", {"z": large})):
@@ -373,8 +394,9 @@ def test_no_file_of_another_is_read_through_a_link(tmp_path):
     with h5py.File(tmp_path / "z.h5", "w") as file:
         file["z"] = h5py.ExternalLink("other.h5", "z")
         file.create_dataset("y", (N, D), "f8", external=[(str(secret), 0, N * D * 8)])
-    with pytest.raises(Refused, match="expected mean and scale or logvar, or z alone, got y"):
-        read_latents(tmp_path / "z.h5")
+    for keys in ({}, {"z": "y"}):
+        with pytest.raises(Refused, match="must hold numbers of this file's own"):
+            read_latents(tmp_path / "z.h5", **keys)
 
 
 @pytest.mark.parametrize("name", ["z.safetensors", "z.parquet", "z.h5", "z.h5ad"])

@@ -27,15 +27,15 @@ _WORDS = {
     "logstd": "logstd logstds logscale logscales logsigma logsigmas logstddev logsd lnstd lnsigma",
     "full": "cov covariance covariances covs",
     "factor": "scaletril cholesky",
-    "z": "z zs latent latents sample samples code codes",
+    "z": "z zs latent latents sample samples",
 }
 _KIND = {word: kind for kind, words in _WORDS.items() for word in words.split()}
 _AROUND = frozenset(
     "z zs q qz qzx x latent latents posterior post enc encoder encoded scvi".split()
 )
 _TRAIN = frozenset(("train", "training"))
-_HELD = frozenset("heldout held out test val valid validation dev eval".split())
-_ORDER = ("heldout", "held", "out", "test", "val", "valid", "validation", "dev", "eval")
+_HELD = ("heldout", "test", "val", "valid", "validation", "eval")
+_APART = re.compile(r"held[\W_]?out", re.IGNORECASE)
 _TOKEN = re.compile(r"[A-Z]?[a-z]+\d*|[A-Z]+(?![a-z])\d*|\d+")
 
 
@@ -59,7 +59,7 @@ def roles(entries: Iterable[Entry]) -> dict[str, Role]:
         entries: of a file.
 
     Returns:
-        Name -> role.
+        Name -> role; of several of z, the first, or the one of that name.
 
     Raises:
         Refused: for two arrays of one role.
@@ -70,27 +70,23 @@ def roles(entries: Iterable[Entry]) -> dict[str, Role]:
         if role is None:
             continue
         twin = next((name for name, other in found.items() if other == role), None)
-        if twin is not None:
-            if role.kind == "z":  # draws beside latents, of which neither may decide
-                raise Refused(
-                    f"expected one array of z, got {short(twin)} and {short(entry.name)}; say "
-                    f"which: --z {short(twin)}"
-                )
+        if twin is not None and role.kind != "z":  # draws may be several beside posteriors
             option = "--mean" if role.kind in ("mean", "points") else "--scale"
             raise Refused(
                 f"expected one {role.kind}, got {short(twin)} and {short(entry.name)}; say which: "
                 f"{option} {short(twin)}"
             )
-        found[entry.name] = role
+        if twin is None or entry.name == role.kind:
+            found.pop(twin or "", None)
+            found[entry.name] = role
     return found
 
 
 def _role(name: str) -> Role | None:
     if name in LABELS or len(name) > 200:
         return None
-    tokens = [one.lower() for one in _TOKEN.findall(name)]
-    held = next((word for word in _ORDER if word in tokens), "")
-    part = "heldout" if held in ("held", "out") else held
+    tokens = [one.lower() for one in _TOKEN.findall(_APART.sub("heldout", name))]
+    part = next((word for word in _HELD if word in tokens), "")
     rest = [one for one in tokens if one not in _HELD and one not in _TRAIN]
     inner = [one for one in rest if one not in _AROUND]
     for words in (rest, inner):

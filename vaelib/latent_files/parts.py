@@ -55,6 +55,7 @@ def bare(entry: Entry, but: str = "") -> Part:
     Returns:
         The part.
     """
+    _check_numbers(entry)
     layout = layout_of(entry)
     z = as_latents(entry.name, layout.rows(_read(entry)))
     if any(entry.name.lower() == one.lower() for one in _MEANS):
@@ -80,6 +81,8 @@ def posterior(mean: Entry, spreads: Mapping[str, Entry]) -> Part:
     Raises:
         Refused: for what does not fit.
     """
+    for one in (mean, *spreads.values()):
+        _check_numbers(one)
     layout = layout_of(mean)
     centre = as_latents(mean.name, layout.rows(_read(mean)))
     scales: dict[str, Tensor] = {}
@@ -141,6 +144,11 @@ def halves(entry: Entry) -> tuple[Entry, Entry]:
         return replace(entry, shape=tuple(size), read=read)
 
     return half(0), half(1)
+
+
+def _check_numbers(entry: Entry) -> None:
+    if not entry.numbers:
+        entry.read()  # which says what it holds instead
 
 
 def _read(entry: Entry) -> np.ndarray:

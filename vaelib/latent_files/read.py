@@ -51,7 +51,8 @@ def read_latents(
     are known by their names: a mean (``mean``, ``mu``, ``loc``, ``z_mean``, …) with a ``scale``,
     ``std``, ``var``, ``logvar``, ``log_std`` or a name like them, of held-out inputs after
     ``heldout_``, ``test_`` or ``val_``; or ``z``, or one array alone. What cannot be guessed safely
-    is refused with what was seen, and what to say instead.
+    is refused with what was seen, and what to say instead: as options of the command line, which
+    are called as the arguments here.
 
     Args:
         path: .npz, .npy, .pt, .pth, .safetensors, .csv, .tsv, .parquet, .h5, .hdf5 or .h5ad.

@@ -107,7 +107,7 @@ def csv_entries(path: Path, most: int | None = None) -> Iterator[list[Entry]]:
                     ndmin=2,
                 )
             except ValueError as error:
-                raise Refused(f"expected a number in every cell, got: {error}") from error
+                raise Refused(f"expected a number in every cell, got: {_line_of(error)}") from error
             finally:
                 text.detach()
 
@@ -121,6 +121,10 @@ def csv_entries(path: Path, most: int | None = None) -> Iterator[list[Entry]]:
         ]
         others = [(name, at) for at, name in enumerate(names) if at not in numeric]
         yield of_columns(columns, rows) + [_unread(name or f"column {at}") for name, at in others]
+
+
+def _line_of(error: ValueError) -> str:
+    return short(" ".join(str(error).split()).replace(";", ","))
 
 
 def _unread(name: str) -> Entry:
@@ -169,7 +173,7 @@ def parquet_entries(path: Path, most: int | None = None) -> Iterator[list[Entry]
     """
     try:
         import pyarrow as pa
-        from pyarrow import parquet
+        from pyarrow import compute, parquet
     except ImportError as error:
         raise Refused(
             "expected pyarrow, which reads .parquet, got none; python -m pip install pyarrow, or "
@@ -208,7 +212,7 @@ def parquet_entries(path: Path, most: int | None = None) -> Iterator[list[Entry]
             def many(name: str = name, shape: tuple[int, ...] = shape) -> np.ndarray:
                 budget.take(name, shape)
                 column = file.read([name]).column(0)
-                lengths = {len(one) if one is not None else 0 for one in column.to_pylist()}
+                lengths = {one or 0 for one in compute.list_value_length(column).to_pylist()}
                 if lengths != {shape[1]}:
                     raise Refused(
                         f"{short(name)} must hold as many numbers in each row, got "

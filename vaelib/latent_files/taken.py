@@ -248,6 +248,12 @@ def _alone(named: dict[str, Entry], pairs: dict[str, dict[str, Entry]], keys: Ke
             f"{_listed(named.values())}; say --mean KEY --scale KEY"
         )
     called = [pair["z"] for pair in pairs.values() if "z" in pair]
+    each = _roles_of_each(named).items()
+    alike = [named[name] for name, role in each if role.kind in ("z", "points") and not role.part]
+    if len(alike) > 1 and called[0].name != "z":
+        raise Refused(
+            f"expected one array of z, got {_listed(alike)}; say which: --z {short(alike[0].name)}"
+        )
     if called:
         return bare(called[0])
     numbers = [one for one in named.values() if one.numbers and one.name not in LABELS]
@@ -257,14 +263,13 @@ def _alone(named: dict[str, Entry], pairs: dict[str, dict[str, Entry]], keys: Ke
             f"expected mean and scale or logvar, or z alone, got {_listed(named.values())}, which "
             "are a model's own; save what its encoder returns, as vaelib.encode gives it"
         )
-    if len(wide) > 1:
-        wide = [one for one in wide if not one.name.lower().startswith(_SHOWN)] or wide
+    wide = [one for one in wide if not one.name.lower().startswith(_SHOWN)]
     if len(wide) == 1 or (not wide and len(numbers) == 1):
         one = (wide or numbers)[0]
         if one.name in _BOTH or (len(one.shape) == 3 and one.shape[0] == 2):
             raise Refused(
                 f"expected z, got {one}, which may hold means and a spread in its halves; say "
-                f"--mean {one.name} --scale-is logvar if it does, else --z {one.name}"
+                f"--mean {short(one.name)} --scale-is logvar if it does, else --z {short(one.name)}"
             )
         return bare(one)
     raise Refused(_question(named, wide, numbers))
