@@ -5,7 +5,8 @@ from pathlib import Path
 
 from torch import Tensor
 
-from vaelib.latent_files.read import Latents, read_latents
+from vaelib.latent_files.read import read_latents
+from vaelib.latent_files.taken import Latents
 
 __all__ = ["Archive", "read_archive"]
 

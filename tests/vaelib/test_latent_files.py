@@ -223,6 +223,7 @@ REFUSED = [
     ("objects.npz", npz(z=np.array([[1, None]] * N, dtype=object)),
      "holds pickled objects, which are never loaded; save numbers: np.savez(path, mean=mean"),
     ("list.npy", npy(np.array([1, [2]], dtype=object)), "or np.stack of a list of arrays"),
+    ("grid.npz", npz(z=record(**numbered(z=Z)).reshape(20, 20)), "z must hold numbers, got dtype"),
     ("lost.npz", npz(mean=MEAN, scale=np.where(LABELS[:, None], SCALE, 1e-9).astype(np.float16)),
      "scale is 0 in 320 of 3,200 numbers, and float16 keeps nothing below 6e-8: save it"),
     ("full.npz", npz(mean=MEAN, cov=ROTATED),

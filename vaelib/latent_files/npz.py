@@ -224,7 +224,7 @@ def _entries(
 
     @cache
     def read() -> np.ndarray:
-        if not (plain or dtype.names):
+        if not (plain or (dtype.names and len(shape) == 1)):
             raise Refused(_no_numbers(name, dtype))
         budget.take(name, shape if plain else (width,))
         _check_held(name, held, math.prod(shape) * dtype.itemsize)

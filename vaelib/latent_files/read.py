@@ -14,7 +14,7 @@ from vaelib.latent_files.tables import csv_entries, parquet_entries
 from vaelib.latent_files.taken import Keys, Latents, latents_of
 from vaelib.latent_files.tensors import pt_entries, safetensors_entries
 
-__all__ = ["Latents", "read_latents"]
+__all__ = ["read_latents"]
 
 _Opened = Callable[[Path, int | None], AbstractContextManager[list[Entry]]]
 _READERS: dict[str, _Opened] = {
@@ -109,7 +109,10 @@ def read_latents(
 def _suffix(file: Path) -> str:
     """What a file is, by its name or else by its first bytes."""
     suffix = file.suffix.lower()
-    check_kind(file, suffix if suffix in _READERS else ".npz")
+    try:
+        check_kind(file, suffix if suffix in _READERS else ".npz")
+    except OSError as error:
+        raise Refused(f"expected a readable file, got: {error.strerror}") from error
     if suffix in _READERS:
         return suffix
     if suffix not in _FOREIGN:

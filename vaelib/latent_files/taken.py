@@ -1,12 +1,12 @@
 """Which arrays of a file are posteriors or z, and what was made of them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from vaelib.latent_files.asked import BOTH, SPELLED, get, in_range, listed, question, some
 from vaelib.latent_files.entries import Entry, Refused, short
 from vaelib.latent_files.layouts import Layout
 from vaelib.latent_files.names import KINDS, LABELS, USUAL, Role, roles
@@ -15,13 +15,10 @@ from vaelib.latent_files.values import as_labels
 
 __all__ = ["Keys", "Latents", "latents_of"]
 
-_NAMED = 8  # keys that a sentence lists
 _SPREADS = (*KINDS, "full", "factor")
-_BOTH = ("moments", "parameters")  # as autoencoders of images keep them: means and log variances
 _HELD = ("heldout_", "test_", "val_")
 _SHOWN = ("x_umap", "x_tsne", "x_pca", "x_diffmap", "x_draw_graph", "spatial", "layers/")
 """How keys of .h5ad begin that are no model's."""
-_SPELLED = "--mean KEY --scale KEY --scale-is std|var|logvar|logstd"
 
 
 @dataclass(frozen=True)
@@ -84,7 +81,7 @@ def latents_of(entries: Sequence[Entry], keys: Keys) -> Latents:
     others = tuple(short(name) for name in named if name not in used)
     said = "read: " + "; held out: ".join(part.said for part in parts)
     if others:
-        said += f"; also there: {_some(others)}"
+        said += f"; also there: {some(others)}"
     usual = keys == Keys() and not others and used <= USUAL
     found = Latents(
         groups=labels.get("groups"),
@@ -126,7 +123,7 @@ def _repeated(found: Latents, first: Layout, last: Layout) -> Latents:
 def _chosen(named: dict[str, Entry], keys: Keys) -> list[Part]:
     """The part of the training inputs, or z, and that of the held-out ones."""
     if keys.z is not None:
-        return [bare(_get(named, keys.z, "z"))]
+        return [bare(get(named, keys.z, "z"))]
     if keys.mean is not None or keys.scale is not None:
         return _mapped(named, keys)
     found = roles(named.values())
@@ -140,7 +137,7 @@ def _chosen(named: dict[str, Entry], keys: Keys) -> list[Part]:
     if held:
         raise Refused(
             f"expected mean and scale or logvar of the training inputs, or z alone, got "
-            f"{_listed(named.values())}; say --mean KEY --scale KEY if these are all there are"
+            f"{listed(named.values())}; say --mean KEY --scale KEY if these are all there are"
         )
     return [_alone(named, pairs, keys)]
 
@@ -164,7 +161,7 @@ def _spreads(pair: dict[str, Entry]) -> dict[str, Entry]:
 def _posterior(pair: dict[str, Entry], word: str, keys: Keys, named: dict[str, Entry]) -> Part:
     """Mean and scale of one part, of which names say which they are."""
     of = f"{word}_" if word else ""
-    spreads, every = _spreads(pair), _listed(named.values())
+    spreads, every = _spreads(pair), listed(named.values())
     if "mean" not in pair:
         instead = "" if word else ", or z alone"
         raise Refused(
@@ -175,7 +172,7 @@ def _posterior(pair: dict[str, Entry], word: str, keys: Keys, named: dict[str, E
     if not spreads and "z" in pair and not word:
         raise Refused(
             f"expected z alone, or posteriors without it, got z and {short(mean.name)}: {every}; "
-            f"say --z {short(pair['z'].name)}, or which is the scale: {_SPELLED}"
+            f"say --z {short(pair['z'].name)}, or which is the scale: {SPELLED}"
         )
     if not spreads and keys.scale_is is not None:
         mean, spread = halves(mean)
@@ -189,7 +186,7 @@ def _posterior(pair: dict[str, Entry], word: str, keys: Keys, named: dict[str, E
     if keys.scale_is is not None:
         if len(spreads) > 1:
             raise Refused(
-                f"expected one spread that is {keys.scale_is}, got {_listed(spreads.values())}; "
+                f"expected one spread that is {keys.scale_is}, got {listed(spreads.values())}; "
                 "say which: --scale KEY"
             )
         spreads = {keys.scale_is: next(iter(spreads.values()))}
@@ -205,10 +202,10 @@ def _mapped(named: dict[str, Entry], keys: Keys) -> list[Part]:
         if len(means) != 1:
             raise Refused(
                 f"expected a mean beside --scale {short(keys.scale)}, got "
-                f"{_listed(named.values())}; say --mean KEY"
+                f"{listed(named.values())}; say --mean KEY"
             )
         key = means[0]
-    mean = _get(named, key, "--mean")
+    mean = get(named, key, "--mean")
     if keys.scale is None and keys.scale_is is None:
         spreads = {role.kind: named[n] for n, role in found.items() if role.kind in _SPREADS}
         return [_posterior({"mean": mean} | spreads, "", keys, named)]
@@ -222,13 +219,13 @@ def _mapped(named: dict[str, Entry], keys: Keys) -> list[Part]:
         kind = role.kind if role is not None and role.kind in _SPREADS else None
     if kind is None:
         raise Refused(
-            f"expected to know what {short(scale)} is, {_range(_get(named, scale, '--scale'))}; "
+            f"expected to know what {short(scale)} is, {in_range(get(named, scale, '--scale'))}; "
             "say --scale-is std, var, logvar or logstd"
         )
     parts: list[Part] = []
     for of in ("", *_HELD):
         if len(parts) < 2 and (not of or (of + key in named and of + scale in named)):
-            mean, spread = _get(named, of + key, "--mean"), _get(named, of + scale, "--scale")
+            mean, spread = get(named, of + key, "--mean"), get(named, of + scale, "--scale")
             if scale == key:
                 mean, spread = halves(mean)
             parts.append(posterior(mean, {kind: spread}))
@@ -245,14 +242,14 @@ def _alone(named: dict[str, Entry], pairs: dict[str, dict[str, Entry]], keys: Ke
     if keys.scale_is is not None:
         raise Refused(
             f"expected a mean and a spread that is {keys.scale_is}, got "
-            f"{_listed(named.values())}; say --mean KEY --scale KEY"
+            f"{listed(named.values())}; say --mean KEY --scale KEY"
         )
     called = [pair["z"] for pair in pairs.values() if "z" in pair]
     each = _roles_of_each(named).items()
     alike = [named[name] for name, role in each if role.kind in ("z", "points") and not role.part]
     if len(alike) > 1 and called[0].name != "z":
         raise Refused(
-            f"expected one array of z, got {_listed(alike)}; say which: --z {short(alike[0].name)}"
+            f"expected one array of z, got {listed(alike)}; say which: --z {short(alike[0].name)}"
         )
     if called:
         return bare(called[0])
@@ -260,78 +257,16 @@ def _alone(named: dict[str, Entry], pairs: dict[str, dict[str, Entry]], keys: Ke
     wide = [one for one in numbers if len(one.shape) > 1]
     if any(one.name.endswith((".weight", "/weight")) or one.name == "weight" for one in wide):
         raise Refused(
-            f"expected mean and scale or logvar, or z alone, got {_listed(named.values())}, which "
+            f"expected mean and scale or logvar, or z alone, got {listed(named.values())}, which "
             "are a model's own; save what its encoder returns, as vaelib.encode gives it"
         )
     wide = [one for one in wide if not one.name.lower().startswith(_SHOWN)]
     if len(wide) == 1 or (not wide and len(numbers) == 1):
         one = (wide or numbers)[0]
-        if one.name in _BOTH or (len(one.shape) == 3 and one.shape[0] == 2):
+        if one.name in BOTH or (len(one.shape) == 3 and one.shape[0] == 2):
             raise Refused(
                 f"expected z, got {one}, which may hold means and a spread in its halves; say "
                 f"--mean {short(one.name)} --scale-is logvar if it does, else --z {short(one.name)}"
             )
         return bare(one)
-    raise Refused(_question(named, wide, numbers))
-
-
-def _question(named: dict[str, Entry], wide: list[Entry], numbers: list[Entry]) -> str:
-    """Which is what, with what was seen."""
-    asked = "expected mean and scale or logvar, or z alone, got"
-    if not numbers:
-        return f"{asked} {_listed(named.values())}"
-    if not wide and all(one.column for one in numbers):
-        return (
-            f"{asked} columns {_some([short(one.name) for one in numbers])}; call them z0, z1, … "
-            "or mean0, …, scale0, …"
-        )
-    if not wide:
-        return f"{asked} {_listed(named.values())}, none of shape (N, D); say --z KEY"
-    if any(one.name in _BOTH for one in wide):
-        key = next(one.name for one in wide if one.name in _BOTH)
-        return (
-            f"{asked} {_listed(named.values())}; if channels are means and then log variances, "
-            f"say --mean {key} --scale-is logvar, if not, {_SPELLED}"
-        )
-    if len(wide) != 2 or wide[0].size != wide[1].size:
-        return f"{asked} {_listed(named.values())}; say --z KEY, or {_SPELLED}"
-    one, two = wide
-    likely = "logvar or --scale-is logstd" if _lowest(two) < 0 else "std or --scale-is var"
-    return (
-        f"{asked} {one} and {two}, {_range(two)}; say which is what: --mean {short(one.name)} "
-        f"--scale {short(two.name)} --scale-is {likely}, or --z {short(one.name)}"
-    )
-
-
-def _lowest(entry: Entry) -> float:
-    return float(np.nanmin(entry.read())) if entry.size else 0.0
-
-
-def _range(entry: Entry) -> str:
-    """Least and largest number, and the first ones."""
-    values = entry.read().astype(np.float64)
-    if not values.size:
-        return "which is empty"
-    first = ", ".join(f"{one:.3g}" for one in values.ravel()[:3])
-    return (
-        f"which goes from {float(np.nanmin(values)):.3g} to {float(np.nanmax(values)):.3g} and "
-        f"begins {first}"
-    )
-
-
-def _get(named: dict[str, Entry], key: str, option: str) -> Entry:
-    if key not in named:
-        raise Refused(
-            f"expected {option} to be a key of the file, got {short(key)!r}; it holds "
-            f"{_listed(named.values())}"
-        )
-    return named[key]
-
-
-def _listed(entries: Iterable[Entry]) -> str:
-    """Arrays with their types and shapes."""
-    return _some([str(entry) for entry in entries]) or "nothing"
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:_NAMED]) + (", …" if len(names) > _NAMED else "")
+    raise Refused(question(named, wide, numbers))

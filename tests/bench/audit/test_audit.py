@@ -246,7 +246,7 @@ NAN[[3, 5], 1] = np.nan
         ({"z": NAN[:, 0]}, r"z must have shape \(N, D\) with N and D at least 1, got \(200,\)"),
         (
             {"latents": NAN},
-            r"latents must be finite, got NaN or infinity in 2 of 200 rows \(3, 5\); drop those inp",
+            r"latents must be finite, got NaN or infinity in 2 of 200 rows \(3, 5\); drop",
         ),
         ({"z": np.array([[{}, 1]] * 9, dtype=object)}, "z holds pickled objects, which are never"),
         ({"mean": gaussian(0), "scale": gaussian(1)}, r"got min -\d\.\d+; if these are log varia"),
