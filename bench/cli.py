@@ -248,7 +248,8 @@ def audit(
     file: Annotated[
         Path | None,
         typer.Argument(
-            help="An .npz with mean and scale (or logvar), each (N, D), or z.", show_default=False
+            help="Mean and scale (or logvar), each (N, D), or z: .npz, .pt, .csv, .h5ad, …",
+            show_default=False,
         ),
     ] = None,
     prior: Prior = "normal",
@@ -294,6 +295,14 @@ def audit(
             show_default="134217728",
         ),
     ] = None,
+    mean: Annotated[str | None, typer.Option(metavar="KEY", help="Means in the file.")] = None,
+    scale: Annotated[str | None, typer.Option(metavar="KEY", help="Their spread.")] = None,
+    scale_is: Annotated[
+        str | None, typer.Option(help="What that is: std, var, logvar or logstd.")
+    ] = None,
+    z: Annotated[
+        str | None, typer.Option("--z", metavar="KEY", help="Bare latents in the file.")
+    ] = None,
     plan: Annotated[
         bool, typer.Option("--plan", help="No file: how many held-out inputs a margin needs.")
     ] = False,
@@ -302,7 +311,8 @@ def audit(
     """Answer for your own model: may I sample from N(0, I)?
 
     The file holds `mean` and `scale` (or `logvar`) of the training inputs and, where you have
-    them, `heldout_mean` and `heldout_scale` - or `z` alone, one latent per input. Scales of 0 are
+    them, `heldout_mean` and `heldout_scale` - or `z` alone, one latent per input. Names like them
+    are understood, others said by `--mean`, `--scale` and `--scale-is`, or `--z`. Scales of 0 are
     a deterministic encoder's. `groups` labels inputs that are not independent, `conditions` and
     `heldout_conditions` what the prior is conditioned on: there is an answer for each.
 
@@ -330,6 +340,7 @@ def audit(
             file,
             most,
             every,
+            *(mean, scale, scale_is, z),
         )
         if any(others) or condition is not None:
             raise UserError("--plan takes --dimensions, --margin and --json alone, and no file")
@@ -337,7 +348,7 @@ def audit(
 
         raise typer.Exit(execute_plan(console(), dimensions, margin, as_json=as_json))
     if file is None:
-        raise UserError("audit needs a file, an .npz, or --plan with --dimensions")
+        raise UserError("audit needs a file, such as an .npz, or --plan with --dimensions")
     if dimensions is not None:
         raise UserError("--dimensions goes with --plan; a file has its own")
     if repeats is not None and not power:
@@ -361,6 +372,10 @@ def audit(
             condition=condition,
             most=most,
             every=every,
+            mean=mean,
+            scale=scale,
+            scale_is=scale_is,
+            z=z,
         )
     )
 

@@ -21,6 +21,7 @@ from vaelib.asking.conditions import answers_by_condition
 from vaelib.asking.density import fit_density
 from vaelib.asking.questions import answers, audit, audit_samples
 from vaelib.encoders.encoding import encode
+from vaelib.latent_files.read import read_latents
 from vaelib.posterior import AggregatePosterior
 from vaelib.report import Report
 
@@ -33,4 +34,5 @@ __all__ = [
     "audit_samples",
     "encode",
     "fit_density",
+    "read_latents",
 ]

@@ -1,31 +1,17 @@
-"""Reading a user's own posterior, or bare latents, from an .npz file."""
+"""A user's own posterior, or bare latents, as an audit takes them from a file."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import torch
 from torch import Tensor
 
-from bench.npz import Refused, read_arrays
+from vaelib.latent_files.read import read_latents
+from vaelib.latent_files.taken import Latents
 
-__all__ = ["WIDEST", "Archive", "read_archive"]
+__all__ = ["Archive", "read_archive"]
 
-WIDEST = 8192
-"""Dimensions that an audit takes: a covariance of as many fills half a gigabyte."""
-
-_KEYS = (
-    *("mean", "scale", "logvar"),
-    *("heldout_mean", "heldout_scale", "heldout_logvar"),
-    *("z", "groups", "conditions", "heldout_conditions"),
-)
-_LABELS = ("groups", "conditions", "heldout_conditions")
-_NAMED = 5  # rows that an error names
-_LONGEST = 300  # characters of what damaged bytes raise
+_NAMED = 5  # conditions that an error names
 _SLOW = 512  # dimensions
-_LAST = (1 << 63) - 1  # label
-_LARGEST = 1e48  # statistics take z below 1e50, and products of several larger ones overflow
-_WIDEST = 220  # a log variance, of a scale between 1e-48 and 1e48
 
 
 @dataclass(frozen=True)
@@ -41,6 +27,7 @@ class Archive:
         conditions: labels of the training inputs, or of z, that the prior is conditioned on, (N,).
         heldout_conditions: those of the held-out inputs, shape (n,).
         warnings: sentences that a person should read first.
+        said: what of the file was read as what, where that was not by the suite's own names.
     """
 
     train: tuple[Tensor, Tensor] | None
@@ -50,6 +37,7 @@ class Archive:
     conditions: Tensor | None = None
     heldout_conditions: Tensor | None = None
     warnings: tuple[str, ...] = ()
+    said: str = ""
 
     @property
     def labels(self) -> list[int]:
@@ -84,6 +72,7 @@ class Archive:
             heldout,
             None if self.z is None else self.z[own],
             None if groups is None else groups[played],
+            said=self.said,
         )
 
 
@@ -91,106 +80,74 @@ def _rows(pair: tuple[Tensor, Tensor], rows: Tensor) -> tuple[Tensor, Tensor]:
     return pair[0][rows], pair[1][rows]
 
 
-def read_archive(path: Path, most: int | None = None) -> Archive:
-    """Read ``mean`` and ``scale`` or ``logvar``, and their ``heldout_`` counterparts, or ``z``.
+def read_archive(
+    path: Path,
+    most: int | None = None,
+    *,
+    mean: str | None = None,
+    scale: str | None = None,
+    scale_is: str | None = None,
+    z: str | None = None,
+) -> Archive:
+    """Read posteriors or z, as :func:`vaelib.latent_files.read.read_latents` does.
 
     Beside either, ``groups`` labels inputs that are not independent, and ``conditions``, beside
     held-out inputs with ``heldout_conditions``, what the prior is conditioned on. Scales that are
     all 0 are a deterministic encoder's. Names, types and sizes are checked before any data is read.
 
     Args:
-        path: an .npz file; pickled objects in it are refused, never loaded.
-        most: numbers that one array may hold, as in :func:`bench.npz.read_arrays`.
+        path: the file; pickled objects in it are refused, never loaded.
+        most: numbers that one array may hold.
+        mean: key of the means, where names do not say it.
+        scale: key of their spread.
+        scale_is: what that is: std, var, logvar or logstd.
+        z: key of bare latents.
 
     Returns:
         The posteriors or latents, float64.
 
     Raises:
-        ValueError: for a file that is no such archive, is too large, or lacks what is needed.
+        ValueError: for a file that holds no latents, is too large, or lacks what is needed.
     """
-    return _archive(_arrays(path, most))
-
-
-def _arrays(path: Path, most: int | None) -> dict[str, Tensor]:
-    """What a file holds, by name."""
-    try:
-        arrays = read_arrays(path, _KEYS, most)
-        return {name: _numbers(name, array) for name, array in arrays.items()}
-    except Refused:
-        raise
-    except Exception as error:  # damaged bytes raise anything
-        reason = " ".join(str(error).split())[:_LONGEST] or type(error).__name__
-        raise ValueError(f"expected a readable .npz file, got: {reason}") from error
-
-
-def _numbers(name: str, array: np.ndarray) -> Tensor:
-    if name in _LABELS:
-        return _labels(name, array)
-    with np.errstate(all="ignore"):  # long doubles become infinite, which is refused below
-        values = torch.from_numpy(array.astype(np.float64))
-    if values.dim() != 2 or 0 in values.shape:
-        raise Refused(
-            f"{name} must have shape (N, D) with N and D at least 1, got {tuple(values.shape)}"
+    found = read_latents(path, mean=mean, scale=scale, scale_is=scale_is, z=z, most=most)
+    train = found.z if found.train is None else found.train[0]
+    assert train is not None
+    heldout = None if found.heldout is None else found.heldout[0]
+    if heldout is not None and heldout.shape[1] != train.shape[1]:
+        raise ValueError(
+            f"expected held-out inputs of {train.shape[1]:,} dimensions like the others, got "
+            f"{heldout.shape[1]:,}"
         )
-    bad = (~values.isfinite()).any(1).nonzero()[:, 0].tolist()
-    if bad:
-        first = ", ".join(map(str, bad[:_NAMED])) + (", …" if len(bad) > _NAMED else "")
-        raise Refused(
-            f"{name} must be finite, got NaN or infinity in {len(bad):,} of {len(values):,} rows "
-            f"({first}); drop those inputs"
-        )
-    if values.shape[1] > WIDEST:
-        raise Refused(
-            f"{name} has {values.shape[1]:,} dimensions, and an audit takes {WIDEST:,} at most; "
-            "save a random choice of them, or a projection"
-        )
-    if float(values.abs().max()) >= _LARGEST:
-        raise Refused(
-            f"{name} must lie between -{_LARGEST:g} and {_LARGEST:g}, got "
-            f"{float(values.min()):.3g} to {float(values.max()):.3g}; save z in another unit"
-        )
-    return values
+    own = "mean" if found.z is None else "z"
+    played, name = (train, own) if heldout is None else (heldout, "heldout_mean")
+    _check_labels("groups", found.groups, played, name)
+    _check_conditions(found.conditions, found.heldout_conditions, train, heldout)
+    return Archive(
+        found.train,
+        found.heldout,
+        found.z,
+        found.groups,
+        found.conditions,
+        found.heldout_conditions,
+        (*found.notes, *_swapped(found), *_slow(train.shape[1])),
+        "" if found.plain else found.said,
+    )
 
 
-def _labels(name: str, array: np.ndarray) -> Tensor:
-    if array.ndim != 1 or array.dtype.kind not in "iu":
-        raise Refused(
-            f"{name} must be integers of shape (n,), one label per input, got {array.dtype} of "
-            f"shape {array.shape}"
-        )
-    if len(array) and int(array.max()) > _LAST:
-        raise Refused(f"{name} must be at most {_LAST}, got {int(array.max())}; number them anew")
-    return torch.from_numpy(array.astype(np.int64))
-
-
-def _archive(arrays: dict[str, Tensor]) -> Archive:
-    swapped = tuple(
+def _swapped(found: Latents) -> tuple[str, ...]:
+    """Whether an array has more dimensions than inputs."""
+    means = {"z": found.z, "mean": found.train and found.train[0]}
+    means["heldout_mean"] = found.heldout and found.heldout[0]
+    return tuple(
         f"{name} has shape {tuple(values.shape)}, fewer inputs than dimensions: are its axes "
         "swapped?"
-        for name, values in arrays.items()
-        if name.endswith(("mean", "z")) and values.shape[0] < values.shape[1]
+        for name, values in means.items()
+        if values is not None and values.shape[0] < values.shape[1]
     )
-    warnings = (*swapped, *_slow(arrays))
-    groups, conditions, of_heldout = (arrays.pop(name, None) for name in _LABELS)
-    if "z" in arrays:
-        if len(arrays) > 1:
-            others = ", ".join(name for name in arrays if name != "z")
-            raise ValueError(f"expected z alone, or posteriors without it, got z and {others}")
-        z = arrays["z"]
-        _check_labels("groups", groups, z, "z")
-        _check_conditions(conditions, of_heldout, z, None)
-        return Archive(None, z=z, groups=groups, conditions=conditions, warnings=warnings)
-    train = _pair(arrays, "")
-    given = any(name.startswith("heldout_") for name in arrays)
-    heldout = _pair(arrays, "heldout_") if given else None
-    _check_labels("groups", groups, (heldout or train)[0], "heldout_mean" if given else "mean")
-    _check_conditions(conditions, of_heldout, train[0], None if heldout is None else heldout[0])
-    return Archive(train, heldout, None, groups, conditions, of_heldout, warnings)
 
 
-def _slow(arrays: dict[str, Tensor]) -> tuple[str, ...]:
+def _slow(most: int) -> tuple[str, ...]:
     """What an audit of many dimensions costs, said before."""
-    most = max((values.shape[1] for values in arrays.values() if values.dim() == 2), default=0)
     if most < _SLOW:
         return ()
     return (
@@ -224,40 +181,3 @@ def _check_conditions(
             f"expected training inputs of every condition, got none of {new[0]}; drop its held-out "
             "inputs"
         )
-
-
-def _pair(arrays: dict[str, Tensor], prefix: str) -> tuple[Tensor, Tensor]:
-    if f"{prefix}mean" not in arrays:
-        instead = "" if prefix else ", or z alone"
-        raise ValueError(
-            f"expected {prefix}mean and {prefix}scale or {prefix}logvar{instead}, got "
-            f"{', '.join(arrays) or 'nothing'}"
-        )
-    given = [kind for kind in ("scale", "logvar") if f"{prefix}{kind}" in arrays]
-    if len(given) != 1:
-        raise ValueError(f"expected one of {prefix}scale and {prefix}logvar, got {len(given)}")
-    mean, spread = arrays[f"{prefix}mean"], arrays[f"{prefix}{given[0]}"]
-    if mean.shape != spread.shape:
-        raise ValueError(
-            f"{prefix}mean and {prefix}{given[0]} must have the same shape (N, D), got "
-            f"{tuple(mean.shape)} and {tuple(spread.shape)}"
-        )
-    lowest, highest = float(spread.min()), float(spread.max())
-    if given == ["logvar"]:
-        if max(-lowest, highest) > _WIDEST:
-            raise ValueError(
-                f"{prefix}logvar must lie between -{_WIDEST} and {_WIDEST}, got {lowest:.3g} to "
-                f"{highest:.3g}"
-            )
-        return mean, (0.5 * spread).exp()
-    if lowest == highest == 0:
-        return mean, spread
-    if not lowest > 0:
-        hint = f"; if these are log variances, save them as {prefix}logvar" if lowest < 0 else ""
-        raise ValueError(f"{prefix}scale must be positive, got min {lowest:.3g}{hint}")
-    if lowest < 1 / _LARGEST:
-        raise ValueError(
-            f"{prefix}scale must be at least {1 / _LARGEST:g}, or 0 for all, got min {lowest:.3g}; "
-            "a deterministic encoder has scales of 0"
-        )
-    return mean, spread

@@ -128,6 +128,8 @@ def page(audited: Audited, name: str, figures: Sequence[tuple[str, str]]) -> str
     cells = [answer_cells(audited, one) for one in audited.answers]
     blocks.append(markdown(heads, cells, left=3))
     blocks += [f"- **{one.question}**: {one.sentence}" for one in audited.answers[1:]]
+    if audited.archive.said:
+        blocks.append(prose(audited.archive.said))
     if audited.planted:
         blocks.append("## What could have been seen")
         blocks.append(markdown(*planted_lines(audited.planted)))

@@ -59,6 +59,8 @@ def show_conditions_shortly(audits: Mapping[int | None, Audited], console: Conso
         say(console, f"{label}: {best.verdict}, n = {inputs(one)}, {kl.question} {kl.verdict}")
     if left := len(audits) - len(shown):
         say(console, f"{left:,} more, none answered worse than these.")
+    if said := next(iter(audits.values())).archive.said:
+        say(console, said)
     say(console, f"--all has what would help, --condition {next(iter(audits))} one of them.")
 
 
@@ -70,12 +72,14 @@ def _lines(audited: Audited, console: Console) -> list[str]:
     lines = [headline(audited), *(_line(audited, one) for one in asked)]
     lines += [
         f"{helps.question}: {helps.sentence}",
+        *filter(None, [audited.archive.said]),
         f"Of {given.verdict}. --all has every number and test. {took(audited)}",
     ]
     if not console.is_terminal or _height(lines, console) <= LINES:
         return lines
     words = "; ".join(f"{one.question} {one.verdict}" for one in asked[1:])
-    lines = [*lines[:2], *filter(None, [words]), *lines[-2:]]
+    last = 3 if audited.archive.said else 2
+    lines = [*lines[:2], *filter(None, [words]), *lines[-last:]]
     sentences = re.split(r"(?<=[.?]) (?=[A-Z])", lines[0])
     while _height(lines, console) > LINES and len(sentences) > 3:  # the question, the word, why
         sentences.pop()

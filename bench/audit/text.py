@@ -86,6 +86,8 @@ def show_conditions(audits: Mapping[int | None, Audited], console: Console, alph
         say(console, f"{label}: {one.answers[0].sentence} {one.answers[-1].sentence}")
     if left > 0:
         say(console, f"{left:,} more, none answered worse than these: --json has all.")
+    if said := next(iter(audits.values())).archive.said:
+        say(console, said)
     say(
         console,
         f"Each end at level {alpha:g}/{len(audits)}, so that all of one side hold together at "
@@ -148,6 +150,8 @@ def show(audited: Audited, console: Console) -> None:
                 )
             for text, names in _notes(audited, mine).items():
                 say(console, f"{', '.join(names)}: {text}")
+    if audited.archive.said:
+        say(console, audited.archive.said)
     say(console, took(audited))
     say(console, headline(audited), style="bold")
 

@@ -15,10 +15,11 @@ from bench.audit.short import show_conditions_shortly, show_shortly
 from bench.commands.folder import claim
 from bench.commands.printing import console as on_console
 from bench.commands.printing import written_out
-from bench.errors import UserError, refusal
+from bench.errors import UserError, refusal, unknown
 from bench.run.resources import idle_cores
 from vaelib.audits.settings import DEFAULTS
 from vaelib.audits.verdict import MARGIN, check_margin
+from vaelib.latent_files.names import KINDS
 from vaelib.stats.checks import check_level
 
 __all__ = ["execute"]
@@ -41,11 +42,15 @@ def execute(
     condition: int | None = None,
     most: int | None = None,
     every: bool = False,
+    mean: str | None = None,
+    scale: str | None = None,
+    scale_is: str | None = None,
+    z: str | None = None,
 ) -> int:
     """Audit a user's own posterior.
 
     Args:
-        file: The archive.
+        file: Of the posteriors, or of z.
         prior: Name of a prior that needs no model.
         console: Standard output.
         as_json: Whether to print rows as JSON instead of the answer.
@@ -58,6 +63,10 @@ def execute(
         condition: The one to answer for, where the prior is conditioned; each of them where None.
         most: Numbers that one array may hold, instead of the suite's limits.
         every: Whether to print all that was measured, not the answer alone.
+        mean: Key of the means in the file, where names do not say it.
+        scale: Key of their spread.
+        scale_is: What that is: std, var, logvar or logstd.
+        z: Key of bare latents.
 
     Returns:
         The exit code: 1 where the answer is what it was to fail on, 2 where it could not be
@@ -71,12 +80,18 @@ def execute(
     margin = MARGIN if margin is None else margin
     alpha = DEFAULTS.alpha if alpha is None else alpha
     _check(margin, alpha, fail_on)
+    if scale_is is not None and scale_is not in KINDS:
+        raise UserError(unknown("--scale-is", f'kind "{scale_is}"', scale_is, KINDS))
+    if z is not None and (mean, scale, scale_is) != (None, None, None):
+        raise UserError("--z is for latents alone; leave --mean, --scale and --scale-is out")
     if repeats and prior != "normal":
         raise UserError(f"--power is for the prior normal, not {prior}; leave --power out")
     if repeats and as_json:
         raise UserError("--power prints a table, --json rows alone; leave one of them out")
     aside = on_console(stderr=True)
-    parts, conditions = _parts(file, condition, most)
+    with _reading(file):
+        archive = read_archive(file, most, mean=mean, scale=scale, scale_is=scale_is, z=z)
+        parts, conditions = _parts(archive, condition)
     several = None not in parts
     if several and (report is not None or repeats):
         option, first = "--power" if repeats else "--report", next(iter(parts))
@@ -86,10 +101,10 @@ def execute(
         )
     if report is not None:
         claim(report, ("audit.md", "figures"), "--report")
+    for warning in archive.warnings:
+        aside.print(f"warning: {warning}", markup=False, highlight=False)
     audits = {}
     for label, part in parts.items():
-        for warning in part.warnings:
-            aside.print(f"warning: {warning}", markup=False)
         with _reading(file):
             audits[label] = audit_archive(
                 part,
@@ -124,18 +139,14 @@ def execute(
     return int(bool(said & set(_FAILURES.get(fail_on or "", ()))))
 
 
-def _parts(
-    file: Path, condition: int | None, most: int | None
-) -> tuple[dict[int | None, Archive], int]:
+def _parts(archive: Archive, condition: int | None) -> tuple[dict[int | None, Archive], int]:
     """What is to be answered for, under None where it is one, and how many share the level."""
-    with _reading(file):
-        archive = read_archive(file, most)
-        parts: dict[int | None, Archive] = {
-            label: archive.of_condition(label) for label in archive.labels
-        }
-        if condition is not None:  # which has the level, looked at alone, that it has among all
-            return {None: archive.of_condition(condition)}, max(1, len(parts))
-        return parts or {None: archive}, max(1, len(parts))
+    parts: dict[int | None, Archive] = {
+        label: archive.of_condition(label) for label in archive.labels
+    }
+    if condition is not None:  # which has the level, looked at alone, that it has among all
+        return {None: archive.of_condition(condition)}, max(1, len(parts))
+    return parts or {None: archive}, max(1, len(parts))
 
 
 @contextmanager

@@ -14,7 +14,6 @@ from bench.commands.benchmark import benchmark, keeping
 from bench.commands.outputs import check_output, write_output
 from bench.commands.printing import tell
 from bench.errors import refusal, unread
-from bench.npz import kind_of
 from bench.report.gate_page import junit, label, line, page, sentence, worst_first
 from bench.rows import SCHEMA, read_rows
 from bench.run.executors import Executor
@@ -24,6 +23,7 @@ from bench.run.progress import Progress, beating, progress_on
 from bench.run.request import Request
 from bench.run.resources import device_of, executor_of
 from bench.run.summary import Summary
+from vaelib.latent_files.entries import kind_of
 
 __all__ = ["check", "execute", "read_baseline"]
 

@@ -20,11 +20,12 @@ from torch import Tensor, nn
 from bench.errors import interrupts, raised
 from bench.matrix.configurations import canonical
 from bench.matrix.registry import component
-from bench.npz import Refused, announced
 from bench.run.models import build_objective, dataset_of
 from bench.run.settings import LEAVES, REMEDY, changes, settings
 from vaelib.datasets import Dataset
 from vaelib.families import PointFamily
+from vaelib.latent_files.entries import Refused
+from vaelib.latent_files.npz import announced
 from vaelib.models import VAE
 from vaelib.samples.options import Quality
 from vaelib.samples.quality import check

@@ -10,6 +10,7 @@ import inspect
 import linecache
 import pkgutil
 import random
+import tempfile
 import traceback
 import types
 import warnings
@@ -107,6 +108,10 @@ RECORDS = {  # what holds numbers, and asks for none
     *("stats.jackknife.Estimate", "stats.nulls.SignificanceResult", "stats.sbc.Calibration"),
 }
 
+LATENTS = tempfile.NamedTemporaryFile("w", suffix=".csv")  # noqa: SIM115  # until the end
+np.savetxt(LATENTS, points(), delimiter=",")
+LATENTS.flush()
+
 LINE = {"mean": points(ROWS, 1)[:, 0], "scale": scales(ROWS, 1)[:, 0]}
 PAIRS = {"squared": points(5, 5).square(), "product": points(5, 5), "bandwidth": 1.0}
 OF_FEATURES = {"features": points(40), "generated": points(40), "training": points(40)}
@@ -114,6 +119,7 @@ OWN = {  # arguments of functions whose names say too little
     "AggregatePosterior.component_log_prob": {"z": points()},
     "AggregatePosterior.part": {"index": torch.arange(5)},
     "answers_by_condition": {"conditions": torch.arange(ROWS) % 2},
+    "read_latents": {"path": LATENTS.name, "mean": None, "scale": None, "z": None},
     "encode": {"model": lambda x: (x, x - 9), "data": points(), "second": "logvar"},
     "stats.binned.binned_kl": LINE,
     "stats.binned.grid_over": LINE,

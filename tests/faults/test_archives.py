@@ -88,7 +88,7 @@ def test_a_report_goes_to_a_folder_and_replaces_nothing(place, good, capsys):
 
 def test_what_expands_without_being_announced_is_refused_unread(tmp_path):
     """Of bzip2 and lzma a few bytes may expand to a whole block, whatever is asked for."""
-    from bench.npz import read_arrays
+    from vaelib import read_latents
 
     stream = io.BytesIO()
     np.save(stream, np.zeros((200, 2)))
@@ -101,18 +101,18 @@ def test_what_expands_without_being_announced_is_refused_unread(tmp_path):
         with zipfile.ZipFile(tmp_path / "z.npz", "w", method) as file:
             file.writestr("z.npy", stream.getvalue() + bytes(tail))
         with pytest.raises(ValueError, match=said):
-            read_arrays(tmp_path / "z.npz", ["z"])
+            read_latents(tmp_path / "z.npz")
 
 
 def test_a_raised_limit_reads_what_expands_far(tmp_path):
-    from bench.npz import read_arrays
+    from vaelib import read_latents
 
     path = tmp_path / "z.npz"
     np.savez_compressed(path, z=np.zeros((17 << 18, 4), np.float32))
     with pytest.raises(
         ValueError, match=r"bytes expand to 142,606,336, more than 100 times .* --m"
     ):
-        read_arrays(path, ["z"])
-    assert len(read_arrays(path, ["z"], 1 << 25)["z"]) == 17 << 18
+        read_latents(path)
+    assert len(read_latents(path, most=1 << 25).z) == 17 << 18
     with pytest.raises(ValueError, match="takes 100 at most"):
-        read_arrays(path, ["z"], 100)
+        read_latents(path, most=100)

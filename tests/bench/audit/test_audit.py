@@ -35,6 +35,40 @@ def posterior(path, factor=1.0, dtype=np.float64):
     return path
 
 
+def test_keys_of_a_file_are_said_by_options(tmp_path, capfd):
+    path = tmp_path / "p.npz"
+    np.savez(path, gaussian(0), np.log(0.36) + 0 * gaussian(1))
+    assert run(path) == 64
+    assert "--mean arr_0 --scale arr_1 --scale-is logvar or --scale-is logstd" in (
+        capfd.readouterr().err
+    )
+    assert run(path, "--mean", "arr_0", "--scale", "arr_1", "--scale-is", "logvar") == 0
+    read = capfd.readouterr().out.splitlines()[-2]
+    assert read == "read: mean from arr_0, scale from exp(arr_1 / 2), 200 x 2"
+    assert run(path, "--z", "arr_0", "--json") == 0
+    json.loads(capfd.readouterr().out)
+    for wrong, said in (
+        (("--scale-is", "variance"), '--scale-is: unknown kind "variance"'),
+        (("--z", "arr_0", "--mean", "arr_1"), "--z is for latents alone; leave --mean, --scale"),
+        (("--z", "mean"), "expected z to be a key of the file, got 'mean'; it holds arr_0 float64"),
+    ):
+        assert run(path, *wrong) == 64
+        assert said in capfd.readouterr().err
+    assert run("--plan", "--dimensions", "2", "--mean", "a") == 64
+
+
+def test_steps_of_one_input_are_warned_of_and_count_as_one(tmp_path, capfd):
+    path = tmp_path / "p.npz"
+    np.savez(path, mu=gaussian(0).reshape(4, 50, 2), std=np.full((4, 50, 2), 0.6))
+    assert run(path) == 0
+    out, err = capfd.readouterr()
+    assert err == (
+        "warning: (4, 50, 2) are 50 steps of each of 4 inputs, and steps of one input are not "
+        "independent draws: each input counts as one group\n"
+    )
+    assert "at least 20 independent groups of z are needed to bound the KL, got 4" in out
+
+
 @pytest.fixture
 def bare(tmp_path):
     """Latents alone, of N(0, 2I)."""
@@ -212,7 +246,7 @@ NAN[[3, 5], 1] = np.nan
         ({"z": NAN[:, 0]}, r"z must have shape \(N, D\) with N and D at least 1, got \(200,\)"),
         (
             {"latents": NAN},
-            "unknown key 'latents'; known are mean, .*, z, groups, conditions, heldout_conditions$",
+            r"latents must be finite, got NaN or infinity in 2 of 200 rows \(3, 5\); drop",
         ),
         ({"z": np.array([[{}, 1]] * 9, dtype=object)}, "z holds pickled objects, which are never"),
         ({"mean": gaussian(0), "scale": gaussian(1)}, r"got min -\d\.\d+; if these are log varia"),

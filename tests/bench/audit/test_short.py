@@ -80,6 +80,21 @@ def test_the_answer_takes_a_dozen_lines_of_any_terminal(cases, verdict):
     assert not re.search("[┏┃│]", "".join(lines))
 
 
+def test_what_was_read_as_what_is_one_line_of_an_answer(cases):
+    said = "read: mean from z_mean, scale from exp(z_log_var / 2), 400 x 8; also there: a*b*"
+    archive = dataclasses.replace(cases["no"].archive, said=said)
+    one = dataclasses.replace(cases["no"], archive=archive)
+    assert printed(show_shortly, one).splitlines()[-2] == said
+    assert said in printed(show, one).splitlines()
+    assert (
+        printed(lambda x, out: show_conditions_shortly({1: x}, out), one).splitlines()[-2] == said
+    )
+    lines = printed(show_shortly, one, 80).splitlines()
+    assert len(lines) <= LINES and any(line.startswith("read: mean from z_mean") for line in lines)
+    assert r"also there: a\*b\*" in page(one, "p.npz", [])
+    assert "read: " not in printed(show, cases["no"])
+
+
 def test_where_there_is_little_room_a_sentence_is_left_out_and_never_the_answer(cases):
     one = cases["undecided"]
     longer = dataclasses.replace(
