@@ -42,7 +42,7 @@ class Read(HTMLParser):
 
     @property
     def text(self):
-        return " ".join(" ".join(self.said).split())
+        return " ".join(" ".join(self.said).split()).replace(" ,", ",")
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """The pages of verdicts say what the findings say."""
 
 import math
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -39,12 +40,17 @@ reference = 0.1
 """
 
 
-@pytest.fixture
-def results(tmp_path):
-    rows = synthetic_rows()
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    place, rows = tmp_path_factory.mktemp("written"), synthetic_rows()
     few = rows["config"].isin(["base", "latent_dim-3", "latent_dim-4"])
-    paged(tmp_path, "synthetic", rows[few], MATRIX)
-    return tmp_path
+    paged(place, "synthetic", rows[few], MATRIX)
+    return place
+
+
+@pytest.fixture
+def results(written, tmp_path):
+    return shutil.copytree(written, tmp_path, dirs_exist_ok=True)
 
 
 def test_the_pages_of_a_matrix_with_claims(results):
@@ -123,7 +129,7 @@ def finding(expect="decreasing", effect=-0.2, reason="", seeds=10, first=0, **fi
         (
             finding("brackets apart", 0.3, metric="certified_kl"),
             "The KL of `b` exceeds that of `a` on test inputs by at least 0.300 ± 0.050 nats and "
-            "at most 0.400 ± 0.030 nats (S = 10); expected: later worse by more than 0.05.",
+            "at most 0.400 ± 0.030 nats (S = 10); expected: the later to be worse by more than 0.05.",
         ),
         (
             finding("brackets apart", 0.3, metric="certified_kl", worse="first"),

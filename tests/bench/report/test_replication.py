@@ -1,5 +1,7 @@
 """A replication shows its verdicts beside those of the matrix that it repeats elsewhere."""
 
+import shutil
+
 import pytest
 
 from bench.commands.report import outdated, overviews_outdated, write_pages
@@ -31,14 +33,20 @@ FIRST = MATRIX.format(name="first", more="", expect="greater", reference=0.1, ma
 AGAIN = 'replicates = "first"'
 
 
-@pytest.fixture
-def folder(tmp_path):
+@pytest.fixture(scope="module")
+def both(tmp_path_factory):
+    place = tmp_path_factory.mktemp("both")
     rows = synthetic_rows(8)
     rows = rows[rows["config"].eq("base")]
-    paged(tmp_path, "first", rows, FIRST)
+    paged(place, "first", rows, FIRST)
     other = MATRIX.format(name="again", more=AGAIN, expect="greater", reference=0.1, margin=9.0)
-    paged(tmp_path, "again", rows, other)
-    return tmp_path
+    paged(place, "again", rows, other)
+    return place
+
+
+@pytest.fixture
+def folder(both, tmp_path):
+    return shutil.copytree(both, tmp_path, dirs_exist_ok=True)
 
 
 def test_equal_claims_are_set_side_by_side_and_others_are_not(folder):
