@@ -322,7 +322,7 @@ def test_help_and_usage_errors_do_not_wait_for_torch():
         (["frobnicate"], "frobnicate"),
         (["list", "metrcs"], 'unknown kind "metrcs", did you mean "metrics"'),
         (["audit", "nowhere.npz"], "expected a readable .npz file"),
-        (["audit"], "audit needs a file, an .npz, or --plan with --dimensions"),
+        (["audit"], "audit needs a file, such as an .npz, or --plan with --dimensions"),
         (["audit", "p.npz", "--plan"], "--plan takes --dimensions, --margin and --json alone"),
         (["audit", "--plan", "--alpha", "0.1"], "--plan takes --dimensions, --margin and --json"),
         (["audit", "--plan"], "--plan needs --dimensions, the D of the latents"),
@@ -482,8 +482,11 @@ def test_audit_takes_logvar_and_heldout(tmp_path, capfd):
     [
         ({"scale": np.full((200, 2), -0.3)}, "scale must be positive, got min -0.3"),
         ({"scale": np.ones((200, 3))}, "same shape"),
-        ({"scales": np.ones((200, 2))}, "unknown key 'scales'"),
-        ({"logvar": np.zeros((200, 2))}, "expected one of scale and logvar, got 2"),
+        (
+            {"scales": np.ones((200, 2))},
+            "expected one std, got scale and scales; say which: --scale scale",
+        ),
+        ({"logvar": np.zeros((200, 2))}, "scale and logvar must say the same, got standard"),
         ({"mean": np.full((200, 2), np.nan)}, "mean must be finite"),
         ({"mean": np.array([["a"] * 2] * 200)}, "mean must hold numbers"),
         ({"mean": np.array([[None, 1]] * 200, dtype=object)}, "pickled objects"),
