@@ -129,7 +129,8 @@ def finding(expect="decreasing", effect=-0.2, reason="", seeds=10, first=0, **fi
         (
             finding("brackets apart", 0.3, metric="certified_kl"),
             "The KL of `b` exceeds that of `a` on test inputs by at least 0.300 ± 0.050 nats and "
-            "at most 0.400 ± 0.030 nats (S = 10); expected: the later to be worse by more than 0.05.",
+            "at most 0.400 ± 0.030 nats (S = 10); expected: the later to be worse by more than "
+            "0.05.",
         ),
         (
             finding("brackets apart", 0.3, metric="certified_kl", worse="first"),
