@@ -57,7 +57,7 @@ class Source:
         """One whose device and type inputs must have; None where there is none."""
         every = [*self.modules, *self.others.values()]
         parts = (part for module in every for part in module.parameters())
-        return next((part for part in parts if part.dtype in _FLOATS and not part.is_meta), None)
+        return next((part for part in parts if part.dtype in _FLOATS), None)
 
 
 def source_of(model: Any, call: Callable[[Any], Any] | None) -> Source:  # noqa: ANN401
