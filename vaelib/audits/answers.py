@@ -188,8 +188,8 @@ def _safe(evidence: Evidence, margin: float, prior: str, sight: str) -> Answer:
     sentence = {
         "flagged": f"No answer: {evidence.message('certified_kl_lower')}.",
         "no": _no(evidence, margin, prior),
-        "yes": f"q lies within {bracket.upper:.3g} nats of {prior}, and {margin:g} would do no "
-        f"harm. A mode that holds less than {unseen_share(max(1, bracket.inputs)):.2g} of q, far "
+        "yes": f"q lies within {bracket.upper:.3g} nats of {prior}; the margin is {margin:g}. "
+        f"A mode that holds less than {unseen_share(max(1, bracket.inputs)):.2g} of q, far "
         "from all else, may have gone unseen, and one of hardly three times as much may count too "
         "little.",
         "undecided": " ".join(filter(None, [_undecided(evidence, margin, prior), sight])),

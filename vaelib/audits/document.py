@@ -107,7 +107,7 @@ def document_of_conditions(
     verdicts = [one.answers[0].verdict for one in parts.values()]
     worst = min(verdicts, key=WORST_FIRST.index)
     asked = next(iter(parts.values())).asked
-    every = {
+    every: dict[str, Any] = {
         "question": f"{question(asked.prior)[:-1]} given the condition?",
         "verdict": worst,
         "ok": proved(worst),
