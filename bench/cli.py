@@ -468,6 +468,6 @@ def main(arguments: list[str] | None = None) -> int:
 
     Returns:
         The exit code: 0 fine, 1 regressed or what --fail-on names, 2 cells failed, nothing measured
-        or not done, 64 usage, 130 where a signal ended it, 141 where nobody reads the answer any more.
+        or not done, 64 usage, 130 where a signal ended it, 141 where nobody reads on.
     """
     return answered(lambda: app(arguments, prog_name="vaebench", standalone_mode=False))
