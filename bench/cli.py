@@ -256,7 +256,13 @@ def audit(
     every: Annotated[
         bool, typer.Option("--all", help="Print all numbers and tests, not the answer alone.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="A list of rows on stdout.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One object on stdout: the answer, all it rests on.")
+    ] = False,
+    quiet: Annotated[
+        bool,
+        typer.Option("--quiet", help="No output but the exit code, --json, --report and errors."),
+    ] = False,
     report: Annotated[
         Path | None, typer.Option(help="Write a Markdown page with figures to this folder.")
     ] = None,
@@ -265,14 +271,18 @@ def audit(
         typer.Option(min=1, help="Of torch.", show_default="one per idle core if N > 5,000"),
     ] = None,
     margin: Annotated[
-        float | None, typer.Option(help="KL in nats that does no harm.", show_default="0.05")
+        float | None,
+        typer.Option(help="KL in nats that still counts as a match.", show_default="0.05"),
     ] = None,
     alpha: Annotated[
         float | None,
         typer.Option(help="One-sided level of both ends.", show_default="0.025"),
     ] = None,
     fail_on: Annotated[
-        str | None, typer.Option(help="Exit with 1 where the answer is no, or undecided or no.")
+        str | None,
+        typer.Option(
+            metavar="no|undecided", help="Exit code 1 if the answer is no; or anything but yes."
+        ),
     ] = None,
     power: Annotated[
         bool,
@@ -324,9 +334,12 @@ def audit(
 
     vaebench audit posterior.npz --report audit
 
-    vaebench audit posterior.npz --json > rows.json
+    vaebench audit posterior.npz --json > audit.json
 
     vaebench audit --plan --margin 0.05 --dimensions 8
+
+    Exit codes: 0 answered, whatever the answer; 1 what --fail-on names; 2 something could not be
+    done, such as writing to a full disk; 64 a mistake in an option or the file.
     """
     if plan:
         others = (
@@ -340,6 +353,7 @@ def audit(
             file,
             most,
             every,
+            quiet,
             *(mean, scale, scale_is, z),
         )
         if any(others) or condition is not None:
@@ -372,6 +386,7 @@ def audit(
             condition=condition,
             most=most,
             every=every,
+            quiet=quiet,
             mean=mean,
             scale=scale,
             scale_is=scale_is,
@@ -452,7 +467,7 @@ def main(arguments: list[str] | None = None) -> int:
         arguments: instead of those of the process.
 
     Returns:
-        The exit code: 0 fine, 1 regressed, 2 cells failed, nothing measured or not done, 64 usage,
-        130 where a signal ended it, 141 where nobody reads the answer any more.
+        The exit code: 0 fine, 1 regressed or what --fail-on names, 2 cells failed, nothing measured
+        or not done, 64 usage, 130 where a signal ended it, 141 where nobody reads on.
     """
     return answered(lambda: app(arguments, prog_name="vaebench", standalone_mode=False))

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from vaelib.arguments.plain import kind_of
 from vaelib.audits.asked import Asked, Codes
+from vaelib.audits.document import SCHEMA, Found, as_json, document
 from vaelib.audits.measurement import Measurement
 from vaelib.audits.moment_answers import Answer
-from vaelib.audits.strict import strict_json
 from vaelib.audits.summary import deciding, ends, headline, lines, proved
 from vaelib.audits.units import unit_of
 from vaelib.audits.verdict import Bracket
@@ -39,7 +39,6 @@ _COLOURS = {"yes": "#009E73", "no": "#D55E00", "undecided": "#777777", "flagged"
 _STYLE: Any = {"font.size": 8, "axes.spines.top": False, "axes.spines.right": False}
 _Z = "#0072B2"
 _FLOATS = ("value", "standard_error", "p_value")
-_KIND = "vaelib.Report"
 _JSON, _ROWS, _PAGE = "report.json", "rows.csv", "report.html"
 
 
@@ -231,10 +230,20 @@ class Report(Sequence[Item]):
         """All of it as strict JSON: what is not finite is null, and the message of its row says so.
 
         Returns:
-            An object with the verdict, both ends in nats, the answers and the rows with their
-            units.
+            The object that ``vaebench audit FILE --json`` prints: the schema and its version, the
+            question, the verdict, what would help, both ends in nats, all answers, versions and
+            the rows with their units. Within a version fields are added, never renamed.
+
+        Example:
+            >>> import json
+            >>> import torch
+            >>> from vaelib import answers
+            >>> mean = 1.5 * torch.randn(400, 2, generator=torch.Generator().manual_seed(0))
+            >>> found = json.loads(answers(mean, torch.full_like(mean, 0.6)).to_json())
+            >>> found["schema"], found["question"], found["verdict"]
+            ({'name': 'vaebench.audit', 'version': 1}, 'May I sample from N(0, I)?', 'no')
         """
-        return strict_json(self.rows, self.answers, self.asked, _KIND)
+        return as_json(document(Found(self.rows, self.answers, self.asked)))
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write a page with the figure, the rows and the JSON.
@@ -316,4 +325,5 @@ def _is_report(path: Path) -> bool:
         found = json.loads(read_bytes(path))
     except (OSError, ValueError, RecursionError):
         return False
-    return isinstance(found, dict) and found.get("kind") == _KIND
+    schema = found.get("schema") if isinstance(found, dict) else None
+    return isinstance(schema, dict) and schema.get("name") == SCHEMA["name"]

@@ -91,7 +91,7 @@ class Match:
 
     Attributes:
         data: its name.
-        margin: KL, in nats, that does no harm.
+        margin: KL, in nats, that still counts as a match.
         split: the split that decides; empty where no cell has a bracket.
         configurations: those that have one, in the order of the rows.
     """

@@ -28,6 +28,7 @@ class Archive:
         heldout_conditions: those of the held-out inputs, shape (n,).
         warnings: sentences that a person should read first.
         said: what of the file was read as what, where that was not by the suite's own names.
+        read: the same, whatever the names.
     """
 
     train: tuple[Tensor, Tensor] | None
@@ -38,6 +39,7 @@ class Archive:
     heldout_conditions: Tensor | None = None
     warnings: tuple[str, ...] = ()
     said: str = ""
+    read: str = ""
 
     @property
     def labels(self) -> list[int]:
@@ -73,6 +75,7 @@ class Archive:
             None if self.z is None else self.z[own],
             None if groups is None else groups[played],
             said=self.said,
+            read=self.read,
         )
 
 
@@ -131,6 +134,7 @@ def read_archive(
         found.heldout_conditions,
         (*found.notes, *_swapped(found), *_slow(train.shape[1])),
         "" if found.plain else found.said,
+        found.said,
     )
 
 

@@ -17,7 +17,8 @@ from bench.audit.archive import Archive
 from bench.audit.planted import count_planted
 from bench.run.progress import beating, timed_bar
 from vaelib.asking.threads import FEW, on_threads
-from vaelib.audits.answers import Answer, Moments, answers_from
+from vaelib.audits.answers import Answer, Moments, answers_from, name_of
+from vaelib.audits.asked import Asked
 from vaelib.audits.audit import audit, audit_samples
 from vaelib.audits.measurement import Measurement, Progress
 from vaelib.audits.power import Counted
@@ -42,6 +43,7 @@ class Audited:
         threads: of torch and BLAS that were used.
         seconds: wall time.
         alpha: one-sided level of both ends of the bracket.
+        margin: KL in nats that still counts as a match.
     """
 
     archive: Archive
@@ -52,6 +54,16 @@ class Audited:
     threads: int = 1
     seconds: float = math.nan
     alpha: float = DEFAULTS.alpha
+    margin: float = MARGIN
+
+    @property
+    def asked(self) -> Asked:
+        """The question."""
+        parts = self.splits.items()
+        shapes = {s: (p if isinstance(p, torch.Tensor) else p[0]).shape for s, p in parts}
+        sizes = {split: shape[0] for split, shape in shapes.items()}
+        dimensions = next(iter(shapes.values()))[1]
+        return Asked(name_of(self.prior), self.margin, self.alpha, sizes, dimensions)
 
     @property
     def splits(self) -> dict[str, tuple[torch.Tensor, torch.Tensor] | torch.Tensor]:
@@ -84,7 +96,7 @@ def audit_archive(
         threads: of torch and BLAS; up to 5,000 inputs, where more cost more than they give, one
             is used.
         always: whether to use as many threads whatever the number of inputs.
-        margin: KL in nats that does no harm.
+        margin: KL in nats that still counts as a match.
         alpha: one-sided level of both ends of the bracket.
         repeats: of every departure from N(0, I) that is planted at these n and D.
 
@@ -123,7 +135,7 @@ def audit_archive(
     else:
         answers = answers_from(rows, margin=margin, prior=f"the {prior} prior")
     seconds = time.perf_counter() - start
-    return Audited(archive, prior, rows, answers, planted, count, seconds, alpha)
+    return Audited(archive, prior, rows, answers, planted, count, seconds, alpha, margin)
 
 
 def _cache(console: Console) -> Path | None:

@@ -33,7 +33,7 @@ def count_planted(
     Args:
         rows: of the audit.
         moments: split -> its moments; "test" decides where there is one.
-        margin: KL in nats that does no harm.
+        margin: KL in nats that still counts as a match.
         alpha: one-sided level.
         repeats: of each departure.
         console: standard error, where the time that it takes is announced after one of them.

@@ -1,9 +1,7 @@
-"""An audit in words: on the terminal, and as rows of JSON."""
+"""An audit in words, on the terminal."""
 
 import math
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 import torch
 from rich.console import Console
@@ -17,7 +15,8 @@ from bench.report.markdown import quantity
 from bench.report.study_tables import DIAGNOSTIC, DIAGNOSTICS
 from bench.report.terminal import table
 from vaelib.audits.answers import Answer
-from vaelib.audits.measurement import Measurement, joined
+from vaelib.audits.document import WORST_FIRST, counts_of
+from vaelib.audits.measurement import Measurement
 from vaelib.audits.settings import DEFAULTS
 from vaelib.stats.goodness_of_fit import GOODNESS_OF_FIT_TESTS
 
@@ -27,7 +26,6 @@ __all__ = [
     "headline",
     "headline_of_conditions",
     "inputs",
-    "json_rows",
     "measured_cells",
     "note",
     "say",
@@ -47,22 +45,6 @@ _SEEN = {
     "mmd_squared": DEFAULTS.kernel_rows,
 }  # inputs at most
 _CONDITIONS = 20  # whose numbers and sentences are printed
-_FIRST = ("no", "flagged", "undecided", "yes")
-
-
-def json_rows(audited: Audited, condition: int | None = None) -> list[dict[str, Any]]:
-    """Rows as plain objects, with their units; what is not finite is null, with a message."""
-    own = {} if condition is None else {"condition": condition}
-    return [
-        {**own, **_strict(audited, row), "unit": METRICS[row.metric].unit} for row in audited.rows
-    ]
-
-
-def _strict(audited: Audited, row: Measurement) -> dict[str, Any]:
-    cells = {**row.__dict__, "message": note(audited, row)}
-    lost = [k for k, v in cells.items() if isinstance(v, float) and not math.isfinite(v)]
-    said = [f"{name} is not finite" for name in lost]
-    return cells | dict.fromkeys(lost) | {"message": joined(cells["message"], *said)}
 
 
 def show_conditions(audits: Mapping[int | None, Audited], console: Console, alpha: float) -> None:
@@ -98,8 +80,7 @@ def show_conditions(audits: Mapping[int | None, Audited], console: Console, alph
 
 def headline_of_conditions(audits: Mapping[int | None, Audited]) -> str:
     """The question and how often each answer was given, in one line."""
-    said = Counter(one.answers[0].verdict for one in audits.values())
-    counts = ", ".join(f"{word} {count}" for word, count in said.most_common())
+    counts = counts_of(one.answers[0].verdict for one in audits.values())
     name = _prior_name(next(iter(audits.values())))
     return f"May I sample from {name} given the condition? {counts}."
 
@@ -121,7 +102,7 @@ def worst(audits: Mapping[int | None, Audited], most: int) -> dict[int | None, A
     """
     if len(audits) <= most:
         return dict(audits)
-    order = sorted(audits.items(), key=lambda item: _FIRST.index(item[1].answers[0].verdict))
+    order = sorted(audits.items(), key=lambda item: WORST_FIRST.index(item[1].answers[0].verdict))
     return dict(order[:most])
 
 

@@ -1,6 +1,5 @@
 """What ``vaebench audit`` does: read a file, measure it, answer, write a page if one is wanted."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,12 +10,14 @@ from rich.console import Console
 from bench.audit import text
 from bench.audit.archive import Archive, read_archive
 from bench.audit.audit import audit_archive
+from bench.audit.document import document_of
 from bench.audit.short import show_conditions_shortly, show_shortly
 from bench.commands.folder import claim
 from bench.commands.printing import console as on_console
 from bench.commands.printing import written_out
 from bench.errors import UserError, refusal, unknown
 from bench.run.resources import idle_cores
+from vaelib.audits.document import as_json as in_json
 from vaelib.audits.settings import DEFAULTS
 from vaelib.audits.verdict import MARGIN, check_margin
 from vaelib.latent_files.names import KINDS
@@ -42,6 +43,7 @@ def execute(
     condition: int | None = None,
     most: int | None = None,
     every: bool = False,
+    quiet: bool = False,
     mean: str | None = None,
     scale: str | None = None,
     scale_is: str | None = None,
@@ -53,16 +55,17 @@ def execute(
         file: Of the posteriors, or of z.
         prior: Name of a prior that needs no model.
         console: Standard output.
-        as_json: Whether to print rows as JSON instead of the answer.
+        as_json: Whether to print one object of JSON, with the answer and the rows, instead.
         report: Folder of a page with figures, if one is wanted.
         threads: Of torch; one per idle core for large audits where None.
-        margin: KL in nats that does no harm; the suite's where None.
+        margin: KL in nats that still counts as a match; the suite's where None.
         alpha: One-sided level of both ends of the bracket; the suite's where None.
-        fail_on: "no" or "undecided": the answer that gives exit code 1, a worse one included.
+        fail_on: "no" gives exit code 1 for a no, "undecided" for anything but a yes.
         repeats: Of every departure that is planted at the n and D of the file.
         condition: The one to answer for, where the prior is conditioned; each of them where None.
         most: Numbers that one array may hold, instead of the suite's limits.
         every: Whether to print all that was measured, not the answer alone.
+        quiet: Whether to print nothing but that JSON, and on standard error errors alone.
         mean: Key of the means in the file, where names do not say it.
         scale: Key of their spread.
         scale_is: What that is: std, var, logvar or logstd.
@@ -87,8 +90,13 @@ def execute(
     if repeats and prior != "normal":
         raise UserError(f"--power is for the prior normal, not {prior}; leave --power out")
     if repeats and as_json:
-        raise UserError("--power prints a table, --json rows alone; leave one of them out")
+        raise UserError("--power prints a table, which --json has not; leave one of them out")
+    if quiet and every:
+        raise UserError("--quiet prints nothing, --all everything; leave one of them out")
+    if quiet and repeats and report is None:
+        raise UserError("--power prints a table, --quiet nothing; add --report or leave one out")
     aside = on_console(stderr=True)
+    aside.quiet = quiet
     with _reading(file):
         archive = read_archive(file, most, mean=mean, scale=scale, scale_is=scale_is, z=z)
         parts, conditions = _parts(archive, condition)
@@ -118,8 +126,9 @@ def execute(
             )
     with written_out() as output:
         if as_json:
-            rows = [row for label, one in audits.items() for row in text.json_rows(one, label)]
-            print(json.dumps(rows, indent=1, allow_nan=False))
+            print(in_json(document_of(archive, audits, alpha, condition)))
+        elif quiet:
+            pass
         elif several and every:
             text.show_conditions(audits, console, alpha)
         elif several:

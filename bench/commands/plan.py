@@ -23,8 +23,8 @@ def execute(
     Args:
         console: Standard output.
         dimensions: D.
-        margin: KL in nats that does no harm; the suite's where None.
-        as_json: Whether to print the counts as JSON instead.
+        margin: KL in nats that still counts as a match; the suite's where None.
+        as_json: Whether to print the sentence and the counts as JSON instead.
 
     Returns:
         The exit code, 0.
@@ -41,7 +41,14 @@ def execute(
     except ValueError as error:
         raise UserError(f"--{error}") from error
     if as_json:
-        print(json.dumps([asdict(row) for row in planned.rows], indent=1, allow_nan=False))
+        found = {
+            "schema": {"name": "vaebench.plan", "version": 1},
+            "sentence": planned.sentence,
+            "margin": margin,
+            "dimensions": dimensions,
+            "rows": [asdict(row) for row in planned.rows],
+        }
+        print(json.dumps(found, indent=1, allow_nan=False))
         return 0
     console.print(planned.sentence, markup=False, style="bold", soft_wrap=not console.is_terminal)
     heads = [f"n = {n:,}, D = {counted}" for n, counted in planned.sizes.items()]

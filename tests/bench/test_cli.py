@@ -337,6 +337,13 @@ def test_help_and_usage_errors_do_not_wait_for_torch():
         (["audit", "p.npz", "--dimensions", "2"], "--dimensions goes with --plan"),
         (["audit", "p.npz", "--repeats", "2"], "--repeats goes with --power"),
         (["audit", "p.npz", "--power", "--json"], "leave one of them out"),
+        (["audit", "p.npz", "--quiet", "--all"], "--quiet prints nothing, --all everything; leave"),
+        (["audit", "p.npz", "--quiet", "--power"], "--quiet nothing; add --report or leave one"),
+        (
+            ["audit", "--plan", "--dimensions", "2", "--quiet"],
+            "--plan takes --dimensions, --margin",
+        ),
+        (["audit", "nowhere.npz", "--quiet"], "expected a readable .npz file"),
         (["audit", "p.npz", "--power", "--prior", "uniform"], "--power is for the prior normal"),
         (["report", "digits", "--figures", "png"], '--figures: unknown form "png"'),
     ],
@@ -430,9 +437,9 @@ def posterior(path, **arrays):
     return path
 
 
-def test_audit_prints_rows_as_json_and_nothing_else(tmp_path, capfd):
+def test_audit_prints_an_answer_with_its_rows_as_json_and_nothing_else(tmp_path, capfd):
     assert run("audit", posterior(tmp_path / "p.npz"), "--json") == 0
-    rows = json.loads(capfd.readouterr().out)
+    rows = json.loads(capfd.readouterr().out)["rows"]
     excess = next(row for row in rows if row["metric"] == "marginal_kl_excess")
     assert abs(excess["value"]) < 0.1
     assert excess["unit"] == "nats"
@@ -454,7 +461,11 @@ def test_a_plan_needs_no_file(capfd, monkeypatch):
     assert out.startswith("Asked: a margin of 1 at D = 2. Not counted in full yet: departures of 2")
     assert " The answer is no at a margin of 0.1 as often with " in out
     assert run("audit", "--plan", "--dimensions", 2, "--json") == 0
-    rows = json.loads(capfd.readouterr().out)
+    found = json.loads(capfd.readouterr().out)
+    assert found["schema"] == {"name": "vaebench.plan", "version": 1}
+    assert found["sentence"].startswith("Asked: a margin of 0.05 at D = 2. ")
+    assert (found["margin"], found["dimensions"]) == (0.05, 2)
+    rows = found["rows"]
     assert {row["kl"] for row in rows} == {0.1}
     assert min(row["dimensions"] for row in rows) == 2
 
@@ -466,11 +477,11 @@ def test_audit_takes_logvar_and_heldout(tmp_path, capfd):
     variance = np.full(shape, np.log(0.36))
     np.savez(path, mean=mean, logvar=variance, heldout_mean=mean[:50], heldout_logvar=variance[:50])
     assert run("audit", path, "--json") == 0
-    rows = json.loads(capfd.readouterr().out)
+    rows = json.loads(capfd.readouterr().out)["rows"]
     assert {row["split"] for row in rows} == {"train", "test"}
     posterior(tmp_path / "q.npz")
     assert run("audit", tmp_path / "q.npz", "--json") == 0
-    again = json.loads(capfd.readouterr().out)
+    again = json.loads(capfd.readouterr().out)["rows"]
     train = [row["value"] for row in rows if row["split"] == "train"]
     bracket = {m for m, metric in METRICS.items() if metric.table is Table.BRACKET}
     assert {row["metric"] for row in again} >= bracket - {"copies"}, "of the inputs themselves"

@@ -325,16 +325,21 @@ def _judged(kind: str, path: Path) -> Outcome:
 
 
 def _answered(kind: str, text: str) -> Outcome:
-    """Whether rows are strict JSON, each with a number or a reason."""
+    """Whether it is strict JSON with an answer, each of its rows a number or a reason."""
 
     def refuse(constant: str) -> None:
         raise ValueError(f"{constant} in JSON")
 
     try:
-        rows = json.loads(text, parse_constant=refuse)
-    except ValueError as error:
+        found = json.loads(text, parse_constant=refuse)
+        rows = found["rows"]
+    except (ValueError, KeyError, TypeError) as error:
         return Outcome(kind, "no strict JSON", str(error))
-    mute = [row["metric"] for row in rows if row["value"] is None and not row["message"]]
+    ends, why = found["bracket"], found["bracket"]["missing"]
+    mute = [name for name in ("lower", "upper", "gain") if ends[name] is None and not why[name]]
+    mute += [row["metric"] for row in rows if row["value"] is None and not row["message"]]
     if not rows or mute:
         return Outcome(kind, "rows without a reason", ", ".join(mute))
+    if found["verdict"] not in ("yes", "no", "undecided", "flagged"):
+        return Outcome(kind, "no verdict", str(found["verdict"]))
     return Outcome(kind, "answer")

@@ -20,6 +20,7 @@ from bench.metrics.registry import METRICS
 from bench.rows import COLUMNS
 from bench.run.code_roots import MEASURES
 from vaelib import Report, answers, audit, audit_samples
+from vaelib.audits.alarms import REPEATS
 from vaelib.audits.asked import Asked, Codes
 from vaelib.audits.measurement import Measurement
 from vaelib.audits.moment_answers import Answer
@@ -133,6 +134,22 @@ def test_json_is_strict_and_goes_round(wide, words):
     assert found["rows"][2]["value"] is None
     assert found["rows"][2]["message"] == "value is not finite"
     assert found["bracket"]["upper"] is None and found["bracket"]["lower"] == 0
+    assert found["bracket"]["missing"] == {
+        "upper": "infinite",
+        "gain": "not measured",
+        "gain_interval": "not measured",
+    }
+
+
+def test_json_says_why_there_is_no_end_and_what_is_flagged():
+    why = "the KL is infinite: 3 z of 9 lie where the prior has no mass"
+    rows = [Measurement("sample", "certified_kl_lower", None, message=why)]
+    found = json.loads(made("no", rows).to_json())
+    assert found["bracket"]["lower"] is None and found["bracket"]["missing"]["lower"] == why
+    rows = [Measurement("sample", "certified_kl_lower", None, message=REPEATS)]
+    rows.append(Measurement("sample", "saturated", 1.0))
+    flags = json.loads(made("flagged", rows).to_json())["flags"]
+    assert flags[0] == f"flagged: {REPEATS}" and flags[1].startswith("saturated: ")
 
 
 def test_a_page_is_escaped(tmp_path):
@@ -212,7 +229,13 @@ def test_what_is_saved_is_what_was_said(wide, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "held", [{"notes.txt": "mine"}, {"report.json": "{}"}, {"report.json": "[" * 10**5}]
+    "held",
+    [
+        {"notes.txt": "mine"},
+        {"report.json": "{}"},
+        {"report.json": "[" * 10**5},
+        {"report.json": '{"schema": [1]}'},
+    ],
 )
 def test_a_folder_of_someone_else_is_refused(held, words, tmp_path):
     for name, text in held.items():

@@ -42,7 +42,7 @@ def answers_by_condition(
         prior: one for all conditions, or of each its own.
         heldout: mean, scale and conditions of inputs that were not trained on.
         seed: of the audits.
-        margin: KL in nats that does no harm.
+        margin: KL in nats that still counts as a match.
         alpha: one-sided level of all answers together: each has its share of it.
         progress: as of :func:`vaelib.answers`.
 

@@ -74,7 +74,7 @@ def audit(
             ``"uniform"``), or a :class:`vaelib.priors.Prior`.
         heldout: mean and scale of inputs that were not trained on, each of shape (n, D).
         seed: of the streams that the Monte Carlo estimates draw from.
-        margin: KL in nats that does no harm.
+        margin: KL in nats that still counts as a match.
         null_draws: simulated draws of the null of the marginal KL.
         test_rows: inputs that the tests see at most, a random choice.
         alpha: one-sided level of both ends of the bracket.
@@ -140,7 +140,7 @@ def answers(
         scale: their standard deviations, shape (N, D); all 0 where the encoder is deterministic.
         heldout: mean and scale of inputs that were not trained on, each of shape (n, D).
         seed: of the streams that the Monte Carlo estimates draw from.
-        margin: KL in nats that does no harm.
+        margin: KL in nats that still counts as a match.
         alpha: one-sided level of both ends of the bracket.
         groups: integer labels of inputs that are not independent, as of :func:`audit`.
         prior: a name of ``vaelib.priors.PRIORS`` that nothing must be learned for (``"normal"``,
@@ -203,7 +203,7 @@ def audit_samples(
             :func:`audit` takes.
         prior: as of :func:`audit`.
         seed: of the streams that the Monte Carlo estimates draw from.
-        margin: KL in nats that does no harm.
+        margin: KL in nats that still counts as a match.
         test_rows: rows that the tests see at most, a random choice.
         alpha: one-sided level of the lower end.
         groups: integer labels of shape (n,) of rows that are not independent.

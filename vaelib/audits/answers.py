@@ -73,7 +73,7 @@ def answers_from(
     Args:
         rows: of :func:`vaelib.audits.audit` or :func:`vaelib.audit_samples`.
         moments: split -> its moments, for N(0, I); None for another prior.
-        margin: KL in nats that does no harm.
+        margin: KL in nats that still counts as a match.
         prior: what the prior is called.
         planted: departures from N(0, I) counted at these very n and D; where there are none, an
             undecided answer quotes the table that comes with the package.
@@ -118,7 +118,7 @@ def answered(
         scale: their standard deviations, shape (N, D); all 0 where the encoder is deterministic.
         prior: as of :func:`vaelib.audits.audit.audit`.
         heldout: mean and scale of inputs that were not trained on.
-        margin: KL in nats that does no harm.
+        margin: KL in nats that still counts as a match.
         **settings: as of :func:`vaelib.audits.audit.audit`.
 
     Returns:
@@ -152,7 +152,7 @@ def answered_samples(
     Args:
         z: one latent per distinct input, shape (n, D).
         prior: as of :func:`vaelib.audits.audit.audit`.
-        margin: KL in nats that does no harm.
+        margin: KL in nats that still counts as a match.
         **settings: as of :func:`vaelib.audits.audit.audit_samples`.
 
     Returns:
@@ -188,8 +188,8 @@ def _safe(evidence: Evidence, margin: float, prior: str, sight: str) -> Answer:
     sentence = {
         "flagged": f"No answer: {evidence.message('certified_kl_lower')}.",
         "no": _no(evidence, margin, prior),
-        "yes": f"q lies within {bracket.upper:.3g} nats of {prior}, and {margin:g} would do no "
-        f"harm. A mode that holds less than {unseen_share(max(1, bracket.inputs)):.2g} of q, far "
+        "yes": f"q lies within {bracket.upper:.3g} nats of {prior}; the margin is {margin:g}. "
+        f"A mode that holds less than {unseen_share(max(1, bracket.inputs)):.2g} of q, far "
         "from all else, may have gone unseen, and one of hardly three times as much may count too "
         "little.",
         "undecided": " ".join(filter(None, [_undecided(evidence, margin, prior), sight])),

@@ -28,7 +28,7 @@ class Asked:
 
     Attributes:
         prior: what the prior is called.
-        margin: KL in nats that does no harm.
+        margin: KL in nats that still counts as a match.
         alpha: one-sided level of both ends of the bracket.
         inputs: split -> how many there are.
         dimensions: D.

@@ -29,7 +29,7 @@ def sight_of(
     Args:
         evidence: its rows.
         moments: split -> its moments.
-        margin: KL in nats that does no harm.
+        margin: KL in nats that still counts as a match.
         planted: counts for this very audit; the shipped ones where there are none.
 
     Returns:
@@ -177,7 +177,7 @@ def plan(rows: Sequence[Counted], dimensions: int, margin: float) -> Plan:
     Args:
         rows: counts.
         dimensions: D.
-        margin: KL in nats that does no harm.
+        margin: KL in nats that still counts as a match.
 
     Returns:
         The plan, from the nearest D and KL that are no easier; it says where they are not those

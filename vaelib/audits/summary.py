@@ -9,7 +9,7 @@ from vaelib.audits.measurement import Measurement
 from vaelib.audits.moment_answers import Answer
 from vaelib.audits.units import unit_of
 
-__all__ = ["deciding", "ends", "headline", "lines", "number", "proved"]
+__all__ = ["deciding", "ends", "headline", "lines", "number", "proved", "question"]
 
 _NUMBERS = (
     ("certified_kl", "certified_kl_lower", "certified_kl_upper"),
@@ -43,9 +43,14 @@ def proved(verdict: str) -> bool | None:
     return {"yes": True, "no": False}.get(verdict)
 
 
+def question(prior: str) -> str:
+    """What is asked of a prior."""
+    return f"May I sample from {prior}?"
+
+
 def headline(answers: Sequence[Answer], prior: str) -> str:
     """The question and its answer."""
-    return f"May I sample from {prior}? {answers[0].verdict.upper()}."
+    return f"{question(prior)} {answers[0].verdict.upper()}."
 
 
 def lines(rows: Sequence[Measurement], answers: Sequence[Answer], asked: Asked) -> list[str]:

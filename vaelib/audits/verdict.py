@@ -20,7 +20,7 @@ __all__ = [
 Verdict = Literal["yes", "no", "undecided", "flagged"]
 
 MARGIN = 0.05
-"""KL in nats that does no harm: it keeps the accuracy of every discriminator below .58."""
+"""KL in nats that still counts as a match: no discriminator is then right in more than .58."""
 
 LEAST_FOR_YES = 300
 """Independent held-out inputs below which nothing is called a match."""
@@ -53,7 +53,7 @@ def verdict(bracket: Bracket, margin: float = MARGIN) -> Verdict:
 
     Args:
         bracket: both ends.
-        margin: KL in nats that does no harm.
+        margin: KL in nats that still counts as a match.
 
     Returns:
         "no" where the lower end exceeds the margin; "yes" where the upper end lies below it, is not
@@ -81,7 +81,7 @@ def check_margin(margin: object) -> None:
     """Refuse what is no margin.
 
     Args:
-        margin: KL in nats that does no harm.
+        margin: KL in nats that still counts as a match.
 
     Raises:
         ValueError: for what is not a positive, finite number.

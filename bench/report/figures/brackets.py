@@ -54,7 +54,7 @@ def highest(configurations: Sequence[Matched], margin: float) -> float:
 
     Args:
         configurations: All that are drawn.
-        margin: KL, in nats, that does no harm.
+        margin: KL, in nats, that still counts as a match.
 
     Returns:
         Nats, above every end that is known.
@@ -68,7 +68,7 @@ def lowest(configurations: Sequence[Matched], margin: float) -> float:
 
     Args:
         configurations: All that are drawn.
-        margin: KL, in nats, that does no harm.
+        margin: KL, in nats, that still counts as a match.
 
     Returns:
         Nats, below the margin and every end that is not drawn at the edge.

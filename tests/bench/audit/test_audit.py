@@ -81,7 +81,7 @@ def test_no_name_is_cut_on_a_narrow_terminal(columns, tmp_path, capfd, monkeypat
     monkeypatch.setenv("COLUMNS", str(columns))
     path = posterior(tmp_path / "p.npz")
     assert run(path, "--json") == 0
-    names = {row["metric"] for row in json.loads(capfd.readouterr().out)}
+    names = {row["metric"] for row in json.loads(capfd.readouterr().out)["rows"]}
     assert run(path, "--all") == 0
     lines = capfd.readouterr().out.splitlines()
     assert not any("…" in line for line in lines)
@@ -123,7 +123,7 @@ def test_bare_latents_say_what_they_cannot_tell(bare, capfd):
     assert "marginal_kl_loo, kl_per_dimension" in " ".join(out.split())
     assert "hole_mass: needs the mean and scale of every posterior" in " ".join(out.split())
     assert run(bare, "--json") == 0
-    rows = json.loads(capfd.readouterr().out)
+    rows = json.loads(capfd.readouterr().out)["rows"]
     assert {row["split"] for row in rows} == {"sample"}
     values = {row["metric"]: row["value"] for row in rows}
     assert values["second_moment"] == pytest.approx(2, abs=0.4)
@@ -146,7 +146,7 @@ def test_a_report_is_a_page_with_its_figures(kind, bare, tmp_path, capfd):
     folder = tmp_path / "deep" / "report"
     assert run(path, "--json", "--report", folder) == 0
     captured = capfd.readouterr()
-    rows = json.loads(captured.out)
+    rows = json.loads(captured.out)["rows"]
     assert captured.err == f"{folder / 'audit.md'}\n"
     text = (folder / "audit.md").read_text()
     assert text.startswith(f"# Audit of {path.name}\n\n**May I sample from N(0, I)? NO. ")
@@ -189,7 +189,7 @@ def test_what_saw_some_of_many_inputs_says_so_everywhere(tmp_path, capfd):
     np.savez(tmp_path / "z.npz", z=gaussian(0, shape=(2500, 1)))
     folder = tmp_path / "report"
     assert run(tmp_path / "z.npz", "--json", "--report", folder) == 0
-    rows = {row["metric"]: row["message"] for row in json.loads(capfd.readouterr().out)}
+    rows = {row["metric"]: row["message"] for row in json.loads(capfd.readouterr().out)["rows"]}
     page = (folder / "audit.md").read_text()
     assert run(tmp_path / "z.npz", "--all") == 0
     terminal = " ".join(capfd.readouterr().out.split())
@@ -219,7 +219,7 @@ def test_half_precision_gives_the_same_answers(tmp_path, capfd):
     values = {}
     for dtype in (np.float16, np.float64):
         assert run(posterior(tmp_path / "p.npz", dtype=dtype), "--json") == 0
-        rows = json.loads(capfd.readouterr().out)
+        rows = json.loads(capfd.readouterr().out)["rows"]
         values[dtype] = [row["value"] for row in rows if row["metric"] == "second_moment"]
     assert values[np.float16] == pytest.approx(values[np.float64], rel=1e-3)
     assert values[np.float16] != values[np.float64]
@@ -294,9 +294,9 @@ def test_margin_and_level_are_parameters_and_an_answer_may_be_a_failure(bare, ca
     assert run(bare, "--fail-on", "undecided", "--margin", "5") == 1
     assert ", which is not more than 5;" in capfd.readouterr().out
     assert run(bare, "--json", "--alpha", "0.4") == 0
-    loose = json.loads(capfd.readouterr().out)
+    loose = json.loads(capfd.readouterr().out)["rows"]
     assert run(bare, "--json") == 0
-    strict = json.loads(capfd.readouterr().out)
+    strict = json.loads(capfd.readouterr().out)["rows"]
     ends = [
         next(row["value"] for row in rows if row["metric"] == "certified_kl_lower")
         for rows in (loose, strict)
@@ -340,7 +340,7 @@ def test_groups_are_read(tmp_path, capfd):
     z = np.repeat(gaussian(0, 1.5), 5, axis=0)
     np.savez(tmp_path / "z.npz", z=z, groups=np.repeat(np.arange(200), 5))
     assert run(tmp_path / "z.npz", "--json") == 0
-    rows = {row["metric"]: row["value"] for row in json.loads(capfd.readouterr().out)}
+    rows = {row["metric"]: row["value"] for row in json.loads(capfd.readouterr().out)["rows"]}
     assert rows["certified_inputs"] == 200
     np.savez(tmp_path / "z.npz", z=z)
     assert run(tmp_path / "z.npz") == 0
@@ -425,13 +425,13 @@ def test_every_condition_has_an_answer(tmp_path, capfd):
     assert out.startswith(answer) and out.endswith(answer)
     assert "\n1: q lies at least " in out and "level 0.025/2" in out
     assert run(tmp_path / "z.npz", "--json") == 0
-    rows = json.loads(capfd.readouterr().out)
+    rows = json.loads(capfd.readouterr().out)["rows"]
     lower = {
         row["condition"]: row["value"] for row in rows if row["metric"] == "certified_kl_lower"
     }
     assert lower[0] < 0.05 < lower[1]
     assert run(tmp_path / "z.npz", "--condition", "1", "--json") == 0
-    assert all("condition" not in row for row in json.loads(capfd.readouterr().out))
+    assert all("condition" not in row for row in json.loads(capfd.readouterr().out)["rows"])
     assert run(tmp_path / "z.npz", "--condition", "5") == 64
     assert "expected one of the conditions (0, 1), got 5" in capfd.readouterr().err
     for option in ("--power", "--report"):
@@ -451,4 +451,6 @@ def test_of_many_conditions_the_worst_are_printed(tmp_path, capfd):
     assert "17: q lies at least" in out and "3 more, none answered worse" in out
     assert not re.search(r"^22: ", out, re.MULTILINE)
     assert run(tmp_path / "z.npz", "--json") == 0
-    assert {row["condition"] for row in json.loads(capfd.readouterr().out)} == set(range(23))
+    assert {row["condition"] for row in json.loads(capfd.readouterr().out)["rows"]} == set(
+        range(23)
+    )
