@@ -9,7 +9,7 @@ import pandas as pd
 from bench.analysis.costs import METRIC
 from bench.analysis.levels import are_ordered, levels
 from bench.analysis.match import Interval
-from bench.analysis.replicates import FEW_SEEDS, collapses, replicates
+from bench.analysis.replicates import collapses, replicates
 from bench.metrics.registry import METRICS
 
 __all__ = ["Change", "Word", "changes"]
@@ -95,12 +95,6 @@ def _apart(tables: Mapping[str, pd.DataFrame], start: str, other: str) -> Interv
 
 
 def _word(kl: Interval, across: bool) -> Word:
-    margin = METRICS["certified_kl"].margin or 0.0
-    if kl.seeds <= FEW_SEEDS:
-        return "undecided"
-    if kl.low > margin:
-        return "further"
-    if kl.high < -margin:
-        return "closer"
-    inside = -margin < kl.low and kl.high < margin
-    return "no change" if inside and not across else "undecided"
+    within: Word = "undecided" if across else "no change"
+    words: dict[str, Word] = {"above": "further", "below": "closer", "within": within}
+    return words.get(kl.beside(METRICS["certified_kl"].margin or 0.0), "undecided")

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -56,6 +57,24 @@ class Interval:
     def high(self) -> float:
         """The upper end."""
         return self.mean + self.half_width
+
+    def beside(self, margin: float) -> Literal["above", "below", "within", "open"]:
+        """What a change of this size is shown to be.
+
+        Args:
+            margin: the smallest change that matters.
+
+        Returns:
+            Beyond the margin, "above" or "below" 0; "within" it; "open" where none of these is
+            shown, and of few seeds.
+        """
+        if self.seeds <= FEW_SEEDS:
+            return "open"
+        if self.low > margin:
+            return "above"
+        if self.high < -margin:
+            return "below"
+        return "within" if -margin < self.low and self.high < margin else "open"
 
 
 @dataclass(frozen=True)

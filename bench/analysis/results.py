@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from bench.analysis.arrays import read_arrays
+from bench.analysis.changes import Change, changes
 from bench.analysis.claims import Finding, decide
 from bench.analysis.comparison import rankings
 from bench.analysis.costs import Cost, costs
@@ -172,6 +173,16 @@ class Results:
         dead = self.collapses("test")["apart"]
         found = costs(self.models.rows)
         return {name: one for name, one in found.items() if not dead.get(name, False)}
+
+    @cached_property
+    def changes(self) -> list[tuple[str, Change]]:
+        """What each study changes, by its name, one data set after another."""
+        return [
+            (study, change)
+            for study, part in self.studies.items()
+            for one in part.datasets.values()
+            for change in changes(one.rows)
+        ]
 
     @cached_property
     def failures(self) -> pd.DataFrame:

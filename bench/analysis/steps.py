@@ -7,12 +7,13 @@ from typing import Literal
 import pandas as pd
 
 from bench.analysis.match import Interval
-from bench.analysis.replicates import FEW_SEEDS, collapses, replicates
+from bench.analysis.replicates import collapses, replicates
 from bench.metrics.registry import METRICS
 from bench.rows import COLUMNS
 
 __all__ = ["METRIC", "Longer", "longer", "untrained"]
 
+Word = Literal["rises", "falls", "stays", "open"]
 METRIC = "elbo"
 _STEPS = "training.steps"
 
@@ -36,7 +37,7 @@ class Longer:
     before: int
     after: int
     gain: Interval
-    word: Literal["rises", "falls", "stays", "open"]
+    word: Word
 
 
 def untrained(frame: pd.DataFrame, split: str) -> dict[str, str]:
@@ -83,15 +84,9 @@ def longer(frame: pd.DataFrame, split: str) -> Iterator[Longer]:
         yield Longer(first, last, int(steps[first]), int(steps[last]), gain, _word(gain))
 
 
-def _word(gain: Interval) -> Literal["rises", "falls", "stays", "open"]:
-    margin = METRICS[METRIC].margin or 0.0
-    if gain.seeds <= FEW_SEEDS:
-        return "open"
-    if gain.low > margin:
-        return "rises"
-    if gain.high < -margin:
-        return "falls"
-    return "stays" if -margin < gain.low and gain.high < margin else "open"
+def _word(gain: Interval) -> Word:
+    words: dict[str, Word] = {"above": "rises", "below": "falls", "within": "stays"}
+    return words.get(gain.beside(METRICS[METRIC].margin or 0.0), "open")
 
 
 def _twins(frame: pd.DataFrame) -> Iterator[list[str]]:

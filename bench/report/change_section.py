@@ -1,8 +1,6 @@
 """What helps: what each study changes in KL(q‖p) and in the images of the prior."""
 
-from collections.abc import Iterator
-
-from bench.analysis.changes import Change, changes
+from bench.analysis.changes import Change
 from bench.analysis.results import Results
 from bench.report.blocks import Block
 from bench.report.markdown import fitted, prose, quantity
@@ -47,7 +45,7 @@ def terms(results: Results) -> str:
     Returns:
         A sentence to put behind others, empty where nothing needs it.
     """
-    levels = {level for _, one in _changes(results) for level in (one.first, one.last)}
+    levels = {level for _, one in results.changes for level in (one.first, one.last)}
     return _BOUND if {"elbo", "ae"} <= levels else ""
 
 
@@ -68,7 +66,7 @@ def change_tables(results: Results) -> list[str]:
             one.word,
             quantity(one.quality.mean, one.quality.half_width) if one.quality else "–",
         ]
-        for study, one in _changes(results)
+        for study, one in results.changes
     ]
     heads = ["study", "from → to", "gain, nats", "q", "Fréchet"]
     return fitted(heads, lines, left=2)
@@ -86,7 +84,7 @@ def largest(results: Results, count: int) -> list[tuple[str, Change]]:
         first, and none whose brackets overlap.
     """
     each: dict[tuple[str, str, float], tuple[str, Change]] = {}
-    for study, one in _changes(results):
+    for study, one in results.changes:
         each.setdefault((one.first, one.last, one.kl.mean), (study, one))
     known = [pair for pair in each.values() if pair[1].kl.mean and pair[1].kl.seeds]
     known.sort(
@@ -97,13 +95,6 @@ def largest(results: Results, count: int) -> list[tuple[str, Change]]:
         )
     )
     return known[:count]
-
-
-def _changes(results: Results) -> Iterator[tuple[str, Change]]:
-    for study, part in results.studies.items():
-        for one in part.datasets.values():
-            for change in changes(one.rows):
-                yield study, change
 
 
 def change(one: Change) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-__all__ = ["MOST", "Budget", "Entry", "Refused", "check_kind", "kind_of", "short"]
+__all__ = ["MOST", "Budget", "Entry", "Refused", "check_kind", "kind_of", "lacking", "short"]
 
 MOST = 1 << 27
 """Numbers that one array may hold: a gigabyte in float64, and the audit makes several copies."""
@@ -138,6 +138,22 @@ def check_kind(path: Path, suffix: str = ".npz") -> None:
         raise Refused(f"expected a readable {suffix} file, got {what}")
     if not os.path.lexists(path):
         raise Refused(f"expected a readable {suffix} file, got nothing: no such file")
+
+
+def lacking(package: str, suffix: str) -> str:
+    """What is said where a package that reads a format is not installed.
+
+    Args:
+        package: its name.
+        suffix: of the files that it reads.
+
+    Returns:
+        A sentence with what to install.
+    """
+    return (
+        f"expected {package}, which reads {suffix}, got none; python -m pip install {package}, or "
+        "save as .npz"
+    )
 
 
 def short(value: object) -> str:

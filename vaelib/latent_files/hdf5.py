@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from vaelib.latent_files.entries import Budget, Entry, Refused, short
+from vaelib.latent_files.entries import Budget, Entry, Refused, lacking, short
 
 __all__ = ["hdf5_entries"]
 
@@ -34,10 +34,7 @@ def hdf5_entries(path: Path, most: int | None = None) -> Iterator[list[Entry]]:
     try:
         import h5py
     except ImportError as error:
-        raise Refused(
-            f"expected h5py, which reads {path.suffix}, got none; python -m pip install h5py, or "
-            "save as .npz"
-        ) from error
+        raise Refused(lacking("h5py", path.suffix)) from error
     with h5py.File(path, "r") as file:
         budget, found = Budget(path.stat().st_size, most), list[tuple[str, Any]]()
         if path.suffix.lower() == ".h5ad":

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from vaelib.latent_files.entries import Budget, Entry, Refused, short
+from vaelib.latent_files.entries import Budget, Entry, Refused, lacking, short
 
 __all__ = ["csv_entries", "of_columns", "parquet_entries"]
 
@@ -175,10 +175,7 @@ def parquet_entries(path: Path, most: int | None = None) -> Iterator[list[Entry]
         import pyarrow as pa
         from pyarrow import compute, parquet
     except ImportError as error:
-        raise Refused(
-            "expected pyarrow, which reads .parquet, got none; python -m pip install pyarrow, or "
-            "save as .npz"
-        ) from error
+        raise Refused(lacking("pyarrow", ".parquet")) from error
     with parquet.ParquetFile(path) as file:
         rows, budget = file.metadata.num_rows, Budget(path.stat().st_size, most)
         held: dict[str, int] = {}

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vaelib.latent_files.entries import Budget, Entry, Refused, short
+from vaelib.latent_files.entries import Budget, Entry, Refused, lacking, short
 
 __all__ = ["pt_entries", "safetensors_entries"]
 
@@ -125,10 +125,7 @@ def safetensors_entries(path: Path, most: int | None = None) -> Iterator[list[En
     try:
         from safetensors import safe_open
     except ImportError as error:
-        raise Refused(
-            "expected safetensors, which reads .safetensors, got none; python -m pip install "
-            "safetensors, or save as .npz"
-        ) from error
+        raise Refused(lacking("safetensors", ".safetensors")) from error
     with safe_open(str(path), framework="pt") as file:
         budget = Budget(path.stat().st_size, most)
 

@@ -95,10 +95,7 @@ def latent_quilt(
         left, middle, right = figure.subplots(1, 3, sharex=True, sharey=True)
         _labelled(left, drawn, None if labels is None else np.asarray(labels), limit)
         left.set_title("$q_N(z)$, one draw per input")
-        size = _marker(len(prior))
-        middle.scatter(
-            prior[:, 0], prior[:, 1], s=size, c="#444444", alpha=0.6, linewidths=0, rasterized=True
-        )
+        _scatter(middle, prior, "#444444", 0.6)
         middle.set_title("$p(z)$, as many draws")
         image = right.imshow(
             ratio.reshape(len(axis), -1),
@@ -121,8 +118,12 @@ def latent_quilt(
     return figure
 
 
-def _marker(count: int) -> float:
-    return float(np.clip(4000 / count, 1.0, 12.0))
+def _scatter(
+    axes: Axes, points: Floats, colours: str | npt.NDArray[np.str_], strength: float
+) -> None:
+    size = float(np.clip(4000 / len(points), 1.0, 12.0))
+    x, y = points.T
+    axes.scatter(x, y, s=size, c=colours, alpha=strength, linewidths=0, rasterized=True)
 
 
 def _pushed(places: Floats, apart: float) -> Floats:
@@ -144,26 +145,10 @@ def _labelled(axes: Axes, points: Floats, labels: npt.NDArray[Any] | None, limit
     """Scatter points by class; the name of each class stands at its median, or close to it."""
     kinds = np.unique(labels) if labels is not None else np.array([])
     if labels is None or len(kinds) > len(_MUTED):
-        axes.scatter(
-            points[:, 0],
-            points[:, 1],
-            s=_marker(len(points)),
-            c=_BLUE,
-            alpha=0.6,
-            linewidths=0,
-            rasterized=True,
-        )
+        _scatter(axes, points, _BLUE, 0.6)
         return
     colours = np.array(_MUTED)[np.searchsorted(kinds, labels)]
-    axes.scatter(
-        points[:, 0],
-        points[:, 1],
-        s=_marker(len(points)),
-        c=colours,
-        alpha=0.75,
-        linewidths=0,
-        rasterized=True,
-    )
+    _scatter(axes, points, colours, 0.75)
     medians = np.array([np.median(points[labels == kind], axis=0) for kind in kinds])
     for kind, (x, y) in zip(kinds, _pushed(medians, _APART * limit), strict=True):
         halo = [withStroke(linewidth=2.2, foreground="white")]
