@@ -54,7 +54,10 @@ def test_a_table_is_filled_and_what_is_there_is_kept(tmp_path, counted, capsys):
 @pytest.mark.parametrize(
     ("repeats", "counts", "clear"),
     [
-        (19, (19, 19, 0, 0), False),
+        (7, (0, 0, 0, 0), False),
+        (8, (0, 0, 0, 0), True),
+        (8, (8, 0, 0, 0), False),  # 8 of 8 may be .8 or less
+        (17, (17, 17, 0, 0), True),
         (20, (20, 20, 0, 0), True),
         (20, (20, 19, 1, 0), False),  # 19 of 20 may be .8 or less
         (20, (20, 20, 3, 0), True),
@@ -72,12 +75,13 @@ def test_a_setting_is_counted_when_its_counts_are_clear(repeats, counts, clear):
 def test_clear_settings_end_early(tmp_path, counted):
     path = tmp_path / "power.csv"
     assert fill(path, 50, float("inf")) == 0
-    assert {row.repeats for row in read(path.read_text())} == {20}
-    assert fill(path, 50, float("inf")) == 0 and counted == SOME  # nothing is left
-    path.unlink()
-    counted.seen[0] = 12
-    assert fill(path, 50, float("inf")) == 0
-    assert {row.repeats for row in read(path.read_text())} == {50}
+    assert {row.repeats for row in read(path.read_text())} == {17}
+    assert fill(path, 50, float("inf")) == 0 and len(counted) == 6  # nothing is left
+    for seen, repeats in ((0, 8), (12, 50)):
+        path.unlink()
+        counted.seen[0] = seen
+        assert fill(path, 50, float("inf")) == 0
+        assert {row.repeats for row in read(path.read_text())} == {repeats}
 
 
 def test_when_the_time_is_over_nothing_begins(tmp_path, counted):
