@@ -22,6 +22,7 @@ from vaelib.audits.asked import Asked
 from vaelib.audits.audit import audit, audit_samples
 from vaelib.audits.measurement import Measurement, Progress
 from vaelib.audits.power import Counted
+from vaelib.audits.prepared import prepared
 from vaelib.audits.settings import DEFAULTS
 from vaelib.audits.verdict import MARGIN
 from vaelib.datasets import cache_folder, data_folder
@@ -103,34 +104,39 @@ def audit_archive(
     Returns:
         The audit.
     """
-    start = time.perf_counter()
+    start, normal = time.perf_counter(), prior == "normal"
     count = threads if always or _inputs(archive) > FEW else 1
     null = NormalNull(folder=_cache(console))
     with on_threads(count), _progress(console) as progress:
         if archive.train is None:
             z = archive.z
             assert z is not None
+            given = z, torch.zeros_like(z)
+            kept = prepared(given, None, archive.groups, split="sample", normal=normal)
+            z = kept.train[0]
             rows = audit_samples(
-                z, prior, alpha=alpha, groups=archive.groups, null=null, progress=progress
+                z, prior, alpha=alpha, groups=kept.groups, null=null, progress=progress
             )
             moments = {"sample": Moments.of_sample(z)}
         else:
+            kept = prepared(archive.train, archive.heldout, archive.groups, normal=normal)
             rows = audit(
-                *archive.train,
+                *kept.train,
                 prior,
-                archive.heldout,
+                kept.heldout,
                 alpha=alpha,
-                groups=archive.groups,
+                groups=kept.groups,
                 null=null,
                 progress=progress,
             )
-            moments = {"train": Moments.of(*archive.train)}
-            if archive.heldout is not None:
-                moments["test"] = Moments.of(*archive.heldout)
+            moments = {"train": Moments.of(*kept.train)}
+            if kept.heldout is not None:
+                moments["test"] = Moments.of(*kept.heldout)
+        rows += kept.rows
         planted: list[Counted] = []
         if repeats:
             planted = count_planted(rows, moments, margin, alpha, repeats, console, progress)
-    if prior == "normal":
+    if normal:
         answers = answers_from(rows, moments, margin=margin, planted=planted)
     else:
         answers = answers_from(rows, margin=margin, prior=f"the {prior} prior")

@@ -10,7 +10,6 @@ from rich.table import Table
 from bench.analysis.replicates import SPLITS
 from bench.audit.audit import Audited
 from bench.audit.planted import planted_table
-from bench.metrics.registry import METRICS
 from bench.report.markdown import quantity
 from bench.report.study_tables import DIAGNOSTIC, DIAGNOSTICS
 from bench.report.terminal import table
@@ -18,6 +17,7 @@ from vaelib.audits.answers import Answer
 from vaelib.audits.document import WORST_FIRST, counts_of
 from vaelib.audits.measurement import Measurement
 from vaelib.audits.settings import DEFAULTS
+from vaelib.audits.units import unit_of
 from vaelib.stats.goodness_of_fit import GOODNESS_OF_FIT_TESTS
 
 __all__ = [
@@ -275,4 +275,4 @@ def measured_cells(row: Measurement) -> list[str]:
     else:
         value = quantity(row.value, 1.96 * row.standard_error)
     p_value = "" if row.p_value is None else f"{row.p_value:.2g}"
-    return [_name(row), value, p_value, METRICS[row.metric].unit]
+    return [_name(row), value, p_value, unit_of(row.metric)]

@@ -31,8 +31,8 @@ SIZES = (100, 300, 1000, 3000, 10_000)
 DIMENSIONS = (1, 2, 4, 8, 16, 32, 64, 128)
 KLS = (0.05, 0.1, 0.2)
 LOOKS = (8, 17)
-"""Repeats of settings whose counts are clear by then: the fewest at which the exact 95 % interval of
-none lies below a half, and of all above four fifths."""
+"""Repeats of settings whose counts are clear by then: at 8 the exact 95 % interval of none lies
+below a half, from 17 on that of all above four fifths."""
 _WORDS = (0.5, 0.8)  # shares of the repeats at which what an audit or a plan says changes
 _TABLE = Path(power.__file__).with_name("power.csv")
 

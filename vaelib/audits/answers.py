@@ -19,11 +19,15 @@ dimensions or pairs), which hold from 3 inputs on.
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
+
+import torch
 
 from vaelib.arguments.tensors import Numbers
 from vaelib.audits.alarms import CODES
 from vaelib.audits.audit import audit, audit_samples
+from vaelib.audits.collapse import CARRIED, collapsed_sentence
 from vaelib.audits.effects import Evidence
 from vaelib.audits.given import as_held_out, as_posteriors
 from vaelib.audits.measurement import Measurement
@@ -37,8 +41,16 @@ from vaelib.audits.moment_answers import (
     scale,
 )
 from vaelib.audits.power import Counted
+from vaelib.audits.prepared import CONSTANT, COPIED, prepared
 from vaelib.audits.sight import sight_of
-from vaelib.audits.verdict import LEAST_FOR_YES, MARGIN, check_margin, unseen_share, verdict
+from vaelib.audits.verdict import (
+    LEAST_FOR_YES,
+    MARGIN,
+    Bracket,
+    check_margin,
+    unseen_share,
+    verdict,
+)
 from vaelib.priors import Normal, Prior
 from vaelib.stats.checks import as_points
 
@@ -58,6 +70,11 @@ _FOR_CODES = Answer(
     "Sample codes from a law that is fitted to them, such as an autoregressive model.",
 )
 _LEVEL = 0.01  # of the shape tests where no density can be read
+_REACHABLE = 1e9  # inputs
+_MEANS = (
+    "If these are means of posteriors, what they lack is the variance of these: z must be a draw "
+    "of each."
+)
 
 
 def answers_from(
@@ -91,7 +108,11 @@ def answers_from(
         raise ValueError(f"moments must hold the split of the rows, got {names}")
     evidence = Evidence(rows, splits[0])
     sight = "" if moments is None else sight_of(evidence, moments, margin, planted)
-    given = [_safe(evidence, margin, prior, sight), _bracket(evidence, prior), _data(splits[0])]
+    collapsed = "" if moments is None else collapsed_sentence(moments[splits[0]].carried)
+    safe = _safe(evidence, margin, prior, sight)
+    means = _MEANS if moments is not None and _may_be_means(evidence, moments[splits[0]]) else ""
+    first = " ".join(filter(None, [collapsed, _copied(evidence), safe.sentence, means]))
+    given = [replace(safe, sentence=first), _bracket(evidence, prior), _data(splits[0])]
     if evidence.message("certified_kl_lower") == CODES:
         return [*given, _FOR_CODES]
     if moments is not None:
@@ -99,7 +120,7 @@ def answers_from(
         given += [scale(own), location(own), correlation(own), _shape(evidence)]
     if splits[0] == "test":
         given.append(_holes(evidence))
-    return [*given, _help(evidence, given, prior)]
+    return [*given, _help(evidence, given, prior, None if moments is None else moments[splits[0]])]
 
 
 def answered(
@@ -131,12 +152,13 @@ def answered(
     check_margin(margin)
     mean, scale = as_posteriors(mean, scale)
     pair = as_held_out(heldout, mean.shape[1])
-    rows = audit(mean, scale, prior, pair, **settings)
+    kept = prepared((mean, scale), pair, settings.pop("groups", None), normal=is_normal(prior))
+    rows = audit(*kept.train, prior, kept.heldout, groups=kept.groups, **settings) + kept.rows
     if not is_normal(prior):
         return rows, answers_from(rows, margin=margin, prior=name_of(prior))
-    moments = {"train": Moments.of(mean, scale)}
-    if pair is not None:
-        moments["test"] = Moments.of(*pair)
+    moments = {"train": Moments.of(*kept.train)}
+    if kept.heldout is not None:
+        moments["test"] = Moments.of(*kept.heldout)
     return rows, answers_from(rows, moments, margin=margin)
 
 
@@ -163,10 +185,15 @@ def answered_samples(
         ValueError: for z that the audit refuses, or a margin that is not positive.
     """
     check_margin(margin)
-    rows = audit_samples(z, prior, **settings)
+    z = as_points(z)
+    given = z, torch.zeros_like(z)
+    groups = settings.pop("groups", None)
+    kept = prepared(given, None, groups, split="sample", normal=is_normal(prior))
+    z = kept.train[0]
+    rows = audit_samples(z, prior, groups=kept.groups, **settings) + kept.rows
     if not is_normal(prior):
         return rows, answers_from(rows, margin=margin, prior=name_of(prior))
-    moments = {"sample": Moments.of_sample(as_points(z))}
+    moments = {"sample": Moments.of_sample(z)}
     return rows, answers_from(rows, moments, margin=margin)
 
 
@@ -211,11 +238,28 @@ def _safe(evidence: Evidence, margin: float, prior: str, sight: str) -> Answer:
 
 
 def _no(evidence: Evidence, margin: float, prior: str) -> str:
-    if math.isinf(evidence.bracket.lower):
-        message = evidence.message("certified_kl_lower")
-        return f"{message[0].upper()}{message[1:]}."
+    if message := evidence.infinite:
+        text = f"{message[0].upper()}{message[1:]}."
+        if math.isfinite(evidence.inner.lower):
+            inner = evidence.inner
+            proved = inner.lower > 0 or math.isfinite(inner.upper)
+            rest = f"KL(q‖p) is {_ends(inner)}" if proved else "no mismatch is proved"
+            text += f" Of the others {rest}."
+        return text
     least = evidence.bracket.lower
     return f"q lies at least {least:.3g} nats from {prior}, proved; the margin is {margin:g}."
+
+
+def _ends(bracket: Bracket) -> str:
+    """A bracket in words."""
+    if math.isnan(bracket.upper):
+        return f"at least {bracket.lower:.3g} nats"
+    return f"{bracket.lower:.3g} to {bracket.upper:.3g} nats"
+
+
+def _copied(evidence: Evidence) -> str:
+    said = evidence.message(COPIED)
+    return f"{said}." if said else ""
 
 
 def _undecided(evidence: Evidence, margin: float, prior: str) -> str:
@@ -243,7 +287,11 @@ def _bracket(evidence: Evidence, prior: str) -> Answer:
     if math.isnan(bracket.lower):
         return Answer("KL(q‖p)", "not measured", "No lower end: the first answer says why.")
     if math.isinf(bracket.lower):
-        return Answer("KL(q‖p)", "infinite", "No density says how far z are from the prior.")
+        why = "No density says how far z are from the prior."
+        inner = evidence.inner
+        if math.isfinite(inner.lower):
+            why = f"Of the dimensions that differ between inputs it is {_ends(inner)}."
+        return Answer("KL(q‖p)", "infinite", why)
     gain, half = evidence.value("certified_kl"), evidence.interval("certified_kl")
     spread = 0.0 if half is None else (half[1] - half[0]) / 2
     sentence = (
@@ -251,18 +299,16 @@ def _bracket(evidence: Evidence, prior: str) -> Answer:
         f"{bracket.inputs:,} independent z over {prior}; "
     )
     sentence += f"{bracket.lower:.3g} of them are proved" if bracket.lower > 0 else "none is proved"
-    if math.isnan(bracket.upper):
-        verdict = f"at least {bracket.lower:.3g} nats"
-        return Answer("KL(q‖p)", verdict, f"{sentence}.", "certified_kl", gain, half)
-    verdict = f"{bracket.lower:.3g} to {bracket.upper:.3g} nats"
     if bracket.saturated:
         rate = evidence.value("rate")
+        needed = math.exp(min(50.0, rate + 1))
+        takes = f"about {needed:.2g}" if needed < _REACHABLE else "more than a billion"
         sentence += (
             f". The upper end is that of {prior} against the mixture of these inputs, which at a "
             f"rate of {rate:.3g} nats cannot fall below {evidence.value('marginal_kl_floor'):.3g}: "
-            f"it would take about {math.exp(min(50.0, rate + 1)):.2g} inputs to read the KL"
+            f"it would take {takes} inputs to read the KL"
         )
-    return Answer("KL(q‖p)", verdict, f"{sentence}.", "certified_kl", gain, half)
+    return Answer("KL(q‖p)", _ends(bracket), f"{sentence}.", "certified_kl", gain, half)
 
 
 def _data(split: str) -> Answer:
@@ -318,10 +364,27 @@ def _holes(evidence: Evidence) -> Answer:
     return Answer("holes", word, sentence, "hole_mass", value, interval)
 
 
-def _help(evidence: Evidence, given: Sequence[Answer], prior: str) -> Answer:
+def _help(
+    evidence: Evidence, given: Sequence[Answer], prior: str, moments: Moments | None
+) -> Answer:
     words = {answer.question: answer.verdict for answer in given}
     safe = given[0].verdict
     advice: dict[str, str] = {}
+    if (
+        moments is not None
+        and moments.carried is not None
+        and bool(moments.carried.max() < CARRIED)
+    ):
+        advice["another training"] = (
+            "train with less weight on the KL, at first or throughout, or allow each dimension "
+            "some nats for free: no density of z repairs what z does not carry"
+        )
+    if evidence.message(CONSTANT):
+        advice["fewer dimensions"] = "leave out the dimensions that are the same for every input"
+    if _may_be_means(evidence, moments):
+        advice["draws"] = (
+            "save one draw of each posterior, mean + scale * noise, if these are means"
+        )
     if safe == "flagged":
         advice["other inputs"] = "give held-out inputs that are no copies, or groups"
     off = words.get("scale", "right") not in ("right", "undecided")
@@ -338,7 +401,7 @@ def _help(evidence: Evidence, given: Sequence[Answer], prior: str) -> Answer:
         advice["fit a Gaussian"] = (
             f"sample from a Gaussian with the covariance of z instead of {prior}"
         )
-    elif math.isinf(evidence.bracket.lower):
+    elif math.isinf(evidence.bracket.lower) and not advice:
         advice["another law"] = f"sample from a law that is fitted to z instead of {prior}"
     elif safe == "no" and not advice:
         advice["fit a density"] = _fitted(evidence, prior)
@@ -351,6 +414,13 @@ def _help(evidence: Evidence, given: Sequence[Answer], prior: str) -> Answer:
     advice = advice or {"nothing": "nothing is needed"}
     text = "; ".join(advice.values())
     return Answer("what would help", ", ".join(advice), text[0].upper() + text[1:] + ".")
+
+
+def _may_be_means(evidence: Evidence, moments: Moments | None) -> bool:
+    """Whether bare z are narrower than N(0, I) in every dimension, as means of posteriors are."""
+    if evidence.split != "sample" or moments is None or scale(moments).verdict != "too narrow":
+        return False
+    return bool((moments.covariance.diagonal() < 1).all())
 
 
 def _fitted(evidence: Evidence, prior: str) -> str:

@@ -199,6 +199,8 @@ def _bracket(evidence: Evidence, asked: Asked) -> dict[str, Any]:
     if numbers["gain"] is None or (interval and not all(map(math.isfinite, interval))):
         interval = None
     missing = {name: _why(evidence, _ENDS[name]) for name in numbers if numbers[name] is None}
+    if math.isinf(bracket.lower):
+        missing["lower"] = evidence.infinite
     if interval is None:
         missing["gain_interval"] = missing.get("gain", "the gain has no standard error")
     return {

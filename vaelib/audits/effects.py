@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from vaelib.audits.alarms import FLAGS
 from vaelib.audits.certified import INFINITE
 from vaelib.audits.measurement import Measurement
 from vaelib.audits.moment_answers import Range
+from vaelib.audits.prepared import CONSTANT
 from vaelib.audits.verdict import Bracket
 
 __all__ = ["Evidence"]
@@ -64,11 +66,26 @@ class Evidence:
         return int(self.value("certified_inputs", 0))
 
     @property
+    def infinite(self) -> str:
+        """Why the KL is infinite; empty where it is not known to be."""
+        message = self.message("certified_kl_lower")
+        return self.message(CONSTANT) or (message if message.startswith(INFINITE) else "")
+
+    @property
     def bracket(self) -> Bracket:
         """Both ends of KL(q‖p)."""
-        infinite = self.message("certified_kl_lower").startswith(INFINITE)
+        inner = self.inner
+        if not self.infinite:
+            return inner
+        return replace(
+            inner, lower=math.inf, upper=math.inf if self.row.get(CONSTANT) else inner.upper
+        )
+
+    @property
+    def inner(self) -> Bracket:
+        """The same without the dimensions that are left out."""
         return Bracket(
-            math.inf if infinite else self.value("certified_kl_lower"),
+            self.value("certified_kl_lower"),
             self.value("certified_kl_upper"),
             self.inputs,
             self.saturated,

@@ -12,6 +12,7 @@ import torch
 from scipy.special import chdtri, stdtrit
 from torch import Tensor
 
+from vaelib.audits.collapse import carried
 from vaelib.posterior import AggregatePosterior
 
 __all__ = ["MARGINS", "Answer", "Moments", "Range", "correlation", "decide", "location", "scale"]
@@ -62,18 +63,21 @@ class Moments:
         inputs: N.
         mean: of z, shape (D,).
         covariance: of z, shape (D, D).
+        carried: nats that each dimension carries about the input at most, shape (D,); None of
+            points.
     """
 
     inputs: int
     mean: Tensor
     covariance: Tensor
+    carried: Tensor | None = None
 
     @classmethod
     def of(cls, mean: Tensor, scale: Tensor) -> "Moments":
         """Those of an aggregate posterior, of means and scales of shape (N, D); 0 of points."""
         if not bool((scale != 0).any()):
             return cls.of_sample(mean)
-        return cls(len(mean), *AggregatePosterior(mean, scale).moments())
+        return cls(len(mean), *AggregatePosterior(mean, scale).moments(), carried(mean, scale))
 
     @classmethod
     def of_sample(cls, z: Tensor) -> "Moments":

@@ -6,6 +6,8 @@ _NO_NATS = {
     "active_units": "dimensions",
     "c2st_auc": "AUC",
     "certified_inputs": "inputs",
+    "constant_dimensions": "dimensions",
+    "copied_inputs": "inputs",
     "copies": "share",
     "excess_kurtosis": "1",
     "hole_mass": "probability",

@@ -19,9 +19,18 @@ from vaelib.arguments.plain import check_flag
 from vaelib.arguments.tensors import as_tensor
 from vaelib.stats.checks import as_two_sets
 
-__all__ = ["at_atoms", "copied_rows", "distinct_rows", "lone_rows", "repeated_rows"]
+__all__ = [
+    "at_atoms",
+    "copied_rows",
+    "distinct_rows",
+    "first_of_copies",
+    "lone_rows",
+    "repeated_rows",
+]
 
 _LEVEL = 0.001
+_FEW = 0.01  # share of rows that repeat others
+_FINE = 0.9  # values of a dimension for each row that is another
 
 
 def repeated_rows(*columns: Tensor, atoms: bool = False) -> float:
@@ -64,6 +73,35 @@ def distinct_rows(*columns: Tensor) -> int:
     """
     counts = _counts(*columns)[0]
     return int(counts.max()) + len(counts) - 1
+
+
+def first_of_copies(*columns: Tensor) -> Tensor:
+    """Of rows that were copied the first, where it is copies that repeat.
+
+    Draws of atoms are spread over them less evenly than copies over what they are of, rounded
+    numbers repeat in each dimension more often than rows do, and of one dimension neither is told
+    from the other: there all rows are kept.
+
+    Args:
+        columns: tensors of shape (n, …), compared together.
+
+    Returns:
+        Which rows to keep, ascending: all where fewer than 1 % repeat others, or are no copies.
+
+    Raises:
+        ValueError: as :func:`repeated_rows`.
+    """
+    counts, number = _counts(*columns)
+    n = len(number)
+    every = torch.arange(n)
+    if n - len(counts) <= _FEW * n or columns[0].dim() < 2 or columns[0].shape[1] < 2:
+        return every
+    wide = columns[0].reshape(n, -1)
+    values = max(len(torch.unique(wide[:, j])) for j in range(wide.shape[1]))
+    if values < _FINE * len(counts) or not _too_even(counts):
+        return every
+    first = np.unique(number, return_index=True)[1]
+    return torch.from_numpy(np.sort(first))
 
 
 def lone_rows(z: Tensor) -> Tensor:
