@@ -26,6 +26,7 @@ class Archive:
             independent of each other, shape (n,).
         conditions: labels of the training inputs, or of z, that the prior is conditioned on, (N,).
         heldout_conditions: those of the held-out inputs, shape (n,).
+        places: lengths of the axes of a map whose positions are rows; none where inputs are.
         warnings: sentences that a person should read first.
         said: what of the file was read as what, where that was not by the suite's own names.
         read: the same, whatever the names.
@@ -37,6 +38,7 @@ class Archive:
     groups: Tensor | None = None
     conditions: Tensor | None = None
     heldout_conditions: Tensor | None = None
+    places: tuple[int, ...] = ()
     warnings: tuple[str, ...] = ()
     said: str = ""
     read: str = ""
@@ -74,6 +76,7 @@ class Archive:
             heldout,
             None if self.z is None else self.z[own],
             None if groups is None else groups[played],
+            places=self.places,
             said=self.said,
             read=self.read,
         )
@@ -132,6 +135,7 @@ def read_archive(
         found.groups,
         found.conditions,
         found.heldout_conditions,
+        found.places,
         (*found.notes, *_swapped(found), *_slow(train.shape[1])),
         "" if found.plain else found.said,
         found.said,

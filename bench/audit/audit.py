@@ -20,12 +20,15 @@ from vaelib.asking.threads import FEW, on_threads
 from vaelib.audits.answers import Answer, Moments, answers_from, name_of
 from vaelib.audits.asked import Asked
 from vaelib.audits.audit import audit, audit_samples
+from vaelib.audits.map_answers import with_maps
+from vaelib.audits.maps import Maps, map_rows
 from vaelib.audits.measurement import Measurement, Progress
 from vaelib.audits.power import Counted
 from vaelib.audits.prepared import prepared
 from vaelib.audits.settings import DEFAULTS
 from vaelib.audits.verdict import MARGIN
 from vaelib.datasets import cache_folder, data_folder
+from vaelib.seeding import stream
 from vaelib.stats.nulls import NormalNull
 
 __all__ = ["Audited", "audit_archive"]
@@ -140,8 +143,31 @@ def audit_archive(
         answers = answers_from(rows, moments, margin=margin, planted=planted)
     else:
         answers = answers_from(rows, margin=margin, prior=f"the {prior} prior")
+    if normal and archive.places:
+        found = _of_maps(archive, alpha)
+        rows += found
+        answers = with_maps(answers, found, margin)
     seconds = time.perf_counter() - start
     return Audited(archive, prior, rows, answers, planted, count, seconds, alpha, margin)
+
+
+def _of_maps(archive: Archive, alpha: float) -> list[Measurement]:
+    """What positions hide, at one z of each."""
+    generator = stream("z of maps", DEFAULTS.seed)
+
+    def drawn(pair: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
+        return pair[0] + pair[1] * torch.randn(pair[0].shape, generator=generator).double()
+
+    fitted = None
+    if archive.train is None:
+        assert archive.z is not None
+        z, split = archive.z, "sample"
+    elif archive.heldout is None:
+        z, split = drawn(archive.train), "train"
+    else:
+        fitted, z, split = drawn(archive.train), drawn(archive.heldout), "test"
+    maps = Maps.of_rows(z, archive.places, fitted)
+    return list(map_rows(maps, split, DEFAULTS.seed, alpha))
 
 
 def _cache(console: Console) -> Path | None:

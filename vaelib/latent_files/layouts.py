@@ -39,6 +39,13 @@ class Layout:
         return ordered.reshape(self.inputs * self.positions, -1)
 
     @property
+    def places(self) -> tuple[int, ...]:
+        """Lengths of the axes of a map or sequence, in the order of rows; none of (N, D)."""
+        if self.positions == 1:
+            return ()
+        return self.shape[1:-1] if self.last else self.shape[2:]
+
+    @property
     def width(self) -> int:
         """D."""
         return math.prod(self.shape) // (self.inputs * self.positions)

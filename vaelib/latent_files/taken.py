@@ -43,6 +43,8 @@ class Latents:
             independent of each other, shape (n,): those of the file, or the inputs of positions.
         conditions: labels of the training inputs, or of z, (N,), where given.
         heldout_conditions: those of the held-out inputs, (n,), where given.
+        places: lengths of the axes of a map, or the steps of a sequence, whose positions are rows,
+            those of one input together; none where a row is an input.
         said: what was read as what, in one line.
         plain: whether names and shapes were the suite's own, so that nothing need be said.
         notes: sentences that a person should read first.
@@ -55,6 +57,7 @@ class Latents:
     groups: Tensor | None = None
     conditions: Tensor | None = None
     heldout_conditions: Tensor | None = None
+    places: tuple[int, ...] = ()
     said: str = ""
     plain: bool = True
     notes: tuple[str, ...] = ()
@@ -114,6 +117,7 @@ def _repeated(found: Latents, first: Layout, last: Layout) -> Latents:
         groups = torch.arange(last.inputs)
     return replace(
         found,
+        places=last.places if first.places == last.places else (),
         groups=each(groups, last),
         conditions=each(found.conditions, first),
         heldout_conditions=each(found.heldout_conditions, last),
