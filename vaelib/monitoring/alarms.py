@@ -11,6 +11,7 @@ WIDE = 10.0
 """E|z|²/D from which q is said to explode; 1 under N(0, I)."""
 
 _TWICE = 2  # calls in a row, as one may be a passing dip
+_BEGIN = 5  # calls in a row without an active dimension where there never was one
 _MOST = 100  # alarms that are kept
 
 
@@ -80,18 +81,20 @@ class Watch:
             dimensions: D.
             second: E|z|²/D.
         """
-        since = self._lasting("collapse", active == 0, epoch)
+        calls = _TWICE if self._best[0] else _BEGIN
+        since = self._lasting("collapse", active == 0, epoch, calls)
         if since is not None:
+            ever = "any more" if self._best[0] else "yet"
             self.note(
                 "collapse",
                 since,
-                f"from epoch {since} on none of {dimensions} dimensions is active: the posterior "
-                "has collapsed, and z says nothing of the input",
+                f"from epoch {since} on none of {dimensions} dimensions is active {ever}: the "
+                "posterior has collapsed, and z says next to nothing of the input",
             )
         if active > self._best[0]:
             self._best = [active, epoch]
         most, when = self._best
-        since = self._lasting("units", 0 < active <= most / 2, epoch)
+        since = self._lasting("units", 0 < active <= most / 2, epoch, _TWICE)
         if since is not None:
             self.note(
                 "units",
@@ -113,12 +116,12 @@ class Watch:
             self.over("explosion")
         self._last = [epoch, second]
 
-    def _lasting(self, kind: str, wrong: bool, epoch: int) -> int | None:
-        """Since when it has been wrong, if it has been at two calls in a row."""
+    def _lasting(self, kind: str, wrong: bool, epoch: int, least: int) -> int | None:
+        """Since when it has been wrong, if it has been at so many calls in a row."""
         if not wrong:
             self._since.pop(kind, None)
             self.over(kind)
             return None
         first, calls = self._since.get(kind, [epoch, 0])
         self._since[kind] = [first, calls + 1]
-        return first if calls + 1 >= _TWICE else None
+        return first if calls + 1 >= least else None
