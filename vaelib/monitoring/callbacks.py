@@ -118,7 +118,7 @@ def lightning_callback(
                 _tell(trainer, row, int(row["epoch"]))
 
         def state_dict(self) -> dict[str, Any]:
-            return monitor.state_dict()
+            return monitor.state_dict() | {"finished": False}  # a later fit may go on from it
 
         def load_state_dict(self, state_dict: dict[str, Any]) -> None:
             monitor.load_state_dict(state_dict)
@@ -221,7 +221,7 @@ def torchmetric(monitor: Monitor) -> Any:  # noqa: ANN401
             parts = [getattr(self, name) for name in ("mean", "scale", "ids")]
             mean, scale, ids = (torch.cat(p) if isinstance(p, list) and p else p for p in parts)
             row = monitor.observe(mean, scale, ids if isinstance(ids, torch.Tensor) else None)
-            return {name: torch.tensor(value) for name, value in row.items()}
+            return {name: torch.tensor(value, dtype=torch.float64) for name, value in row.items()}
 
         def forward(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
             raise NotImplementedError(
