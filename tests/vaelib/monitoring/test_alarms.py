@@ -63,8 +63,8 @@ def test_a_model_that_cannot_be_encoded_at_all_is_an_error():
 
 def looked(active, second=None):
     watch = Watch()
-    for epoch, units in enumerate(active):
-        watch.look(epoch, units, 8, 1.0 if second is None else second[epoch])
+    for number, units in enumerate(active):
+        watch.look(number, units, 8, 1.0 if second is None else second[number])
     return [(alarm.kind, alarm.epoch) for alarm in watch.alarms]
 
 
@@ -80,8 +80,8 @@ def test_a_variance_that_grows_is_told_of_once():
     assert looked([8] * 5, [1.0, 3.0, 11.0, 40.0, 90.0]) == [("explosion", 2)]
     assert looked([8] * 5, [1.0, 11.0, 6.0, 12.0, 4.0]) == [("explosion", 1)]
     watch = Watch()
-    for epoch, second in enumerate([1.0, 4.0, 40.0]):
-        watch.look(epoch, 8, 8, second)
+    for number, second in enumerate([1.0, 4.0, 40.0]):
+        watch.look(number, 8, 8, second)
     assert re.search(r"E\|z\|²/D is 40, .* 10 times what it was at 1:", watch.alarms[0].text)
 
 
