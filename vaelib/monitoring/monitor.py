@@ -92,7 +92,8 @@ class Monitor:
         alpha: float = 0.025,
         seed: int = 0,
     ) -> None:
-        if prior != "normal" and type(prior) is not Normal:
+        named = isinstance(prior, str) and prior == "normal"
+        if not named and type(prior) is not Normal:
             raise ValueError(
                 f"prior must be 'normal', as candidates are compared with N(0, I), got "
                 f"{shown(prior)}; vaelib.audit takes others"
