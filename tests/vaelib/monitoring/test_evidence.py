@@ -30,7 +30,7 @@ def drift(seed, fresh, steps, inputs=120, dimensions=3):
 
 @pytest.fixture(scope="module")
 def runs():
-    """Of each case, 16 encoders at 10 epochs; by hand 500 at 200."""
+    """Of each case, 16 encoders at 10 epochs."""
     return {
         fresh: torch.tensor([list(drift(seed, fresh, 10)) for seed in range(16)])
         for fresh in (False, True)
