@@ -22,11 +22,13 @@ from vaelib.asking.density import fit_density
 from vaelib.asking.questions import answers, audit, audit_samples
 from vaelib.encoders.encoding import encode
 from vaelib.latent_files.read import read_latents
+from vaelib.monitoring.monitor import Monitor
 from vaelib.posterior import AggregatePosterior
 from vaelib.report import Report
 
 __all__ = [
     "AggregatePosterior",
+    "Monitor",
     "Report",
     "answers",
     "answers_by_condition",

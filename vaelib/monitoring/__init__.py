@@ -1,0 +1,1 @@
+"""The match of q and p, watched while a VAE trains."""
