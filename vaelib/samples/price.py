@@ -4,7 +4,8 @@ Three disjoint real parts keep the comparison honest: data that features are fit
 reference that decoded data are compared with, and data that are encoded, for fresh z of the
 aggregate posterior and for reconstructions. The latter two are halves of the held-out data. Where
 the data of training are not at hand, or nothing was held out, all three are thirds of what there is.
-All sources give as many samples as the reference has, which are compared in the same features.
+All sources give as many samples as the reference has, which are compared in the same features; those
+that draw give four such samples, whose distances are averaged.
 """
 
 import math
@@ -32,9 +33,11 @@ __all__ = ["Inputs", "measured_price"]
 
 _MOST = 2500  # of the reference, and of each source
 _FITTED = 5000  # inputs that features, and the density, are fitted to
+_REPEATS = 4  # samples of each source that draws
 _SHOWN = 36  # images that are kept to look at
 _BEYOND, _SHARE = 0.05, 0.01  # of the range of real data; of the numbers that may lie outside
 _ALIKE = 1e-4  # of the variance of real features, below which samples are all one
+_FAR = 2.0  # variances of the data, beyond which a reconstruction is none
 _STEPS = 6
 
 
@@ -115,7 +118,7 @@ def measured_price(
     for source in ("aggregate", "prior", "repaired"):
         progress(source, next(step), _STEPS)
         try:
-            drawn[source] = _draw(latents, source, count)
+            drawn[source] = _draw(latents, source, count * _REPEATS)
         except ValueError as error:
             if source != "repaired":
                 raise
@@ -125,18 +128,24 @@ def measured_price(
     order = [name for name in ("prior", "aggregate", "repaired", "reconstruction") if name in data]
     data = {source: data[source] for source in order} | {"floor": parts.encoded.x}
     progress("distances", next(step), _STEPS)
-    features = {source: judged.of(x) for source, x in data.items()}
+    features = {source: _each(judged.of(x), count) for source, x in data.items()}
     reference = judged.of(real)
-    found = FrechetDistances(features, reference)
+    several = {name: x for name, x in features.items() if len(x) > len(reference)}
+    one = {name: x for name, x in features.items() if name not in several}
+    found = FrechetDistances(several, reference.repeat(_REPEATS, 1, 1))
+    single = FrechetDistances(one, reference)
+    outside = _outside(data, real)
     alike = _alike(features, reference, parts)
-    notes = [*parts.notes, _outside(data, real)]
+    notes = [*parts.notes, outside]
+    if outside and not alike and _worse_than_none(data["reconstruction"], parts.encoded.x):
+        alike = "the decoder returns other numbers than the data are made of"
     if not alike:
         notes.append(_out_of_order(data["reconstruction"], parts.encoded.x))
     return Price(
         name,
         count,
         judged.said,
-        {source: found.distance(source) for source in features},
+        {source: (found if source in several else single).distance(source) for source in features},
         found.difference("prior", "aggregate"),
         found.difference("prior", "repaired") if "repaired" in features else None,
         missing,
@@ -173,6 +182,11 @@ def _parts(train: Inputs, heldout: Inputs | None, seed: int) -> _Parts:
         "these are inputs that the model was trained on; held-out ones tell what new data cost"
     )
     return _Parts(fitted, reference, encoded, fitted, "train", (note,))
+
+
+def _each(features: Tensor, count: int) -> Tensor:
+    """Samples of n as so many more nets: from (T, R n, d) to (R T, n, d)."""
+    return torch.cat(torch.split(features, count, 1))
 
 
 def _aggregate(prior: Prior, inputs: Inputs) -> AggregatePosterior:
@@ -217,8 +231,8 @@ def _alike(features: dict[str, Tensor], reference: Tensor, parts: _Parts) -> str
     points = not bool((scale != 0).any())
     if not points and not active_units(AggregatePosterior(mean, scale)):
         return (
-            "the model is collapsed, no latent dimension is active, so that every source gives the "
-            "same samples and none of them is of the data"
+            "the model is collapsed, no latent dimension is active, so that samples are the same "
+            "from wherever z is drawn"
         )
     spread = reference.var(1).sum()
     if float(features["aggregate"].var(1).sum()) < _ALIKE * float(spread):
@@ -242,6 +256,12 @@ def _outside(data: dict[str, Tensor], real: Tensor) -> str:
     )
 
 
+def _worse_than_none(decoded: Tensor, real: Tensor) -> bool:
+    """Whether the mean of all data is far closer to each than its reconstruction."""
+    miss = (decoded - real).double().square().sum()
+    return float(miss) > _FAR * float((real - real.mean(0)).double().square().sum())
+
+
 def _out_of_order(decoded: Tensor, real: Tensor) -> str:
     """Whether reconstructions are no closer to their own input than to another one."""
     one, other = decoded.flatten(1).double(), real.flatten(1).double()
@@ -249,8 +269,8 @@ def _out_of_order(decoded: Tensor, real: Tensor) -> str:
     if float(gain.mean()) > 3 * float(gain.std()) / math.sqrt(len(gain)):
         return ""
     return (
-        "reconstructions are no closer to their own input than to another one: are latents and "
-        "data of the same inputs in the same order, and is this their decoder?"
+        "reconstructions are no closer to their own input than to another one; save latents and "
+        "data of the same inputs in the same order, and give the decoder that goes with them"
     )
 
 

@@ -23,11 +23,12 @@ UNIT = "share of trace(cov real)"
 _TITLES = {
     "real": "real",
     "reconstruction": "reconstructions",
-    "aggregate": "z of held-out inputs",
+    "aggregate": "z of q, the aggregate",
     "prior": "z of the prior",
     "repaired": "z of the fitted density",
 }
 _COLOURS = {"real": "#777777", "prior": "#D55E00", "aggregate": "#0072B2"}
+_DIGITS = 6  # after the point, at most
 _STYLE: Any = {"font.size": 8, "axes.titlesize": 8.5, "axes.titlelocation": "left"}
 
 
@@ -181,7 +182,7 @@ class Price:
             for axes, name in zip(panels, shown, strict=True):
                 _show(axes, self.samples[name], _TITLES[name], _COLOURS.get(name, "#009E73"))
                 if name in self.distances:
-                    axes.set_xlabel(f"{self.distances[name].value:.3g}")
+                    axes.set_xlabel(f"Fréchet {self.distances[name].value:.3g}")
         return figure
 
     def document(self) -> dict[str, Any]:
@@ -213,7 +214,7 @@ class Price:
 def _show(axes: Any, images: npt.NDArray[np.uint8], title: str, colour: str) -> None:  # noqa: ANN401
     """A square of images, row by row, in a frame."""
     side = math.isqrt(len(images))
-    tiles = np.pad(images[: side * side], ((0, 0), (0, 0), (1, 0), (1, 0)), constant_values=160)
+    tiles = np.pad(images[: side * side], ((0, 0), (0, 0), (1, 0), (1, 0)), constant_values=70)
     _, channels, height, width = tiles.shape
     laid = tiles.reshape(side, side, channels, height, width).transpose(0, 3, 1, 4, 2)
     laid = laid.reshape(side * height, side * width, channels)
@@ -226,9 +227,12 @@ def _show(axes: Any, images: npt.NDArray[np.uint8], title: str, colour: str) -> 
 
 
 def _within(one: Difference, sign: int = 1) -> str:
-    """A value with half its interval, to two digits of that."""
+    """A value with half its interval, to two digits of that, or as many as tell it from 0."""
     half = (one.high - one.low) / 2
     digits = _digits(half, one.value)
+    apart = one.low > 0 or one.high < 0
+    while apart and digits < _DIGITS and round(abs(one.value), digits) <= round(half, digits):
+        digits += 1
     return f"{sign * one.value + 0.0:.{digits}f} ± {half:.{digits}f}"
 
 
@@ -238,7 +242,7 @@ def _number(value: float, error: float) -> str:
 
 def _digits(half: float, value: float) -> int:
     size = half if half > 1e-9 * max(abs(value), 1e-9) else abs(value) / 100
-    return 0 if not 0 < size < math.inf else min(6, max(0, 1 - math.floor(math.log10(size))))
+    return 0 if not 0 < size < math.inf else min(_DIGITS, max(0, 1 - math.floor(math.log10(size))))
 
 
 def _plain(one: Difference) -> dict[str, Any]:
