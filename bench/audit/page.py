@@ -37,9 +37,7 @@ _BARS = {
 }
 
 
-def write_report(
-    folder: Path, audited: Audited, name: str, price: Price | None = None
-) -> Path:
+def write_report(folder: Path, audited: Audited, name: str, price: Price | None = None) -> Path:
     """Write the page of an audit and its figures.
 
     Args:

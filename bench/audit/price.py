@@ -137,4 +137,6 @@ def _running(asked: Asked) -> Iterator[None]:
     except (Exception, SystemExit) as error:
         if interrupts(error) or isinstance(error, MemoryError):
             raise
-        raise ForeignError(f"--decoder {asked.decoder}: cannot be priced ({raised(error)})") from error
+        raise ForeignError(
+            f"--decoder {asked.decoder}: cannot be priced ({raised(error)})"
+        ) from error

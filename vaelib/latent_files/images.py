@@ -119,9 +119,16 @@ def _images(entries: list[Entry], rows: dict[str, int | None]) -> Images:
     if len(shapes) > 1:
         raise Refused(f"expected inputs of one shape, got {' and '.join(map(str, shapes))}")
     labels = {part: _labels(found.get(("labels", part))) for part in _PARTS}
-    said = [f"{part} x from {short(found['x', part].name)}{arrays[part][1]}"
-            for part in _PARTS if ("x", part) in found]
-    said += [f"their labels from {short(one.name)}" for (k, _), one in found.items() if k != "x"]
+    said = [
+        f"{part} x from {short(found['x', part].name)}{arrays[part][1]}"
+        for part in _PARTS
+        if ("x", part) in found
+    ]
+    said += [
+        f"{part} labels from {short(found['labels', part].name)}"
+        for part in _PARTS
+        if ("labels", part) in found
+    ]
     return Images(
         arrays["train"][0],
         arrays["heldout"][0],

@@ -178,9 +178,7 @@ def _parts(train: Inputs, heldout: Inputs | None, seed: int) -> _Parts:
     if apart:
         few = torch.randperm(len(train.mean), generator=stream("fitted inputs", seed))
         return _Parts(fitted, reference, encoded, train.part(few[:_FITTED]), "test")
-    note = (
-        "these are inputs that the model was trained on; held-out ones tell what new data cost"
-    )
+    note = "these are inputs that the model was trained on; held-out ones tell what new data cost"
     return _Parts(fitted, reference, encoded, fitted, "train", (note,))
 
 

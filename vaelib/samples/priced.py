@@ -67,9 +67,7 @@ class Price:
     def sentence(self) -> str:
         """What sampling from the prior costs, in one plain sentence."""
         if self.meaningless:
-            return (
-                f"The price of sampling from {self.prior} says nothing here: {self.meaningless}."
-            )
+            return f"The price of sampling from {self.prior} says nothing here: {self.meaningless}."
         cost, prior = self.cost, self.prior
         if cost.low > 0:
             return (
@@ -129,9 +127,7 @@ class Price:
         ]
         if self.back is None:
             why = self.missing
-            found.append(
-                Measurement(self.split, "frechet", None, source="repaired", message=why)
-            )
+            found.append(Measurement(self.split, "frechet", None, source="repaired", message=why))
         return found
 
     def lines(self) -> list[str]:
