@@ -48,8 +48,8 @@ MODEL = """import numpy as np
 
 with open("my_model.py", "w") as file:
     file.write("def decoder(z):\\n    return z\\n")
-held = np.load("posterior.npz")
-np.savez("images.npz", images=held["mean"], heldout_images=held["heldout_mean"])
+with np.load("posterior.npz") as held:
+    np.savez("images.npz", images=held["mean"], heldout_images=held["heldout_mean"])
 """
 """A decoder of the reader's own and the inputs that the archive is of, as the pages call them."""
 

@@ -176,8 +176,8 @@ def _price_blocks(price: Price) -> list[str]:
     blocks = ["## What does the prior cost?", f"**{first}**", *rest]
     if price.samples:
         caption = (
-            "Held-out data and what is decoded from each source; below each its Fréchet distance, 0 "
-            "at best"
+            "Held-out data and what is decoded from each source; below each its Fréchet distance, "
+            "0 at best"
         )
         blocks.append(f"![{caption}](figures/{_SAMPLES}.png)\n\n*{caption}*")
     lines = [[row.source, *measured_cells(row)[1:2], row.message] for row in price.rows]

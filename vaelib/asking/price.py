@@ -155,8 +155,8 @@ def _check_same(train: Inputs, held: Inputs) -> None:
     for name, ours, theirs in pairs:
         if ours.shape[1:] != theirs.shape[1:]:
             raise ValueError(
-                f"{name} of heldout must have shape (n, {', '.join(map(str, ours.shape[1:]))}) like "
-                f"that of training, got {tuple(theirs.shape)}"
+                f"{name} of heldout must have shape (n, {', '.join(map(str, ours.shape[1:]))}) "
+                f"like that of training, got {tuple(theirs.shape)}"
             )
 
 

@@ -1,9 +1,10 @@
 """Decoders of other people's models, by what they take and return.
 
-Understood are a callable or module from z to x, and an object with ``decode`` or ``decoder``. It may
-return a tensor, a distribution, whose mean is taken, or a mapping or object that has x under one of
-the names of ``_NAMES``, as the models of pythae (``reconstruction``), diffusers (``sample``) and
-scvi-tools (``px``) do. Modules are in evaluation mode for the call, and afterwards as they were.
+Understood are a callable or module from z to x, and an object with ``decode`` or ``decoder``. It
+may return a tensor, a distribution, whose mean is taken, or a mapping or object that has x under
+one of the names of ``_NAMES``, as the models of pythae (``reconstruction``), diffusers
+(``sample``) and scvi-tools (``px``) do. Modules are in evaluation mode for the call, and afterwards
+as they were.
 """
 
 from __future__ import annotations

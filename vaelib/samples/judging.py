@@ -125,7 +125,7 @@ def _counts(x: Tensor) -> bool:
 
 def _classes(labels: Tensor) -> str | None:
     """Why labels are no classes, where they are none."""
-    different = len(labels.unique())
+    different = len(torch.unique(labels))
     if different < 2:
         return "one class"
     if different > _CLASSES * len(labels):
@@ -147,7 +147,7 @@ def _classifiers(
         kept = wide.double() if first is None else first(wide)
         return (kept / spread).float()
 
-    nets = ClassifierFeatures(seen_all := seen(rows), labels.unique(return_inverse=True)[1])
+    nets = ClassifierFeatures(seen_all := seen(rows), torch.unique(labels, return_inverse=True)[1])
     fitted = nets(seen_all)
     said, count = f"{fitted.shape[2]} features", fitted.shape[2]
     fewer = [_Components(one, most) for one in fitted] if count > most else None

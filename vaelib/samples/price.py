@@ -3,9 +3,9 @@
 Three disjoint real parts keep the comparison honest: data that features are fitted to, the
 reference that decoded data are compared with, and data that are encoded, for fresh z of the
 aggregate posterior and for reconstructions. The latter two are halves of the held-out data. Where
-the data of training are not at hand, or nothing was held out, all three are thirds of what there is.
-All sources give as many samples as the reference has, which are compared in the same features; those
-that draw give four such samples, whose distances are averaged.
+the data of training are not at hand, or nothing was held out, all three are thirds of what there
+is. All sources give as many samples as the reference has, which are compared in the same features;
+those that draw give four such samples, whose distances are averaged.
 """
 
 import math

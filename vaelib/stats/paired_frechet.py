@@ -76,7 +76,7 @@ def most_features(rows: int) -> int:
 
 
 class FrechetDistances:
-    """Fréchet distances of several samples to one real sample, in which groups are left out at once.
+    """Fréchet distances of several samples to one real sample; groups are left out at once.
 
     Args:
         samples: name -> features of a sample, shape (T, n, d) or (n, d); the rows shuffled, but
@@ -152,6 +152,9 @@ def _corrected(raw: Tensor, scale: Tensor) -> tuple[float, Tensor]:
 
     Returns:
         The value, and shape (G,).
+
+    Raises:
+        ValueError: for features whose squares overflow.
     """
     halves, without, shorter = raw[1:3], raw[3 : 3 + GROUPS], raw[3 + GROUPS :]
     value = (2 * raw[0] - halves.mean(0)) / scale[0]

@@ -1,8 +1,9 @@
-"""Differences of Fréchet distances: the closed form between Gaussians, coverage, what is refused."""
+"""Differences of Fréchet distances: the closed form of Gaussians, coverage, what is refused."""
 
 import pytest
 import torch
 
+from tests.price_coverage import WORLDS, _truth, covered
 from vaelib.stats.frechet import FeatureGaussians, frechet_distance, frechet_gaussians
 from vaelib.stats.paired_frechet import LEAST, FrechetDistances, most_features
 
@@ -10,10 +11,6 @@ from vaelib.stats.paired_frechet import LEAST, FrechetDistances, most_features
 def gaussian(rows, generator, scale=1.0, shift=0.0, d=8):
     noise = torch.randn(rows, d, generator=generator, dtype=torch.float64)
     return shift + scale * noise
-
-
-def binary(rows, generator, share, d=8):
-    return (torch.rand(rows, d, generator=generator, dtype=torch.float64) < share).double()
 
 
 def test_it_is_the_difference_of_the_distances():
@@ -41,30 +38,18 @@ def test_what_both_share_cancels():
     assert found.difference("same", "x")[:4] == (0, 0, 0, 0)
 
 
-@pytest.mark.parametrize(
-    ("name", "truth"),
-    [("cost", 0.3**2 + 0.5**2 - 0.2**2), ("none", 0.0), ("binary", 0.0)],
-)
-def test_its_interval_holds_the_known_difference(name, truth):
-    """Of 60 repeats with n = 160 at least 53 do where 95 % should: chance of fewer, 3 in 1,000."""
-    if name == "cost":
-        laws = [
-            (torch.full((8,), float(m)), s**2 * torch.eye(8))
-            for m, s in ((0.3, 1.5), (0, 0.8), (0, 1))
-        ]
-        closed = frechet_gaussians(*laws[0], *laws[2]) - frechet_gaussians(*laws[1], *laws[2])
-        assert float(closed) / 8 == pytest.approx(truth, rel=1e-5)
-    generator, held = torch.Generator().manual_seed(1), 0
-    for _ in range(60):
-        if name == "cost":
-            parts = [gaussian(160, generator, *law) for law in ((1.5, 0.3), (0.8,), (1,))]
-        elif name == "none":
-            parts = [gaussian(160, generator, scale) for scale in (0.8, 0.8, 1)]
-        else:
-            parts = [binary(160, generator, share) for share in (0.3, 0.3, 0.4)]
-        found = FrechetDistances({"x": parts[0], "y": parts[1]}, parts[2]).difference("x", "y")
-        held += found.low <= truth <= found.high
-    assert held >= 53
+def test_the_closed_form_of_the_world_that_is_too_wide():
+    """N(0, 1.4² I) costs .4² of the variance of N(0, I), and the features' own moments say so."""
+    laws = [(torch.zeros(8), scale**2 * torch.eye(8)) for scale in (1.4, 1.0)]
+    assert float(frechet_gaussians(*laws[0], *laws[1])) / 8 == pytest.approx(0.16, rel=1e-5)
+    assert _truth(WORLDS["too wide"], 8) == pytest.approx(0.16, abs=0.003)
+
+
+@pytest.mark.parametrize("name", [name for name in WORLDS if name != "heavy tails"])
+def test_its_interval_holds_the_known_difference(name):
+    """Of 40 repeats at least 34, and above it in 3 at most: chances of 1 in 100 at 95 %."""
+    held, above = covered(name, LEAST, 8, repeats=40, seed=1)
+    assert held >= 34 / 40 and above <= 3 / 40
 
 
 def test_more_features_than_the_rows_allow_are_refused():
