@@ -313,6 +313,17 @@ def audit(
     z: Annotated[
         str | None, typer.Option("--z", metavar="KEY", help="Bare latents in the file.")
     ] = None,
+    decoder: Annotated[
+        str | None,
+        typer.Option(metavar="MODULE:NAME", help="Yours: also price sampling from the prior."),
+    ] = None,
+    images: Annotated[
+        Path | None, typer.Option(help="The inputs themselves, with --decoder: .npz, .npy, .pt.")
+    ] = None,
+    features: Annotated[
+        str | None,
+        typer.Option(help="To compare in: pca, classifier, log1p or MODULE:NAME."),
+    ] = None,
     plan: Annotated[
         bool, typer.Option("--plan", help="No file: how many held-out inputs a margin needs.")
     ] = False,
@@ -336,6 +347,8 @@ def audit(
 
     vaebench audit posterior.npz --json > audit.json
 
+    vaebench audit posterior.npz --decoder my_model:decoder --images images.npz
+
     vaebench audit --plan --margin 0.05 --dimensions 8
 
     Exit codes: 0 answered, whatever the answer; 1 what --fail-on names; 2 something could not be
@@ -354,7 +367,7 @@ def audit(
             most,
             every,
             quiet,
-            *(mean, scale, scale_is, z),
+            *(mean, scale, scale_is, z, decoder, images, features),
         )
         if any(others) or condition is not None:
             raise UserError("--plan takes --dimensions, --margin and --json alone, and no file")
@@ -391,6 +404,9 @@ def audit(
             scale=scale,
             scale_is=scale_is,
             z=z,
+            decoder=decoder,
+            images=images,
+            features=features,
         )
     )
 

@@ -1,4 +1,4 @@
-"""A VAE in plain PyTorch, trained on digits: may its N(0, I) be sampled?
+"""A VAE in plain PyTorch, trained on digits: may its N(0, I) be sampled, and what does it cost?
 
 python examples/plain_torch.py
 """
@@ -6,7 +6,7 @@ python examples/plain_torch.py
 import torch
 from torch import nn
 
-from vaelib import answers, encode
+from vaelib import answers, encode, price
 from vaelib.datasets import digits
 
 
@@ -34,9 +34,15 @@ def main() -> None:
     def posterior(x: torch.Tensor) -> tuple[torch.Tensor, ...]:
         return encoder(x).chunk(2, dim=1)
 
+    def decode(z: torch.Tensor) -> torch.Tensor:
+        return decoder(z).sigmoid()
+
+    codes = encode(posterior, train, second="logvar")
     heldout = encode(posterior, test, second="logvar")
-    for answer in answers(*encode(posterior, train, second="logvar"), heldout):
+    for answer in answers(*codes, heldout):
         print(f"{answer.question}: {answer.verdict}. {answer.sentence}")
+    labels = data.labels[split.train]
+    print(price(decode, *codes, train, (*heldout, test), labels=labels))
 
 
 if __name__ == "__main__":

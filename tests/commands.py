@@ -21,6 +21,7 @@ from pathlib import Path
 __all__ = [
     "COMMAND",
     "MATRIX",
+    "MODEL",
     "PAGES",
     "PROGRAM",
     "blocks",
@@ -42,6 +43,15 @@ PROGRAM = re.search(r"```python\n(.*?)```", PAGES[0].read_text(encoding="utf-8")
 """The program of the README, which makes the archive that the pages speak of."""
 MATRIX = '[matrix]\nname = "my_matrix"\nseeds = 2\n[base]\ntraining = { steps = 2 }\n'
 """The matrix that the pages call the reader's own."""
+
+MODEL = """import numpy as np
+
+with open("my_model.py", "w") as file:
+    file.write("def decoder(z):\\n    return z\\n")
+with np.load("posterior.npz") as held:
+    np.savez("images.npz", images=held["mean"], heldout_images=held["heldout_mean"])
+"""
+"""A decoder of the reader's own and the inputs that the archive is of, as the pages call them."""
 
 _SHELL = re.compile(rf"(?:[A-Z_]+=\S+ )*(?:{PROGRAMS}|mkdir|ln|openssl|export|for) ")
 _BLOCK = re.compile(r"(?:(?<=\n\n)|\A)((?: {4}.*\n|\n(?= {4}))+)")
@@ -156,7 +166,7 @@ def prepared(folder, sdist):
         (folder / "data").symlink_to(_data().resolve())
     subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
     subprocess.run(
-        [sys.executable, "-c", PROGRAM], cwd=folder, env=_environment(folder), check=True
+        [sys.executable, "-c", PROGRAM + MODEL], cwd=folder, env=_environment(folder), check=True
     )
     return folder
 

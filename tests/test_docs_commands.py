@@ -13,6 +13,7 @@ from tests.bench.run.processes import alive, wait_for
 from tests.commands import (
     COMMAND,
     MATRIX,
+    MODEL,
     PAGES,
     PROGRAM,
     blocks,
@@ -60,7 +61,7 @@ def folder(tmp_path_factory):
     before = Path.cwd()
     os.chdir(place)
     try:
-        exec(compile(PROGRAM, "README.md", "exec"), {})
+        exec(compile(PROGRAM + MODEL, "README.md", "exec"), {})
     finally:
         os.chdir(before)
     return place

@@ -19,6 +19,7 @@ one sentence (``vaelib/arguments/``).
 from vaelib.asking import platforms  # noqa: F401
 from vaelib.asking.conditions import answers_by_condition
 from vaelib.asking.density import fit_density
+from vaelib.asking.price import price
 from vaelib.asking.questions import answers, audit, audit_samples
 from vaelib.encoders.encoding import encode
 from vaelib.latent_files.read import read_latents
@@ -36,5 +37,6 @@ __all__ = [
     "audit_samples",
     "encode",
     "fit_density",
+    "price",
     "read_latents",
 ]

@@ -20,10 +20,12 @@ from bench.report.markdown import markdown, prose
 from bench.report.study_tables import DIAGNOSTICS, DIAGNOSTICS_TEXT
 from vaelib.audits.measurement import Measurement
 from vaelib.files import write_atomically
+from vaelib.samples.priced import Price
 from vaelib.seeding import stream
 
 __all__ = ["kl_bars", "page", "write_report"]
 
+_SAMPLES = "samples"
 _DRAWN = 5000  # inputs that a figure shows at most
 _BARS = {
     "certified_kl_lower": "proved",
@@ -35,13 +37,14 @@ _BARS = {
 }
 
 
-def write_report(folder: Path, audited: Audited, name: str) -> Path:
+def write_report(folder: Path, audited: Audited, name: str, price: Price | None = None) -> Path:
     """Write the page of an audit and its figures.
 
     Args:
         folder: made when it is absent.
         audited: the audit.
         name: of the file that was audited.
+        price: of sampling from the prior, where that was asked.
 
     Returns:
         The path of the page.
@@ -73,11 +76,14 @@ def write_report(folder: Path, audited: Audited, name: str) -> Path:
         ]
         if any(row.metric == "certified_kl" for row in mine):
             figures[f"kl-{split}"] = (f"{split}: where the KL lies", kl_bars(mine))
+    samples = None if price is None else price.figure()
+    if samples is not None:
+        save(samples, folder / "figures" / f"{_SAMPLES}.png")
     for file, (_, figure) in figures.items():
         save(figure, folder / "figures" / f"{file}.png")
     shown = [(caption, f"figures/{file}.png") for file, (caption, _) in figures.items()]
     path = folder / "audit.md"
-    write_atomically(path, page(audited, name, shown).encode())
+    write_atomically(path, page(audited, name, shown, price).encode())
     return path
 
 
@@ -112,13 +118,19 @@ def kl_bars(rows: list[Measurement]) -> Figure:
     return figure
 
 
-def page(audited: Audited, name: str, figures: Sequence[tuple[str, str]]) -> str:
+def page(
+    audited: Audited,
+    name: str,
+    figures: Sequence[tuple[str, str]],
+    price: Price | None = None,
+) -> str:
     """The audit as a Markdown page.
 
     Args:
         audited: the audit.
         name: of the file that was audited.
         figures: caption and path, relative to the page, of each figure.
+        price: of sampling from the prior, where that was asked.
 
     Returns:
         Markdown; the same for the same file.
@@ -130,6 +142,8 @@ def page(audited: Audited, name: str, figures: Sequence[tuple[str, str]]) -> str
     blocks += [f"- **{one.question}**: {one.sentence}" for one in audited.answers[1:]]
     if audited.archive.said:
         blocks.append(prose(audited.archive.said))
+    if price is not None:
+        blocks += _price_blocks(price)
     if audited.planted:
         blocks.append("## What could have been seen")
         blocks.append(markdown(*planted_lines(audited.planted)))
@@ -154,6 +168,21 @@ def page(audited: Audited, name: str, figures: Sequence[tuple[str, str]]) -> str
         _glossary({row.metric for row in audited.rows}),
     ]
     return "\n\n".join(blocks) + "\n"
+
+
+def _price_blocks(price: Price) -> list[str]:
+    """What the prior costs, samples beside it, and the distance of each source."""
+    first, *rest = price.lines()
+    blocks = ["## What does the prior cost?", f"**{first}**", *rest]
+    if price.samples:
+        caption = (
+            "Held-out data and what is decoded from each source; below each its Fréchet distance, "
+            "0 at best"
+        )
+        blocks.append(f"![{caption}](figures/{_SAMPLES}.png)\n\n*{caption}*")
+    lines = [[row.source, *measured_cells(row)[1:2], row.message] for row in price.rows]
+    blocks.append(markdown(["source", "Fréchet distance", "message"], lines))
+    return blocks
 
 
 def _measured(audited: Audited, rows: Sequence[Measurement]) -> str:

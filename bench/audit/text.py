@@ -18,6 +18,7 @@ from vaelib.audits.document import WORST_FIRST, counts_of
 from vaelib.audits.measurement import Measurement
 from vaelib.audits.settings import DEFAULTS
 from vaelib.audits.units import unit_of
+from vaelib.samples.priced import Price
 from vaelib.stats.goodness_of_fit import GOODNESS_OF_FIT_TESTS
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "short_cells",
     "show",
     "show_conditions",
+    "show_price",
     "title",
     "took",
     "worst",
@@ -135,6 +137,17 @@ def show(audited: Audited, console: Console) -> None:
         say(console, audited.archive.said)
     say(console, took(audited))
     say(console, headline(audited), style="bold")
+
+
+def show_price(price: Price, console: Console) -> None:
+    """Print what sampling from the prior costs.
+
+    Args:
+        price: of the same latents.
+        console: standard output.
+    """
+    for place, line in enumerate(price.lines()):
+        say(console, line, style="" if place else "bold")
 
 
 def took(audited: Audited) -> str:

@@ -11,6 +11,7 @@ from bench.audit import text
 from bench.audit.archive import Archive, read_archive
 from bench.audit.audit import audit_archive
 from bench.audit.document import document_of
+from bench.audit.price import Asked, price_archive
 from bench.audit.short import show_conditions_shortly, show_shortly
 from bench.commands.folder import claim
 from bench.commands.printing import console as on_console
@@ -48,6 +49,9 @@ def execute(
     scale: str | None = None,
     scale_is: str | None = None,
     z: str | None = None,
+    decoder: str | None = None,
+    images: Path | None = None,
+    features: str | None = None,
 ) -> int:
     """Audit a user's own posterior.
 
@@ -70,6 +74,9 @@ def execute(
         scale: Key of their spread.
         scale_is: What that is: std, var, logvar or logstd.
         z: Key of bare latents.
+        decoder: Import path of a decoder, to price sampling from the prior.
+        images: File of the data that the latents are of.
+        features: What these are compared in: a name, or an import path.
 
     Returns:
         The exit code: 1 where the answer is what it was to fail on, 2 where it could not be
@@ -95,6 +102,7 @@ def execute(
         raise UserError("--quiet prints nothing, --all everything; leave one of them out")
     if quiet and repeats and report is None:
         raise UserError("--power prints a table, --quiet nothing; add --report or leave one out")
+    priced = _priced(decoder, images, features)
     aside = on_console(stderr=True)
     aside.quiet = quiet
     with _reading(file):
@@ -107,10 +115,16 @@ def execute(
             f"{option} is for one answer, and {file} has one for each of {len(parts)} conditions; "
             f"choose one, such as --condition {first}"
         )
+    if priced is not None and archive.conditions is not None:
+        raise UserError(
+            f"--decoder is for one prior, and {file} has conditions; save the inputs of one "
+            "condition in a file of their own, with a decoder that is given it"
+        )
     if report is not None:
         claim(report, ("audit.md", "figures"), "--report")
     for warning in archive.warnings:
         aside.print(f"warning: {warning}", markup=False, highlight=False)
+    found = None if priced is None else price_archive(priced, archive, prior, aside, most)
     audits = {}
     for label, part in parts.items():
         with _reading(file):
@@ -126,7 +140,7 @@ def execute(
             )
     with written_out() as output:
         if as_json:
-            print(in_json(document_of(archive, audits, alpha, condition)))
+            print(in_json(document_of(archive, audits, alpha, condition, found)))
         elif quiet:
             pass
         elif several and every:
@@ -137,15 +151,29 @@ def execute(
             text.show(audits[None], console)
         else:
             show_shortly(audits[None], console)
+        if found is not None and not (as_json or quiet):
+            text.show_price(found, console)
     if report is not None:
         from bench.audit.page import write_report  # imports matplotlib
 
         with _writing(report):
-            aside.print(str(write_report(report, audits[None], file.name)), markup=False)
+            aside.print(str(write_report(report, audits[None], file.name, found)), markup=False)
     if output.code:
         return output.code
     said = {one.answers[0].verdict for one in audits.values()}
     return int(bool(said & set(_FAILURES.get(fail_on or "", ()))))
+
+
+def _priced(decoder: str | None, images: Path | None, features: str | None) -> Asked | None:
+    """What a price is asked of, if one is."""
+    if decoder is None and images is None:
+        if features is not None:
+            raise UserError("--features goes with --decoder and --images")
+        return None
+    if decoder is None or images is None:
+        one, other = ("--decoder", "--images") if images is None else ("--images", "--decoder")
+        raise UserError(f"{one} goes with {other}: to price a prior both are needed")
+    return Asked(decoder, images, features or "auto")
 
 
 def _parts(archive: Archive, condition: int | None) -> tuple[dict[int | None, Archive], int]:

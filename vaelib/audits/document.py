@@ -67,6 +67,7 @@ def document(
     condition: int | None = None,
     read: str | None = None,
     notes: Sequence[str] = (),
+    price: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """One answer, as JSON can hold it.
 
@@ -76,13 +77,15 @@ def document(
         condition: which of them.
         read: what of a file was read as what; None where none was read.
         notes: sentences that a person should read first.
+        price: of sampling from the prior, where that was measured; else there is no such field.
 
     Returns:
         An object of the fields of the schema; what is not finite is null, with a word why.
     """
     level = found.asked.alpha if alpha is None else alpha
     rows = [_row(row) for row in found.rows]
-    return _whole(_answer(found, condition), found.asked, level, None, read, notes, rows)
+    whole = _whole(_answer(found, condition), found.asked, level, None, read, notes, rows)
+    return whole if price is None else {**whole, "price": dict(price)}
 
 
 def document_of_conditions(

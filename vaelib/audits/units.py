@@ -12,6 +12,7 @@ _NO_NATS = {
     "copied_inputs": "inputs",
     "copies": "share",
     "excess_kurtosis": "1",
+    "frechet": "share of trace(cov real)",
     "hole_mass": "probability",
     "kl_per_dimension": "nats per dimension",
     "mmd_squared": "squared kernel units",

@@ -1,0 +1,142 @@
+"""The price of sampling from the prior, of a decoder and data that a user hands over by name."""
+
+import importlib
+import operator
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+
+from bench.audit.archive import Archive
+from bench.errors import ForeignError, UserError, foreign, interrupts, raised, shown
+from vaelib.asking.price import price
+from vaelib.latent_files.images import Images, read_images
+from vaelib.samples.judging import KINDS
+from vaelib.samples.priced import Price
+
+__all__ = ["Asked", "price_archive"]
+
+_PATH = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a price is asked of.
+
+    Attributes:
+        decoder: import path of the decoder, ``"package.module:Name"``.
+        images: file of the data that the latents are of.
+        features: a name of ``vaelib.samples.judging.KINDS``, or an import path.
+    """
+
+    decoder: str
+    images: Path
+    features: str = "auto"
+
+
+def price_archive(
+    asked: Asked, archive: Archive, prior: str, console: Console, most: int | None = None
+) -> Price:
+    """Price the prior of an archive.
+
+    Args:
+        asked: the decoder and the data.
+        archive: the latents, without conditions.
+        prior: a name of ``vaelib.priors.PRIORS`` that needs no model.
+        console: where what was read is said: standard error.
+        most: numbers that one array may hold.
+
+    Returns:
+        The price.
+
+    Raises:
+        UserError: for data that do not belong to the latents, or what the decoder returns.
+        ForeignError: for a decoder, or features, that cannot be imported.
+    """
+    if archive.groups is not None:
+        raise UserError(
+            "--decoder is for inputs that are independent of each other, and the file has groups; "
+            "keep one input of each group in it, and leave groups out"
+        )
+    train = archive.train
+    if train is None:
+        assert archive.z is not None
+        train = archive.z, torch.zeros_like(archive.z)
+    heldout = archive.heldout
+    try:
+        rows = None if heldout is None else len(heldout[0])
+        images = read_images(asked.images, len(train[0]), rows, most)
+    except ValueError as error:
+        raise UserError(f"--images {asked.images}: {error}") from error
+    console.print(images.said, markup=False, highlight=False)
+    decoder = _imported(asked.decoder, "--decoder")
+    features = _features(asked.features)
+    with _running(asked):
+        found = price(
+            decoder,
+            *train,
+            images.train,
+            None if heldout is None or images.heldout is None else (*heldout, images.heldout),
+            labels=_labels(images),
+            features=features,
+            prior=prior,
+            progress=False,
+        )
+    return replace(found, split="sample") if archive.train is None else found
+
+
+def _labels(images: Images) -> torch.Tensor | None:
+    """Those of the inputs that features are fitted to."""
+    return images.heldout_labels if images.train is None else images.labels
+
+
+def _features(name: str) -> Any:  # noqa: ANN401
+    if name in KINDS:
+        return name
+    if ":" not in name:
+        raise UserError(
+            f"--features must be one of {', '.join(KINDS)} or an import path MODULE:NAME, got "
+            f"{shown(name)}"
+        )
+    return _imported(name, "--features")
+
+
+def _imported(name: str, option: str) -> Callable[..., Any]:
+    """What stands at an import path; what is installed comes before what lies in this folder."""
+    if not _PATH.fullmatch(name):
+        raise UserError(
+            f"{option} must be an import path MODULE:NAME, such as my_model:decoder, got "
+            f"{shown(name)}"
+        )
+    module, _, attribute = name.partition(":")
+    here = os.getcwd()
+    if here not in sys.path:
+        sys.path.append(here)
+    with foreign(f"{option}: cannot import {shown(name)}"):
+        found: Callable[..., Any] = operator.attrgetter(attribute)(importlib.import_module(module))
+    return found
+
+
+@contextmanager
+def _running(asked: Asked) -> Iterator[None]:
+    """Within the block a user's decoder runs: what is wrong with it is one line."""
+    try:
+        yield
+    except ValueError as error:
+        option = f"--decoder {asked.decoder}"
+        if str(error).startswith(("the features", "features")):
+            option = f"--features {asked.features}"
+        raise UserError(f"{option}: {error}") from error
+    except (Exception, SystemExit) as error:
+        if interrupts(error) or isinstance(error, MemoryError):
+            raise
+        raise ForeignError(
+            f"--decoder {asked.decoder}: cannot be priced ({raised(error)})"
+        ) from error
