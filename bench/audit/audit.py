@@ -20,8 +20,7 @@ from vaelib.asking.threads import FEW, on_threads
 from vaelib.audits.answers import Answer, Moments, answers_from, name_of
 from vaelib.audits.asked import Asked
 from vaelib.audits.audit import audit, audit_samples
-from vaelib.audits.map_answers import with_maps
-from vaelib.audits.maps import Maps, map_rows
+from vaelib.audits.maps import Maps, map_rows, with_maps
 from vaelib.audits.measurement import Measurement, Progress
 from vaelib.audits.power import Counted
 from vaelib.audits.prepared import prepared

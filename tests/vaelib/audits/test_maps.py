@@ -5,8 +5,14 @@ import math
 import pytest
 import torch
 
-from vaelib.audits.map_answers import with_maps
-from vaelib.audits.maps import LOWER, Maps, map_rows, neighbour_correlation, proved_of_maps
+from vaelib.audits.maps import (
+    LOWER,
+    Maps,
+    map_rows,
+    neighbour_correlation,
+    proved_of_maps,
+    with_maps,
+)
 from vaelib.audits.measurement import Measurement
 from vaelib.audits.moment_answers import Answer
 
