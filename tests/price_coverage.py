@@ -1,7 +1,7 @@
 """How often the interval of a prior's cost holds it: ``python -m tests.price_coverage``.
 
 As an audit does it, with four samples of the prior, four of the aggregate posterior of the same
-encoded inputs, and one reference; 200 repeats of each setting take half an hour on one core.
+encoded inputs, and one reference; 200 repeats of all settings take ten minutes on one core.
 """
 
 import torch

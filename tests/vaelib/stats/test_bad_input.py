@@ -293,6 +293,7 @@ ELSEWHERE = {
     "authenticity": "test_neighbours",
     "bound_gap": "test_bounds",
     "expected_coverage": "test_neighbours",
+    "most_features": "test_paired_frechet",
     "frechet_distance": "test_frechet",
     "frechet_gaussians": "test_frechet",
     "holm": "test_multiple_testing",
