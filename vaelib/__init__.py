@@ -24,6 +24,7 @@ from vaelib.encoders.encoding import encode
 from vaelib.latent_files.read import read_latents
 from vaelib.posterior import AggregatePosterior
 from vaelib.report import Report
+from vaelib.samplers.file import load_sampler
 
 __all__ = [
     "AggregatePosterior",
@@ -34,5 +35,6 @@ __all__ = [
     "audit_samples",
     "encode",
     "fit_density",
+    "load_sampler",
     "read_latents",
 ]

@@ -16,23 +16,43 @@ from vaelib.arguments.plain import as_integer, kind_of
 from vaelib.files import sweep, write_atomically
 from vaelib.reading import read_bytes
 from vaelib.samplers.kinds import Tensors, tensors_of
-from vaelib.samplers.parsed import ALL, FORMAT, Refused, VERSION, about_of, sampler_of
+from vaelib.samplers.parsed import ALL, FORMAT, VERSION, Refused, about_of, sampler_of
 from vaelib.samplers.sampler import Box, Sampler
 
-__all__ = ["conditions_of", "is_sampler", "load_sampler", "write_samplers"]
+__all__ = [
+    "SUFFIX",
+    "as_bytes",
+    "check_installed",
+    "conditions_of",
+    "is_sampler",
+    "load_sampler",
+    "write_samplers",
+]
 
 _HEADER = 1 << 24  # bytes of a header that is looked at
 _MOST = 1 << 33  # bytes of a file
-_SUFFIX = ".safetensors"
+SUFFIX = ".safetensors"
+"""How the name of such a file ends."""
+
 _LACKING = (
     "expected safetensors, which reads and writes samplers, got none; "
     "python -m pip install safetensors"
 )
 
 
-def write_samplers(
-    path: str | os.PathLike[str], samplers: Mapping[int | None, Sampler]
-) -> Path:
+def check_installed() -> None:
+    """Ask for the package that the files need.
+
+    Raises:
+        ValueError: where it is not installed.
+    """
+    try:
+        import safetensors.torch  # noqa: F401
+    except ImportError as error:
+        raise ValueError(_LACKING) from error
+
+
+def write_samplers(path: str | os.PathLike[str], samplers: Mapping[int | None, Sampler]) -> Path:
     """Write one sampler, or one for each condition.
 
     Args:
@@ -49,8 +69,8 @@ def write_samplers(
         OSError: where it cannot be written; it names the path.
     """
     place = _path(path)
-    if place.suffix != _SUFFIX:
-        raise ValueError(f"path of a sampler must end in {_SUFFIX}, got {place}")
+    if place.suffix != SUFFIX:
+        raise ValueError(f"path of a sampler must end in {SUFFIX}, got {place}")
     if os.path.lexists(place) and not is_sampler(place):
         raise ValueError(
             f"path must be that of a new file or of an earlier sampler, got {place}, which is "
@@ -75,10 +95,9 @@ def as_bytes(samplers: Mapping[int | None, Sampler]) -> bytes:
     Raises:
         ValueError: for a density that has no form as plain tensors, or without safetensors.
     """
-    try:
-        from safetensors.torch import save
-    except ImportError as error:
-        raise ValueError(_LACKING) from error
+    check_installed()
+    from safetensors.torch import save
+
     first = next(iter(samplers.values()))
     tensors: Tensors = {}
     parts: dict[str, Any] = {}
@@ -213,25 +232,22 @@ def _path(path: object) -> Path:
 
 def _opened(path: Path) -> tuple[dict[str, Any], Tensors]:
     """What a file says of itself, and its tensors, both as they were written."""
-    try:
-        from safetensors import safe_open
-    except ImportError as error:
-        raise ValueError(_LACKING) from error
+    check_installed()
+    from safetensors.torch import load
+
     try:
         data = read_bytes(path, _MOST)
     except OSError as error:
         raise ValueError(f"{path}: expected a sampler, got: {error.strerror or error}") from error
-    size = len(data)
-    del data
-    if not size:
+    if not data:
         raise ValueError(f"{path}: expected a sampler, got an empty file")
     try:
-        with safe_open(str(path), framework="pt") as file:
-            metadata = dict(file.metadata() or {})
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        tensors: Tensors = load(data)
+        size = int.from_bytes(data[:8], "little")
+        metadata = json.loads(data[8 : 8 + size]).get("__metadata__") or {}
     except Exception as error:  # damaged bytes raise anything
         raise ValueError(
-            f"{path}: expected a {_SUFFIX} file of tensors, got a damaged one or another kind, "
+            f"{path}: expected a {SUFFIX} file of tensors, got a damaged one or another kind, "
             "which is not opened any other way"
         ) from error
     try:

@@ -1,4 +1,4 @@
-"""What a sampler is fitted to and chosen by: latents in the coordinates where the prior is N(0, I)."""
+"""What a sampler is fitted to and chosen by: latents brought to where the prior is N(0, I)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 from vaelib.arguments.tensors import check_finite
 from vaelib.box_posterior import aggregate
 from vaelib.posterior import AggregatePosterior
-from vaelib.priors import Normal, Prior
+from vaelib.priors import Prior, Uniform
 from vaelib.samplers.sampler import Box
 from vaelib.seeding import stream
 from vaelib.stats.stack.candidates import Posteriors
@@ -88,6 +88,8 @@ def given_of(
     other = tuple(check_finite(one, "heldout").double() for one in heldout)
     if bool((scale != 0).any()) != bool((other[1] != 0).any()):
         raise ValueError("held-out scales must be positive where the others are, and 0 where not")
+    if bool((scale != 0).any()) and not scale.min() > 0:
+        raise ValueError(f"scale must be positive, or 0 for all, got min {float(scale.min()):.3g}")
     numbers = as_groups(groups, len(other[0]))
     _check_enough(mean, numbers, split)
     points = not bool((scale != 0).any())
@@ -95,7 +97,7 @@ def given_of(
     z = other[0] if q is None else q.sample(stream("repair z", seed))[0]
     box = None
     train, means = Posteriors(mean, scale), other[0]
-    if type(prior) is not Normal:
+    if isinstance(prior, Uniform):
         box = Box(prior.low, prior.high)
         draws = mean
         if not points:

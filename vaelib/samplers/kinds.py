@@ -2,11 +2,12 @@
 
 | kind | tensors |
 |---|---|
-| mixture | shares (K,), means (K, d), factors (K, d, d) lower or (K, d); perhaps directions (D, d) |
+| mixture | shares (K,), means (K, d), factors (K, d, d), lower, or (K, d); directions (D, d) |
 | copula | share (D,); of the J lines that have one low, step (J,), height, mass (1024, J) |
 | radius | the same of one line |
 
-A copula may have a ``factor`` (D, D), lower, of its correlation. Each may have ``shift`` and ``scale`` of shape (D,): it is then the law of shift + scale y.
+Without ``directions`` d is D. A copula may have a ``factor`` (D, D), lower, of its correlation; each
+may have ``shift`` and ``scale`` of shape (D,): it is then the law of shift + scale y.
 """
 
 from __future__ import annotations
@@ -23,7 +24,17 @@ from vaelib.stats.stack.line import CopulaCandidate, LineDensities, RadiusCandid
 from vaelib.stats.stack.mixtures import MixtureCandidate
 from vaelib.stats.stack.subspaces import SubspaceCandidate
 
-__all__ = ["CELLS", "KINDS", "Moved", "Tensors", "as_read", "candidate_of", "independent", "tensors_of"]
+__all__ = [
+    "CELLS",
+    "KINDS",
+    "Moved",
+    "Tensors",
+    "as_read",
+    "candidate_of",
+    "independent",
+    "is_mixture",
+    "tensors_of",
+]
 
 KINDS = ("mixture", "copula", "radius")
 CELLS = 1024
@@ -68,8 +79,14 @@ def tensors_of(candidate: Candidate) -> tuple[str, Tensors]:
     Raises:
         ValueError: for one that is made of something else, such as a learned prior.
     """
+    kind, made_of = _taken(candidate)
+    # in rows, as a file has them: a product of another layout is rounded otherwise
+    return kind, {name: value.double().contiguous() for name, value in made_of.items()}
+
+
+def _taken(candidate: Candidate) -> tuple[str, Tensors]:
     if isinstance(candidate, Moved):
-        kind, inner = tensors_of(candidate.inner)
+        kind, inner = _taken(candidate.inner)
         return kind, inner | {"shift": candidate.shift, "scale": candidate.scale}
     if isinstance(candidate, StandardNormal):
         one = torch.ones(1, len(candidate._mean), dtype=torch.float64)
@@ -86,7 +103,7 @@ def tensors_of(candidate: Candidate) -> tuple[str, Tensors]:
         shares = torch.full((q.components,), 1 / q.components, dtype=torch.float64)
         return "mixture", {"shares": shares, "means": q.mean, "factors": q.scale}
     if isinstance(candidate, SubspaceCandidate):
-        kind, inner = tensors_of(candidate._inner)
+        kind, inner = _taken(candidate._inner)
         if kind == "mixture" and "directions" not in inner:
             return kind, inner | {"directions": candidate._directions}
     if isinstance(candidate, CopulaCandidate):
@@ -117,6 +134,21 @@ def candidate_of(kind: str, tensors: Tensors, dimensions: int) -> Candidate:
     if "shift" in tensors:
         return Moved(inner, tensors["shift"], tensors["scale"])
     return inner
+
+
+def is_mixture(candidate: Candidate) -> bool:
+    """Whether a candidate is of Gaussians alone, which take a reader of few lines.
+
+    Args:
+        candidate: any.
+
+    Returns:
+        False for tables of kernel densities, and for what has no form as plain tensors.
+    """
+    try:
+        return tensors_of(candidate)[0] == "mixture"
+    except ValueError:
+        return False
 
 
 def as_read(candidate: Candidate, dimensions: int) -> Candidate:

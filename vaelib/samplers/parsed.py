@@ -198,7 +198,9 @@ def _check_mixture(given: Tensors, dimensions: int) -> None:
     _shape(given, "shares", count)
     _shape(given, "means", count, inside)
     shares = given["shares"]
-    _need(bool((shares >= 0).all()) and abs(float(shares.sum()) - 1) < _SLACK, "shares must sum to 1")
+    _need(
+        bool((shares >= 0).all()) and abs(float(shares.sum()) - 1) < _SLACK, "shares must sum to 1"
+    )
     if given["factors"].dim() == 2:
         _shape(given, "factors", count, inside)
         _need(bool((given["factors"] > 0).all()), "factors must be positive")

@@ -13,6 +13,7 @@ from vaelib.code_hash import code_hash
 from vaelib.priors import Prior
 from vaelib.samplers.candidates import gauge_of, repair_candidates, standard_normal
 from vaelib.samplers.given import Given, Pair, given_of
+from vaelib.samplers.kinds import is_mixture
 from vaelib.samplers.sampler import About, Interval, Sampler
 from vaelib.seeding import stream
 from vaelib.stats.stack.candidates import Candidate
@@ -73,13 +74,15 @@ def repair(
     prior: Prior,
     *,
     groups: Tensor | None = None,
+    plain: bool = False,
     seed: int = 0,
 ) -> Repaired:
     """Fit densities to latents, weight them by held-out z, and keep the prior unless they win.
 
     The gain is that of weights from the other four fifths of the held-out z, five times. The stack
     is taken where a one-sided t test at .01 says that it wins anything; the prior keeps a share
-    of .02 in it.
+    of .02 in it. Candidates that are tables of kernel densities, which take a longer reader, play
+    only where the stack wins more with them, by the same test.
 
     Args:
         mean: of the training inputs, shape (N, D); with scales of 0 points, or bare z.
@@ -87,6 +90,7 @@ def repair(
         heldout: mean and scale of others; a random fifth of the inputs where None.
         prior: N(0, I), or uniform.
         groups: labels of the held-out inputs, or of all, that are not independent.
+        plain: whether there are no such tables, whatever they would win.
         seed: of all that is random.
 
     Returns:
@@ -97,10 +101,16 @@ def repair(
             or latents where a uniform prior has no mass.
     """
     given = given_of(mean, scale, heldout, prior, groups, seed)
-    generator = stream("repair", seed)
-    candidates = repair_candidates(given.train, generator)
+    candidates = repair_candidates(given.train, stream("repair", seed))
     ratio, near = _ratios(candidates, given)
-    gains = cross_fitted_gains(ratio, generator, groups=given.groups, share=_SHARE)
+    simple = [k for k, one in enumerate(candidates.values()) if is_mixture(one)]
+    gains = _played(ratio[:, simple], given, seed)
+    if not plain and len(simple) < len(candidates):
+        more = _played(ratio, given, seed)
+        if _interval(more - gains, given.groups)[1] > 0:
+            gains, simple = more, list(range(len(candidates)))
+    candidates = {name: candidates[name] for name in [list(candidates)[k] for k in simple]}
+    ratio = ratio[:, simple]
     won, sure = _interval(gains, given.groups)
     names = list(candidates)
     means = [group_mean(column, given.groups).mean() for column in ratio.T]
@@ -133,6 +143,12 @@ def repair(
     )
     left = _left(given, prior, about.gain, seed)
     return Repaired(sampler, won, taken, left, given.split, near)
+
+
+def _played(ratio: Tensor, given: Given, seed: int) -> Tensor:
+    """Gains of the stack at each z, in the same folds whatever the candidates."""
+    generator = stream("repair folds", seed)
+    return cross_fitted_gains(ratio, generator, groups=given.groups, share=_SHARE)
 
 
 def _ratios(candidates: dict[str, Candidate], given: Given) -> tuple[Tensor, float]:

@@ -111,7 +111,8 @@ class Sampler:
         drawn = self.stack.sample(as_count(n, "n"), generator)
         if self.box is None:
             return drawn
-        return self.box.low + (self.box.high - self.box.low) * torch.special.ndtr(drawn)
+        share: Tensor = torch.special.ndtr(drawn)
+        return self.box.low + (self.box.high - self.box.low) * share
 
     @torch.no_grad()
     def log_prob(self, z: Tensor) -> Tensor:
