@@ -133,7 +133,7 @@ def _left(found: Repaired, archive: Archive) -> str:
         return f"{what}: {'bare z' if alone else 'latents without a scale'} have no upper end."
     most = f"{found.left.most:.3g} nats"
     if found.left.saturated:
-        return f"How much of the mismatch is left is hardly known: at most {most}, as the upper end is saturated."
+        return f"{what.replace('not', 'hardly')}: at most {most}, as the upper end is saturated."
     if found.left.most == 0:
         return (
             "Nothing of the mismatch is left that these inputs could show: the upper end of "

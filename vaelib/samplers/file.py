@@ -137,7 +137,8 @@ def _part(name: str, sampler: Sampler, tensors: Tensors) -> dict[str, Any]:
         kind, own = tensors_of(sampler.candidates[candidate])
         tensors |= {f"{name}/{k}/{field}": value for field, value in own.items()}
         gain = sampler.about.gains.get(candidate)
-        rows.append({"name": candidate, "kind": kind, "weight": weight, "gain": gain})
+        row = {"name": candidate, "kind": kind, "weight": weight, "gain": gain}
+        rows.append(row | {"dimensions": sampler.dimensions})
     if sampler.gauge is not None:
         tensors |= dict(zip((f"{name}/shift", f"{name}/scale"), sampler.gauge, strict=True))
     about = sampler.about

@@ -22,6 +22,7 @@ LEAST = 20
 """Independent held-out z, and training inputs, below which nothing is chosen."""
 
 Pair = tuple[Tensor, Tensor]
+_SPLIT = 100  # independent inputs below which none are kept apart to choose
 _HELD = 0.2  # of the inputs that choose where none are held out
 _DRAWS = 4  # z per input where candidates are fitted to draws
 
@@ -81,6 +82,11 @@ def given_of(
     if heldout is None:
         numbers = as_groups(groups, len(mean))
         place = torch.randperm(int(numbers.max()) + 1, generator=stream("repair split", seed))
+        if len(place) < _SPLIT:
+            raise ValueError(
+                f"at least {_SPLIT} independent inputs are needed to fit to some and choose by "
+                f"others, got {len(place)}; encode more inputs"
+            )
         held = (place < round(_HELD * len(place)))[numbers]
         heldout = mean[held], scale[held]
         mean, scale = mean[~held], scale[~held]
@@ -91,7 +97,7 @@ def given_of(
     if bool((scale != 0).any()) and not scale.min() > 0:
         raise ValueError(f"scale must be positive, or 0 for all, got min {float(scale.min()):.3g}")
     numbers = as_groups(groups, len(other[0]))
-    _check_enough(mean, numbers, split)
+    _check_enough(len(mean), int(numbers.max()) + 1 if len(numbers) else 0)
     points = not bool((scale != 0).any())
     q = None if points else aggregate(prior.family, *other)
     z = other[0] if q is None else q.sample(stream("repair z", seed))[0]
@@ -110,18 +116,11 @@ def given_of(
     return Given(train, z, means, numbers, q, len(mean), split, box)
 
 
-def _check_enough(mean: Tensor, numbers: Tensor, split: bool) -> None:
-    count = int(numbers.max()) + 1 if len(numbers) else 0
-    if split and (count < LEAST or len(mean) < LEAST):
-        wanted = round(LEAST / _HELD)
-        raise ValueError(
-            f"at least {wanted} independent inputs are needed to fit to some and choose by others, "
-            f"got {count + len(mean)} rows; encode more inputs"
-        )
-    if count < LEAST or len(mean) < LEAST:
+def _check_enough(rows: int, independent: int) -> None:
+    if min(rows, independent) < LEAST:
         raise ValueError(
             f"at least {LEAST} training inputs and {LEAST} independent held-out ones are needed, "
-            f"got {len(mean)} and {count}; encode more inputs"
+            f"got {rows:,} and {independent:,}; encode more inputs"
         )
 
 

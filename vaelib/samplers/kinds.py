@@ -6,8 +6,8 @@
 | copula | share (D,); of the J lines that have one low, step (J,), height, mass (1024, J) |
 | radius | the same of one line |
 
-Without ``directions`` d is D. A copula may have a ``factor`` (D, D), lower, of its correlation; each
-may have ``shift`` and ``scale`` of shape (D,): it is then the law of shift + scale y.
+Without ``directions`` d is D. A copula may have a ``factor`` (D, D), lower, of its correlation.
+Each may have ``shift`` and ``scale`` of shape (D,): it is then the law of shift + scale y.
 """
 
 from __future__ import annotations

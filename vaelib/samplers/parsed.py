@@ -76,14 +76,15 @@ def _check_about(about: dict[str, Any]) -> None:
         for gain in ("gain", "gauge_gain"):
             ok = part[gain] is None or (len(part[gain]) == 3 and all(map(_is_number, part[gain])))
             _need(ok, gain)
-        _check_candidates(part["candidates"])
+        _check_candidates(part["candidates"], about["dimensions"])
     _need(ALL not in samplers or len(samplers) == 1, "samplers")
 
 
-def _check_candidates(rows: list[dict[str, Any]]) -> None:
+def _check_candidates(rows: list[dict[str, Any]], dimensions: int) -> None:
     _need(len(rows) > 0 and len({row["name"] for row in rows}) == len(rows), "candidates")
     for row in rows:
         _need(isinstance(row["name"], str) and row["kind"] in KINDS, "candidates")
+        _need(row["dimensions"] == dimensions, "dimensions")
         _need(_is_number(row["weight"]) and 0 <= row["weight"] <= 1, "weight")
         _need(row["gain"] is None or _is_number(row["gain"]), "gain")
     _need(abs(sum(row["weight"] for row in rows) - 1) < _SLACK, "weight")
