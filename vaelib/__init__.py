@@ -26,6 +26,7 @@ from vaelib.latent_files.read import read_latents
 from vaelib.monitoring.monitor import Monitor
 from vaelib.posterior import AggregatePosterior
 from vaelib.report import Report
+from vaelib.samplers.file import load_sampler
 
 __all__ = [
     "AggregatePosterior",
@@ -37,6 +38,7 @@ __all__ = [
     "audit_samples",
     "encode",
     "fit_density",
+    "load_sampler",
     "price",
     "read_latents",
 ]

@@ -24,6 +24,7 @@ import vaelib
 import vaelib.stats
 from vaelib.posterior import AggregatePosterior
 from vaelib.priors import Normal
+from vaelib.samplers.file import as_bytes
 from vaelib.stats.frechet import FeatureGaussians
 from vaelib.stats.image_mmd import KernelReference
 from vaelib.stats.kernels import laplace
@@ -111,6 +112,9 @@ RECORDS = {  # what holds numbers, and asks for none
 LATENTS = tempfile.NamedTemporaryFile("w", suffix=".csv")  # noqa: SIM115  # until the end
 np.savetxt(LATENTS, points(), delimiter=",")
 LATENTS.flush()
+SAMPLER = tempfile.NamedTemporaryFile(suffix=".safetensors")  # noqa: SIM115
+SAMPLER.write(as_bytes({None: vaelib.fit_density(points())}))
+SAMPLER.flush()
 
 LINE = {"mean": points(ROWS, 1)[:, 0], "scale": scales(ROWS, 1)[:, 0]}
 PAIRS = {"squared": points(5, 5).square(), "product": points(5, 5), "bandwidth": 1.0}
@@ -120,6 +124,7 @@ OWN = {  # arguments of functions whose names say too little
     "AggregatePosterior.part": {"index": torch.arange(5)},
     "answers_by_condition": {"conditions": torch.arange(ROWS) % 2},
     "read_latents": {"path": LATENTS.name, "mean": None, "scale": None, "z": None},
+    "load_sampler": {"path": SAMPLER.name, "condition": None},
     "encode": {"model": lambda x: (x, x - 9), "data": points(), "second": "logvar"},
     "stats.binned.binned_kl": LINE,
     "stats.binned.grid_over": LINE,

@@ -17,7 +17,7 @@ from vaelib.posterior import PointAggregate
 from vaelib.priors import PRIORS, Prior
 
 if TYPE_CHECKING:
-    from vaelib.samples.latent_samplers import StackSampler
+    from vaelib.samplers.sampler import Sampler
 
 __all__ = ["fit_density", "prior_of"]
 
@@ -26,7 +26,7 @@ _LEAST = 5  # of which one weighs what is fitted to four
 
 def fit_density(
     mean: Table, scale: Table | None = None, prior: str | Prior = "normal", *, seed: int = 0
-) -> StackSampler:
+) -> Sampler:
     """Fit a density to latents, to sample from it instead of the prior.
 
     It is the stack of densities by which the certified mismatch is measured, what a matrix calls
@@ -42,8 +42,9 @@ def fit_density(
         seed: of the fit.
 
     Returns:
-        A density: ``sample(count, generator)`` draws latents of shape (count, D), float64, to
-        decode; ``log_prob(z)`` is its log density at z of shape (n, D), in nats.
+        A density: ``sample(n, generator)`` draws latents of shape (n, D), float64, to decode;
+        ``log_prob(z)`` is its log density at z of shape (n, D), in nats; ``save(path)`` writes it
+        to a file that :func:`vaelib.load_sampler` reads, where the prior is N(0, I).
 
     Raises:
         TypeError: for what is no table of numbers, or a seed that is no integer.
@@ -58,6 +59,7 @@ def fit_density(
         >>> drawn.shape, bool((drawn.abs() > 0.5).double().mean() > 0.9)
         (torch.Size([500, 2]), True)
     """
+    from vaelib.samplers.stacked import sampler_of_stack
     from vaelib.samples.latent_samplers import Latents, StackSampler  # imports all that trains
 
     as_seed(seed)
@@ -77,7 +79,8 @@ def fit_density(
     points = not bool((scale != 0).any())
     q = PointAggregate(mean) if points else aggregate(p.family, mean, scale)
     with on_threads(fastest(len(mean), torch.get_num_threads())):
-        return StackSampler(Latents(p, q, q, seed))
+        stack = StackSampler(Latents(p, q, q, seed)).stack
+    return sampler_of_stack(stack, mean, scale, p)
 
 
 def prior_of(prior: object, dimensions: int) -> Prior:

@@ -1,0 +1,1 @@
+"""The density to sample from instead of the prior, as a file: fitted, written, read."""
