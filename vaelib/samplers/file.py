@@ -31,6 +31,7 @@ __all__ = [
 
 _HEADER = 1 << 24  # bytes of a header that is looked at
 _MOST = 1 << 33  # bytes of a file
+_LONGEST = 100  # characters of a path that an error shows
 SUFFIX = ".safetensors"
 """How the name of such a file ends."""
 
@@ -70,10 +71,10 @@ def write_samplers(path: str | os.PathLike[str], samplers: Mapping[int | None, S
     """
     place = _path(path)
     if place.suffix != SUFFIX:
-        raise ValueError(f"path of a sampler must end in {SUFFIX}, got {place}")
+        raise ValueError(f"path of a sampler must end in {SUFFIX}, got {_named(place)}")
     if os.path.lexists(place) and not is_sampler(place):
         raise ValueError(
-            f"path must be that of a new file or of an earlier sampler, got {place}, which is "
+            f"path must be that of a new file or of an earlier sampler, got {_named(place)}, which is "
             "neither; choose another"
         )
     data = as_bytes(samplers)
@@ -185,7 +186,7 @@ def load_sampler(path: str | os.PathLike[str], condition: int | None = None) -> 
         name = _chosen(list(about["samplers"]), condition)
         return sampler_of(about, name, tensors)
     except Refused as error:
-        raise ValueError(f"{place}: {error}") from error
+        raise ValueError(f"{_named(place)}: {error}") from error
 
 
 def conditions_of(path: str | os.PathLike[str]) -> list[int]:
@@ -231,6 +232,12 @@ def _path(path: object) -> Path:
     return Path(path)
 
 
+def _named(path: Path) -> str:
+    """A path as an error shows it, never long."""
+    text = str(path)
+    return text if len(text) <= _LONGEST else f"…{text[-_LONGEST:]}"
+
+
 def _opened(path: Path) -> tuple[dict[str, Any], Tensors]:
     """What a file says of itself, and its tensors, both as they were written."""
     check_installed()
@@ -239,16 +246,18 @@ def _opened(path: Path) -> tuple[dict[str, Any], Tensors]:
     try:
         data = read_bytes(path, _MOST)
     except OSError as error:
-        raise ValueError(f"{path}: expected a sampler, got: {error.strerror or error}") from error
+        raise ValueError(
+            f"{_named(path)}: expected a sampler, got: {error.strerror or error}"
+        ) from error
     if not data:
-        raise ValueError(f"{path}: expected a sampler, got an empty file")
+        raise ValueError(f"{_named(path)}: expected a sampler, got an empty file")
     try:
         tensors: Tensors = load(data)
         size = int.from_bytes(data[:8], "little")
         metadata = json.loads(data[8 : 8 + size]).get("__metadata__") or {}
     except Exception as error:  # damaged bytes raise anything
         raise ValueError(
-            f"{path}: expected a {SUFFIX} file of tensors, got a damaged one or another kind, "
+            f"{_named(path)}: expected a {SUFFIX} file of tensors, got a damaged one or another kind, "
             "which is not opened any other way"
         ) from error
     try:
@@ -256,7 +265,7 @@ def _opened(path: Path) -> tuple[dict[str, Any], Tensors]:
         if metadata.get("sha256") != _digest(metadata["about"], tensors):
             raise Refused("its checksum is not that of what it holds: it is damaged or was edited")
     except Refused as error:
-        raise ValueError(f"{path}: {error}") from error
+        raise ValueError(f"{_named(path)}: {error}") from error
     return about, tensors
 
 
