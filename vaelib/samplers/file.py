@@ -14,7 +14,7 @@ from torch import Tensor
 
 from vaelib.arguments.plain import as_integer, kind_of
 from vaelib.files import sweep, write_atomically
-from vaelib.reading import read_bytes
+from vaelib.reading import only_files, read_bytes
 from vaelib.samplers.kinds import Tensors, tensors_of
 from vaelib.samplers.parsed import ALL, FORMAT, VERSION, Refused, about_of, sampler_of
 from vaelib.samplers.sampler import Box, Sampler
@@ -31,6 +31,7 @@ __all__ = [
 
 _HEADER = 1 << 24  # bytes of a header that is looked at
 _MOST = 1 << 33  # bytes of a file
+_LONGEST = 100  # characters of a path that an error shows
 SUFFIX = ".safetensors"
 """How the name of such a file ends."""
 
@@ -70,11 +71,11 @@ def write_samplers(path: str | os.PathLike[str], samplers: Mapping[int | None, S
     """
     place = _path(path)
     if place.suffix != SUFFIX:
-        raise ValueError(f"path of a sampler must end in {SUFFIX}, got {place}")
+        raise ValueError(f"path of a sampler must end in {SUFFIX}, got {_named(place)}")
     if os.path.lexists(place) and not is_sampler(place):
         raise ValueError(
-            f"path must be that of a new file or of an earlier sampler, got {place}, which is "
-            "neither; choose another"
+            "path must be that of a new file or of an earlier sampler, got "
+            f"{_named(place)}, which is neither; choose another"
         )
     data = as_bytes(samplers)
     if place.parent.is_dir():
@@ -185,7 +186,7 @@ def load_sampler(path: str | os.PathLike[str], condition: int | None = None) -> 
         name = _chosen(list(about["samplers"]), condition)
         return sampler_of(about, name, tensors)
     except Refused as error:
-        raise ValueError(f"{place}: {error}") from error
+        raise ValueError(f"{_named(place)}: {error}") from error
 
 
 def conditions_of(path: str | os.PathLike[str]) -> list[int]:
@@ -215,9 +216,9 @@ def is_sampler(path: Path) -> bool:
         False for what cannot be read, too.
     """
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", opener=only_files) as file:
             size = int.from_bytes(file.read(8), "little")
-            header = file.read(size) if 0 < size <= _HEADER and path.is_file() else b""
+            header = file.read(size) if 0 < size <= _HEADER else b""
         return bool(json.loads(header)["__metadata__"]["format"] == FORMAT)
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return False
@@ -231,6 +232,12 @@ def _path(path: object) -> Path:
     return Path(path)
 
 
+def _named(path: Path) -> str:
+    """A path as an error shows it, never long."""
+    text = str(path)
+    return text if len(text) <= _LONGEST else f"…{text[-_LONGEST:]}"
+
+
 def _opened(path: Path) -> tuple[dict[str, Any], Tensors]:
     """What a file says of itself, and its tensors, both as they were written."""
     check_installed()
@@ -239,24 +246,26 @@ def _opened(path: Path) -> tuple[dict[str, Any], Tensors]:
     try:
         data = read_bytes(path, _MOST)
     except OSError as error:
-        raise ValueError(f"{path}: expected a sampler, got: {error.strerror or error}") from error
+        raise ValueError(
+            f"{_named(path)}: expected a sampler, got: {error.strerror or error}"
+        ) from error
     if not data:
-        raise ValueError(f"{path}: expected a sampler, got an empty file")
+        raise ValueError(f"{_named(path)}: expected a sampler, got an empty file")
     try:
         tensors: Tensors = load(data)
         size = int.from_bytes(data[:8], "little")
         metadata = json.loads(data[8 : 8 + size]).get("__metadata__") or {}
     except Exception as error:  # damaged bytes raise anything
         raise ValueError(
-            f"{path}: expected a {SUFFIX} file of tensors, got a damaged one or another kind, "
-            "which is not opened any other way"
+            f"{_named(path)}: expected a {SUFFIX} file of tensors, got a damaged one or another "
+            "kind, which is not opened any other way"
         ) from error
     try:
         about = about_of(metadata)
         if metadata.get("sha256") != _digest(metadata["about"], tensors):
-            raise Refused("its checksum is not that of what it holds: it is damaged or was edited")
+            raise Refused("its checksum is not that of what it holds: damaged, or edited")
     except Refused as error:
-        raise ValueError(f"{path}: {error}") from error
+        raise ValueError(f"{_named(path)}: {error}") from error
     return about, tensors
 
 
@@ -279,5 +288,6 @@ def _digest(about: str, tensors: Mapping[str, Tensor]) -> str:
     for name in sorted(tensors):
         value = tensors[name]
         digest.update(f"\n{name} {value.dtype} {tuple(value.shape)}\n".encode())
-        digest.update(value.contiguous().numpy().tobytes() if value.dtype == torch.float64 else b"")
+        if value.dtype == torch.float64:  # others are refused later
+            digest.update(value.contiguous().numpy().tobytes())
     return digest.hexdigest()

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import pickle
 import re
 import subprocess
@@ -295,3 +296,12 @@ assert not {{"vaelib", "bench", "scipy"}} & set(sys.modules)
         one, other = logs(z), logs(drawn[name])
         error = float(((one.var() + other.var()) / 6_000).sqrt())
         assert abs(float(one.mean() - other.mean())) < 4.5 * error, name
+
+
+def test_a_pipe_is_neither_waited_for_nor_replaced(sampler, tmp_path):
+    pipe = tmp_path / "p.safetensors"
+    os.mkfifo(pipe)
+    with pytest.raises(ValueError, match=r"which is neither"):
+        sampler.save(pipe)
+    with pytest.raises(ValueError, match=r"expected a sampler, got: Not a regular file"):
+        load_sampler(pipe)
