@@ -484,6 +484,57 @@ def repair(
 
 
 @app.command()
+def scaling(
+    file: Annotated[
+        Path, typer.Argument(help="What `audit` reads: z, or mean and scale, of any layout.")
+    ],
+    factor: Annotated[
+        float | None, typer.Option(help="One that you use, to be measured beside the best.")
+    ] = None,
+    most: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Numbers that one array may hold; also lets a small file expand far.",
+            show_default="134217728",
+        ),
+    ] = None,
+    mean: Annotated[str | None, typer.Option(metavar="KEY", help="Means in the file.")] = None,
+    scale: Annotated[str | None, typer.Option(metavar="KEY", help="Their spread.")] = None,
+    scale_is: Annotated[
+        str | None, typer.Option(help="What that is: std, var, logvar or logstd.")
+    ] = None,
+    z: Annotated[
+        str | None, typer.Option("--z", metavar="KEY", help="Bare latents in the file.")
+    ] = None,
+) -> None:
+    """Say how latents are best scaled for a second stage, such as latent diffusion.
+
+    One factor, a shift and scale of each channel, the covariance of channels and that of positions:
+    what each removes of the mismatch with N(0, I), and the constants to paste.
+
+    Example: vaebench scaling posterior.npz --factor 0.18215
+
+    Exit codes: 0 answered; 2 something could not be done, such as writing to a full disk; 64 a
+    mistake in an option or the file.
+    """
+    from bench.commands.scaling import execute
+
+    raise typer.Exit(
+        execute(
+            file,
+            console(),
+            factor=factor,
+            most=most,
+            mean=mean,
+            scale=scale,
+            scale_is=scale_is,
+            z=z,
+        )
+    )
+
+
+@app.command()
 def validate(
     results: Results = None,
     quick: Annotated[

@@ -20,13 +20,13 @@ from vaelib.asking.threads import FEW, on_threads
 from vaelib.audits.answers import Answer, Moments, answers_from, name_of
 from vaelib.audits.asked import Asked
 from vaelib.audits.audit import audit, audit_samples
-from vaelib.audits.maps import Maps, map_rows, with_maps
 from vaelib.audits.measurement import Measurement, Progress
 from vaelib.audits.power import Counted
 from vaelib.audits.prepared import prepared
 from vaelib.audits.settings import DEFAULTS
 from vaelib.audits.verdict import MARGIN
 from vaelib.datasets import cache_folder, data_folder
+from vaelib.maps.positions import Maps, map_rows, with_maps
 from vaelib.seeding import stream
 from vaelib.stats.nulls import NormalNull
 

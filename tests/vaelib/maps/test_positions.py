@@ -5,7 +5,9 @@ import math
 import pytest
 import torch
 
-from vaelib.audits.maps import (
+from vaelib.audits.measurement import Measurement
+from vaelib.audits.moment_answers import Answer
+from vaelib.maps.positions import (
     LOWER,
     Maps,
     map_rows,
@@ -13,8 +15,6 @@ from vaelib.audits.maps import (
     proved_of_maps,
     with_maps,
 )
-from vaelib.audits.measurement import Measurement
-from vaelib.audits.moment_answers import Answer
 
 
 def field(n, rho, places=(4, 4), channels=2, seed=0):

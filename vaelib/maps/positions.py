@@ -27,6 +27,7 @@ __all__ = [
     "CORRELATED",
     "LOWER",
     "Maps",
+    "cropped",
     "map_rows",
     "neighbour_correlation",
     "proved_of_maps",
@@ -160,7 +161,7 @@ def proved_of_maps(maps: Maps, split: str, seed: int, alpha: float) -> Measureme
     """
     fitted = maps.z if maps.fitted is None else maps.fitted
     widest = min(_WIDEST, max(16, len(fitted) // 2))
-    z, said = _cropped(maps.z, widest)
+    z, said = cropped(maps.z, widest)
     if len(z) < LEAST:
         few = f"at least {LEAST} inputs are needed, got {len(z)}"
         return Measurement(split, LOWER, None, message=few)
@@ -170,15 +171,23 @@ def proved_of_maps(maps: Maps, split: str, seed: int, alpha: float) -> Measureme
             data = Posteriors(z, torch.zeros_like(z))
             found = certify_in_sequence(data, z, generator, alpha=alpha)
         else:
-            other, _ = _cropped(maps.fitted, widest)
+            other, _ = cropped(maps.fitted, widest)
             found = certify(Posteriors(other, torch.zeros_like(other)), z, generator, alpha=alpha)
     except ValueError as error:
         return Measurement(split, LOWER, None, message=str(error))
     return Measurement(split, LOWER, found.lower, message=said)
 
 
-def _cropped(z: Tensor, widest: int) -> tuple[Tensor, str]:
-    """The middle of each map as a row, and what it is, in words."""
+def cropped(z: Tensor, widest: int) -> tuple[Tensor, str]:
+    """The middle of each map as a row.
+
+    Args:
+        z: maps, shape (N, *places, C).
+        widest: numbers of a row at most, if C is no more.
+
+    Returns:
+        Shape (N, P · C), and what it is of each map, in words.
+    """
     places, channels = list(z.shape[1:-1]), z.shape[-1]
     size = list(places)
     while math.prod(size) * channels > widest and max(size) > 1:
