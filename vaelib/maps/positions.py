@@ -213,7 +213,7 @@ def with_maps(
 
     Args:
         answers: about one position.
-        rows: of :func:`vaelib.audits.maps.map_rows`.
+        rows: of :func:`vaelib.maps.positions.map_rows`.
         margin: KL in nats that still counts as a match.
         prior: what the prior is called.
 
