@@ -100,14 +100,17 @@ def functions():
     }
     methods = ("component_log_prob", "log_prob", "marginal", "part", "sample")
     kept |= {f"AggregatePosterior.{name}": getattr(posterior(), name) for name in methods}
-    return {name: thing for name, thing in kept.items() if name not in RECORDS}
+    return {name: thing for name, thing in kept.items() if name not in RECORDS | SLOW}
 
 
 RECORDS = {  # what holds numbers, and asks for none
     "Report",
     *("stats.crossed.CrossedMean", "stats.divergences.Decomposition", "stats.finite_sample.Null"),
     *("stats.jackknife.Estimate", "stats.nulls.SignificanceResult", "stats.sbc.Calibration"),
+    "stats.paired_frechet.Difference",
 }
+
+SLOW = {"price"}  # decodes and judges for seconds; its own tests call it badly
 
 LATENTS = tempfile.NamedTemporaryFile("w", suffix=".csv")  # noqa: SIM115  # until the end
 np.savetxt(LATENTS, points(), delimiter=",")
@@ -126,6 +129,11 @@ OWN = {  # arguments of functions whose names say too little
     "read_latents": {"path": LATENTS.name, "mean": None, "scale": None, "z": None},
     "load_sampler": {"path": SAMPLER.name, "condition": None},
     "encode": {"model": lambda x: (x, x - 9), "data": points(), "second": "logvar"},
+    "stats.paired_frechet.most_features": {"rows": 160},
+    "stats.paired_frechet.FrechetDistances": {
+        "samples": {"prior": points(200)},
+        "real": points(200),
+    },
     "stats.binned.binned_kl": LINE,
     "stats.binned.grid_over": LINE,
     "stats.checks.as_pair": {"rows": 2},

@@ -84,6 +84,7 @@ class FrechetDistances:
         real: features of real data, of as many rows, nets and dimensions.
 
     Raises:
+        TypeError: for samples without names.
         ValueError: for features that are bad, too few for their dimensions, differ in shape, or
             real ones that are constant.
     """
@@ -100,6 +101,10 @@ class FrechetDistances:
         scale = law.covariance.diagonal(dim1=-2, dim2=-1).sum(-1)
         if not bool((scale > 0).all()):
             raise ValueError("real features must vary, got a covariance of trace 0")
+        if not isinstance(samples, Mapping):
+            raise TypeError(
+                f"samples must be features by name, got a {type(samples).__name__}; give a dict"
+            )
         self._values: dict[str, float] = {}
         self._without: dict[str, Tensor] = {}
         for name, features in samples.items():

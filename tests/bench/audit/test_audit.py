@@ -344,7 +344,7 @@ def test_groups_are_read(tmp_path, capfd):
     assert rows["certified_inputs"] == 200
     np.savez(tmp_path / "z.npz", z=z)
     assert run(tmp_path / "z.npz") == 0
-    assert "FLAGGED. No answer: some inputs repeat others" in capfd.readouterr().out
+    assert "800 of 1,000 inputs repeat others exactly, and each counts" in capfd.readouterr().out
     for groups, said in (
         (np.arange(3), "groups must hold one label for each of the 1,000 rows of z, got 3"),
         (np.arange(1000.0), "groups must be integers of shape (n,), one label per input, got f"),

@@ -4,7 +4,7 @@ one is flagged or damaged, has no holes."""
 import pytest
 import torch
 
-from vaelib import audit
+from vaelib.audits.audit import audit
 from vaelib.priors.mixtures import Mixture
 
 N, D = 160, 3
