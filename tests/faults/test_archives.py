@@ -11,7 +11,7 @@ import pytest
 
 from tests.faults.archives import KINDS, posterior, try_case
 
-SEEDS = range(4 * len(KINDS))
+SEEDS = range(2 * len(KINDS))
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -10,7 +10,7 @@ import pytest
 from bench.cli import main
 from tests.faults.matrices import KINDS, MODULE, document, importing, toml, try_case
 
-SEEDS = range(3 * len(KINDS))
+SEEDS = range(len(KINDS))
 
 
 @pytest.mark.parametrize("seed", SEEDS)
