@@ -11,10 +11,15 @@ from bench.commands.boundary import answered
 from bench.commands.options import (
     UNTRAINED,
     App,
+    Bare,
     Device,
     MatrixName,
+    Mean,
+    Most,
     Prior,
     Results,
+    Spread,
+    SpreadIs,
     Version,
     Workers,
     Yes,
@@ -297,22 +302,11 @@ def audit(
         int | None,
         typer.Option(help="Answer for this one of the file's conditions.", show_default="each"),
     ] = None,
-    most: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            help="Numbers that one array may hold; also lets a small file expand far.",
-            show_default="134217728",
-        ),
-    ] = None,
-    mean: Annotated[str | None, typer.Option(metavar="KEY", help="Means in the file.")] = None,
-    scale: Annotated[str | None, typer.Option(metavar="KEY", help="Their spread.")] = None,
-    scale_is: Annotated[
-        str | None, typer.Option(help="What that is: std, var, logvar or logstd.")
-    ] = None,
-    z: Annotated[
-        str | None, typer.Option("--z", metavar="KEY", help="Bare latents in the file.")
-    ] = None,
+    most: Most = None,
+    mean: Mean = None,
+    scale: Spread = None,
+    scale_is: SpreadIs = None,
+    z: Bare = None,
     decoder: Annotated[
         str | None,
         typer.Option(metavar="MODULE:NAME", help="Yours: also price sampling from the prior."),
@@ -432,22 +426,11 @@ def repair(
         bool, typer.Option("--plain", help="Mixtures alone, which take the shortest reader.")
     ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of the fit.")] = 0,
-    most: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            help="Numbers that one array may hold; also lets a small file expand far.",
-            show_default="134217728",
-        ),
-    ] = None,
-    mean: Annotated[str | None, typer.Option(metavar="KEY", help="Means in the file.")] = None,
-    scale: Annotated[str | None, typer.Option(metavar="KEY", help="Their spread.")] = None,
-    scale_is: Annotated[
-        str | None, typer.Option(help="What that is: std, var, logvar or logstd.")
-    ] = None,
-    z: Annotated[
-        str | None, typer.Option("--z", metavar="KEY", help="Bare latents in the file.")
-    ] = None,
+    most: Most = None,
+    mean: Mean = None,
+    scale: Spread = None,
+    scale_is: SpreadIs = None,
+    z: Bare = None,
 ) -> None:
     """Write a density to sample from instead of the prior, and say what it wins.
 
@@ -491,22 +474,11 @@ def scaling(
     factor: Annotated[
         float | None, typer.Option(help="One that you use, to be measured beside the best.")
     ] = None,
-    most: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            help="Numbers that one array may hold; also lets a small file expand far.",
-            show_default="134217728",
-        ),
-    ] = None,
-    mean: Annotated[str | None, typer.Option(metavar="KEY", help="Means in the file.")] = None,
-    scale: Annotated[str | None, typer.Option(metavar="KEY", help="Their spread.")] = None,
-    scale_is: Annotated[
-        str | None, typer.Option(help="What that is: std, var, logvar or logstd.")
-    ] = None,
-    z: Annotated[
-        str | None, typer.Option("--z", metavar="KEY", help="Bare latents in the file.")
-    ] = None,
+    most: Most = None,
+    mean: Mean = None,
+    scale: Spread = None,
+    scale_is: SpreadIs = None,
+    z: Bare = None,
 ) -> None:
     """Say how latents are best scaled for a second stage, such as latent diffusion.
 

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 
 from bench.audit.archive import Archive
+from bench.audit.maps import maps_of
 from bench.audit.planted import count_planted
 from bench.run.progress import beating, timed_bar
 from vaelib.asking.threads import FEW, on_threads
@@ -26,7 +27,7 @@ from vaelib.audits.prepared import prepared
 from vaelib.audits.settings import DEFAULTS
 from vaelib.audits.verdict import MARGIN
 from vaelib.datasets import cache_folder, data_folder
-from vaelib.maps.positions import Maps, map_rows, with_maps
+from vaelib.maps.positions import map_rows, with_maps
 from vaelib.seeding import stream
 from vaelib.stats.nulls import NormalNull
 
@@ -152,20 +153,7 @@ def audit_archive(
 
 def _of_maps(archive: Archive, alpha: float) -> list[Measurement]:
     """What positions hide, at one z of each."""
-    generator = stream("z of maps", DEFAULTS.seed)
-
-    def drawn(pair: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
-        return pair[0] + pair[1] * torch.randn(pair[0].shape, generator=generator).double()
-
-    fitted = None
-    if archive.train is None:
-        assert archive.z is not None
-        z, split = archive.z, "sample"
-    elif archive.heldout is None:
-        z, split = drawn(archive.train), "train"
-    else:
-        fitted, z, split = drawn(archive.train), drawn(archive.heldout), "test"
-    maps = Maps.of_rows(z, archive.places, fitted)
+    maps, split = maps_of(archive, stream("z of maps", DEFAULTS.seed))
     return list(map_rows(maps, split, DEFAULTS.seed, alpha))
 
 

@@ -6,10 +6,10 @@ import torch
 from rich.console import Console
 
 from bench.audit.archive import Archive
+from bench.audit.maps import maps_of
 from bench.audit.text import say
 from bench.report.markdown import quantity
 from bench.report.terminal import table
-from vaelib.maps.positions import Maps
 from vaelib.maps.scaling import Scaling, Step, scaling
 from vaelib.seeding import stream
 
@@ -34,20 +34,8 @@ def scaling_of(archive: Archive, factor: float | None = None, seed: int = 0) -> 
     Raises:
         ValueError: for latents that cannot be scaled, or too few.
     """
-    generator = stream("z of a scaling", seed)
-
-    def drawn(pair: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
-        return pair[0] + pair[1] * torch.randn(pair[0].shape, generator=generator).double()
-
-    fitted = None
-    if archive.train is None:
-        assert archive.z is not None
-        z = archive.z
-    elif archive.heldout is None:
-        z = drawn(archive.train)
-    else:
-        fitted, z = drawn(archive.train), drawn(archive.heldout)
-    return scaling(Maps.of_rows(z, archive.places, fitted), factor=factor, seed=seed)
+    maps, _ = maps_of(archive, stream("z of a scaling", seed))
+    return scaling(maps, factor=factor, seed=seed)
 
 
 def show_scaling(found: Scaling, archive: Archive, console: Console) -> None:

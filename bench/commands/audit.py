@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import typer
 from rich.console import Console
 
 from bench.audit import text
@@ -14,14 +13,14 @@ from bench.audit.document import document_of
 from bench.audit.price import Asked, price_archive
 from bench.audit.short import show_conditions_shortly, show_shortly
 from bench.commands.folder import claim
+from bench.commands.latents import check_keys, reading
 from bench.commands.printing import console as on_console
 from bench.commands.printing import written_out
-from bench.errors import UserError, refusal, unknown
+from bench.errors import UserError, refusal
 from bench.run.resources import idle_cores
 from vaelib.audits.document import as_json as in_json
 from vaelib.audits.settings import DEFAULTS
 from vaelib.audits.verdict import MARGIN, check_margin
-from vaelib.latent_files.names import KINDS
 from vaelib.stats.checks import check_level
 
 __all__ = ["execute"]
@@ -90,10 +89,7 @@ def execute(
     margin = MARGIN if margin is None else margin
     alpha = DEFAULTS.alpha if alpha is None else alpha
     _check(margin, alpha, fail_on)
-    if scale_is is not None and scale_is not in KINDS:
-        raise UserError(unknown("--scale-is", f'kind "{scale_is}"', scale_is, KINDS))
-    if z is not None and (mean, scale, scale_is) != (None, None, None):
-        raise UserError("--z is for latents alone; leave --mean, --scale and --scale-is out")
+    check_keys(mean, scale, scale_is, z)
     if repeats and prior != "normal":
         raise UserError(f"--power is for the prior normal, not {prior}; leave --power out")
     if repeats and as_json:
@@ -105,7 +101,7 @@ def execute(
     priced = _priced(decoder, images, features)
     aside = on_console(stderr=True)
     aside.quiet = quiet
-    with _reading(file):
+    with reading(file):
         archive = read_archive(file, most, mean=mean, scale=scale, scale_is=scale_is, z=z)
         parts, conditions = _parts(archive, condition)
     several = None not in parts
@@ -127,7 +123,7 @@ def execute(
     found = None if priced is None else price_archive(priced, archive, prior, aside, most)
     audits = {}
     for label, part in parts.items():
-        with _reading(file):
+        with reading(file):
             audits[label] = audit_archive(
                 part,
                 prior,
@@ -184,15 +180,6 @@ def _parts(archive: Archive, condition: int | None) -> tuple[dict[int | None, Ar
     if condition is not None:  # which has the level, looked at alone, that it has among all
         return {None: archive.of_condition(condition)}, max(1, len(parts))
     return parts or {None: archive}, max(1, len(parts))
-
-
-@contextmanager
-def _reading(file: Path) -> Iterator[None]:
-    """Within the block what is wrong with the file is one line about it."""
-    try:
-        yield
-    except ValueError as error:
-        raise typer.BadParameter(f"{file}: {error}") from error
 
 
 def _check(margin: float, alpha: float, fail_on: str | None) -> None:

@@ -88,6 +88,20 @@ Workers = Annotated[
     int | None, typer.Option(help="Processes at once.", show_default="one per core")
 ]
 Prior = Annotated[str, typer.Option(help="normal, or uniform on a box.", autocompletion=_priors)]
+Most = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="Numbers that one array may hold; also lets a small file expand far.",
+        show_default="134217728",
+    ),
+]
+Mean = Annotated[str | None, typer.Option(metavar="KEY", help="Means in the file.")]
+Spread = Annotated[str | None, typer.Option("--scale", metavar="KEY", help="Their spread.")]
+SpreadIs = Annotated[
+    str | None, typer.Option("--scale-is", help="What that is: std, var, logvar or logstd.")
+]
+Bare = Annotated[str | None, typer.Option("--z", metavar="KEY", help="Bare latents in the file.")]
 Version = Annotated[
     bool,
     typer.Option(

@@ -1,20 +1,17 @@
 """What ``vaebench repair`` does: read latents, fit a sampler, write it, say what it wins."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import typer
 from rich.console import Console
 
 from bench.audit.archive import Archive, read_archive
 from bench.audit.repair import repair_archive, show_repaired, show_repaired_conditions
+from bench.commands.latents import check_keys, reading
 from bench.commands.outputs import check_output, write_output
 from bench.commands.printing import console as on_console
 from bench.commands.printing import written_out
-from bench.errors import UserError, unknown
+from bench.errors import UserError
 from bench.run.resources import idle_cores
-from vaelib.latent_files.names import KINDS
 from vaelib.samplers.file import SUFFIX, as_bytes, check_installed, is_sampler
 from vaelib.samplers.repair import Repaired
 
@@ -63,20 +60,17 @@ def execute(
         OSError: Where the system refuses to write; it names the path.
         BadParameter: For a file that no sampler can be fitted to.
     """
-    if scale_is is not None and scale_is not in KINDS:
-        raise UserError(unknown("--scale-is", f'kind "{scale_is}"', scale_is, KINDS))
-    if z is not None and (mean, scale, scale_is) != (None, None, None):
-        raise UserError("--z is for latents alone; leave --mean, --scale and --scale-is out")
+    check_keys(mean, scale, scale_is, z)
     _check_place(to, file)
     aside = on_console(stderr=True)
-    with _reading(file):
+    with reading(file):
         archive = read_archive(file, most, mean=mean, scale=scale, scale_is=scale_is, z=z)
         parts = _parts(archive, condition)
     for warning in archive.warnings:
         aside.print(f"warning: {warning}", markup=False, highlight=False)
     found: dict[int | None, Repaired] = {}
     for label, part in parts.items():
-        with _reading(file, "" if label is None else f"condition {label}: "):
+        with reading(file, "" if label is None else f"condition {label}: "):
             found[label] = repair_archive(
                 part,
                 prior,
@@ -120,12 +114,3 @@ def _check_place(to: Path, file: Path) -> None:
             f"--to must be a new file or an earlier sampler, got {to}, which is neither; choose "
             "another file"
         )
-
-
-@contextmanager
-def _reading(file: Path, part: str = "") -> Iterator[None]:
-    """Within the block what is wrong with the file is one line about it."""
-    try:
-        yield
-    except ValueError as error:
-        raise typer.BadParameter(f"{file}: {part}{error}") from error

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from tests.vaelib.maps.fields import field
 from vaelib.audits.measurement import Measurement
 from vaelib.audits.moment_answers import Answer
 from vaelib.maps.positions import (
@@ -15,19 +16,6 @@ from vaelib.maps.positions import (
     proved_of_maps,
     with_maps,
 )
-
-
-def field(n, rho, places=(4, 4), channels=2, seed=0):
-    """Maps of N(0, 1) at each place, neighbours along each axis correlated by rho."""
-    g = torch.Generator().manual_seed(seed)
-    z = torch.randn(n, *places, channels, generator=g, dtype=torch.float64)
-    for axis in range(1, z.dim() - 1):
-        rows = list(z.unbind(axis))
-        for i in range(1, len(rows)):
-            rows[i] = rho * rows[i - 1] + math.sqrt(1 - rho**2) * rows[i]
-        z = torch.stack(rows, axis)
-    return z
-
 
 SAID = [
     Answer("is N(0, I) safe to sample?", "yes", "q lies within .01 nats."),

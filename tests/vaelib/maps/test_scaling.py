@@ -5,20 +5,9 @@ import math
 import pytest
 import torch
 
+from tests.vaelib.maps.fields import field
 from vaelib.maps.positions import Maps
 from vaelib.maps.scaling import scaling
-
-
-def field(n, rho=0.0, places=(4, 4), seed=0):
-    """Two channels of N(0, 1), neighbours along each axis correlated by rho."""
-    g = torch.Generator().manual_seed(seed)
-    z = torch.randn(n, *places, 2, generator=g, dtype=torch.float64)
-    for axis in range(1, z.dim() - 1):
-        rows = list(z.unbind(axis))
-        for i in range(1, len(rows)):
-            rows[i] = rho * rows[i - 1] + math.sqrt(1 - rho**2) * rows[i]
-        z = torch.stack(rows, axis)
-    return z
 
 
 def removed(found):
