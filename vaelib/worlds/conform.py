@@ -111,7 +111,7 @@ class Conformance:
 
     def __str__(self) -> str:
         heads = ("world", "D", "KL", "mean", "sd", "word")
-        lines = [heads, *(_cells(row) for row in self.rows)]
+        lines = [heads, *(self.cells(row) for row in self.rows)]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         texts = [
             "  ".join(
@@ -122,6 +122,19 @@ class Conformance:
         ]
         return "\n".join([*texts, self.sentence])
 
+    def cells(self, row: Found) -> tuple[str, str, str, str, str, str]:
+        """A row as people read it.
+
+        Args:
+            row: one of them.
+
+        Returns:
+            The world, D, its KL, the mean and the standard deviation of the values, the word.
+        """
+        numbers = (row.kl, row.mean, row.spread)
+        kl, mean, spread = ("–" if math.isnan(one) else f"{one:.4g}" for one in numbers)
+        return row.world, str(row.dimensions), kl, mean, spread, row.word
+
     def document(self) -> dict[str, Any]:
         """For programs.
 
@@ -129,7 +142,7 @@ class Conformance:
             An object under a schema with a version; what is not known is None.
         """
         return {
-            "schema": {"name": "vaelib.worlds.conform", "version": 1},
+            "schema": {"name": "vaebench.conform", "version": 1},
             "kind": self.kind,
             "seeds": self.seeds,
             "n": HELD_OUT,
@@ -212,7 +225,7 @@ def conform(
                 break
             try:
                 out = call(given)
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 note = note or _said(error)
                 continue
             value = as_number(out)
@@ -232,7 +245,7 @@ def _chosen(names: Iterable[str] | None) -> list[World]:
     return [world(name) for name in dict.fromkeys(names)]
 
 
-def _said(error: Exception) -> str:
+def _said(error: BaseException) -> str:
     try:
         text = " ".join(str(error).split())
     except Exception:
@@ -281,9 +294,3 @@ def _of_bound(kl: float, kind: Kind, values: np.ndarray) -> str:
     if stats.binom.sf(beyond.sum() - 1, len(values), LEVEL) >= _CHANCE:
         return "holds"
     return "too high" if kind == "lower" else "too low"
-
-
-def _cells(row: Found) -> tuple[str, ...]:
-    numbers = (row.kl, row.mean, row.spread)
-    kl, mean, spread = ("–" if math.isnan(one) else f"{one:.4g}" for one in numbers)
-    return row.world, str(row.dimensions), kl, mean, spread, row.word

@@ -18,7 +18,7 @@ from vaelib.worlds.world import World
 
 __all__ = ["LEAST", "LEVEL", "SCHEMA", "SHARE", "band", "document", "shipped"]
 
-SCHEMA = {"name": "vaelib.worlds.expected", "version": 1}
+SCHEMA = {"name": "vaebench.worlds", "version": 1}
 LEAST, SHARE = 0.05, 0.2
 """An estimate may be off by so many nats, or by this share of the KL where that is more."""
 LEVEL = 0.025

@@ -51,7 +51,7 @@ def clusters(dimensions: int = 16, width: float = 0.35) -> World:
         log_ratio,
         points,
         known_by="quadrature",
-        breaks="moments: each axis has mean 0 and variance 1; and the plane is turned, so marginals too",
+        breaks="moments: means 0, variances 1; and marginals: the plane of the clusters is turned",
     )
 
 
