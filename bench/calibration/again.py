@@ -105,7 +105,7 @@ def main(
     torch.set_num_threads(1)
     known = list(kept_answers(raw_table(results / "validity", "answers")))
     order = torch.randperm(len(known), generator=stream("measured again", 0)).tolist()
-    rows = []
+    rows: list[dict[str, object]] = []
     for position in order[:tasks]:
         task, before = known[position]
         rows += rows_again(task, before)
