@@ -10,6 +10,7 @@ from rich.table import Table
 from bench.analysis.replicates import SPLITS
 from bench.audit.audit import Audited
 from bench.audit.planted import planted_table
+from bench.metrics.latent_tests import POWER
 from bench.report.markdown import quantity
 from bench.report.study_tables import DIAGNOSTIC, DIAGNOSTICS
 from bench.report.terminal import table
@@ -133,6 +134,9 @@ def show(audited: Audited, console: Console) -> None:
                 )
             for text, names in _notes(audited, mine).items():
                 say(console, f"{', '.join(names)}: {text}")
+    measured = {row.metric for row in audited.rows if row.value is not None}
+    for name in filter(measured.__contains__, POWER):
+        say(console, f"{name}: {POWER[name]}")
     if audited.archive.said:
         say(console, audited.archive.said)
     say(console, took(audited))

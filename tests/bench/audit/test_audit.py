@@ -110,6 +110,8 @@ def test_the_answer_comes_first_then_questions_then_numbers_then_again(
         assert "marginal_kl_null" not in named.rpartition(f"{split}: 200 inputs")[2]
         told = re.findall(r"│ (marginal_kl\w+|rate) ", apart.partition(until)[0])
         assert set(told) == {"marginal_kl_null", "marginal_kl_excess", "marginal_kl_null_test"}
+    assert re.search(r"\nmardia_test: power of \.5 .* up to D = 2 for clusters; at no D for", out)
+    assert out.count("_test: power of .5") == 8
     assert "mutual_information, marginal_kl, " not in out  # every input was evaluated
     first = out.splitlines()[0]
     assert re.search(rf"\n\d+\.\d s on 1 thread\n{re.escape(first)}\n$", out)
