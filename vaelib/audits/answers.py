@@ -71,6 +71,7 @@ _FOR_CODES = Answer(
 )
 _LEVEL = 0.01  # of the shape tests where no density can be read
 _REACHABLE = 1e9  # inputs
+_REPAIRED = ("N(0, I)", "the uniform prior", "the Uniform prior")
 _MEANS = (
     "If these are means of posteriors, what they lack is the variance of these: z must be a draw "
     "of each."
@@ -426,8 +427,9 @@ def _may_be_means(evidence: Evidence, moments: Moments | None) -> bool:
 def _fitted(evidence: Evidence, prior: str) -> str:
     gain = evidence.value("certified_kl", 0.0)
     given = "z" if evidence.split == "sample" else "mean, scale"
+    call = "repair" if prior in _REPAIRED else "fit_density"
     return (
         f"sample from a density fitted to z instead of {prior}: the one of this audit is "
-        f"{gain:.2g} nats nearer to q (in Python `vaelib.fit_density({given})`, in a matrix for "
+        f"{gain:.2g} nats nearer to q (in Python `vaelib.{call}({given})`, in a matrix for "
         "`vaebench run` the source `repaired`)"
     )
