@@ -55,7 +55,9 @@ def repair_archive(
         found = repair(
             mean, scale, archive.heldout, p, groups=archive.groups, plain=plain, seed=seed
         )
-    return replace(found, prior=name_of(prior), bare=archive.train is None)
+    return replace(
+        found, prior=name_of(prior), bare=archive.train is None, left_out=archive.left_out
+    )
 
 
 def show_repaired(

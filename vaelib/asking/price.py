@@ -1,12 +1,14 @@
 """What does sampling from the prior cost? Asked from Python, of a model with its decoder."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from vaelib.arguments.plain import as_seed, kind_of, shown
+from vaelib.arguments.rows import of_both, usable
 from vaelib.arguments.tables import Table, as_numbers, check_order
 from vaelib.arguments.tensors import as_labels, as_tensor, check_finite
 from vaelib.asking.density import prior_of
@@ -110,12 +112,13 @@ def price(
             held = whole._replace(labels=of)
     if train.x is None and held is None:
         raise ValueError("images must hold the data that mean is of, got none; hand them over")
+    train, held, left_out = _with_numbers(train, held)
     own = _own(features, batch_size, seed)
     p = prior_of(prior, train.mean.shape[1])
     if lacks(p, "sample"):
         raise ValueError(f"prior must have a sample to price, got {type(p).__name__} without")
     with watched(progress) as tell, on_threads(fastest(len(train.mean), torch.get_num_threads())):
-        return measured_price(
+        found = measured_price(
             decoding(decoder, batch_size, seed),
             p,
             name_of(prior),
@@ -126,6 +129,7 @@ def price(
             seed=seed,
             progress=tell,
         )
+    return replace(found, notes=(left_out, *found.notes)) if left_out else found
 
 
 def _held_out(heldout: object, images: object) -> Inputs | None:
@@ -148,8 +152,6 @@ def _inputs(mean: Table, scale: Table | None, x: object, of: str, called: str) -
     centre = as_tensor(as_numbers(mean, f"mean{of}"), f"mean{of}")
     given = torch.zeros_like(centre) if scale is None else as_numbers(scale, f"scale{of}")
     centre, spread = as_posteriors(centre, given, of)
-    check_finite(centre, f"mean{of}")
-    check_finite(spread, f"scale{of}")
     centre, spread = centre.double().cpu(), spread.double().cpu()
     if x is None:
         return Inputs(centre, spread)
@@ -159,8 +161,19 @@ def _inputs(mean: Table, scale: Table | None, x: object, of: str, called: str) -
             f"{called} must have shape (N, ...) with a row for each of the {len(centre):,} rows of "
             f"mean{of}, of the same inputs in the same order, got {tuple(data.shape)}"
         )
-    check_finite(data, called)
     return Inputs(centre, spread, data)
+
+
+def _with_numbers(train: Inputs, held: Inputs | None) -> tuple[Inputs, Inputs | None, str]:
+    """Without the inputs that gave no numbers, and which they are."""
+    own = usable(train.mean, train.scale, "" if held is None else "training")
+    others = None if held is None else usable(held.mean, held.scale, "held-out")
+    train = train.part(own.rows)
+    held = None if held is None or others is None else held.part(others.rows)
+    for part, called in ((train, "images"), (held, "heldout_images")):
+        if part is not None and part.x is not None:
+            check_finite(part.x, called)
+    return train, held, of_both(own.said, "" if others is None else others.said)
 
 
 def _check_same(train: Inputs, held: Inputs) -> None:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import torch
 
 from vaelib.arguments.plain import as_seed, check_flag
-from vaelib.arguments.tables import Table, as_numbers, as_parts, check_order
+from vaelib.arguments.tables import Table, as_numbers
 from vaelib.arguments.tensors import as_tensor
 from vaelib.asking.density import prior_of
+from vaelib.asking.taken import posteriors_of
 from vaelib.asking.threads import fastest, on_threads
 from vaelib.audits.answers import name_of
-from vaelib.audits.given import as_held_out, as_posteriors, group_labels
 from vaelib.priors import Normal, Prior, Uniform
 
 if TYPE_CHECKING:
@@ -75,27 +75,28 @@ def repair(
 
     as_seed(seed)
     check_flag(plain, "plain")
-    check_order(mean, scale)
-    centre = as_tensor(as_numbers(mean, "mean"), "mean")
-    given = torch.zeros_like(centre) if scale is None else as_numbers(scale, "scale")
-    centre, spread = as_posteriors(centre, given)
-    pair = as_held_out(as_parts(heldout, "heldout", ("mean", "scale")), centre.shape[1])
+    given = torch.zeros_like(as_tensor(as_numbers(mean, "mean"), "mean"))
+    taken = posteriors_of(mean, given if scale is None else scale, heldout, groups)
+    if taken.places:
+        raise ValueError(
+            f"mean must have shape (N, D) to be repaired, got maps of {taken.places} places, which "
+            "a model of maps draws; flatten them if they are small"
+        )
+    (centre, spread), pair = taken.train, taken.heldout
     p = prior_of(prior, centre.shape[1])
     if type(p) not in (Normal, Uniform):
         raise ValueError(
             f"prior must be normal or uniform to be repaired, got {type(p).__name__}; "
             "vaelib.fit_density takes others"
         )
-    rows = len(centre) if pair is None else len(pair[0])
-    labels = None if groups is None else as_numbers(groups, "groups", "integers")
     with on_threads(fastest(len(centre), torch.get_num_threads())):
         found = fitting.repair(
             centre.cpu(),
             spread.cpu(),
             None if pair is None else (pair[0].cpu(), pair[1].cpu()),
             p,
-            groups=group_labels(labels, rows),
+            groups=taken.groups,
             plain=bool(plain),
             seed=seed,
         )
-    return replace(found, prior=name_of(prior), bare=scale is None)
+    return replace(found, prior=name_of(prior), bare=scale is None, left_out=taken.left_out)

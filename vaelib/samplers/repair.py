@@ -62,6 +62,7 @@ class Repaired:
         recited: share of held-out z that lie as near to training inputs as copies do.
         prior: what it is called in a sentence.
         bare: whether z alone were given.
+        left_out: which inputs gave no numbers, in a sentence; empty where all did.
     """
 
     sampler: Sampler
@@ -72,6 +73,7 @@ class Repaired:
     recited: float
     prior: str = "N(0, I)"
     bare: bool = False
+    left_out: str = ""
 
     def __str__(self) -> str:
         return "\n".join(lines(self))

@@ -25,10 +25,11 @@ def lines(found: Repaired, file: str = "") -> list[str]:
         file: the name of its file, where there is one.
 
     Returns:
-        What is won, what is left, what is free and as which line of code, what it is made of, and
-        whether held-out inputs copy others.
+        What is won, what is left, what is free and as which line of code, what it is made of, what
+        was left out, and whether held-out inputs copy others.
     """
-    said = [won(found), left(found), *free(found, file), made(found), copies(found)]
+    out = found.left_out and f"{found.left_out}."
+    said = [won(found), left(found), *free(found, file), made(found), out, copies(found)]
     return [*filter(None, said)]
 
 
