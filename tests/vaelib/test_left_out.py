@@ -1,4 +1,4 @@
-"""Inputs that gave no numbers: the others are answered as if those had never been, and it is said."""
+"""Inputs that gave no numbers: the others are answered as if alone, and the sentence names them."""
 
 import json
 import warnings
