@@ -6,6 +6,7 @@ is evaluated. So nothing that was fitted to an input at any epoch plays on it at
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +15,7 @@ from torch import Tensor
 from vaelib.arguments.plain import as_count, as_seed, check_flag, shown
 from vaelib.arguments.tables import Table
 from vaelib.encoders.encoding import encode
-from vaelib.encoders.modes import modules_of
+from vaelib.encoders.modes import broken
 from vaelib.monitoring.alarms import Alarm
 from vaelib.monitoring.calls import Calls
 from vaelib.monitoring.course import Course
@@ -232,9 +233,11 @@ class Monitor:
         calls.check_open()
         number = calls.numbered(epoch)
         try:
-            mean, scale = encode(model, data, **how)
+            with warnings.catch_warnings():  # a few inputs without numbers are an alarm
+                warnings.filterwarnings("ignore", ".* gave no usable numbers")
+                mean, scale = encode(model, data, **how)
         except ValueError as error:
-            if not (self.calls or _broken(model)):
+            if not (self.calls or broken(model)):
                 raise
             calls.epoch, calls.row = number, {"epoch": float(number)}
             self._course.fail(number, f"{error}".replace("\n", " "))
@@ -289,12 +292,3 @@ class Monitor:
         self._calls.load(state)
         self._given.load(state["given"])
         self._course.load(state["course"])
-
-
-def _broken(model: object) -> bool:
-    """Whether parameters of a model are NaN or infinite."""
-    return not all(
-        bool(p.isfinite().all())
-        for module in modules_of(model)
-        for p in module.parameters(recurse=False)
-    )

@@ -101,6 +101,13 @@ def test_a_training_that_ends_in_nan_is_told_of_and_goes_on():
     assert monitor.finish()["epoch"] == 3
 
 
+def test_a_few_inputs_without_numbers_are_an_alarm_and_no_warning():
+    monitor, (_, heldout) = Monitor(), digits()
+    monitor.watch(VAE(), heldout.index_fill(0, torch.tensor([4, 5]), torch.nan))
+    (alarm,) = monitor.alarms
+    assert alarm.kind == "divergence" and "the latents of 2 of 597 inputs are NaN" in alarm.text
+
+
 def test_a_model_that_cannot_be_encoded_at_all_is_an_error():
     monitor = Monitor()
     with pytest.raises(ValueError, match="the encoder must take"):
