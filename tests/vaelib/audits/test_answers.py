@@ -249,7 +249,12 @@ def test_undecided_says_what_could_have_been_seen():
     moments = {"train": Moments.of(mean, scale), "test": Moments.of(*heldout)}
     given = answers_from(rows, moments)[0]
     assert given.verdict == "undecided"
-    assert "0.2 nats are certified at .025 with 100 held-out z at D = 2" in given.sentence
+    assert "0.2 nats are certified, at level .025, with 100 held-out z at D = 2" in given.sentence
+    assert "more than were given" not in given.sentence
+    few = {**moments, "train": Moments.of(*exact(310, scale=0.2))}
+    assert answers_from(rows, few)[0].sentence.endswith(
+        "They have three training inputs for each held-out one, more than were given."
+    )
     own = [Counted(120, 2, "ring", "rotated", 0.2, repeats=7, proved=5)]
     sentence = answers_from(rows, moments, planted=own)[0].sentence
     assert sentence.endswith("as many inputs and dimensions as here: ring 5 of 7.")
