@@ -90,7 +90,8 @@ def headline_of_conditions(audits: Mapping[int | None, Audited]) -> str:
 
 def inputs(audited: Audited) -> str:
     """How many inputs decide."""
-    return f"{_size(audited, list(audited.splits)[-1])[0]:,}"
+    rows, _ = _size(audited, list(audited.splits)[-1])
+    return f"{rows // math.prod(audited.archive.places):,}"
 
 
 def worst(audits: Mapping[int | None, Audited], most: int) -> dict[int | None, Audited]:
@@ -226,7 +227,9 @@ def _size(audited: Audited, split: str) -> tuple[int, int]:
 def title(audited: Audited, split: str) -> str:
     """A split with its N and D."""
     n, dimensions = _size(audited, split)
-    return f"{split}: {n:,} inputs, D = {dimensions}"
+    each = math.prod(audited.archive.places)
+    of = f" of {each:,} positions each" if each > 1 else ""
+    return f"{split}: {n // each:,} inputs{of}, D = {dimensions}"
 
 
 def answer_cells(audited: Audited, answer: Answer) -> list[str]:
