@@ -39,6 +39,7 @@ from vaelib.audits.moment_answers import (
     decide,
     location,
     scale,
+    unlike,
 )
 from vaelib.audits.power import Counted
 from vaelib.audits.prepared import CONSTANT, COPIED, LEFT_OUT, prepared
@@ -113,13 +114,19 @@ def answers_from(
     safe = _safe(evidence, margin, prior, sight)
     means = _MEANS if moments is not None and _may_be_means(evidence, moments[splits[0]]) else ""
     said = [_said(evidence, LEFT_OUT), _said(evidence, COPIED)]
-    first = " ".join(filter(None, [collapsed, *said, safe.sentence, means]))
+    other = ""
+    if moments is not None and splits[0] == "test" and "train" in moments:
+        other = unlike(moments["train"], moments["test"])
+    first = " ".join(filter(None, [collapsed, *said, safe.sentence, other, means]))
     given = [replace(safe, sentence=first), _bracket(evidence, prior), _data(splits[0])]
     if evidence.message("certified_kl_lower") == CODES:
         return [*given, _FOR_CODES]
     if moments is not None:
         own = moments[splits[0]]
-        given += [scale(own), location(own), correlation(own), _shape(evidence)]
+        shape = _shape(evidence)
+        if other:  # the Gaussian is that of training inputs
+            shape = replace(shape, verdict="undecided")
+        given += [scale(own), location(own), correlation(own), shape]
     if splits[0] == "test":
         given.append(_holes(evidence))
     return [*given, _help(evidence, given, prior, None if moments is None else moments[splits[0]])]
@@ -404,7 +411,7 @@ def _help(
             "rescale and shift every dimension of z to mean 0 and variance 1 (free: the decoder "
             "undoes it" + ("" if math.isnan(won) else f"; the rate falls by {won:.2f} nats") + ")"
         )
-    gained = not math.isnan(evidence.value("certified_kl"))
+    gained = evidence.value("certified_kl", 0.0) > 0
     if gained and (words.get("shape") == "not normal" or words.get("holes") == "holes"):
         advice["fit a density"] = _fitted(evidence, prior)
     elif words.get("correlation") == "correlated":
@@ -416,7 +423,8 @@ def _help(
     elif safe == "no" and not advice:
         advice["fit a density"] = _fitted(evidence, prior)
     if safe == "undecided":
-        advice["more inputs"] = "encode more held-out inputs, which narrows the bracket"
+        more = "more held-out inputs" if evidence.split == "test" else "more inputs"
+        advice["more inputs"] = f"encode {more}, which narrows the bracket"
     if evidence.split == "train":
         advice["held-out inputs"] = "give held-out inputs, to see what new data would say"
     if evidence.split == "sample":

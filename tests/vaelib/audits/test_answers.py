@@ -52,6 +52,7 @@ def test_an_exact_encoder_is_safe():
     assert answered["what would help"].sentence == "Nothing is needed."
     assert next(iter(answered)) == SAFE and answered[SAFE].interval[1] < 0.05
     assert "may have gone unseen" in answered[SAFE].sentence
+    assert "another law" not in answered[SAFE].sentence
 
 
 def test_twice_the_variance_is_too_wide_and_rescaling_is_the_remedy():
@@ -187,6 +188,23 @@ def test_z_on_the_edge_of_a_box_are_inside():
 
 def test_few_inputs_are_undecided_not_safe():
     assert answers(exact(40))[SAFE].verdict == "undecided"
+
+
+@pytest.mark.parametrize("n", [1, 19, 20])
+def test_of_fewer_inputs_than_bound_the_kl_no_dimension_is_called_collapsed(n):
+    dead = torch.zeros(n, 2), torch.ones(n, 2)
+    first = answers(exact(100), dead)[SAFE].sentence
+    assert ("All 2 dimensions are collapsed" in first) == (n == 20)
+    assert ("at least 20 independent z are needed" in first) == (n < 20)
+
+
+def test_another_law_of_held_out_inputs_is_said_and_no_gain_is_advised_where_none_is():
+    mean, scale = exact(600)
+    found = answers((4 * mean, scale), exact(600, seed=1))
+    assert found[SAFE].verdict == "yes"
+    assert "another law than training inputs, with a variance of" in found[SAFE].sentence
+    assert found["shape"].verdict == "undecided"
+    assert "density" not in found["what would help"].sentence
 
 
 def test_an_interval_decides_only_from_one_side():
