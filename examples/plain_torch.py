@@ -42,7 +42,7 @@ def main() -> None:
     for answer in answers(*codes, heldout):
         print(f"{answer.question}: {answer.verdict}. {answer.sentence}")
     labels = data.labels[split.train]
-    print(price(decode, *codes, train, (*heldout, test), labels=labels))
+    print(price(decode, *codes, train, heldout, test, labels=labels))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The worlds' KL, and an independent computation: the mean log ratio over a million draws."""
+"""The worlds' KL, and an independent computation: the mean log ratio over many draws."""
 
 import math
 
@@ -8,7 +8,7 @@ import torch
 from tests.oracles import OWN_WORLDS, WORLDS
 from vaelib.seeding import stream
 
-DRAWS, PART = 1_000_000, 50_000
+DRAWS, PART = 300_000, 50_000
 
 QUOTED = {
     "spectrum 3, 2, .4": 0.762,
@@ -43,7 +43,7 @@ def test_kl_is_what_the_specification_quotes(world):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("world", [*WORLDS, *OWN_WORLDS], ids=name)
-def test_kl_is_the_mean_log_ratio_of_a_million_draws(world):
+def test_kl_is_the_mean_log_ratio_of_many_draws(world):
     """Within 4 standard errors: fails for 1 world in 16,000 by chance, and the seed is fixed."""
     generator = stream("worlds", 0)
     terms = []

@@ -21,6 +21,7 @@ from vaelib.asking.conditions import answers_by_condition
 from vaelib.asking.density import fit_density
 from vaelib.asking.price import price
 from vaelib.asking.questions import answers, audit, audit_samples
+from vaelib.asking.repair import repair
 from vaelib.encoders.encoding import encode
 from vaelib.latent_files.read import read_latents
 from vaelib.monitoring.monitor import Monitor
@@ -41,4 +42,5 @@ __all__ = [
     "load_sampler",
     "price",
     "read_latents",
+    "repair",
 ]

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from torch import Tensor
 
+from vaelib.latent_files.latents import Latents
 from vaelib.latent_files.read import read_latents
-from vaelib.latent_files.taken import Latents
 
 __all__ = ["Archive", "read_archive"]
 
@@ -30,6 +30,9 @@ class Archive:
         warnings: sentences that a person should read first.
         said: what of the file was read as what, where that was not by the suite's own names.
         read: the same, whatever the names.
+        left_out: which inputs gave no numbers and are not here, in a sentence.
+        rows: which rows of the file gave numbers, of the training inputs or z; None where all did.
+        heldout_rows: the same of the held-out inputs.
     """
 
     train: tuple[Tensor, Tensor] | None
@@ -42,11 +45,20 @@ class Archive:
     warnings: tuple[str, ...] = ()
     said: str = ""
     read: str = ""
+    left_out: str = ""
+    rows: Tensor | None = None
+    heldout_rows: Tensor | None = None
 
     @property
     def labels(self) -> list[int]:
         """The conditions there are, ascending; none where the prior has no condition."""
         return [] if self.conditions is None else sorted(set(self.conditions.tolist()))
+
+    @property
+    def lost(self) -> int:
+        """How many rows of the file gave no numbers."""
+        parts = (self.rows, self.heldout_rows)
+        return sum(int((~rows).sum()) for rows in parts if rows is not None)
 
     def of_condition(self, label: int) -> "Archive":
         """The inputs of one condition.
@@ -79,6 +91,9 @@ class Archive:
             places=self.places,
             said=self.said,
             read=self.read,
+            left_out=self.left_out,
+            rows=self.rows,
+            heldout_rows=self.heldout_rows,
         )
 
 
@@ -139,6 +154,9 @@ def read_archive(
         (*found.notes, *_swapped(found), *_slow(train.shape[1])),
         "" if found.plain else found.said,
         found.said,
+        found.left_out,
+        found.rows,
+        found.heldout_rows,
     )
 
 

@@ -23,11 +23,12 @@ from vaelib.audits.asked import Asked
 from vaelib.audits.audit import audit, audit_samples
 from vaelib.audits.measurement import Measurement, Progress
 from vaelib.audits.power import Counted
-from vaelib.audits.prepared import prepared
+from vaelib.audits.prepared import left_out, prepared
 from vaelib.audits.settings import DEFAULTS
 from vaelib.audits.verdict import MARGIN
 from vaelib.datasets import cache_folder, data_folder
-from vaelib.maps.positions import map_rows, with_maps
+from vaelib.maps.answers import with_maps
+from vaelib.maps.positions import map_rows
 from vaelib.seeding import stream
 from vaelib.stats.nulls import NormalNull
 
@@ -65,9 +66,12 @@ class Audited:
         """The question."""
         parts = self.splits.items()
         shapes = {s: (p if isinstance(p, torch.Tensor) else p[0]).shape for s, p in parts}
-        sizes = {split: shape[0] for split, shape in shapes.items()}
+        each = math.prod(self.archive.places)
+        sizes = {split: shape[0] // each for split, shape in shapes.items()}
         dimensions = next(iter(shapes.values()))[1]
-        return Asked(name_of(self.prior), self.margin, self.alpha, sizes, dimensions)
+        return Asked(
+            name_of(self.prior), self.margin, self.alpha, sizes, dimensions, positions=each
+        )
 
     @property
     def splits(self) -> dict[str, tuple[torch.Tensor, torch.Tensor] | torch.Tensor]:
@@ -135,7 +139,8 @@ def audit_archive(
             moments = {"train": Moments.of(*kept.train)}
             if kept.heldout is not None:
                 moments["test"] = Moments.of(*kept.heldout)
-        rows += kept.rows
+        decides = list(moments)[-1]
+        rows += [*kept.rows, *left_out(archive.left_out, archive.lost, decides)]
         planted: list[Counted] = []
         if repeats:
             planted = count_planted(rows, moments, margin, alpha, repeats, console, progress)

@@ -3,7 +3,7 @@
 import torch
 
 from bench.audit.archive import Archive
-from vaelib.maps.positions import Maps
+from vaelib.maps.positions import Maps, drawn_maps
 
 __all__ = ["maps_of"]
 
@@ -18,16 +18,8 @@ def maps_of(archive: Archive, generator: torch.Generator) -> tuple[Maps, str]:
     Returns:
         The maps, and the split that they are of.
     """
-
-    def drawn(pair: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
-        return pair[0] + pair[1] * torch.randn(pair[0].shape, generator=generator).double()
-
-    fitted = None
-    if archive.train is None:
+    train, split = archive.train, "train" if archive.heldout is None else "test"
+    if train is None:
         assert archive.z is not None
-        z, split = archive.z, "sample"
-    elif archive.heldout is None:
-        z, split = drawn(archive.train), "train"
-    else:
-        fitted, z, split = drawn(archive.train), drawn(archive.heldout), "test"
-    return Maps.of_rows(z, archive.places, fitted), split
+        train, split = (archive.z, torch.zeros_like(archive.z)), "sample"
+    return drawn_maps(train, archive.heldout, archive.places, generator), split

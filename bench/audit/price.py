@@ -67,8 +67,9 @@ def price_archive(
         train = archive.z, torch.zeros_like(archive.z)
     heldout = archive.heldout
     try:
-        rows = None if heldout is None else len(heldout[0])
-        images = read_images(asked.images, len(train[0]), rows, most)
+        rows = None if heldout is None else _of_file(len(heldout[0]), archive.heldout_rows)
+        images = read_images(asked.images, _of_file(len(train[0]), archive.rows), rows, most)
+        images = images.of_rows(archive.rows, archive.heldout_rows)
     except ValueError as error:
         raise UserError(f"--images {asked.images}: {error}") from error
     console.print(images.said, markup=False, highlight=False)
@@ -79,13 +80,21 @@ def price_archive(
             decoder,
             *train,
             images.train,
-            None if heldout is None or images.heldout is None else (*heldout, images.heldout),
+            None if images.heldout is None else heldout,
+            images.heldout if heldout is not None else None,
             labels=_labels(images),
             features=features,
             prior=prior,
             progress=False,
         )
+    if archive.left_out:
+        found = replace(found, notes=(archive.left_out, *found.notes))
     return replace(found, split="sample") if archive.train is None else found
+
+
+def _of_file(here: int, rows: torch.Tensor | None) -> int:
+    """Inputs that the file has."""
+    return here if rows is None else len(rows)
 
 
 def _labels(images: Images) -> torch.Tensor | None:

@@ -10,6 +10,7 @@ from rich.table import Table
 from bench.analysis.replicates import SPLITS
 from bench.audit.audit import Audited
 from bench.audit.planted import planted_table
+from bench.metrics.latent_tests import POWER
 from bench.report.markdown import quantity
 from bench.report.study_tables import DIAGNOSTIC, DIAGNOSTICS
 from bench.report.terminal import table
@@ -89,7 +90,8 @@ def headline_of_conditions(audits: Mapping[int | None, Audited]) -> str:
 
 def inputs(audited: Audited) -> str:
     """How many inputs decide."""
-    return f"{_size(audited, list(audited.splits)[-1])[0]:,}"
+    rows, _ = _size(audited, list(audited.splits)[-1])
+    return f"{rows // math.prod(audited.archive.places):,}"
 
 
 def worst(audits: Mapping[int | None, Audited], most: int) -> dict[int | None, Audited]:
@@ -133,6 +135,9 @@ def show(audited: Audited, console: Console) -> None:
                 )
             for text, names in _notes(audited, mine).items():
                 say(console, f"{', '.join(names)}: {text}")
+    measured = {row.metric for row in audited.rows if row.value is not None}
+    for name in filter(measured.__contains__, POWER):
+        say(console, f"{name}: {POWER[name]}")
     if audited.archive.said:
         say(console, audited.archive.said)
     say(console, took(audited))
@@ -222,7 +227,9 @@ def _size(audited: Audited, split: str) -> tuple[int, int]:
 def title(audited: Audited, split: str) -> str:
     """A split with its N and D."""
     n, dimensions = _size(audited, split)
-    return f"{split}: {n:,} inputs, D = {dimensions}"
+    each = math.prod(audited.archive.places)
+    of = f" of {each:,} positions each" if each > 1 else ""
+    return f"{split}: {n // each:,} inputs{of}, D = {dimensions}"
 
 
 def answer_cells(audited: Audited, answer: Answer) -> list[str]:

@@ -13,6 +13,7 @@ from vaelib.reading import read_bytes
 __all__ = ["BEFORE", "CODE", "code_of", "measured"]
 
 CODE = {
+    "again": "bench.calibration.answers.audits",
     "answers": "bench.calibration.answers.audits",
     "estimators": "bench.calibration.estimators",
     "excess": "bench.calibration.excess",

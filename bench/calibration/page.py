@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from bench.calibration.again import TABLE as AGAIN
 from bench.calibration.bands import BAND
 from bench.calibration.measured import CODE, code_of, measured
+from bench.calibration.pages.again import again_parts
 from bench.calibration.pages.answers import answer_opening, answer_parts, answer_sentence
 from bench.calibration.pages.estimators import estimator_parts
 from bench.calibration.pages.excess import excess_parts
@@ -92,7 +94,7 @@ def _measured_parts(folder: Path, subject: str) -> list[Part]:
     return parts
 
 
-_UNJUDGED = ("answers", "subset")
+_UNJUDGED = ("again", "answers", "subset")
 """Tables of which no row has a band of its own."""
 
 
@@ -142,7 +144,7 @@ def _found(name: str, parts: list[Part], level: str) -> list[Block]:
 
 def _by_which_code(folder: Path) -> str:
     """Which tables the present code measured, in a sentence."""
-    there = [table for table in CODE if _is_there(folder, table)]
+    there = [table for table in CODE if table != AGAIN and _is_there(folder, table)]
     present = [table for table in there if _codes(folder, table) == {code_of(table)}]
     if present == there:
         return "The present code measured every table."
@@ -177,4 +179,5 @@ _PARTS: dict[str, Callable[[pd.DataFrame], list[Part]]] = {
     "intervals": interval_parts,
     "excess": excess_parts,
     "subset": subset_parts,
+    "again": again_parts,
 }

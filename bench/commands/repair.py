@@ -83,10 +83,10 @@ def execute(
     write_output(to, data)
     with written_out() as output:
         if None in found:
-            show_repaired(found[None], archive, prior, to, len(data), console)
+            show_repaired(found[None], archive, to, len(data), console)
         else:
             each = {label: one for label, one in found.items() if label is not None}
-            show_repaired_conditions(each, archive, prior, to, len(data), console)
+            show_repaired_conditions(each, archive, to, len(data), console)
     return output.code
 
 

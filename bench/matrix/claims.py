@@ -58,7 +58,7 @@ class Claim:
         from_seed: the first seed that may decide it, where earlier ones had been seen when it was
             made; None where all may. Leaderboards use all seeds.
         fixed: the commit that fixed it, before any seed that decides it had been run; None where
-            that is not so, and pages call it exploratory.
+            nothing shows that, and pages call it exploratory.
     """
 
     id: Name

@@ -6,7 +6,7 @@ about power repeat.
 
 from bench.metrics.metric import Metric, Table
 
-__all__ = ["TESTS"]
+__all__ = ["POWER", "TESTS"]
 
 
 def _test(name: str, symbol: str, summary: str, reference: str, place: int) -> Metric:
@@ -113,3 +113,10 @@ TESTS = [
         place=6,
     ),
 ]
+
+POWER = {
+    test.name: f"power{test.summary.partition('Power')[2]}"
+    for test in TESTS
+    if "Power" in test.summary
+}
+"""Name of a test -> up to which D it sees what."""

@@ -28,9 +28,9 @@ _HOW_TO_READ = f"""## How to read this
 
 * A claim, its metric, direction and margin stand in the matrix file. **Fixed by commit** means that
   the commit which is named holds the claim, and that the seeds which decide it were run after it.
-  Whatever names none is **exploratory**: it was looked at first on the seeds that decide it, and
-  may have been worded after them. A claim uses the seeds that are named beside it; leaderboards and
-  tables use all seeds.
+  Whatever names none is **exploratory**: nothing shows that it was fixed before results had been
+  seen, of these seeds or of others, and it may have been worded after them. A claim uses the seeds
+  that are named beside it; leaderboards and tables use all seeds.
 * **Effect** ± half width: mean over the common training seeds and its 95 % Student t interval, in
   the metric's unit. Along a study it is the change from its first to its last value on the
   least-squares line through all of them, one line per seed; against a reference it is the value of
@@ -108,7 +108,9 @@ def _line(finding: Finding) -> str:
     if finding.decisive and finding.candidates > 1:
         text += f", by {code(finding.decisive)}"
     unit = "" if finding.metric.unit in ("1", "flag") else f" {finding.metric.unit}"
-    return f"{text}; {effect(finding)}{unit}, expected {_expected(finding)}, S = {finding.seeds})"
+    along = claim.expect in ("increasing", "decreasing")
+    found = _change(finding) if along else effect(finding)
+    return f"{text}; {found}{unit}, expected {_expected(finding)}, S = {finding.seeds})"
 
 
 def summary(findings: Sequence[Finding]) -> str:
@@ -134,10 +136,10 @@ def _exploratory(findings: Sequence[Finding]) -> str:
     count = sum(finding.claim.fixed is None for finding in findings)
     if not count:
         return "Each was fixed by a commit before the seeds that decide it were run."
-    every = f"{count} of them are" if count < len(findings) else "All are"
+    every, it = f"{count} of them are" if count < len(findings) else "All are", "they were"
     if count == 1:
-        every = "One of them is" if findings[1:] else "It is"
-    return f"{every} exploratory: looked at first on the seeds that decide."
+        every, it = "One of them is" if findings[1:] else "It is", "it was"
+    return f"{every} exploratory: nothing shows that {it} fixed before results were seen."
 
 
 def _same_margin(findings: Sequence[Finding]) -> list[str]:
@@ -218,7 +220,7 @@ def standing(finding: Finding) -> str:
     """
     used = seeds_text(finding.used) if finding.used else ""
     if finding.claim.fixed is None:
-        return f"exploratory: looked at first on {used}" if used else "exploratory"
+        return f"exploratory, decided on {used}" if used else "exploratory"
     return f"fixed by commit {finding.claim.fixed[:7]}, " + (
         f"decided on {used}" if used else "and no seed has decided it yet"
     )
@@ -294,14 +296,8 @@ def sentence(finding: Finding) -> str:
     size = quantity(finding.effect, finding.half_width)
     names = finding.configurations
     if claim.expect in ("increasing", "decreasing"):
-        text = (
-            f"Along {prose(claim.study or '')}, from {code(names[0])} to {code(names[-1])}, {what} "
-        )
-        if abs(finding.effect) > finding.half_width:
-            size = quantity(abs(finding.effect), finding.half_width)
-            text += f"{'rises' if finding.effect > 0 else 'falls'} by {size}{unit}"
-        else:
-            text += f"changes by {size}{unit}"
+        text = f"Along {prose(claim.study or '')}, from {code(names[0])} to {code(names[-1])}, "
+        text += f"{what} {_change(finding)}{unit}"
     elif claim.brackets:
         pair = [code(finding.decisive), code(names[0])]
         worse, better = pair[::-1] if claim.worse == "first" else pair
@@ -319,6 +315,14 @@ def sentence(finding: Finding) -> str:
             text += f"{what} is {size}{unit}"
     text += f" (S = {finding.seeds}); expected: {_expected(finding)}."
     return f"{text} Not decided: {finding.reason}." if finding.reason else text
+
+
+def _change(finding: Finding) -> str:
+    """In which direction a metric goes along a study, where that is shown, and how far."""
+    if abs(finding.effect) <= finding.half_width:
+        return f"changes by {quantity(finding.effect, finding.half_width)}"
+    by = quantity(abs(finding.effect), finding.half_width)
+    return f"{'rises' if finding.effect > 0 else 'falls'} by {by}"
 
 
 def _of_several(finding: Finding) -> str:

@@ -8,7 +8,7 @@ from bench.report.markdown import code, quantity
 
 __all__ = ["cost", "cost_section", "telling"]
 
-_FITTED = {"repaired": "a fitted density", "gmm": "a Gaussian mixture"}
+_FITTED = {"repaired": "a density", "gmm": "a Gaussian mixture"}
 
 
 def cost(results: Results) -> str:

@@ -491,7 +491,7 @@ def test_audit_takes_logvar_and_heldout(tmp_path, capfd):
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"scale": np.full((200, 2), -0.3)}, "scale must be positive, got min -0.3"),
+        ({"scale": np.full((200, 2), -0.3)}, "scale must be positive, or 0 for all, got min -0.3"),
         ({"scale": np.ones((200, 3))}, "same shape"),
         (
             {"scales": np.ones((200, 2))},

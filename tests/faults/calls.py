@@ -39,6 +39,7 @@ HOME = Path(vaelib.__file__).parent
 LONGEST = 300  # characters of an error
 LONG = {  # what measures much, or learns
     *("answers", "answers_by_condition", "audit", "audit_samples", "fit_density"),
+    "repair",
     *("stats.stack.certify.certify", "stats.stack.certify.certify_in_sequence"),
 }
 TENSORS_ALONE = (  # called in loops, they ask for the kind and convert nothing
@@ -126,6 +127,7 @@ OWN = {  # arguments of functions whose names say too little
     "AggregatePosterior.component_log_prob": {"z": points()},
     "AggregatePosterior.part": {"index": torch.arange(5)},
     "answers_by_condition": {"conditions": torch.arange(ROWS) % 2},
+    "repair": {"mean": points(100), "scale": scales(100), "plain": True},
     "read_latents": {"path": LATENTS.name, "mean": None, "scale": None, "z": None},
     "load_sampler": {"path": SAMPLER.name, "condition": None},
     "encode": {"model": lambda x: (x, x - 9), "data": points(), "second": "logvar"},

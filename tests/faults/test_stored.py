@@ -5,7 +5,15 @@ import pytest
 from tests.faults import baselines, kills, plugins, states
 
 KILLED = ("SIGKILL",)
-HARMFUL = ("forks and returns", "changes draws before nulls")
+HARMFUL = ("changes draws before nulls",)
+ALTERED = (
+    "a sealed record that cannot be",
+    "swapped files",
+    "doubled numbers",
+    "tables",
+    "a table without records",
+    "arrays without records",
+)
 
 
 @pytest.fixture(scope="module")
@@ -22,9 +30,9 @@ def test_a_baseline_passes_only_where_it_may(seed, folder):
     assert outcome.sound, outcome
 
 
-@pytest.mark.parametrize("seed", range(len(states.KINDS)))
-def test_what_is_stored_and_altered_gives_the_same_rows_or_one_line(seed, folder):
-    outcome = states.try_case(seed, folder)
+@pytest.mark.parametrize("kind", ALTERED)
+def test_what_is_stored_and_altered_gives_the_same_rows_or_one_line(kind, folder):
+    outcome = states.try_case(list(states.KINDS).index(kind), folder)
     assert outcome.sound, outcome
     assert [path.name for path in folder.iterdir()] == ["finished"]
 

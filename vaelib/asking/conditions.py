@@ -1,14 +1,18 @@
 """Priors that are conditioned on a label, p(z|c): an answer for each label."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
-from vaelib.arguments.tables import Table, as_numbers, as_parts, check_order
-from vaelib.arguments.tensors import as_labels
+from torch import Tensor
+
+from vaelib.arguments.rows import Usable
+from vaelib.arguments.tables import Table, as_numbers
+from vaelib.arguments.tensors import as_labels, as_number
+from vaelib.asking.found import found_of
+from vaelib.asking.joint import Conditions
 from vaelib.asking.progress import watched
-from vaelib.asking.questions import answers
-from vaelib.audits.given import as_posteriors
+from vaelib.asking.taken import posteriors_of
 from vaelib.audits.measurement import Progress
-from vaelib.audits.moment_answers import Answer
 from vaelib.audits.settings import DEFAULTS
 from vaelib.audits.verdict import MARGIN
 from vaelib.priors import Prior
@@ -29,7 +33,7 @@ def answers_by_condition(
     margin: float = MARGIN,
     alpha: float = DEFAULTS.alpha,
     progress: Progress | bool | None = None,
-) -> dict[int, Report[Answer]]:
+) -> Conditions:
     """Audit a conditional encoder: is q(z|c) the prior p(z|c), for each condition c?
 
     A prior of a hierarchical model needs no conditions: with p(z2|z1) = N(m(z1), s(z1)² I), the KL
@@ -47,8 +51,9 @@ def answers_by_condition(
         progress: as of :func:`vaelib.answers`.
 
     Returns:
-        Condition -> the report of :func:`vaelib.answers`, in ascending order. A condition without
-        held-out inputs is answered from its training inputs, which the answer says.
+        Condition -> the report of :func:`vaelib.answers`, in ascending order; ``print`` says what
+        holds of all together, ``to_json()`` is one object of all. A condition without held-out
+        inputs is answered from its training inputs, which the answer says.
 
     Raises:
         TypeError: as :func:`vaelib.answers`.
@@ -66,17 +71,14 @@ def answers_by_condition(
         {0: 'undecided', 1: 'no'}
     """
     check_level(alpha)
-    check_order(mean, scale)
-    mean, scale = as_posteriors(as_numbers(mean, "mean"), as_numbers(scale, "scale"))
-    labels = as_labels(
-        as_numbers(conditions, "conditions", "integers"), "conditions", len(mean), "input"
-    )
-    if heldout is not None:
-        parts = as_parts(heldout, "heldout", ("mean", "scale", "conditions"))
-        if not isinstance(parts, tuple | list) or len(parts) != 3:
-            raise ValueError("heldout must be mean, scale and conditions, got something else")
-        others = as_posteriors(parts[0], parts[1], " of heldout")
-        held = as_labels(parts[2], "conditions of heldout", len(others[0]), "input")
+    taken = posteriors_of(mean, scale, _first_two(heldout))
+    if taken.places:
+        raise ValueError("mean must have shape (N, D) where there are conditions, got maps")
+    (centre, spread), others = taken.train, taken.heldout
+    labels = _labels(conditions, "conditions", taken.kept[0])
+    held = None
+    if heldout is not None and others is not None:
+        held = _labels(heldout[2], "conditions of heldout", taken.kept[1])
         if new := sorted(set(held.tolist()) - set(labels.tolist())):
             raise ValueError(
                 f"heldout must have conditions that were trained on, got {new[0]}; drop its inputs"
@@ -89,19 +91,39 @@ def answers_by_condition(
                 raise ValueError(f"prior must hold one for every condition, got none for {name}")
             given = prior[name] if isinstance(prior, Mapping) else prior
             rows, pair = labels == name, None
-            if heldout is not None and bool((held == name).any()):
+            if held is not None and others is not None and bool((held == name).any()):
                 pair = others[0][held == name], others[1][held == name]
-            found[name] = answers(
-                mean[rows],
-                scale[rows],
-                pair,
+            one = found_of(
+                replace(
+                    taken, train=(centre[rows], spread[rows]), heldout=pair, split=_split(pair)
+                ),
+                given,
+                _of_condition(name, tell),
+                margin,
                 seed=seed,
-                margin=margin,
                 alpha=alpha / len(names),
-                prior=given,
-                progress=_of_condition(name, tell),
             )
-    return found
+            found[name] = Report(one.answers, one.rows, one.answers, one.asked)
+    return Conditions(found, as_number(alpha, "alpha"))
+
+
+def _split(pair: object) -> str:
+    return "train" if pair is None else "test"
+
+
+def _first_two(heldout: object) -> object:
+    """Mean and scale of held-out inputs, where conditions stand beside them."""
+    if heldout is None:
+        return None
+    if not isinstance(heldout, tuple | list) or len(heldout) != 3:
+        raise ValueError("heldout must be mean, scale and conditions, got something else")
+    return tuple(heldout[:2])
+
+
+def _labels(conditions: Table, name: str, kept: Usable) -> Tensor:
+    """Those of the inputs that gave numbers."""
+    numbers = as_numbers(conditions, name, "integers")
+    return as_labels(numbers, name, len(kept.rows), "input").cpu()[kept.rows]
 
 
 def _of_condition(name: int, tell: Progress) -> Progress:

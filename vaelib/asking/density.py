@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING
 
 import torch
 
 from vaelib.arguments.plain import as_seed, shown
+from vaelib.arguments.rows import of_both, usable
 from vaelib.arguments.tables import Table, as_numbers, check_order
-from vaelib.arguments.tensors import as_tensor, check_finite
+from vaelib.arguments.tensors import as_tensor
 from vaelib.asking.threads import fastest, on_threads
 from vaelib.audits.given import as_posteriors
 from vaelib.audits.lacking import lacks
@@ -67,8 +69,10 @@ def fit_density(
     mean = as_tensor(as_numbers(mean, "mean"), "mean")
     given = torch.zeros_like(mean) if scale is None else as_numbers(scale, "scale")
     mean, scale = as_posteriors(mean, given)
-    check_finite(mean, "mean")
-    check_finite(scale, "scale")
+    kept = usable(mean, scale)
+    if kept.said:
+        warnings.warn(of_both(kept.said), UserWarning, stacklevel=2)
+        mean, scale = mean[kept.rows], scale[kept.rows]
     if len(mean) < _LEAST:
         raise ValueError(f"mean must have at least {_LEAST} rows to fit, got {len(mean)}")
     p = prior_of(prior, mean.shape[1])

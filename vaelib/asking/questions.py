@@ -5,45 +5,18 @@ people have them in, compute on the threads that are fastest, say how far they a
 long, and return a :class:`vaelib.report.Report`.
 """
 
-from dataclasses import dataclass
-from typing import Any
-
-import torch
-from torch import Tensor
-
-from vaelib.arguments.tables import Table, as_numbers, as_parts, check_order
-from vaelib.arguments.tensors import as_number
-from vaelib.asking.density import prior_of
-from vaelib.asking.progress import watched
-from vaelib.asking.threads import fastest, on_threads
-from vaelib.audits.answers import answered, answered_samples, name_of
-from vaelib.audits.asked import Asked, Codes
-from vaelib.audits.given import as_held_out, as_posteriors
-from vaelib.audits.lacking import lacks
+from vaelib.arguments.tables import Table
+from vaelib.asking.found import found_of
+from vaelib.asking.taken import points_of, posteriors_of
 from vaelib.audits.measurement import Measurement, Progress, Terms
 from vaelib.audits.moment_answers import Answer
 from vaelib.audits.settings import DEFAULTS
 from vaelib.audits.verdict import MARGIN
-from vaelib.box_posterior import aggregate
-from vaelib.posterior import PointAggregate
 from vaelib.priors import Prior
 from vaelib.report import Report
-from vaelib.seeding import stream
-from vaelib.stats.checks import as_points
 from vaelib.stats.nulls import NormalNull
 
 __all__ = ["answers", "audit", "audit_samples"]
-
-_DRAWN = 1000  # codes that a figure shows at most
-
-
-@dataclass(frozen=True)
-class _Found:
-    """What was measured and answered, and what a report says of the question."""
-
-    rows: list[Measurement]
-    answers: list[Answer]
-    asked: Asked
 
 
 def audit(
@@ -94,6 +67,7 @@ def audit(
         ValueError: for inputs of the wrong shape, type or range, or an unknown prior.
 
     Example:
+        >>> import torch
         >>> from vaelib import audit
         >>> generator = torch.Generator().manual_seed(0)
         >>> mean = 1.5 * torch.randn(500, 2, generator=generator)
@@ -103,18 +77,15 @@ def audit(
         >>> {row.metric: row for row in found}["certified_kl"].split
         'train'
     """
-    found = _asked(
-        mean,
-        scale,
+    found = found_of(
+        posteriors_of(mean, scale, heldout, groups),
         prior,
-        heldout,
         progress,
         margin,
         seed=seed,
         null_draws=null_draws,
         test_rows=test_rows,
         alpha=alpha,
-        groups=groups,
         null=null,
         terms=terms,
     )
@@ -168,16 +139,13 @@ def answers(
         >>> print(str(found).splitlines()[0])
         May I sample from N(0, I)? YES.
     """
-    found = _asked(
-        mean,
-        scale,
+    found = found_of(
+        posteriors_of(mean, scale, heldout, groups),
         prior,
-        heldout,
         progress,
         margin,
         seed=seed,
         alpha=alpha,
-        groups=groups,
     )
     return Report(found.answers, found.rows, found.answers, found.asked)
 
@@ -219,87 +187,12 @@ def audit_samples(
         ValueError: for z of the wrong shape or range, or an unknown prior.
 
     Example:
+        >>> import torch
         >>> z = 1.4 * torch.randn(500, 2, generator=torch.Generator().manual_seed(0))
         >>> rows = {row.metric: row for row in audit_samples(z)}
         >>> round(rows["second_moment"].value), rows["marginal_kl"].message
         (2, 'needs the mean and scale of every posterior')
     """
-    z = as_points(as_numbers(z, "z"))
     settings = {"seed": seed, "test_rows": test_rows, "alpha": alpha, "null": null}
-    with watched(progress) as tell, _threads(len(z)):
-        rows, said = answered_samples(
-            z, prior, margin=margin, groups=_labels(groups), progress=tell, **settings
-        )
-        codes = _codes(prior, z, torch.zeros_like(z))
-    sizes = {"sample": len(z)}
-    return Report(rows, rows, said, _asked_of(prior, margin, alpha, sizes, z, codes))
-
-
-def _asked(
-    mean: Table,
-    scale: Table,
-    prior: str | Prior,
-    heldout: tuple[Table, Table] | None,
-    progress: Progress | bool | None,
-    margin: float,
-    *,
-    groups: Table | None,
-    **settings: Any,  # noqa: ANN401  # as audit types them
-) -> _Found:
-    check_order(mean, scale)
-    mean, scale = as_posteriors(as_numbers(mean, "mean"), as_numbers(scale, "scale"))
-    pair = as_held_out(as_parts(heldout, "heldout", ("mean", "scale")), mean.shape[1])
-    sizes = {"train": len(mean)} | ({} if pair is None else {"test": len(pair[0])})
-    with watched(progress) as tell, _threads(max(sizes.values())):
-        rows, said = answered(
-            mean,
-            scale,
-            prior,
-            pair,
-            margin=margin,
-            groups=_labels(groups),
-            progress=tell,
-            **settings,
-        )
-        codes = _codes(prior, *((mean, scale) if pair is None else pair))
-    level = settings["alpha"]
-    return _Found(rows, said, _asked_of(prior, margin, level, sizes, mean, codes))
-
-
-def _asked_of(
-    prior: str | Prior,
-    margin: float,
-    alpha: float,
-    sizes: dict[str, int],
-    z: Tensor,
-    codes: Codes | None,
-) -> Asked:
-    """With numbers of Python's own, which may have come as those of NumPy or torch."""
-    numbers = as_number(margin, "margin"), as_number(alpha, "alpha")
-    return Asked(name_of(prior), *numbers, sizes, z.shape[1], codes)
-
-
-def _threads(inputs: int) -> Any:  # noqa: ANN401  # a context
-    """As many as are fastest, of those that the caller lets torch use."""
-    return on_threads(fastest(inputs, torch.get_num_threads()))
-
-
-def _labels(groups: Table | None) -> Any:  # noqa: ANN401  # an array, if it can be one
-    return None if groups is None else as_numbers(groups, "groups", "integers")
-
-
-@torch.no_grad()
-def _codes(prior: str | Prior, mean: Tensor, scale: Tensor) -> Codes | None:
-    """The first two dimensions of some z of q and of as many of the prior, for a figure."""
-    if mean.shape[1] < 2:
-        return None
-    generator = stream("codes of a figure", 0)
-    few = torch.randperm(len(mean), generator=generator)[:_DRAWN].to(mean.device)
-    p = prior_of(prior, mean.shape[1])
-    points = not bool((scale != 0).any())
-    q = PointAggregate(mean[few]) if points else aggregate(p.family, mean[few], scale[few])
-    z = q.sample(generator)[0][:, :2].cpu().numpy()
-    if lacks(p, "sample"):
-        return Codes(z, None)
-    drawn = p.sample(len(z), generator).detach().double().cpu()
-    return Codes(z, drawn[:, :2].numpy() if drawn.shape == (len(z), mean.shape[1]) else None)
+    found = found_of(points_of(z, groups), prior, progress, margin, **settings)
+    return Report(found.rows, found.rows, found.answers, found.asked)

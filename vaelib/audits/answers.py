@@ -39,9 +39,10 @@ from vaelib.audits.moment_answers import (
     decide,
     location,
     scale,
+    unlike,
 )
 from vaelib.audits.power import Counted
-from vaelib.audits.prepared import CONSTANT, COPIED, prepared
+from vaelib.audits.prepared import CONSTANT, COPIED, LEFT_OUT, prepared
 from vaelib.audits.sight import sight_of
 from vaelib.audits.verdict import (
     LEAST_FOR_YES,
@@ -71,6 +72,7 @@ _FOR_CODES = Answer(
 )
 _LEVEL = 0.01  # of the shape tests where no density can be read
 _REACHABLE = 1e9  # inputs
+_REPAIRED = ("N(0, I)", "the uniform prior", "the Uniform prior")
 _MEANS = (
     "If these are means of posteriors, what they lack is the variance of these: z must be a draw "
     "of each."
@@ -111,13 +113,20 @@ def answers_from(
     collapsed = "" if moments is None else collapsed_sentence(moments[splits[0]].carried)
     safe = _safe(evidence, margin, prior, sight)
     means = _MEANS if moments is not None and _may_be_means(evidence, moments[splits[0]]) else ""
-    first = " ".join(filter(None, [collapsed, _copied(evidence), safe.sentence, means]))
+    said = [_said(evidence, LEFT_OUT), _said(evidence, COPIED)]
+    other = ""
+    if moments is not None and splits[0] == "test" and "train" in moments:
+        other = unlike(moments["train"], moments["test"])
+    first = " ".join(filter(None, [collapsed, *said, safe.sentence, other, means]))
     given = [replace(safe, sentence=first), _bracket(evidence, prior), _data(splits[0])]
     if evidence.message("certified_kl_lower") == CODES:
         return [*given, _FOR_CODES]
     if moments is not None:
         own = moments[splits[0]]
-        given += [scale(own), location(own), correlation(own), _shape(evidence)]
+        shape = _shape(evidence)
+        if other:  # the Gaussian is that of training inputs
+            shape = replace(shape, verdict="undecided")
+        given += [scale(own), location(own), correlation(own), shape]
     if splits[0] == "test":
         given.append(_holes(evidence))
     return [*given, _help(evidence, given, prior, None if moments is None else moments[splits[0]])]
@@ -130,6 +139,7 @@ def answered(
     heldout: tuple[Numbers, Numbers] | None = None,
     *,
     margin: float = MARGIN,
+    beside: Sequence[Measurement] = (),
     **settings: Any,  # noqa: ANN401  # as audit types them
 ) -> tuple[list[Measurement], list[Answer]]:
     """Audit an encoder against its prior and answer in words.
@@ -140,6 +150,7 @@ def answered(
         prior: as of :func:`vaelib.audits.audit.audit`.
         heldout: mean and scale of inputs that were not trained on.
         margin: KL in nats that still counts as a match.
+        beside: measurements of what was left out before.
         **settings: as of :func:`vaelib.audits.audit.audit`.
 
     Returns:
@@ -153,7 +164,10 @@ def answered(
     mean, scale = as_posteriors(mean, scale)
     pair = as_held_out(heldout, mean.shape[1])
     kept = prepared((mean, scale), pair, settings.pop("groups", None), normal=is_normal(prior))
-    rows = audit(*kept.train, prior, kept.heldout, groups=kept.groups, **settings) + kept.rows
+    rows = audit(*kept.train, prior, kept.heldout, groups=kept.groups, **settings) + [
+        *kept.rows,
+        *beside,
+    ]
     if not is_normal(prior):
         return rows, answers_from(rows, margin=margin, prior=name_of(prior))
     moments = {"train": Moments.of(*kept.train)}
@@ -167,6 +181,7 @@ def answered_samples(
     prior: str | Prior = "normal",
     *,
     margin: float = MARGIN,
+    beside: Sequence[Measurement] = (),
     **settings: Any,  # noqa: ANN401  # as audit_samples types them
 ) -> tuple[list[Measurement], list[Answer]]:
     """Audit bare latents against a prior and answer in words.
@@ -175,6 +190,7 @@ def answered_samples(
         z: one latent per distinct input, shape (n, D).
         prior: as of :func:`vaelib.audits.audit.audit`.
         margin: KL in nats that still counts as a match.
+        beside: measurements of what was left out before.
         **settings: as of :func:`vaelib.audits.audit.audit_samples`.
 
     Returns:
@@ -190,7 +206,7 @@ def answered_samples(
     groups = settings.pop("groups", None)
     kept = prepared(given, None, groups, split="sample", normal=is_normal(prior))
     z = kept.train[0]
-    rows = audit_samples(z, prior, groups=kept.groups, **settings) + kept.rows
+    rows = audit_samples(z, prior, groups=kept.groups, **settings) + [*kept.rows, *beside]
     if not is_normal(prior):
         return rows, answers_from(rows, margin=margin, prior=name_of(prior))
     moments = {"sample": Moments.of_sample(z)}
@@ -257,8 +273,9 @@ def _ends(bracket: Bracket) -> str:
     return f"{bracket.lower:.3g} to {bracket.upper:.3g} nats"
 
 
-def _copied(evidence: Evidence) -> str:
-    said = evidence.message(COPIED)
+def _said(evidence: Evidence, metric: str) -> str:
+    """What was left out, as a sentence."""
+    said = evidence.message(metric)
     return f"{said}." if said else ""
 
 
@@ -394,7 +411,7 @@ def _help(
             "rescale and shift every dimension of z to mean 0 and variance 1 (free: the decoder "
             "undoes it" + ("" if math.isnan(won) else f"; the rate falls by {won:.2f} nats") + ")"
         )
-    gained = not math.isnan(evidence.value("certified_kl"))
+    gained = evidence.value("certified_kl", 0.0) > 0
     if gained and (words.get("shape") == "not normal" or words.get("holes") == "holes"):
         advice["fit a density"] = _fitted(evidence, prior)
     elif words.get("correlation") == "correlated":
@@ -406,7 +423,8 @@ def _help(
     elif safe == "no" and not advice:
         advice["fit a density"] = _fitted(evidence, prior)
     if safe == "undecided":
-        advice["more inputs"] = "encode more held-out inputs, which narrows the bracket"
+        more = "more held-out inputs" if evidence.split == "test" else "more inputs"
+        advice["more inputs"] = f"encode {more}, which narrows the bracket"
     if evidence.split == "train":
         advice["held-out inputs"] = "give held-out inputs, to see what new data would say"
     if evidence.split == "sample":
@@ -426,8 +444,9 @@ def _may_be_means(evidence: Evidence, moments: Moments | None) -> bool:
 def _fitted(evidence: Evidence, prior: str) -> str:
     gain = evidence.value("certified_kl", 0.0)
     given = "z" if evidence.split == "sample" else "mean, scale"
+    call = "repair" if prior in _REPAIRED else "fit_density"
     return (
         f"sample from a density fitted to z instead of {prior}: the one of this audit is "
-        f"{gain:.2g} nats nearer to q (in Python `vaelib.fit_density({given})`, in a matrix for "
+        f"{gain:.2g} nats nearer to q (in Python `vaelib.{call}({given})`, in a matrix for "
         "`vaebench run` the source `repaired`)"
     )

@@ -33,6 +33,8 @@ class Asked:
         inputs: split -> how many there are.
         dimensions: D.
         codes: for the figure; None of one dimension.
+        positions: vectors of each input: of a map, or the steps of a sequence.
+        notes: sentences that a person should read first.
     """
 
     prior: str
@@ -41,3 +43,5 @@ class Asked:
     inputs: Mapping[str, int]
     dimensions: int
     codes: Codes | None = None
+    positions: int = 1
+    notes: tuple[str, ...] = ()

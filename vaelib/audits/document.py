@@ -9,7 +9,7 @@ import math
 import platform
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -17,6 +17,7 @@ from vaelib.audits.asked import Asked
 from vaelib.audits.effects import Evidence
 from vaelib.audits.measurement import Measurement, joined
 from vaelib.audits.moment_answers import Answer
+from vaelib.audits.prepared import LEFT_OUT
 from vaelib.audits.summary import deciding, proved, question
 from vaelib.audits.units import unit_of
 
@@ -28,6 +29,8 @@ __all__ = [
     "counts_of",
     "document",
     "document_of_conditions",
+    "joint_question",
+    "jointly",
 ]
 
 SCHEMA = {"name": "vaebench.audit", "version": 1}
@@ -36,6 +39,7 @@ SCHEMA = {"name": "vaebench.audit", "version": 1}
 WORST_FIRST = ("no", "flagged", "undecided", "yes")
 """The words of an answer."""
 
+_OWN = "priors of their own"
 _PACKAGES = ("vaebench", "torch", "numpy", "scipy")
 _ENDS = {
     "lower": "certified_kl_lower",
@@ -84,7 +88,8 @@ def document(
     """
     level = found.asked.alpha if alpha is None else alpha
     rows = [_row(row) for row in found.rows]
-    whole = _whole(_answer(found, condition), found.asked, level, None, read, notes, rows)
+    every = _noted(notes, [found])
+    whole = _whole(_answer(found, condition), found.asked, level, None, read, every, rows)
     return whole if price is None else {**whole, "price": dict(price)}
 
 
@@ -111,7 +116,7 @@ def document_of_conditions(
     worst = min(verdicts, key=WORST_FIRST.index)
     asked = next(iter(parts.values())).asked
     every: dict[str, Any] = {
-        "question": f"{question(asked.prior)[:-1]} given the condition?",
+        "question": joint_question(one.asked for one in parts.values()),
         "verdict": worst,
         "ok": proved(worst),
         "sentence": f"{counts_of(verdicts)}.",
@@ -125,7 +130,44 @@ def document_of_conditions(
     }
     conditions = [_answer(one, label) for label, one in parts.items()]
     rows = [{"condition": label, **_row(row)} for label, one in parts.items() for row in one.rows]
-    return _whole(every, asked, alpha, conditions, read, notes, rows)
+    said = _noted(notes, parts.values())
+    if len({one.asked.prior for one in parts.values()}) > 1:
+        asked = replace(asked, prior=_OWN)
+    joint = jointly(len(parts), alpha)
+    return _whole(every, asked, alpha, conditions, read, said, rows) | {"joint": joint}
+
+
+def _noted(notes: Sequence[str], parts: Iterable[Found]) -> list[str]:
+    """With what was left out, which a file's notes hold already, and what is said of maps."""
+    all_said = list(notes)
+    for one in parts:
+        all_said += (row.message for row in one.rows if row.metric == LEFT_OUT)
+        all_said += one.asked.notes
+    return list(dict.fromkeys(all_said))
+
+
+def joint_question(asked: Iterable[Asked]) -> str:
+    """What is asked of the priors of all conditions."""
+    priors = {one.prior for one in asked}
+    return f"{question(priors.pop() if len(priors) == 1 else _OWN)[:-1]} given the condition?"
+
+
+def jointly(count: int, alpha: float) -> str:
+    """What holds of the answers of all conditions together.
+
+    Args:
+        count: of the conditions.
+        alpha: level of all of them together.
+
+    Returns:
+        A sentence.
+    """
+    if count == 1:
+        return f"Each end is at level {alpha:g}."
+    return (
+        f"Each end is at level {alpha:g}/{count} = {alpha / count:.3g}, so that all of one side "
+        f"hold together at {alpha:g}."
+    )
 
 
 def counts_of(verdicts: Iterable[str]) -> str:
@@ -166,6 +208,7 @@ def _whole(
         "alpha": alpha,
         "read": read,
         "notes": list(notes),
+        "joint": None,
         "versions": {"python": platform.python_version()} | {p: _version(p) for p in _PACKAGES},
         "rows": rows,
     }

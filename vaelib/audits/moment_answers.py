@@ -14,8 +14,19 @@ from torch import Tensor
 
 from vaelib.audits.collapse import carried
 from vaelib.posterior import AggregatePosterior
+from vaelib.stats.stack.certify import LEAST
 
-__all__ = ["MARGINS", "Answer", "Moments", "Range", "correlation", "decide", "location", "scale"]
+__all__ = [
+    "MARGINS",
+    "Answer",
+    "Moments",
+    "Range",
+    "correlation",
+    "decide",
+    "location",
+    "scale",
+    "unlike",
+]
 
 Range = tuple[float, float]
 
@@ -64,7 +75,7 @@ class Moments:
         mean: of z, shape (D,).
         covariance: of z, shape (D, D).
         carried: nats that each dimension carries about the input at most, shape (D,); None of
-            points.
+            points, and of so few inputs that nothing is said of their match.
     """
 
     inputs: int
@@ -77,7 +88,8 @@ class Moments:
         """Those of an aggregate posterior, of means and scales of shape (N, D); 0 of points."""
         if not bool((scale != 0).any()):
             return cls.of_sample(mean)
-        return cls(len(mean), *AggregatePosterior(mean, scale).moments(), carried(mean, scale))
+        carry = carried(mean, scale) if len(mean) >= LEAST else None
+        return cls(len(mean), *AggregatePosterior(mean, scale).moments(), carry)
 
     @classmethod
     def of_sample(cls, z: Tensor) -> "Moments":
@@ -116,6 +128,30 @@ def scale(moments: Moments) -> Answer:
         f"{float(variance[worst]):.3g}."
     )
     return Answer("scale", verdict, sentence, "variance", average, interval)
+
+
+def unlike(train: Moments, heldout: Moments) -> str:
+    """Whether held-out inputs have another law than training inputs, by their variances.
+
+    Args:
+        train: of the training inputs.
+        heldout: of the held-out ones.
+
+    Returns:
+        A sentence; empty where the intervals of both variances meet, or are within a tenth.
+    """
+    one, other = scale(train), scale(heldout)
+    if not one.interval or not other.interval or not one.value or not other.value:
+        return ""
+    meet = one.interval[0] <= other.interval[1] and other.interval[0] <= one.interval[1]
+    margin = MARGINS["second_moment"]
+    if meet or abs(math.log(one.value / other.value)) <= math.log1p(margin):
+        return ""
+    return (
+        f"Held-out inputs have another law than training inputs, with a variance of "
+        f"{other.value:.3g} per dimension where those have {one.value:.3g}: this is said of "
+        "held-out inputs alone."
+    )
 
 
 def location(moments: Moments) -> Answer:

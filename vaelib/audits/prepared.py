@@ -11,10 +11,11 @@ from vaelib.audits.collapse import named
 from vaelib.audits.measurement import Measurement
 from vaelib.stats.stack.repeats import first_of_copies
 
-__all__ = ["CONSTANT", "COPIED", "Prepared", "prepared"]
+__all__ = ["CONSTANT", "COPIED", "LEFT_OUT", "Prepared", "left_out", "prepared"]
 
 CONSTANT = "constant_dimensions"
 COPIED = "copied_inputs"
+LEFT_OUT = "inputs_left_out"
 """Metrics: how many dimensions, and inputs, were left out."""
 
 Pair = tuple[Tensor, Tensor]
@@ -84,6 +85,20 @@ def prepared(
     if heldout is None:
         return Prepared(played, None, groups, rows)
     return Prepared(train, played, groups, rows)
+
+
+def left_out(said: str, count: int, split: str) -> list[Measurement]:
+    """Inputs that gave no numbers, as a measurement.
+
+    Args:
+        said: which, of :func:`vaelib.arguments.rows.of_both`; empty where all did.
+        count: how many.
+        split: that decides.
+
+    Returns:
+        One of how many there are, or none.
+    """
+    return [Measurement(split, LEFT_OUT, float(count), message=said)] if said else []
 
 
 def _constant(train: Pair, heldout: Pair | None) -> Tensor:

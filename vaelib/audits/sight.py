@@ -33,7 +33,7 @@ def sight_of(
         planted: counts for this very audit; the shipped ones where there are none.
 
     Returns:
-        One sentence; empty where nothing was played.
+        One or two sentences; empty where nothing was played.
     """
     n, dimensions = evidence.inputs, len(moments[evidence.split].mean)
     if not n:
@@ -41,8 +41,12 @@ def sight_of(
     if planted:
         return could_have_seen(planted, n, dimensions, 4 * margin, own=True)
     apart = evidence.split == "test" and "train" in moments
-    n = held_out_like(n, moments["train"].inputs if apart else None)
-    return could_have_seen(shipped(), n, dimensions, 4 * margin)
+    trained = moments["train"].inputs if apart else None
+    like = held_out_like(n, trained)
+    text = could_have_seen(shipped(), like, dimensions, 4 * margin)
+    if trained is not None and like < n and nearest(shipped(), like, dimensions, 4 * margin):
+        text += " They have three training inputs for each held-out one, more than were given."
+    return text
 
 
 def nearest(rows: Iterable[Counted], n: int, dimensions: int, kl: float) -> list[Counted]:
@@ -126,7 +130,7 @@ def could_have_seen(
             f"{min(row.kl for row in rows):g} nats and end at D = {most}{what}."
         )
     one = found[0]
-    where = f" at .025 with {one.n:,} held-out z at D = {one.dimensions}"
+    where = f", at level .025, with {one.n:,} held-out z at D = {one.dimensions}"
     if own:
         where = " with as many inputs and dimensions as here"
     elif (one.n, one.dimensions) != (n, dimensions) or not math.isclose(one.kl, kl):

@@ -16,7 +16,7 @@ _NUMBERS = (
     ("rate", "mutual_information", "marginal_kl"),
     ("second_moment", "hole_mass", "c2st_auc"),
 )
-_IN_WORDS = ("scale", "location", "correlation", "shape", "holes")
+_IN_WORDS = ("positions", "channels", "scale", "location", "correlation", "shape", "holes")
 _INPUTS = {"test": "held-out inputs", "train": "training inputs", "sample": "z"}
 
 
@@ -82,7 +82,8 @@ def _rests_on(split: str, asked: Asked) -> str:
     first, *rest = (f"{asked.inputs[name]:,} {_INPUTS[name]}" for name in (split, *others))
     beside = f" ({', '.join(rest)})" if rest else ""
     level = f"each end at one-sided level {asked.alpha:g}"
-    return f"{first}{beside}, D = {asked.dimensions}; {level}."
+    each = "" if asked.positions == 1 else f" of {asked.positions:,} positions each"
+    return f"{first}{beside}{each}, D = {asked.dimensions}; {level}."
 
 
 def number(row: Measurement) -> str:

@@ -14,6 +14,7 @@ _NO_NATS = {
     "excess_kurtosis": "1",
     "frechet": "share of trace(cov real)",
     "hole_mass": "probability",
+    "inputs_left_out": "inputs",
     "kl_per_dimension": "nats per dimension",
     "mmd_squared": "squared kernel units",
     "neighbour_correlation": "correlation",

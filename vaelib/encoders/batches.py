@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, IterableDataset
+from torch.utils.data import DataLoader, IterableDataset, RandomSampler
 
 from vaelib.arguments.plain import kind_of
 from vaelib.arguments.tables import as_numbers
@@ -17,7 +17,7 @@ from vaelib.arguments.tensors import as_tensor
 from vaelib.encoders.names import INPUTS
 from vaelib.encoders.seen import line_of, seen
 
-__all__ = ["Batches", "batches_of", "input_of", "is_anndata", "mapped", "rows_of"]
+__all__ = ["Batches", "batches_of", "input_of", "inputs_of", "is_anndata", "mapped", "rows_of"]
 
 _LINES = "encode(model, torch.stack(inputs)), or a DataLoader"
 
@@ -71,6 +71,43 @@ def batches_of(data: Any, batch_size: int) -> Batches:  # noqa: ANN401
     if items or isinstance(data, IterableDataset):
         return _of_items(data, batch_size)
     return Batches(lambda: iter(data), None)
+
+
+def inputs_of(data: Any, name: str = "data") -> Any:  # noqa: ANN401
+    """The inputs themselves, where they come as :func:`vaelib.encode` takes them.
+
+    Args:
+        data: batches or items, of which what goes into an encoder is taken; or numbers.
+        name: what to call them in an error.
+
+    Returns:
+        A tensor of shape (N, ...) of what are batches or items; what are numbers, or no data, as
+        it is.
+
+    Raises:
+        ValueError: for a loader that shuffles, or what goes together in no tensor.
+    """
+    if isinstance(data, Tensor | np.ndarray) or hasattr(data, "to_numpy") or data is None:
+        return data
+    if isinstance(data, list | tuple) and (not data or _is_table(data)):
+        return data
+    if isinstance(data, DataLoader) and isinstance(data.sampler, RandomSampler):
+        raise ValueError(
+            f"{name} must come in the order in which they were encoded, got a DataLoader that "
+            "shuffles; make one with shuffle=False, and encode that"
+        )
+    items = isinstance(data, Mapping | DataLoader | IterableDataset | list | tuple)
+    if not (items or is_anndata(data) or (hasattr(data, "__getitem__") and not _is_text(data))):
+        return data
+    parts = [input_of(batch) for batch in batches_of(data, 256).each()]
+    tensors = [as_tensor(part, name) for part in parts if isinstance(part, Tensor | np.ndarray)]
+    if len(tensors) != len(parts) or len({one.shape[1:] for one in tensors}) != 1:
+        raise ValueError(f"{name} must be inputs of one shape, got {seen(data)}; torch.stack(them)")
+    return torch.cat([one.cpu() for one in tensors])
+
+
+def _is_text(data: object) -> bool:
+    return isinstance(data, str | bytes | type)
 
 
 def is_anndata(data: object) -> bool:

@@ -44,7 +44,7 @@ from vaelib.encoders.steady import check_same
 
 __all__ = ["encode"]
 
-_VIEWS = ("flat", "position")
+_VIEWS = ("flat", "position", "map")
 _CELLS = "of AnnData it is given X alone: call=lambda adata: ... is given them as they are"
 
 
@@ -81,18 +81,20 @@ def encode(
         part: key or place of what is meant of several that the encoder returns, or ``"all"`` for
             distributions whose latents are z side by side.
         view: of spatial latents (B, C, H, W): ``"flat"``, one latent of C H W dimensions per image,
-            or ``"position"``, one of C dimensions per image and position. Those of one image depend
-            on each other: for tests, take one position per image.
+            ``"map"``, as they are, which :func:`vaelib.answers` answers per position and for the
+            whole map, or ``"position"``, one of C dimensions per image and position, of which those
+            of one image depend on each other.
         device: where to encode; None for where the module's parameters are, or where the data are
             if there are none.
         seed: of draws, those within the model too; torch's own state is as before afterwards.
         progress: told how many inputs are done, and of how many (as far as it is known).
 
     Returns:
-        Means and scales, each of shape (N, D) (``"position"``: (N H W, D)), float64, on the CPU, in
-        the order in which the data come. Where there are no scales, means are z and scales are 0:
-        for models without a spread, for z after a flow, and one z drawn of each posterior whose
-        dimensions are correlated; of the last two a warning tells.
+        Means and scales, each of shape (N, D), ``"position"``: (N H W, C), ``"map"``: (N, C, H, W),
+        float64, on the CPU, in the order in which the data come. Where there are no scales, means
+        are z and scales are 0: for models without a spread, for z after a flow, and one z drawn of
+        each posterior whose dimensions are correlated; of the last two a warning tells. Rows of
+        inputs that gave no usable numbers are NaN, if at most 5 % are; a warning names them.
 
     Raises:
         TypeError: for data that are none, or an option of another kind.
@@ -121,10 +123,10 @@ def encode(
             second = "z"
         parts = _encoded(source, batches, second, part, where, seed, progress)
         note = source.note
-    mean, scale = posteriors(parts, second)
+    mean, scale, lost = posteriors(parts, second)
     note = note or next((one.note for one in parts if one.note), "")
-    if note:
-        warnings.warn(note, UserWarning, stacklevel=2)
+    for said in filter(None, (note, lost)):
+        warnings.warn(said, UserWarning, stacklevel=2)
     return _view(mean, view), _view(scale, view)
 
 
@@ -282,6 +284,8 @@ def _check_buffers(source: Source, changed: list[tuple[str, nn.Module]]) -> None
 
 
 def _view(values: Tensor, view: str) -> Tensor:
+    if view == "map":
+        return values
     if view == "flat":
         return values.flatten(1)
     if values.dim() < 3:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-__all__ = ["evaluated", "hidden", "modules_of", "seeded", "unwrapped"]
+__all__ = ["broken", "evaluated", "hidden", "modules_of", "seeded", "unwrapped"]
 
 _DEEP = 3  # functions within functions
 
@@ -166,3 +166,19 @@ def seeded(seed: int) -> Iterator[None]:
     with torch.random.fork_rng(devices=list(cuda)):
         torch.manual_seed(seed)
         yield
+
+
+def broken(model: object) -> bool:
+    """Whether parameters of a model are NaN or infinite.
+
+    Args:
+        model: any encoder.
+
+    Returns:
+        True where one is.
+    """
+    return not all(
+        bool(p.isfinite().all())
+        for module in modules_of(model)
+        for p in module.parameters(recurse=False)
+    )

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from vaelib.arguments.rows import LARGEST, MOST, bad_rows, few, of_both
 from vaelib.encoders.laws import Part
 from vaelib.encoders.seen import seen
 
@@ -15,7 +16,8 @@ __all__ = ["posteriors"]
 
 _ORDERS = ((0, 1, 2), (1, 2, 0))  # of mean, spread and z: z comes last or first
 _READINGS = ("logvar", "logstd", "scale", "variance")
-_LARGEST = 230.0  # log variance: a scale of 1e50, of which no density can be computed
+_LARGEST = 220.0  # log variance: a scale of 1e48, of which no density can be computed
+_DOUBLED = {"logvar": 1, "logstd": 2}
 _SEEN = 0.01  # of a mean: with smaller scales a draw in half precision is all rounding
 _ENOUGH = 30  # draws that tell one reading from another
 _ERRORS = 6.0  # standard errors of the mean square of standard normal draws
@@ -24,7 +26,7 @@ _NORMAL = 4.5  # standard errors of a correlation
 _SHARE = 0.1  # of the mean square, however many draws: what rounding does to them
 
 
-def posteriors(parts: Sequence[Part], second: str) -> tuple[Tensor, Tensor]:
+def posteriors(parts: Sequence[Part], second: str) -> tuple[Tensor, Tensor, str]:
     """Means and scales of all batches.
 
     Args:
@@ -32,46 +34,79 @@ def posteriors(parts: Sequence[Part], second: str) -> tuple[Tensor, Tensor]:
         second: what the caller says of the second of a pair, or ``"auto"``.
 
     Returns:
-        Both, of shape (N, ...), float64; for z alone scales of 0.
+        Both, of shape (N, ...), float64; for z alone scales of 0. And which inputs gave no usable
+        numbers, in a sentence: those rows are NaN. It is empty where all did.
 
     Raises:
-        ValueError: for a spread that may be several things, is impossible, or has values that are
-            not finite.
+        ValueError: for a spread that may be several things, is impossible, or where more than 5 %
+            of the inputs gave no usable numbers.
     """
     kind = parts[0].kind
     values = tuple(torch.cat(value) for value in zip(*(part.values for part in parts), strict=True))
+    first = values[0]
+    bad = _bad(first, "z" if kind == "z" else "means")
     if kind == "z":
-        return _finite(values[0], "z"), torch.zeros_like(values[0])
+        return _lost(first, bad), torch.zeros_like(first), _said(bad)
     draws = [part.z for part in parts if part.z is not None]
     z = torch.cat(draws) if len(draws) == len(parts) else None
     if kind == "three":
+        if bool(bad.any()):
+            _refuse(bad, first, "numbers")
         values, kind, z = _of_three(values, second)
     mean, spread = values
-    _finite(mean, "means")
-    if spread.isnan().any():
-        _finite(spread, "spreads")
     reading = kind if second == "auto" or parts[0].own else second
-    scale = _scale(spread, reading)
-    e = None if z is None or z.shape != mean.shape else _standardised(z, mean, scale)
-    if e is not None and not _of_size_one(e[0]):
+    bad |= _bad(spread, "spreads", reading)
+    _check_few(bad, mean, "numbers")
+    scale = torch.full_like(mean, torch.nan)
+    scale[~bad] = _scale(spread[~bad], reading)
+    whole = z is not None and z.shape == mean.shape and _standardised(z, mean, scale)
+    if whole and not _of_size_one(whole[0]):
         raise ValueError(
             f"z beside mean and {reading} must be a draw of them, got (z - mean)/scale with a mean "
-            f"square of {float(e[0].square().mean()):.3g}: a flow between them, or another "
+            f"square of {float(whole[0].square().mean()):.3g}: a flow between them, or another "
             f"spread than {reading}; second='z' takes z itself"
         )
-    return mean, scale
+    return _lost(mean, bad), scale, _said(bad)
 
 
-def _finite(values: Tensor, name: str) -> Tensor:
-    bad = (~values.isfinite()).flatten(1).any(1).nonzero().flatten()
-    if len(bad):
-        row = int(bad[0])
-        raise ValueError(
-            f"the encoder must return finite numbers, got {name} that are not for {len(bad)} of "
-            f"{len(values)} inputs, the first of them row {row} ({seen(values[row])}); leave "
-            "out inputs that are not finite themselves"
-        )
-    return values
+def _bad(values: Tensor, name: str, kind: str = "") -> Tensor:
+    """Which inputs gave numbers that cannot be computed with, where these are few."""
+    if kind in _DOUBLED:
+        logvar = values * _DOUBLED[kind]
+        bad = ~(logvar.abs() <= _LARGEST).flatten(1).all(1)
+        if int(bad.sum()) > MOST * len(bad) and not bool(values.isnan().any()):
+            raise ValueError(
+                f"log variances must lie between -{_LARGEST:.0f} and {_LARGEST:.0f}, got "
+                f"{float(values.min()):.4g} to {float(values.max()):.4g} ({kind}), the furthest in "
+                f"row {int(logvar.abs().flatten(1).amax(1).argmax())}; is the encoder trained, and "
+                "its input scaled?"
+            )
+    else:
+        bad = bad_rows(values)
+    _check_few(bad, values, name)
+    return bad
+
+
+def _check_few(bad: Tensor, values: Tensor, name: str) -> None:
+    if int(bad.sum()) > MOST * len(bad):
+        _refuse(bad, values, name)
+
+
+def _refuse(bad: Tensor, values: Tensor, name: str) -> None:
+    row = int(torch.nonzero(bad)[0, 0])
+    raise ValueError(
+        f"the encoder must return finite numbers below {LARGEST:g}, got {name} that are not for "
+        f"{int(bad.sum())} of {len(values)} inputs, the first of them row {row} "
+        f"({seen(values[row])}); leave out inputs that are not finite themselves"
+    )
+
+
+def _lost(values: Tensor, bad: Tensor) -> Tensor:
+    return values.masked_fill(bad.reshape(-1, *[1] * (values.dim() - 1)), torch.nan)
+
+
+def _said(bad: Tensor) -> str:
+    return of_both(few(bad)) if bool(bad.any()) else ""
 
 
 def _scale(spread: Tensor, kind: str) -> Tensor:
@@ -85,15 +120,8 @@ def _scale(spread: Tensor, kind: str) -> Tensor:
             f"variance or a log standard deviation{more}: say which with second='logvar' or "
             f"'logstd'{say}; of (z, mean) pass a call that gives mean and spread"
         )
-    if kind in ("logvar", "logstd"):
-        logvar = spread if kind == "logvar" else 2 * spread
-        if not float(logvar.max()) < _LARGEST:
-            row = int(logvar.flatten(1).amax(1).argmax())
-            raise ValueError(
-                f"log variances must be below {_LARGEST:.0f}, got {lowest:.4g} to {highest:.4g} "
-                f"({kind}), the largest in row {row}; is the encoder trained, and its input scaled?"
-            )
-        return (0.5 * logvar).exp()
+    if kind in _DOUBLED:
+        return (0.5 * _DOUBLED[kind] * spread).exp()
     if lowest < 0:
         raise ValueError(f"{kind} must be positive, got min {lowest:.3g}; is it a log variance?")
     if lowest == 0 and highest > 0:
@@ -103,7 +131,6 @@ def _scale(spread: Tensor, kind: str) -> Tensor:
             f"{spread.numel()} up to {highest:.3g}; half precision loses what is small: encode "
             "with model.float()"
         )
-    _finite(spread, "spreads")
     return spread.sqrt() if kind == "variance" else spread
 
 

@@ -55,6 +55,28 @@ class Images:
     heldout_labels: Tensor | None
     said: str
 
+    def of_rows(self, train: Tensor | None, heldout: Tensor | None) -> "Images":
+        """Those of some inputs.
+
+        Args:
+            train: which of training, shape (N,); None of all.
+            heldout: which of the held-out ones, shape (n,).
+
+        Returns:
+            The inputs and their classes.
+        """
+        return Images(
+            _some(self.train, train),
+            _some(self.heldout, heldout),
+            _some(self.labels, train),
+            _some(self.heldout_labels, heldout),
+            self.said,
+        )
+
+
+def _some(values: Tensor | None, rows: Tensor | None) -> Tensor | None:
+    return values if values is None or rows is None else values[rows]
+
 
 def read_images(path: Path, train: int, heldout: int | None, most: int | None = None) -> Images:
     """Read the inputs that latents are of, in their order.

@@ -1,83 +1,14 @@
-"""Latents of any layout as rows: shape (N, D)."""
-
-import math
-from dataclasses import dataclass
+"""The layout of an array in a file, and of the spread beside it."""
 
 import numpy as np
 
+from vaelib.arguments.layouts import Layout, layout_of
 from vaelib.latent_files.entries import Entry, Refused, short
 
-__all__ = ["Layout", "half_lost", "layout_of", "spread_like"]
+__all__ = ["half_lost", "layout_of_entry", "spread_like"]
 
 
-@dataclass(frozen=True)
-class Layout:
-    """How an array is laid out.
-
-    Attributes:
-        shape: of the array.
-        inputs: N.
-        positions: vectors of each input: of a map, or the steps of a sequence.
-        last: whether the dimensions of z are the last axis; else they are the second.
-    """
-
-    shape: tuple[int, ...]
-    inputs: int
-    positions: int
-    last: bool
-
-    def rows(self, values: np.ndarray) -> np.ndarray:
-        """Bring an array of this layout to rows, those of one input together.
-
-        Args:
-            values: of ``shape``.
-
-        Returns:
-            Shape (N · positions, D).
-        """
-        ordered = values if self.last else np.moveaxis(values, 1, -1)
-        return ordered.reshape(self.inputs * self.positions, -1)
-
-    @property
-    def places(self) -> tuple[int, ...]:
-        """Lengths of the axes of a map or sequence, in the order of rows; none of (N, D)."""
-        if self.positions == 1:
-            return ()
-        return self.shape[1:-1] if self.last else self.shape[2:]
-
-    @property
-    def width(self) -> int:
-        """D."""
-        return math.prod(self.shape) // (self.inputs * self.positions)
-
-    @property
-    def said(self) -> str:
-        """What was made of it, in words; empty of (N, D)."""
-        if len(self.shape) == 2:
-            return ""
-        if self.positions == 1:
-            return f"{self.shape} squeezed"
-        axes = "(N, …, D)" if self.last else "(N, D, …)"
-        return f"{self.shape} read as {axes}"
-
-    @property
-    def note(self) -> str:
-        """What a person must know; empty where rows are inputs."""
-        if self.positions == 1:
-            return ""
-        what = "steps" if len(self.shape) == 3 else "positions"  # of time, of a map
-        if self.inputs == 1:
-            return (
-                f"{self.shape} are {self.positions:,} {what} of 1 input, which are not independent "
-                "draws: what is answered holds for this input alone"
-            )
-        return (
-            f"{self.shape} are {self.positions:,} {what} of each of {self.inputs:,} inputs, and "
-            f"{what} of one input are not independent draws: each input counts as one group"
-        )
-
-
-def layout_of(entry: Entry) -> Layout:
+def layout_of_entry(entry: Entry) -> Layout:
     """The layout of an array of latents.
 
     Args:
@@ -96,17 +27,9 @@ def layout_of(entry: Entry) -> Layout:
             f"{short(entry.name)} must have shape (N, D) with N and D at least 1, got "
             f"{entry.shape}" + ("; save z.reshape(N, D)" if len(shape) == 1 and shape[0] else "")
         )
-    first, *inner = shape
-    if len(shape) == 2:
-        return Layout(shape, first, 1, True)
-    if len(shape) == 3:
-        if first == 1 and inner[0] > 1 and inner[1] > 1:
-            return Layout(shape, inner[0], 1, True)
-        return Layout(shape, first, 1 if 1 in inner else inner[0], True)
-    positions = math.prod(inner[1:])
-    if len(shape) == 4 and inner[0] == inner[1] != inner[2] and inner[0] > 1:
-        return Layout(shape, first, inner[0] * inner[1], True)
-    return Layout(shape, first, positions, False)
+    inner = shape[1:]
+    square = len(shape) == 4 and inner[0] == inner[1] != inner[2] and inner[0] > 1
+    return layout_of(shape, last=len(shape) == 3 or square)
 
 
 def spread_like(
@@ -130,7 +53,7 @@ def spread_like(
     if values.shape == layout.shape or (entry.column and layout.shape == (*values.shape, 1)):
         return layout.rows(values.reshape(layout.shape)), ""
     if values.ndim > 1 and values.size == count * width:
-        own = layout_of(entry)
+        own = layout_of_entry(entry)
         if (own.inputs, own.positions) == (layout.inputs, layout.positions):
             return own.rows(values), f"{values.shape} squeezed" if values.ndim > 2 else ""
     said = f"{values.shape} broadcast to every " + (

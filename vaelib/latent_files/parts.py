@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from torch import Tensor
 
+from vaelib.arguments.layouts import Layout
 from vaelib.latent_files.entries import Entry, Refused, short
-from vaelib.latent_files.layouts import Layout, half_lost, layout_of, spread_like
+from vaelib.latent_files.layouts import half_lost, layout_of_entry, spread_like
 from vaelib.latent_files.values import as_latents, as_scale, check_agreement
 
 __all__ = ["Part", "bare", "halves", "posterior"]
@@ -56,7 +57,7 @@ def bare(entry: Entry, but: str = "") -> Part:
         The part.
     """
     _check_numbers(entry)
-    layout = layout_of(entry)
+    layout = layout_of_entry(entry)
     z = as_latents(entry.name, layout.rows(_read(entry)))
     if any(entry.name.lower() == one.lower() for one in _MEANS):
         but = (
@@ -83,7 +84,7 @@ def posterior(mean: Entry, spreads: Mapping[str, Entry]) -> Part:
     """
     for one in (mean, *spreads.values()):
         _check_numbers(one)
-    layout = layout_of(mean)
+    layout = layout_of_entry(mean)
     centre = as_latents(mean.name, layout.rows(_read(mean)))
     scales: dict[str, Tensor] = {}
     said, notes, plain = "", [layout.note], len(mean.shape) == 2

@@ -8,10 +8,11 @@ from pathlib import Path
 from vaelib.arguments.plain import as_count, shown
 from vaelib.latent_files.entries import Entry, Refused, check_kind, short
 from vaelib.latent_files.hdf5 import hdf5_entries
+from vaelib.latent_files.latents import Latents
 from vaelib.latent_files.names import KINDS
 from vaelib.latent_files.npz import npy_entries, npz_entries
 from vaelib.latent_files.tables import csv_entries, parquet_entries
-from vaelib.latent_files.taken import Keys, Latents, latents_of
+from vaelib.latent_files.taken import Keys, latents_of
 from vaelib.latent_files.tensors import pt_entries, safetensors_entries
 
 __all__ = ["read_latents"]

@@ -6,14 +6,15 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from vaelib.arguments.layouts import Layout
 from vaelib.latent_files.asked import BOTH, SPELLED, get, in_range, listed, question, some
 from vaelib.latent_files.entries import Entry, Refused, short
-from vaelib.latent_files.layouts import Layout
+from vaelib.latent_files.latents import Latents, filled
 from vaelib.latent_files.names import KINDS, LABELS, USUAL, Role, roles
 from vaelib.latent_files.parts import Part, bare, halves, posterior
 from vaelib.latent_files.values import as_labels
 
-__all__ = ["Keys", "Latents", "latents_of"]
+__all__ = ["Keys", "latents_of"]
 
 _SPREADS = (*KINDS, "full", "factor")
 _HELD = ("heldout_", "test_", "val_")
@@ -29,39 +30,6 @@ class Keys:
     scale: str | None = None
     scale_is: str | None = None
     z: str | None = None
-
-
-@dataclass(frozen=True)
-class Latents:
-    """What a file held: posteriors, or z.
-
-    Attributes:
-        train: mean and scale of the training inputs, each (N, D); None where only z was given.
-        heldout: mean and scale of held-out inputs, each (n, D), where given.
-        z: bare latents, shape (n, D), where only they were given.
-        groups: labels of the held-out inputs, or where there are none of all, that are not
-            independent of each other, shape (n,): those of the file, or the inputs of positions.
-        conditions: labels of the training inputs, or of z, (N,), where given.
-        heldout_conditions: those of the held-out inputs, (n,), where given.
-        places: lengths of the axes of a map, or the steps of a sequence, whose positions are rows,
-            those of one input together; none where a row is an input.
-        said: what was read as what, in one line.
-        plain: whether names and shapes were the suite's own, so that nothing need be said.
-        notes: sentences that a person should read first.
-        others: names of what else is there.
-    """
-
-    train: tuple[Tensor, Tensor] | None = None
-    heldout: tuple[Tensor, Tensor] | None = None
-    z: Tensor | None = None
-    groups: Tensor | None = None
-    conditions: Tensor | None = None
-    heldout_conditions: Tensor | None = None
-    places: tuple[int, ...] = ()
-    said: str = ""
-    plain: bool = True
-    notes: tuple[str, ...] = ()
-    others: tuple[str, ...] = ()
 
 
 def latents_of(entries: Sequence[Entry], keys: Keys) -> Latents:
@@ -96,12 +64,7 @@ def latents_of(entries: Sequence[Entry], keys: Keys) -> Latents:
         others=others,
     )
     found = _repeated(found, parts[0].layout, parts[-1].layout)
-    first, *held = (part.values for part in parts)
-    if len(first) == 1:
-        return replace(found, z=first[0])
-    return replace(
-        found, train=(first[0], first[1]), heldout=(held[0][0], held[0][1]) if held else None
-    )
+    return filled(found, parts)
 
 
 def _repeated(found: Latents, first: Layout, last: Layout) -> Latents:

@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vaelib.arguments.rows import LARGEST, MOST, bad_rows, few, listed
 from vaelib.latent_files.entries import Refused, short
 
 __all__ = ["WIDEST", "as_labels", "as_latents", "as_scale", "check_agreement"]
@@ -11,9 +12,7 @@ __all__ = ["WIDEST", "as_labels", "as_latents", "as_scale", "check_agreement"]
 WIDEST = 8192
 """Dimensions that an audit takes: a covariance of as many fills half a gigabyte."""
 
-_NAMED = 5  # rows that an error names
 _LAST = (1 << 63) - 1  # label
-_LARGEST = 1e48  # statistics take z below 1e50, and products of several larger ones overflow
 _WIDEST = {"logvar": 220, "logstd": 110}  # of a scale between 1e-48 and 1e48
 _CLOSE = 2e-2  # by which two spreads of one posterior may differ, as logarithms: half precision
 
@@ -26,31 +25,29 @@ def as_latents(name: str, array: np.ndarray) -> Tensor:
         array: shape (N, D).
 
     Returns:
-        The numbers.
+        The numbers; rows without them, where these are few, are NaN throughout.
 
     Raises:
-        Refused: for what is not finite, too wide or too large.
+        Refused: for more rows that are not finite or too large, or what is too wide.
     """
-    with np.errstate(all="ignore"):  # long doubles become infinite, which is refused below
+    with np.errstate(all="ignore"):  # long doubles become infinite, which counts as no number
         values = torch.from_numpy(np.array(array, np.float64))
-    bad = (~values.isfinite()).any(1).nonzero()[:, 0].tolist()
-    if bad:
-        first = ", ".join(map(str, bad[:_NAMED])) + (", …" if len(bad) > _NAMED else "")
-        raise Refused(
-            f"{short(name)} must be finite, got NaN or infinity in {len(bad):,} of "
-            f"{len(values):,} rows ({first}); drop those inputs"
-        )
     if values.shape[1] > WIDEST:
         raise Refused(
             f"{short(name)} has {values.shape[1]:,} dimensions, and an audit takes {WIDEST:,} at "
             "most; save a random choice of them, or a projection"
         )
-    if float(values.abs().max()) >= _LARGEST:
+    lost = (~values.isfinite()).any(1)
+    if _many(lost):
+        raise Refused(f"{short(name)} must be finite, got NaN or infinity in {_rows(lost)}")
+    bad = bad_rows(values)
+    if _many(bad):
+        known = values[~lost]
         raise Refused(
-            f"{short(name)} must lie between -{_LARGEST:g} and {_LARGEST:g}, got "
-            f"{float(values.min()):.3g} to {float(values.max()):.3g}; save z in another unit"
+            f"{short(name)} must lie between -{LARGEST:g} and {LARGEST:g}, got "
+            f"{float(known.min()):.3g} to {float(known.max()):.3g}; save z in another unit"
         )
-    return values
+    return values.masked_fill(bad[:, None], torch.nan)
 
 
 def as_scale(name: str, spread: Tensor, kind: str) -> Tensor:
@@ -58,23 +55,28 @@ def as_scale(name: str, spread: Tensor, kind: str) -> Tensor:
 
     Args:
         name: of the spread, for errors.
-        spread: shape (N, D).
+        spread: shape (N, D), of :func:`as_latents`.
         kind: std, var, logvar or logstd.
 
     Returns:
-        Shape (N, D); all positive or, of a deterministic encoder, all 0.
+        Shape (N, D); all positive or, of a deterministic encoder, all 0; NaN in the few rows that
+        have no number, or none that can be computed with.
 
     Raises:
         Refused: for values that such a spread cannot have.
     """
-    lowest, highest = float(spread.min()), float(spread.max())
+    known = spread[~spread.isnan().any(1)]
+    lowest, highest = float(known.min()), float(known.max())
     if kind in _WIDEST:
-        if max(-lowest, highest) > _WIDEST[kind]:
+        most = _WIDEST[kind]
+        bad = (spread.abs() > most).any(1)
+        if _many(bad):
             raise Refused(
-                f"{short(name)} must lie between -{_WIDEST[kind]} and {_WIDEST[kind]}, got "
-                f"{lowest:.3g} to {highest:.3g}"
+                f"{short(name)} must lie between -{most} and {most}, got {lowest:.3g} to "
+                f"{highest:.3g}, beyond that in {_rows(bad)}"
             )
-        return (spread if kind == "logstd" else 0.5 * spread).exp()
+        scale = (spread if kind == "logstd" else 0.5 * spread).exp()
+        return scale.masked_fill(bad[:, None], torch.nan)
     if lowest == highest == 0:
         return spread
     if not lowest > 0:
@@ -84,14 +86,32 @@ def as_scale(name: str, spread: Tensor, kind: str) -> Tensor:
             if lowest < 0
             else ""
         )
-        raise Refused(f"{short(name)} must be positive, got min {lowest:.3g}{hint}")
+        zeros = (spread == 0).any(1)
+        got = f"min {lowest:.3g}{hint}"
+        if lowest == 0:
+            got = f"0 in {few(zeros, 'rows')}; half precision loses what is small"
+        raise Refused(f"{short(name)} must be positive, or 0 for all, got {got}")
     scale = spread if kind == "std" else spread.sqrt()
-    if float(scale.min()) < 1 / _LARGEST:
+    bad = (scale < 1 / LARGEST).any(1)
+    if _many(bad):
         raise Refused(
-            f"{short(name)} must be at least {1 / _LARGEST:g}, or 0 for all, got min {lowest:.3g}; "
+            f"{short(name)} must be at least {1 / LARGEST:g}, or 0 for all, got min {lowest:.3g}; "
             "a deterministic encoder has scales of 0"
         )
-    return scale
+    return scale.masked_fill(bad[:, None], torch.nan)
+
+
+def _many(bad: Tensor) -> bool:
+    """Whether they are more than can be left out."""
+    return int(bad.sum()) > MOST * len(bad)
+
+
+def _rows(bad: Tensor) -> str:
+    """Which rows are bad, and what to do."""
+    return (
+        f"{int(bad.sum()):,} of {len(bad):,} rows ({listed(bad)}), more than the {MOST:.0%} that "
+        "can be left out; drop those inputs"
+    )
 
 
 def check_agreement(found: dict[str, Tensor]) -> None:

@@ -9,15 +9,14 @@ KL, so that what is proved of it is proved of the map.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from vaelib.arguments.tensors import as_tensor
 from vaelib.audits.measurement import Measurement
-from vaelib.audits.moment_answers import MARGINS, Answer, decide
 from vaelib.seeding import stream
 from vaelib.stats.jackknife import Estimate
 from vaelib.stats.stack.candidates import Posteriors
@@ -28,10 +27,10 @@ __all__ = [
     "LOWER",
     "Maps",
     "cropped",
+    "drawn_maps",
     "map_rows",
     "neighbour_correlation",
     "proved_of_maps",
-    "with_maps",
 ]
 
 CORRELATED = "neighbour_correlation"
@@ -40,7 +39,6 @@ LOWER = "certified_map_kl_lower"
 
 _WIDEST = 256  # numbers of a map that are audited together
 _CHANNELS = 32
-_ALMOST = 0.1  # of a deviation from 1, which one factor cannot mend
 
 
 @dataclass(frozen=True)
@@ -81,6 +79,38 @@ class Maps:
         ]
         assert shaped[0] is not None
         return cls(shaped[0], shaped[1])
+
+
+def drawn_maps(
+    train: tuple[Tensor, Tensor],
+    heldout: tuple[Tensor, Tensor] | None,
+    places: tuple[int, ...],
+    generator: torch.Generator,
+) -> Maps:
+    """One z of each position, of the inputs that decide, and of those that densities are fitted to.
+
+    Args:
+        train: mean and scale of the training inputs, a row for each position; z with scales of 0.
+        heldout: those of held-out inputs, which decide where there are any.
+        places: lengths of the axes of a map.
+        generator: random stream, on the CPU.
+
+    Returns:
+        The maps.
+
+    Raises:
+        ValueError: for rows that are no whole number of maps.
+    """
+
+    def drawn(pair: tuple[Tensor, Tensor]) -> Tensor:
+        if not bool((pair[1] != 0).any()):
+            return pair[0]
+        return pair[0] + pair[1] * torch.randn(pair[0].shape, generator=generator).double()
+
+    first = drawn(train)
+    if heldout is None:
+        return Maps.of_rows(first, places)
+    return Maps.of_rows(drawn(heldout), places, first)
 
 
 def neighbour_correlation(z: Tensor, axis: int) -> Estimate:
@@ -204,79 +234,3 @@ def _axis(axis: int, count: int) -> str:
     """What an axis of the places is called."""
     names = {1: ("steps",), 2: ("height", "width"), 3: ("frames", "height", "width")}
     return names[count][axis - 1] if count in names else f"axis {axis}"
-
-
-def with_maps(
-    answers: Sequence[Answer], rows: Sequence[Measurement], margin: float, prior: str = "N(0, I)"
-) -> list[Answer]:
-    """Answer for whole maps.
-
-    Args:
-        answers: about one position.
-        rows: of :func:`vaelib.maps.positions.map_rows`.
-        margin: KL in nats that still counts as a match.
-        prior: what the prior is called.
-
-    Returns:
-        The same, and after the KL how positions hang together and what the channels are like. The
-        first says so first, and is no where a whole map is proved to lie beyond the margin, and
-        never yes, as a bracket of positions is none of maps.
-    """
-    first, kl, *others, helps = answers
-    places, channels = _places(rows), _channels(rows)
-    lower = next(row for row in rows if row.metric == LOWER)
-    word, whole = first.verdict, "Of whole maps nothing is proved"
-    if lower.value is not None and lower.value > 0:
-        whole = f"Whole maps lie at least {lower.value:.4g} nats from {prior}, proved"
-        whole += "" if lower.message == "whole maps" else f" of {lower.message}"
-    elif lower.value is None:
-        whole += f": {lower.message}"
-    if lower.value is not None and lower.value > margin:
-        word = "no"
-    elif word == "yes":
-        word = "undecided"
-    sentence = f"{places.sentence} {whole}. Of one position: {first.verdict}. {first.sentence}"
-    advice = helps
-    if places.verdict == "dependent":
-        text = (
-            f"Sample whole maps from a model of them, such as a second stage, not each position "
-            f"from {prior}; {helps.sentence[0].lower()}{helps.sentence[1:]}"
-        )
-        advice = replace(helps, verdict=f"a model of maps, {helps.verdict}", sentence=text)
-    new = replace(first, verdict=word, sentence=sentence)
-    return [new, kl, places, channels, *others, advice]
-
-
-def _places(rows: Sequence[Measurement]) -> Answer:
-    """Whether neighbours depend on each other, along the axis where they do most."""
-    axes = [row for row in rows if row.metric == CORRELATED]
-    if not axes:
-        return Answer("positions", "undecided", "Of one input no dependence can be told.")
-    said = ", ".join(f"{row.value:.2f} along {row.source}" for row in axes)
-    most = max(axes, key=lambda row: abs(row.value or 0.0))
-    value, error = most.value or 0.0, most.standard_error or 0.0
-    ends = value - 1.96 * error, value + 1.96 * error
-    margin = MARGINS["correlation"]
-    word = decide(ends, -margin, margin, ("dependent", "uncorrelated", "dependent"))
-    sentence = f"Neighbouring positions correlate {said}; those of N(0, I) do not."
-    return Answer("positions", word, sentence, "neighbours' correlation", value, ends)
-
-
-def _channels(rows: Sequence[Measurement]) -> Answer:
-    """Mean and deviation of each channel, and the factor that people put before a second stage."""
-    means = [row.value or 0.0 for row in rows if row.metric == "channel_mean"]
-    deviations = [row.value or 0.0 for row in rows if row.metric == "channel_deviation"]
-    away = max(abs(one - 1) for one in deviations)
-    overall = (
-        sum(s * s + m * m for s, m in zip(deviations, means, strict=True)) / len(means)
-    ) ** 0.5
-    sentence = (
-        f"Means of channels lie between {min(means):.3g} and {max(means):.3g}, deviations between "
-        f"{min(deviations):.3g} and {max(deviations):.3g}; N(0, I) has 0 and 1."
-    )
-    if overall > 0 and abs(overall - 1) > _ALMOST:
-        sentence += f" A factor of {1 / overall:.4g} brings E z² to 1 over all."
-    word = "as N(0, I)" if away <= _ALMOST and max(map(abs, means)) <= _ALMOST else "scaled"
-    return Answer(
-        "channels", word, sentence, "furthest deviation", max(deviations, key=lambda s: abs(s - 1))
-    )

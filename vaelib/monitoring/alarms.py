@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -10,8 +11,13 @@ __all__ = ["WIDE", "Alarm", "Watch"]
 WIDE = 10.0
 """E|z|²/D from which q is said to explode; 1 under N(0, I)."""
 
+POINTED, APART = 3.0, 1.0
+"""Nats per dimension of the rate, and of what is proved of KL(q‖p), from which both together say
+that nothing keeps q near the prior."""
+
 _TWICE = 2  # calls in a row, as one may be a passing dip
-_BEGIN = 5  # calls in a row without an active dimension where there never was one
+_BEGIN = 5  # calls in a row, where it may be how a training begins
+_FEW = 0.25  # of the dimensions, up to which active ones may come and go at the beginning
 _MOST = 100  # alarms that are kept
 
 
@@ -20,7 +26,7 @@ class Alarm(NamedTuple):
 
     Attributes:
         kind: ``"collapse"``, ``"units"``, ``"explosion"``, ``"divergence"``, ``"constant"`` or
-            ``"repeats"``.
+            ``"repeats"`` or ``"unbound"``.
         epoch: From when on.
         text: What was seen, in one sentence.
     """
@@ -81,7 +87,7 @@ class Watch:
             dimensions: D.
             second: E|z|²/D.
         """
-        calls = _TWICE if self._best[0] else _BEGIN
+        calls = _TWICE if self._best[0] > _FEW * dimensions else _BEGIN
         since = self._lasting("collapse", active == 0, epoch, calls)
         if since is not None:
             ever = "any more" if self._best[0] else "yet"
@@ -115,6 +121,30 @@ class Watch:
         elif second <= WIDE / 2:
             self.over("explosion")
         self._last = [epoch, second]
+
+    def look_at_ends(self, epoch: int, rate: float, lower: float, dimensions: int) -> None:
+        """Look at a rate, and at what is proved of KL(q‖p).
+
+        A KL term makes an encoder pay for each nat, so that q draws near the prior while the rate
+        grows. Without one the rate grows alone.
+
+        Args:
+            epoch: Of the call.
+            rate: In nats; infinite of points.
+            lower: In nats.
+            dimensions: D.
+        """
+        wrong = rate > POINTED * dimensions and lower > APART * dimensions
+        since = self._lasting("unbound", wrong, epoch, _BEGIN)
+        if since is not None:
+            what = f"the rate is {rate:.3g} nats" if rate < math.inf else "posteriors are points"
+            self.note(
+                "unbound",
+                since,
+                f"from epoch {since} on posteriors are nearly points and far from the prior: at "
+                f"epoch {epoch} {what}, and KL(q‖p) is at least {lower:.3g}, in {dimensions} "
+                "dimensions: nothing keeps q near the prior; has the KL term its weight?",
+            )
 
     def _lasting(self, kind: str, wrong: bool, epoch: int, least: int) -> int | None:
         """Since when it has been wrong, if it has been at so many calls in a row."""

@@ -55,6 +55,9 @@ class Course:
         self.last = inputs
         row = self._looked(inputs, epoch)
         played = dict.fromkeys(_PLAYED, math.nan) if row.pop("unplayed") else self._played(inputs)
+        if not math.isnan(played["lower"]):
+            dimensions = inputs.posteriors.mean.shape[1]
+            self.watch.look_at_ends(epoch, row["rate"], played["lower"], dimensions)
         return row | played | {"log_e_run": self._run.log_e, "p_run": self._run.p_value}
 
     def fail(self, epoch: int, reason: str) -> None:

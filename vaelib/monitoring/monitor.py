@@ -6,20 +6,20 @@ is evaluated. So nothing that was fitted to an input at any epoch plays on it at
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from vaelib.arguments.plain import as_count, as_integer, as_seed, check_flag, shown
+from vaelib.arguments.plain import as_count, as_seed, check_flag, shown
 from vaelib.arguments.tables import Table
 from vaelib.encoders.encoding import encode
-from vaelib.encoders.modes import modules_of
+from vaelib.encoders.modes import broken
 from vaelib.monitoring.alarms import Alarm
+from vaelib.monitoring.calls import Calls
 from vaelib.monitoring.course import Course
-from vaelib.monitoring.identities import Seen, marks_of
-from vaelib.monitoring.inputs import Given, Inputs, as_latents
+from vaelib.monitoring.inputs import Given, as_latents
 from vaelib.monitoring.measures import gauge
 from vaelib.priors import Normal
 from vaelib.stats.checks import check_level
@@ -98,7 +98,6 @@ class Monitor:
                 f"prior must be 'normal', as candidates are compared with N(0, I), got "
                 f"{shown(prior)}; vaelib.audit takes others"
             )
-        self._dimensions = prior.latent_dim if isinstance(prior, Normal) else None
         self.every = as_count(every, "every")
         check_flag(fresh, "fresh")
         self.fresh = bool(fresh)
@@ -106,16 +105,15 @@ class Monitor:
         check_level(alpha)
         self.alpha = float(alpha)
         self.seed = as_seed(seed)
-        self.finished = False
-        self._epoch = 0
-        self._inputs: int | None = None  # of a call, where they come in a fixed order
-        self._identified: bool | None = None
-        self._row: dict[str, float] = {}
-        self._done = False  # whether compute() has been called since reset()
+        dimensions = prior.latent_dim if isinstance(prior, Normal) else None
+        self._calls = Calls(self.fresh, self.seed, dimensions)
         self._given = Given(self.most, self.seed ^ _SALT)
         self._course = Course(self.every, self.fresh, self.alpha, self.seed)
-        self._seen = Seen()
-        self._came = 0  # inputs of all calls
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run has ended."""
+        return self._calls.finished
 
     @property
     def alarms(self) -> tuple[Alarm, ...]:
@@ -130,7 +128,7 @@ class Monitor:
     @property
     def last(self) -> dict[str, float]:
         """The numbers of the last call; none before the first."""
-        return dict(self._row)
+        return dict(self._calls.row)
 
     @property
     def gauge(self) -> tuple[Tensor, Tensor]:
@@ -159,7 +157,7 @@ class Monitor:
             ValueError: for other shapes, another D or n than before, a scale below 0, identities
                 that repeat, an epoch that does not rise, or after the end.
         """
-        if self._given.count and not self._done:
+        if self._given.count and not self._calls.done:
             raise ValueError("observe is a whole call, got one begun by update; end it by compute")
         self.reset()
         try:
@@ -171,25 +169,15 @@ class Monitor:
 
     def update(self, mean: Table, scale: Table, ids: Table | None = None) -> None:
         """Take in one batch of this epoch's held-out inputs; see :meth:`observe`."""
-        self._check_open()
-        if self._done:
-            raise ValueError("update must follow reset, got it after compute; call reset() first")
         m, s = as_latents(mean, scale)
-        if self._dimensions not in (None, m.shape[1]):
-            raise ValueError(
-                f"latents must have D = {self._dimensions} as before, got {m.shape[1]}; make "
-                "another Monitor for another model"
-            )
-        if self._identified not in (None, ids is not None):
-            had = "with" if self._identified else "without"
-            raise ValueError(f"ids must be given at every call or at none, got calls {had} before")
-        self._given.add(m, s, ids, self._came if self.fresh else 0)
-        self._dimensions = m.shape[1]
+        self._calls.check_batch(m.shape[1], ids is not None)
+        self._given.add(m, s, ids, self._calls.came if self.fresh else 0)
+        self._calls.take(m.shape[1])
 
     def reset(self) -> None:
         """Forget the batches of this epoch. What is known of the run stays."""
         self._given.clear()
-        self._done = False
+        self._calls.done = False
 
     def compute(self, epoch: int | None = None) -> dict[str, float]:
         """Measure what ``update`` has taken in; again, until ``reset``, without counting it twice.
@@ -203,17 +191,14 @@ class Monitor:
         Raises:
             ValueError: as :meth:`observe`, and for fewer than 20 evaluated inputs.
         """
-        if self._done:
+        calls = self._calls
+        if calls.done:
             return self.last
-        self._check_open()
-        inputs, number = self._checked(epoch)
-        self._came += self._given.count
-        self._inputs, self._identified = self._given.count, self._given.identified
-        if self.fresh and self._identified:
-            self._seen.add(marks_of(inputs.ids, self.seed))
-        self._epoch, self._done = number, True
-        self._row = {"epoch": float(number)} | self._course.measure(inputs, number)
-        self._row["alarms"] = float(len(self.alarms))
+        calls.check_open()
+        inputs, number = calls.checked(self._given, epoch)
+        calls.note(self._given, inputs, number)
+        calls.row = {"epoch": float(number)} | self._course.measure(inputs, number)
+        calls.row["alarms"] = float(len(self.alarms))
         return self.last
 
     def watch(
@@ -244,16 +229,19 @@ class Monitor:
             ValueError: as :func:`vaelib.encode` and :meth:`observe`; not for a model that has
                 diverged, which is an alarm.
         """
-        self._check_open()
-        number = self._numbered(epoch)
+        calls = self._calls
+        calls.check_open()
+        number = calls.numbered(epoch)
         try:
-            mean, scale = encode(model, data, **how)
+            with warnings.catch_warnings():  # a few inputs without numbers are an alarm
+                warnings.filterwarnings("ignore", ".* gave no usable numbers")
+                mean, scale = encode(model, data, **how)
         except ValueError as error:
-            if not (self.calls or _broken(model)):
+            if not (self.calls or broken(model)):
                 raise
-            self._epoch, self._row = number, {"epoch": float(number)}
+            calls.epoch, calls.row = number, {"epoch": float(number)}
             self._course.fail(number, f"{error}".replace("\n", " "))
-            self._row["alarms"] = float(len(self.alarms))
+            calls.row["alarms"] = float(len(self.alarms))
             return self.last
         return self.observe(mean, scale, ids, epoch=number)
 
@@ -266,28 +254,21 @@ class Monitor:
         Raises:
             ValueError: before the first call.
         """
-        if not self._row:
+        row = self._calls.row
+        if not row:
             raise ValueError("finish ends a run, got one without a call; hand over latents first")
-        if "full_gain" not in self._row:
-            self._row |= self._course.full()
-        self.finished = True
+        if "full_gain" not in row:
+            row |= self._course.full()
+        self._calls.finished = True
         return self.last
 
     def state_dict(self) -> dict[str, Any]:
         """All that a resumed run needs: tensors, numbers and texts, about ``most`` latents."""
         return {
             "settings": {name: getattr(self, name) for name in _SETTINGS},
-            "finished": self.finished,
-            "epoch": self._epoch,
-            "dimensions": self._dimensions,
-            "inputs": self._inputs,
-            "identified": self._identified,
-            "row": dict(self._row),
-            "done": self._done,
-            "came": self._came,
+            **self._calls.state(),
             "given": self._given.state(),
             "course": self._course.state(),
-            "seen": torch.from_numpy(self._seen.marks.view("int64").copy()),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -308,58 +289,6 @@ class Monitor:
                     f"state must be of a Monitor with {name}={getattr(self, name)}, got one with "
                     f"{shown(settings.get(name))}"
                 )
-        self.finished, self._epoch = state["finished"], state["epoch"]
-        self._dimensions = state["dimensions"]
-        self._inputs, self._identified = state["inputs"], state["identified"]
-        self._row, self._done, self._came = dict(state["row"]), state["done"], state["came"]
+        self._calls.load(state)
         self._given.load(state["given"])
         self._course.load(state["course"])
-        self._seen = Seen(state["seen"].numpy().view("uint64"))
-
-    def _check_open(self) -> None:
-        if self.finished:
-            raise ValueError(
-                "the run has ended by finish(), got another call; make a new Monitor for a new run"
-            )
-
-    def _numbered(self, epoch: int | None) -> int:
-        number = self._epoch + 1 if epoch is None else as_integer(epoch, "epoch")
-        if self._row and number <= self._epoch:
-            raise ValueError(f"epoch must rise from call to call, got {number} after {self._epoch}")
-        return number
-
-    def _checked(self, epoch: int | None) -> tuple[Inputs, int]:
-        """The inputs of this call, before anything of the run changes."""
-        number, given = self._numbered(epoch), self._given
-        if not given.count:
-            raise ValueError("compute must follow update, got no latents; call update() first")
-        fixed = not self.fresh and not given.identified
-        if fixed and self._inputs not in (None, given.count):
-            raise ValueError(
-                f"inputs must be the {self._inputs:,} of the call before, in their order, got "
-                f"{given.count:,}; give ids where they change"
-            )
-        inputs = given.inputs()
-        evaluated = int(inputs.evaluated.sum())
-        if min(evaluated, len(inputs.ids) - evaluated) < LEAST:
-            raise ValueError(
-                f"at least {LEAST} inputs must be evaluated and as many fit, got {evaluated} and "
-                f"{len(inputs.ids) - evaluated} of {len(inputs.ids)}; hand over 60 or more"
-            )
-        if self.fresh and given.identified:
-            again = self._seen.repeated(marks_of(inputs.ids, self.seed))
-            if again:
-                raise ValueError(
-                    f"inputs must be new at every call where fresh=True, got {again} that came "
-                    "before; leave fresh out, so that e-values are averaged"
-                )
-        return inputs, number
-
-
-def _broken(model: object) -> bool:
-    """Whether parameters of a model are NaN or infinite."""
-    return not all(
-        bool(p.isfinite().all())
-        for module in modules_of(model)
-        for p in module.parameters(recurse=False)
-    )

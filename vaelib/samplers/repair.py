@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,6 +17,7 @@ from vaelib.samplers.candidates import gauge_of, repair_candidates, standard_nor
 from vaelib.samplers.given import Given, Pair, given_of
 from vaelib.samplers.kinds import is_mixture
 from vaelib.samplers.sampler import About, Interval, Sampler
+from vaelib.samplers.words import lines
 from vaelib.seeding import stream
 from vaelib.stats.stack.candidates import Candidate
 from vaelib.stats.stack.fitted import log_ratios
@@ -57,6 +60,9 @@ class Repaired:
         left: what may be left; None where the held-out inputs have no density.
         split: whether the held-out inputs are a random fifth of what was given.
         recited: share of held-out z that lie as near to training inputs as copies do.
+        prior: what it is called in a sentence.
+        bare: whether z alone were given.
+        left_out: which inputs gave no numbers, in a sentence; empty where all did.
     """
 
     sampler: Sampler
@@ -65,6 +71,24 @@ class Repaired:
     left: Left | None
     split: bool
     recited: float
+    prior: str = "N(0, I)"
+    bare: bool = False
+    left_out: str = ""
+
+    def __str__(self) -> str:
+        return "\n".join(lines(self))
+
+    def sample(self, n: int, generator: torch.Generator) -> Tensor:
+        """Latents to decode, as of :meth:`vaelib.samplers.sampler.Sampler.sample`."""
+        return self.sampler.sample(n, generator)
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        """Their log density, as of :meth:`vaelib.samplers.sampler.Sampler.log_prob`."""
+        return self.sampler.log_prob(z)
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the sampler, as :meth:`vaelib.samplers.sampler.Sampler.save` does."""
+        return self.sampler.save(path)
 
 
 def repair(

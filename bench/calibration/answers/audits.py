@@ -34,6 +34,7 @@ __all__ = [
     "answer_rows",
     "answer_tasks",
     "answers_code",
+    "kept_answers",
     "known_answers",
 ]
 
@@ -198,8 +199,19 @@ def known_answers(table: pd.DataFrame) -> Iterator[tuple[Task[Answer], Rows]]:
     Yields:
         Tasks and rows that were made by the present code.
     """
-    own = table[table["code"] == answers_code()]
-    for _, rows in own.groupby(["kind", "n", "D", "kl", "part"], sort=False):
+    yield from kept_answers(table[table["code"] == answers_code()])
+
+
+def kept_answers(table: pd.DataFrame) -> Iterator[tuple[Task[Answer], Rows]]:
+    """Tasks whose rows a table holds, by whatever code.
+
+    Args:
+        table: as `answer_rows` wrote it.
+
+    Yields:
+        Tasks and rows.
+    """
+    for _, rows in table.groupby(["kind", "n", "D", "kl", "part"], sort=False):
         kept: Rows = [{str(name): v for name, v in row.items()} for row in rows.to_dict("records")]
         first = kept[0]
         kl = None if first["family"] == "world" else first["kl"]

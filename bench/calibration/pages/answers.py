@@ -176,7 +176,21 @@ def _by_kind(table: pd.DataFrame) -> Part | None:
     text = f"Of {kinds:,} kinds and KL up to the margin, “no” was said of "
     text += f"{len(wrong)}: {', '.join(wrong)}." if wrong else "none."
     heads = ["KL", "kinds", "“no”", "“yes” where possible"]
-    return Part(BY_KIND, "Answers by kind and n", blocks, [text, markdown(heads, counts, left=0)])
+    found = [f"{text} {_flagged(table)}", markdown(heads, counts, left=0)]
+    return Part(BY_KIND, "Answers by kind and n", blocks, found)
+
+
+def _flagged(table: pd.DataFrame) -> str:
+    """Of which independent draws it was said that they are none."""
+    wrong = table[table["verdict"] == "flagged"]
+    if wrong.empty:
+        return "None was flagged."
+    every = table["kind"].value_counts().to_dict()
+    kinds = [
+        f"{str(kind).removeprefix('world: ')} ({count} of {every[kind]})"
+        for kind, count in wrong["kind"].value_counts().to_dict().items()
+    ]
+    return f"Flagged although independent: {', '.join(kinds)}."
 
 
 def _worlds(table: pd.DataFrame) -> Part | None:

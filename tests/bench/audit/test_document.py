@@ -18,7 +18,8 @@ ANSWER = (
     *("question", "verdict", "ok", "sentence", "advice", "condition", "inputs", "dimensions"),
     *("bracket", "flags", "answers"),
 )
-WHOLE = ("schema", *ANSWER, "conditions", "prior", "margin", "alpha", "read", "notes", "versions")
+WHOLE = ("schema", *ANSWER, "conditions", "prior", "margin", "alpha", "read", "notes")
+WHOLE = (*WHOLE, "joint", "versions")
 BRACKET = (
     *("lower", "upper", "gain", "gain_interval", "margin", "alpha", "inputs", "split"),
     *("saturated", "flagged", "missing"),

@@ -24,7 +24,7 @@ def pages():
 
 
 def test_every_subject_has_a_page():
-    assert set(whole._PARTS) == {*SUBJECTS, "subset"}
+    assert set(whole._PARTS) == {*SUBJECTS, "again", "subset"}
 
 
 def test_the_committed_pages_are_what_the_committed_tables_give(pages):

@@ -64,7 +64,7 @@ def test_what_is_won_left_and_free_is_said(folder, capfd):
     [
         ("z.npz", "is not known: bare z have no upper end"),
         ("points.npz", "is not known: latents without a scale have no upper end"),
-        ("null.npz", "The sampler that is written is the prior itself"),
+        ("null.npz", "The sampler is the prior itself"),
     ],
 )
 def test_what_is_not_known_is_said(file, said, folder, capfd):

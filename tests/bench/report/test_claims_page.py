@@ -202,7 +202,7 @@ def test_a_value_of_one_seed_is_no_bound():
 @pytest.mark.parametrize(
     ("found", "text"),
     [
-        (finding(), "Exploratory: looked at first on seeds 0-9."),
+        (finding(), "Exploratory, decided on seeds 0-9."),
         (finding(seeds=0, reason="not measured"), "Exploratory."),
         (
             finding(fixed="abc1234def", from_seed=10, first=10),
@@ -217,7 +217,7 @@ def test_a_value_of_one_seed_is_no_bound():
 def test_a_claim_says_whether_it_was_made_before_its_seeds(found, text):
     page = claims_page("m", [found])
     assert text in page
-    assert ("exploratory: looked at first on the seeds" in page) == (found.claim.fixed is None)
+    assert ("exploratory: nothing shows that it" in page) == (found.claim.fixed is None)
 
 
 def test_the_head_counts_what_is_exploratory():
@@ -226,10 +226,10 @@ def test_the_head_counts_what_is_exploratory():
         claims_page("m", found).splitlines()[2] for found in ([free] * 2, [fixed, free], [fixed])
     ]
     assert heads == [
-        "**Of 2 claims, 2 larger than the margin.** All are exploratory: looked at first on the "
-        "seeds that decide.",
-        "**Of 2 claims, 2 larger than the margin.** One of them is exploratory: looked at first on "
-        "the seeds that decide.",
+        "**Of 2 claims, 2 larger than the margin.** All are exploratory: nothing shows that "
+        "they were fixed before results were seen.",
+        "**Of 2 claims, 2 larger than the margin.** One of them is exploratory: nothing shows "
+        "that it was fixed before results were seen.",
         "**Of 1 claim, 1 larger than the margin.** Each was fixed by a commit before the seeds "
         "that decide it were run.",
     ]

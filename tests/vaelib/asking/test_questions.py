@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import torch
 
-from vaelib import answers, answers_by_condition, audit, audit_samples, fit_density
+from vaelib import answers, answers_by_condition, audit, audit_samples, fit_density, repair
 from vaelib.audits.answers import name_of
 from vaelib.audits.audit import audit as bare_audit
 from vaelib.audits.audit import audit_samples as bare_samples
@@ -150,10 +150,9 @@ def test_a_fitted_density_is_the_call_that_the_advice_names():
     mean, scale = z.sign() + 0.1 * z, torch.full_like(z, 0.1)
     advice = answers(mean, scale)[-1]
     assert advice.verdict.startswith("fit a density")
-    assert "`vaelib.fit_density(mean, scale)`" in advice.sentence
-    assert "`vaelib.fit_density(z)`" in audit_samples(mean, test_rows=20).answers[-1].sentence
-    for given in ((mean, scale), (mean,)):
-        density = fit_density(*given)
+    assert "`vaelib.repair(mean, scale)`" in advice.sentence
+    assert "`vaelib.repair(z)`" in audit_samples(mean, test_rows=20).answers[-1].sentence
+    for density in (repair(mean, scale), repair(mean), fit_density(mean, scale), fit_density(mean)):
         z = density.sample(300, torch.Generator().manual_seed(1))
         assert z.shape == (300, 2) and z.dtype == torch.float64
         gain = density.log_prob(z) - Normal(2).log_prob(z)

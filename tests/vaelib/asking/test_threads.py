@@ -79,7 +79,7 @@ def test_an_error_leaves_the_threads_too(two):
 def test_no_more_threads_than_torch_was_given(monkeypatch):
     """One here, whatever there is: what a caller has set is the most."""
     asked = []
-    monkeypatch.setattr("vaelib.asking.questions.fastest", lambda *a: asked.append(a) or 1)
+    monkeypatch.setattr("vaelib.asking.found.fastest", lambda *a: asked.append(a) or 1)
     monkeypatch.setattr("vaelib.asking.density.fastest", lambda *a: asked.append(a) or 1)
     audit(MEAN, SCALE, heldout=(MEAN[:30], SCALE[:30]), **QUICK)
     fit_density(MEAN, SCALE)

@@ -52,6 +52,7 @@ def test_an_exact_encoder_is_safe():
     assert answered["what would help"].sentence == "Nothing is needed."
     assert next(iter(answered)) == SAFE and answered[SAFE].interval[1] < 0.05
     assert "may have gone unseen" in answered[SAFE].sentence
+    assert "another law" not in answered[SAFE].sentence
 
 
 def test_twice_the_variance_is_too_wide_and_rescaling_is_the_remedy():
@@ -189,6 +190,23 @@ def test_few_inputs_are_undecided_not_safe():
     assert answers(exact(40))[SAFE].verdict == "undecided"
 
 
+@pytest.mark.parametrize("n", [1, 19, 20])
+def test_of_fewer_inputs_than_bound_the_kl_no_dimension_is_called_collapsed(n):
+    dead = torch.zeros(n, 2), torch.ones(n, 2)
+    first = answers(exact(100), dead)[SAFE].sentence
+    assert ("All 2 dimensions are collapsed" in first) == (n == 20)
+    assert ("at least 20 independent z are needed" in first) == (n < 20)
+
+
+def test_another_law_of_held_out_inputs_is_said_and_no_gain_is_advised_where_none_is():
+    mean, scale = exact(600)
+    found = answers((4 * mean, scale), exact(600, seed=1))
+    assert found[SAFE].verdict == "yes"
+    assert "another law than training inputs, with a variance of" in found[SAFE].sentence
+    assert found["shape"].verdict == "undecided"
+    assert "density" not in found["what would help"].sentence
+
+
 def test_an_interval_decides_only_from_one_side():
     words = ("low", "mid", "high")
     assert decide((0.0, 0.8), 0.9, 1.1, words) == "low"
@@ -249,7 +267,12 @@ def test_undecided_says_what_could_have_been_seen():
     moments = {"train": Moments.of(mean, scale), "test": Moments.of(*heldout)}
     given = answers_from(rows, moments)[0]
     assert given.verdict == "undecided"
-    assert "0.2 nats are certified at .025 with 100 held-out z at D = 2" in given.sentence
+    assert "0.2 nats are certified, at level .025, with 100 held-out z at D = 2" in given.sentence
+    assert "more than were given" not in given.sentence
+    few = {**moments, "train": Moments.of(*exact(310, scale=0.2))}
+    assert answers_from(rows, few)[0].sentence.endswith(
+        "They have three training inputs for each held-out one, more than were given."
+    )
     own = [Counted(120, 2, "ring", "rotated", 0.2, repeats=7, proved=5)]
     sentence = answers_from(rows, moments, planted=own)[0].sentence
     assert sentence.endswith("as many inputs and dimensions as here: ring 5 of 7.")

@@ -1,5 +1,7 @@
 """Answers of a prior that is conditioned on a label, and why there is none for codes."""
 
+import json
+
 import pytest
 import torch
 
@@ -112,3 +114,35 @@ def test_codes_have_no_density():
     given = answers_from(rows)
     assert given[0].verdict == "undecided" and CODES in given[0].sentence
     assert given[-1].verdict == "a law of the codes"
+
+
+def test_all_conditions_are_one_object_of_json(data):
+    train, heldout = data
+    found = answers_by_condition(*train, heldout=heldout)
+    document = json.loads(found.to_json(), parse_constant=pytest.fail)
+    alone = json.loads(found[2].to_json())
+    assert document["schema"] == alone["schema"] and set(document) == set(alone)
+    assert (document["verdict"], document["ok"]) == (found.verdict, found.ok) == ("no", False)
+    assert document["sentence"] == "yes 2, no 1."
+    assert document["question"] == "May I sample from N(0, I) given the condition?"
+    assert document["joint"].startswith("Each end is at level 0.025/3 = 0.00833, so that all")
+    assert [one["condition"] for one in document["conditions"]] == [0, 1, 2]
+    of_last = document["conditions"][2]
+    assert of_last["bracket"] == alone["bracket"] and of_last["answers"] == alone["answers"]
+    assert of_last["bracket"]["alpha"] == pytest.approx(0.025 / 3) and document["alpha"] == 0.025
+    rows = [{k: v for k, v in row.items() if k != "condition"} for row in document["rows"]]
+    assert rows[-len(alone["rows"]) :] == alone["rows"] and alone["joint"] is None
+    assert str(found).splitlines()[0].endswith("given the condition? yes 2, no 1.")
+    assert str(found).splitlines()[-1] == document["joint"] and len(str(found).splitlines()) == 5
+
+
+def test_priors_of_their_own_are_called_so():
+    train = encoded(60, stream("few", 0))
+    found = answers_by_condition(
+        *train, {0: Normal(2), 1: Normal(2), 2: Uniform(2, low=-9.0, high=9.0)}
+    )
+    document = json.loads(found.to_json())
+    assert document["prior"] == "priors of their own"
+    assert document["question"] == "May I sample from priors of their own given the condition?"
+    asked = [one["question"] for one in document["conditions"]]
+    assert asked[0] == "May I sample from N(0, I)?" != asked[2]

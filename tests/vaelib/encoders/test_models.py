@@ -209,8 +209,8 @@ def test_a_head_that_may_give_a_logarithm_is_asked_for():
 @pytest.mark.parametrize(
     ("spread", "kind", "message"),
     [
-        (240.0, "logvar", "log variances must be below 230, got 240 to 240"),
-        (700.0, "logstd", "log variances must be below 230, got 700 to 700"),
+        (240.0, "logvar", "log variances must lie between -220 and 220, got 240 to 240"),
+        (700.0, "logstd", "log variances must lie between -220 and 220, got 700 to 700"),
         (-90.0, "logvar", None),
     ],
 )

@@ -8,13 +8,13 @@ import torch
 from tests.vaelib.maps.fields import field
 from vaelib.audits.measurement import Measurement
 from vaelib.audits.moment_answers import Answer
+from vaelib.maps.answers import with_maps
 from vaelib.maps.positions import (
     LOWER,
     Maps,
     map_rows,
     neighbour_correlation,
     proved_of_maps,
-    with_maps,
 )
 
 SAID = [

@@ -35,7 +35,8 @@ def quick(monkeypatch):
 def test_the_identity_costs_what_the_closed_form_says(quick, factor, truth):
     """Data N(0, f²) in both dimensions: N(0, I) lies (1 - f)²/f² of their variance from them."""
     mean, scale, x = (factor * part for part in world(800, 0))
-    found = price(lambda z: z, mean, scale, x, tuple(factor * p for p in world(1600, 1)))
+    *held, held_x = (factor * part for part in world(1600, 1))
+    found = price(lambda z: z, mean, scale, x, held, held_x)
     assert found.count == 800 and found.features == "2 principal components of the data"
     assert found.cost.low <= truth <= found.cost.high
     assert found.cost.high - found.cost.low < 0.05 + truth
@@ -49,14 +50,14 @@ def test_the_identity_costs_what_the_closed_form_says(quick, factor, truth):
 def test_a_fitted_density_gives_the_cost_back():
     mean, scale, x = (0.5 * part for part in world(600, 0))
     held = tuple(0.5 * part for part in world(800, 1))
-    found = price(lambda z: z, mean, scale, x, held)
+    found = price(lambda z: z, mean, scale, x, held[:2], held[2])
     assert found.back.low > 0 and abs(found.distances["repaired"].value) < 0.1
     assert "sampled instead, gives back" in found.repair
-    again = price(lambda z: z, mean, scale, x, held)
+    again = price(lambda z: z, mean, scale, x, held[:2], held[2])
     assert again.cost == found.cost and again.back == found.back
     assert {row.source for row in found.rows} == set(found.distances)
     assert str(found).splitlines()[0] == found.sentence
-    other = price(lambda z: z, mean, scale, x, held, seed=1)
+    other = price(lambda z: z, mean, scale, x, held[:2], held[2], seed=1)
     assert other.cost != found.cost
 
 
@@ -78,9 +79,9 @@ def test_parts_are_told_and_orders_are_checked(quick):
     alone = price(lambda z: z, mean, scale, x)
     assert alone.split == "train" and alone.count == 166
     assert alone.notes[0].startswith("these are inputs that the model was trained on")
-    thirds = price(lambda z: z, mean, scale, heldout=held)
+    thirds = price(lambda z: z, mean, scale, None, held[:2], held[2])
     assert (thirds.split, thirds.count, thirds.notes) == ("test", 166, ())
-    points = price(lambda z: z, x, None, x, (held[2], 0 * held[2], held[2]))
+    points = price(lambda z: z, x, None, x, (held[2], 0 * held[2]), held[2])
     assert (points.split, points.count) == ("test", 250)
     mixed = price(lambda z: z, mean, scale, x.flip(0))
     assert "no closer to their own input than to another one" in mixed.notes[-1]
@@ -119,9 +120,9 @@ def test_components_are_those_of_the_covariance(rows):
 def test_own_features_are_evaluated_and_shortened(quick):
     (mean, scale, x), held = world(400, 0), world(400, 1)
     layer = torch.nn.Sequential(torch.nn.Linear(2, 99), torch.nn.ReLU(), torch.nn.Dropout())
-    found = price(lambda z: Bell(z, 1.0), mean, scale, x, held, features=layer)
+    found = price(lambda z: Bell(z, 1.0), mean, scale, x, held[:2], held[2], features=layer)
     assert found.features == "40 principal components of 99 own features" and layer[2].training
-    few = price(lambda z: z, mean, scale, x, held, features=lambda x: x[:, :1])
+    few = price(lambda z: z, mean, scale, x, held[:2], held[2], features=lambda x: x[:, :1])
     assert few.features == "1 own features"
 
 
@@ -137,13 +138,25 @@ class Unsampled(Normal):
             {"images": torch.zeros(3, 2)},
             r"images must have .* each of the 500 rows of mean.*\(3, 2\)",
         ),
-        ({"heldout": (torch.zeros(3, 2),)}, "heldout must be mean, scale and data .*, got 1 parts"),
-        ({"heldout": 3}, "heldout must be mean, scale and data .*, got int"),
         (
-            {"heldout": world(300, 1)},
+            {"heldout": world(9, 1)},
+            "heldout must be mean and scale .*, got 3 parts; their data are",
+        ),
+        ({"heldout": 3}, "heldout must be mean and scale .*, got int"),
+        ({"heldout": world(400, 1)[:2]}, "heldout_images must hold the data that heldout is of"),
+        ({"heldout_images": torch.zeros(3, 2)}, "heldout_images go with heldout, mean and scale"),
+        (
+            {"heldout": world(300, 1)[:2], "heldout_images": world(300, 1)[2]},
             "at least 320 held-out inputs, 160 for each of 2 parts, got 300",
         ),
-        ({"heldout": world(400, 1, d=3)}, r"mean of heldout must have shape \(n, 2\) like that"),
+        (
+            {"heldout": world(400, 1, d=3)[:2], "heldout_images": torch.zeros(400, 2)},
+            r"mean of heldout must have shape \(n, 2\) like that",
+        ),
+        (
+            {"heldout": world(400, 1)[:2], "heldout_images": torch.zeros(400, 3)},
+            r"heldout_images must have shape \(n, 2\) like that",
+        ),
         ({"labels": torch.zeros(3).long()}, r"labels must be integers of shape \(500,\)"),
         ({"features": "inception"}, "features must be one of auto, classifier, pca, log1p or a fu"),
         ({"prior": Unsampled(2)}, "prior must have a sample to price, got Unsampled without"),

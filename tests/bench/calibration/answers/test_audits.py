@@ -200,6 +200,12 @@ def test_the_page_says_how_many_were_run_and_what_is_not_seen():
     table = small_table()
     parts = answer_parts(table)
     text = "\n\n".join([*answer_opening(table, FULL, quick=False), *said(parts)])
+    assert "None was flagged." in text
+    table.loc[table.index[:3], "verdict"] = "flagged"
+    kind = table["kind"].iloc[0]
+    of = (table["kind"] == kind).sum()
+    text = "\n\n".join([*answer_opening(table, FULL, quick=False), *said(answer_parts(table))])
+    assert f"Flagged although independent: {kind} (3 of {of})." in text
     assert "319 of " in text and "that code goes on where it was" in text
     assert "less than a tenth in 1: ring in a plane (D = 2)" in text
     assert "in 10 of 10 exact matches" in text
