@@ -41,7 +41,7 @@ class World:
         breaks: which estimators or tests go wrong in it, and why; empty where nobody says.
 
     Example:
-        >>> from vaelib.worlds import world
+        >>> from vaelib.worlds.named import world
         >>> banana = world("banana")
         >>> banana.dimensions, round(banana.kl, 4), banana.known_by
         (6, 0.2027, 'closed form')
