@@ -537,8 +537,8 @@ def conform(
 
     Example: vaebench conform my_model:kl --world banana
 
-    Exit codes: 0 it conforms; 1 it deviates in a world; 2 it answered in none; 64 a mistake in an
-    option or the function.
+    Exit codes: 0 it conforms; 1 it deviates in a world; 2 the answer could not be written; 64 a
+    mistake in an option or the function, or one that answers in no world.
     """
     from bench.commands.conform import execute
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from rich.console import Console
 
@@ -11,19 +11,19 @@ from bench.audit.imported import imported
 from bench.commands.outputs import check_output, write_output
 from bench.commands.printing import console as on_console
 from bench.commands.printing import written_out
-from bench.errors import NotDoneError, UserError, shown, unknown
+from bench.errors import UserError, shown, unknown
 from bench.report.markdown import code, markdown, prose
 from bench.report.terminal import table
-from bench.run.progress import beating
+from bench.run.progress import beating, counted
 from vaelib.asking.threads import on_threads
-from vaelib.worlds.conform import FAULTS, SEEDS, Conformance, Found, Kind, conform
+from vaelib.worlds.conform import SEEDS, Conformance, Found, conform
 from vaelib.worlds.given import calling
 from vaelib.worlds.named import worlds
+from vaelib.worlds.words import FAULTS, KINDS, MEANING, Kind
 
 __all__ = ["execute"]
 
 _HEADS = ("world", "D", "KL", "mean", "sd", "word")
-_KINDS: tuple[str, ...] = get_args(Kind)
 
 
 def execute(
@@ -51,11 +51,11 @@ def execute(
         The exit code: 1 where it deviates in a world, 2 where the answer could not be printed.
 
     Raises:
-        UserError: For options that cannot be, and a function that takes or returns something else.
-        NotDoneError: Where the function answered in no world.
+        UserError: For options that cannot be, and a function that takes or returns something else,
+            or answers in no world.
     """
-    if kind not in _KINDS:
-        raise UserError(unknown("--kind", f'kind "{kind}"', kind, _KINDS))
+    if kind not in KINDS:
+        raise UserError(unknown("--kind", f'kind "{kind}"', kind, KINDS))
     known = [one.name for one in worlds()]
     for one in names:
         if one not in known:
@@ -66,9 +66,9 @@ def execute(
     found = _run(function, name, kind, names or None, seeds)
     if found.ok is None:
         said = next((row.note for row in found.rows if row.note), "all worlds are of bare z")
-        raise NotDoneError(
-            f"expected a number of {name} in two draws of a world or more, got none ({said}); "
-            "try one with --world"
+        raise UserError(
+            f"{name} must return a finite number in two draws of a world or more, got none ({said})"
+            "; try it on a z of its own"
         )
     if page is not None:
         write_output(page, _page(found, name).encode())
@@ -83,9 +83,9 @@ def execute(
 def _run(
     function: Callable[..., Any],
     name: str,
-    kind: Any,
+    kind: Kind,
     names: Sequence[str] | None,
-    seeds: int,  # noqa: ANN401
+    seeds: int,
 ) -> Conformance:
     aside, now = on_console(stderr=True), ["the first world"]
     try:
@@ -105,21 +105,13 @@ def _show(found: Conformance, console: Console) -> None:
 
 def _notes(found: Conformance) -> list[str]:
     """What the words mean here, how often it refused and why, and the answer."""
-    lines = [_MEANING[found.kind]]
+    lines = [MEANING[found.kind]]
     refused = [row for row in found.rows if row.note]
     if refused:
         first: Found = refused[0]
-        lines.append(f"Refused draws in {len(refused)} worlds, first {first.world}: {first.note}")
+        where = counted(len(refused), "world")
+        lines.append(f"Refused draws in {where}, first {first.world}: {first.note}")
     return [*lines, found.sentence]
-
-
-_MEANING = {
-    "estimate": "right: the mean over draws is off by less than .05 nats, or a fifth of the KL. "
-    "Biased: it is, and by more than its 95 % interval; noisy: it is, and may be by chance. Wrong "
-    "sign: biased, and below 0 beyond its interval.",
-    "lower": "holds: above the KL in no more draws than a bound of level .975 may be.",
-    "upper": "holds: below the KL in no more draws than a bound of level .975 may be.",
-}
 
 
 def _page(found: Conformance, name: str) -> str:

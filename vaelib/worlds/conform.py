@@ -8,29 +8,22 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 
 from vaelib.arguments.plain import as_count, check_callable, shown
-from vaelib.worlds.expected import LEVEL, band
+from vaelib.worlds.expected import band
 from vaelib.worlds.given import FITTED, HELD_OUT, as_number, calling, draws
 from vaelib.worlds.named import world, worlds
+from vaelib.worlds.words import FAULTS, KINDS, Kind, word_for
 from vaelib.worlds.world import World
 
-__all__ = ["FAULTS", "KINDS", "SEEDS", "Conformance", "Found", "Kind", "conform"]
-
-Kind = Literal["estimate", "lower", "upper"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
+__all__ = ["SEEDS", "Conformance", "Found", "conform"]
 
 SEEDS = 5
 """Draws of each world."""
 
-FAULTS = ("biased low", "biased high", "wrong sign", "noisy", "too high", "too low")
-"""Words for what deviates; the others are right, holds, refuses and no posteriors."""
-
-_CONFIDENCE = 0.95  # of the interval of a mean over draws, before it is called biased
-_CHANCE = 0.001  # of a bound that holds its level to be called broken in a world
 _MOST = 1000  # seeds
 _LONGEST = 160  # characters of what a function says
 
@@ -104,7 +97,8 @@ class Conformance:
         """How many worlds deviate, and how."""
         counts = {word: sum(row.word == word for row in self.rows) for word in self._words()}
         told = ", ".join(f"{word} in {count}" for word, count in counts.items())
-        return f"Of {len(self.rows)} worlds: {told}."
+        count = len(self.rows)
+        return f"Of {count} world{'s' if count > 1 else ''}: {told}."
 
     def _words(self) -> list[str]:
         return list(dict.fromkeys(row.word for row in self.rows))
@@ -258,39 +252,5 @@ def _judged(world: World, kind: Kind, values: tuple[float, ...], word: str, note
     low, high = band(world.kl) if kind == "estimate" else (None, None)
     low = world.kl if kind == "upper" else low
     high = world.kl if kind == "lower" else high
-    if not word:
-        if len(values) < 2:
-            word = "refuses"
-        elif kind == "estimate":
-            word = _of_estimate(world.kl, np.array(values))
-        else:
-            word = _of_bound(world.kl, kind, np.array(values))
+    word = word or word_for(kind, world.kl, values)
     return Found(world.name, world.dimensions, world.kl, low, high, values, word, note)
-
-
-def _of_estimate(kl: float, values: np.ndarray) -> str:
-    """By the mean; it is biased only where its interval over the draws leaves the band."""
-    from scipy import stats
-
-    low, high = band(kl)
-    mean = values.mean()
-    if low <= mean <= high:
-        return "right"
-    quantile = stats.t.ppf((1 + _CONFIDENCE) / 2, len(values) - 1)
-    half = quantile * values.std(ddof=1) / math.sqrt(len(values))
-    if mean - half > high:
-        return "biased high"
-    if mean + half < low:
-        return "wrong sign" if kl > 0 and mean + half < 0 else "biased low"
-    return "noisy"
-
-
-def _of_bound(kl: float, kind: Kind, values: np.ndarray) -> str:
-    """By how many draws it is broken in, which a bound of its level is rarely in."""
-    from scipy import stats
-
-    slack = 1e-9 * max(1.0, kl)  # of sums in floats
-    beyond = values > kl + slack if kind == "lower" else values < kl - slack
-    if stats.binom.sf(beyond.sum() - 1, len(values), LEVEL) >= _CHANCE:
-        return "holds"
-    return "too high" if kind == "lower" else "too low"
