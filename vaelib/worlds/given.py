@@ -109,7 +109,7 @@ def calling(function: Callable[..., Any]) -> Caller:
     try:
         parameters = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):  # of code that is not Python's
-        parameters = []
+        return Caller(function, (), (), alone=True)
     starred = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     known = [one for one in parameters if one.name in NAMES and one.kind not in starred]
     required = [

@@ -18,8 +18,8 @@ FAULTS = ("biased low", "biased high", "wrong sign", "noisy", "too high", "too l
 
 MEANING: dict[Kind, str] = {
     "estimate": "right: the mean over draws is off by less than .05 nats, or a fifth of the KL. "
-    "Biased: it is, and by more than its 95 % interval; noisy: it is, and may be by chance. Wrong "
-    "sign: biased, and below 0 beyond its interval where the KL is not 0.",
+    "Biased: it is, and by more than its 95 % interval; noisy: it is, and may be by chance, which "
+    "more draws tell. Wrong sign: biased, and below 0 beyond its interval where the KL is not 0.",
     "lower": "holds: above the KL in no more draws than a bound of level .975 may be.",
     "upper": "holds: below the KL in no more draws than a bound of level .975 may be.",
 }
