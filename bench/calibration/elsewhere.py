@@ -17,14 +17,24 @@ from torch import Tensor, nn
 
 from vaelib.worlds.world import log_normal, normal
 
-__all__ = ["BATCH", "NEIGHBOURS", "discriminator", "minibatch_weighted", "nearest_neighbours"]
+__all__ = [
+    "BATCH",
+    "EPOCHS",
+    "HIDDEN",
+    "NEIGHBOURS",
+    "discriminator",
+    "minibatch_weighted",
+    "nearest_neighbours",
+]
 
 NEIGHBOURS = 5
 """k, the usual one of published code."""
 BATCH = 1000
 """M inputs of a minibatch."""
-_NEAREST = 1e-300  # of a distance whose logarithm is taken: no two z coincide by chance
-_HIDDEN, _EPOCHS, _RATE, _ROWS = 256, 50, 1e-3, 200
+_NEAREST = 1e-300  # of a distance whose logarithm is taken
+HIDDEN, EPOCHS = 128, 30
+"""Units of each of the discriminator's two layers, and how often it sees every z."""
+_RATE, _ROWS = 1e-3, 200
 
 
 def nearest_neighbours(z: Tensor, train_z: Tensor, generator: torch.Generator) -> float:
@@ -96,8 +106,8 @@ def minibatch_weighted(
 def discriminator(z: Tensor, train_z: Tensor, seed: int, generator: torch.Generator) -> float:
     """The mean logit, at held-out z, of a network that tells z of q from draws of the prior.
 
-    Two hidden layers of 256 units, 50 epochs of Adam at 1e-3 in batches of 200, trained on N of
-    each; for the best such network the logit is log q - log p.
+    Two hidden layers of `HIDDEN` units, `EPOCHS` epochs of Adam at 1e-3 in batches of 200, trained
+    on N of each; the logit of the best network is log q - log p.
 
     Args:
         z: where the logit is taken, shape (n, D).
@@ -114,14 +124,14 @@ def discriminator(z: Tensor, train_z: Tensor, seed: int, generator: torch.Genera
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = nn.Sequential(
-            nn.Linear(dimensions, _HIDDEN),
+            nn.Linear(dimensions, HIDDEN),
             nn.ReLU(),
-            nn.Linear(_HIDDEN, _HIDDEN),
+            nn.Linear(HIDDEN, HIDDEN),
             nn.ReLU(),
-            nn.Linear(_HIDDEN, 1),
+            nn.Linear(HIDDEN, 1),
         )
     optimizer = torch.optim.Adam(network.parameters(), lr=_RATE)
-    for _ in range(_EPOCHS):
+    for _ in range(EPOCHS):
         for rows in torch.split(torch.randperm(2 * count, generator=generator), _ROWS):
             optimizer.zero_grad()
             logits = network(points[rows])[:, 0]

@@ -75,8 +75,10 @@ def test_a_bound_may_err_as_often_as_its_level_and_no_more(kind):
 
 
 def test_a_bound_on_the_right_side_holds_in_every_world_and_a_swapped_one_in_none():
+    def below(one, z):
+        return 0.9 * one.kl
+
     names = [one.name for one in worlds() if one.kl > 0][:6]
-    below = lambda one, z: 0.9 * one.kl
     assert judged(below, "lower", names).ok
     found = judged(below, "upper", names, seeds=3)
     assert {row.word for row in found.rows} == {"too low"} and found.ok is False

@@ -1,4 +1,4 @@
-"""What a function is given: the names it asks for, the same draws every time, streams of its own."""
+"""What a function is given: what it asks for, the same draws every time, streams of its own."""
 
 import random
 
