@@ -153,6 +153,23 @@ def test_an_encoder_that_fails_for_few_is_warned_of_with_the_row(place):
     assert bad_rows(again[0]).nonzero().flatten().tolist() == [2]
 
 
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_of_three_tensors_the_others_tell_which_is_the_draw(place):
+    noise = torch.randn(100, 2, generator=torch.Generator().manual_seed(2))
+    parts = [MEAN.float(), 2 * SCALE.float().log(), (MEAN + SCALE * noise).float()]
+    parts[place] = spoiled(parts[place], [7, 40], torch.nan)
+    with pytest.warns(UserWarning, match=r"2 of 100 inputs \(rows 7, 40\) gave no usable"):
+        mean, scale = encode(lambda x: parts, MEAN.float(), 100)
+    assert torch.equal(mean[KEPT], MEAN[KEPT].float().double()) and bool(mean[~KEPT].isnan().all())
+    assert torch.allclose(scale[KEPT], SCALE[KEPT]) and bool(scale[~KEPT].isnan().all())
+
+
+def test_a_row_without_numbers_hides_no_model_in_training():
+    model = torch.nn.Dropout(0.5)
+    with pytest.raises(ValueError, match="must give an input one posterior"):
+        encode(lambda x: (model(x), 0 * x), BAD.float(), 100, second="logvar")
+
+
 def test_a_file_gives_the_others_and_labels_of_these(tmp_path):
     logvar = (2 * SCALE.log()).numpy()
     logvar[50] = 240

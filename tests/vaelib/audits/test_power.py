@@ -128,8 +128,8 @@ def test_in_one_dimension_axes_are_all_there_is():
 
 def test_the_sentence_names_what_is_certified_and_what_is_not():
     assert could_have_seen(ROWS, 300, 8, 0.2) == (
-        "Planted departures of 0.2 nats are certified, at level .025, with 300 held-out z at D = 8: "
-        "scale 10 of 10, correlation 7 of 10; never in 10 repeats parity."
+        "Planted departures of 0.2 nats are certified, at level .025, with 300 held-out z at D = 8"
+        ": scale 10 of 10, correlation 7 of 10; never in 10 repeats parity."
     )
     other = could_have_seen(ROWS, 301, 8, 0.2)
     assert "at D = 8, the nearest weaker setting that was counted: scale" in other
