@@ -114,6 +114,7 @@ def test_conditions_are_those_of_the_others(monkeypatch):
         assert one.answer.sentence.startswith("2 of 100 inputs (rows 7, 40) gave")
     notes = json.loads(found.to_json())["notes"]
     assert len(notes) == 1 and notes[0].endswith(ABOUT)
+    assert str(found).splitlines()[-1] == f"{notes[0]}."
 
 
 def test_repair_and_price_say_it_too(monkeypatch):

@@ -54,8 +54,9 @@ def posteriors(parts: Sequence[Part], second: str) -> tuple[Tensor, Tensor, str]
             bad = bad | bad_rows(value)
         _check_few(bad, first, "numbers")
         order, kind = _of_three(tuple(value[~bad] for value in values), second)
-        *values, z = (values[place] for place in order)
-    mean, spread = values
+        mean, spread, z = (values[place] for place in order)
+    else:
+        mean, spread = values
     reading = kind if second == "auto" or parts[0].own else second
     bad |= _bad(spread, "spreads", reading)
     _check_few(bad, mean, "numbers")
