@@ -83,9 +83,9 @@ def free(found: Repaired, file: str = "") -> list[str]:
         )
     shift, scale = map(_pasted, sampler.gauge)
     if sampler.dimensions > _PASTED:
-        shift, scale = "shift", "scale"
+        shift, scale = (f"sampler.sampler.gauge[{one}]" for one in (0, 1))
         if file:
-            shift, scale = (f'load_file("{file}")["all/{one}"]' for one in (shift, scale))
+            shift, scale = (f'load_file("{file}")["all/{one}"]' for one in ("shift", "scale"))
     return [said, f"    z = {shift} + {scale} * torch.randn(n, {sampler.dimensions})"]
 
 
