@@ -90,8 +90,8 @@ def _repeated(found: Latents, first: Layout, last: Layout) -> Latents:
 def _chosen(named: dict[str, Entry], keys: Keys) -> list[Part]:
     """The part of the training inputs, or z, and that of the held-out ones."""
     if keys.z is not None:
-        held = [named[of + keys.z] for of in _HELD if of + keys.z in named]
-        return [bare(get(named, keys.z, "z")), *map(bare, held[:1])]
+        beside = [named[of + keys.z] for of in _HELD if of + keys.z in named]
+        return [bare(get(named, keys.z, "z")), *map(bare, beside[:1])]
     if keys.mean is not None or keys.scale is not None:
         return _mapped(named, keys)
     found = roles(named.values())
