@@ -75,6 +75,7 @@ class Monitor:
         ValueError: for an unknown prior, or a setting out of range.
 
     Example:
+        >>> import torch
         >>> g = torch.Generator().manual_seed(0)
         >>> monitor = Monitor()
         >>> wide = 1.2 * torch.randn(1000, 2, generator=g)
