@@ -105,7 +105,7 @@ class Course:
                 "left_out",
                 epoch,
                 f"at epoch {epoch} the latents of {int(bad.sum()):,} of {len(bad):,} inputs are "
-                "NaN, infinite or above 1e50, and are left out: are these inputs numbers, and does "
+                "NaN, infinite or above 1e48, and are left out: are these inputs numbers, and does "
                 "the training diverge?",
             )
             return kept
@@ -119,7 +119,7 @@ class Course:
                 "divergence",
                 epoch,
                 f"at epoch {epoch} the latents of {bad:,} of {len(data.mean):,} inputs are NaN, "
-                "infinite or above 1e50: the training has diverged",
+                "infinite or above 1e48: the training has diverged",
             )
             return {"unplayed": 1.0}
         row = described(data)

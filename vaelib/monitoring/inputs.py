@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vaelib.arguments.rows import LARGEST
 from vaelib.arguments.tables import Table, as_numbers, check_order
 from vaelib.arguments.tensors import as_labels, as_tensor
 from vaelib.monitoring.identities import is_evaluated, marks_of
@@ -47,9 +48,9 @@ class Inputs:
 
     @property
     def bad(self) -> Tensor:
-        """Which have a value that is NaN, infinite or above 1e50 in size, shape (n,)."""
+        """Which have a value that is NaN, infinite or above 1e48 in size, shape (n,)."""
         both = torch.cat([self.posteriors.mean, self.posteriors.scale], 1)
-        return (~(both.abs() < 1e50)).any(1)
+        return (~(both.abs() < LARGEST)).any(1)
 
     def part(self, rows: Tensor) -> Inputs:
         """Some of them."""

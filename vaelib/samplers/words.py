@@ -39,8 +39,8 @@ def won(found: Repaired) -> str:
     if found.taken:
         return f"The sampler wins {interval(found.stack)} over {found.prior} on {count}."
     return (
-        f"No fitted density is sure to win over {found.prior} on {count}: the best stack of them "
-        f"comes to {interval(found.stack)}. The sampler is the prior itself."
+        f"No fitted density is sure (at level .01) to win over {found.prior} on {count}: the best "
+        f"stack of them comes to {interval(found.stack)}. The sampler is the prior itself."
     )
 
 

@@ -350,7 +350,7 @@ def test_latents_that_are_no_numbers_raise_an_alarm_and_no_error(value):
 def test_few_latents_that_are_no_numbers_are_left_out_and_told_of_until_none_are(value):
     ids = torch.arange(200)
     (mean, scale), (spoiled, _) = latents(), with_value(value)
-    kept = (spoiled.abs() < 1e50).all(1)
+    kept = (spoiled.abs() < 1e48).all(1)
     assert kept.sum() == 199
     monitor, alone = Monitor(every=1), Monitor(every=1)
     row = monitor.observe(spoiled, scale, ids)
