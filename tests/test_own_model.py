@@ -9,7 +9,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import (
+    BatchSampler,
+    DataLoader,
+    RandomSampler,
+    SubsetRandomSampler,
+    TensorDataset,
+    WeightedRandomSampler,
+)
 
 from vaelib import load_sampler, price
 from vaelib.audits.audit import audit
@@ -73,8 +80,15 @@ def test_images_may_come_as_a_dataset_or_a_loader(model):
     loaders = [DataLoader(one, batch_size=64) for one in sets]
     for x, held_x in (sets, loaders, [list(one) for one in sets]):
         assert price(*given, x, held, held_x).cost == plain.cost
-    with pytest.raises(ValueError, match="heldout_images must come in the order .* shuffle=False"):
-        price(*given, sets[0], held, DataLoader(sets[1], shuffle=True))
+    for sampler in (
+        RandomSampler(sets[1]),
+        SubsetRandomSampler(range(400)),
+        WeightedRandomSampler([1.0] * 400, 400),
+    ):
+        batches = BatchSampler(sampler, 64, drop_last=False)
+        for how in ({"sampler": sampler}, {"batch_sampler": batches}):
+            with pytest.raises(ValueError, match="heldout_images must come in .* shuffle=False"):
+                price(*given, sets[0], held, DataLoader(sets[1], **how))
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -56,7 +56,7 @@ def test_what_helps_on_mnist_is_what_its_studies_changed():
         return quantity(abs(float(mean[0])), float(half[0])).replace("0.", ".")
 
     one_layer, one_epoch = "encoder-hidden-500", "training-steps-422"
-    assert f"match worse, by {size(one_layer)} and {size(one_epoch)}." in text
+    assert f"q matches worse, by {size(one_layer)} and {size(one_epoch)} nats." in text
     assert f"by {size(one_layer, 'encoder-hidden-500-500-500')} from one hidden" in head
     assert f"by {size(one_epoch, 'training-steps-8440')} from 1 to 20 epochs" in " ".join(
         head.replace("#", " ").split()
@@ -71,12 +71,12 @@ def test_what_helps_on_mnist_is_what_its_studies_changed():
     ]
     assert f"at least {ends[0]} nats, the mean of eight proved ends" in text
     assert f"by the upper end {ends[1]} (95 % over the seeds)" in text
-    assert f"KL(q‖p), {ends[2]} at first;" in text
+    assert f"KL(q‖p), {ends[2]} for that network;" in text
     lower = {one.config: told(one)[0] for one in match.configurations}
     ends_of = {one.config: told(one) for one in match.configurations}
     assert min(lower, key=lambda config: float(lower[config])) == "prior-vampprior"
     low, high = ends_of["prior-vampprior"]
-    assert f"With two, q lies {low} to {high} nats from its own VampPrior, undecided." in text
+    assert f"With a VampPrior, q lies {low} to {high} nats from that prior: undecided." in text
     told_of = results.costs["base"]
     rungs = {name: f"{rung.mean:.3f}".lstrip("0-") for name, rung in told_of.rungs.items()}
     assert (

@@ -302,6 +302,24 @@ def test_held_out_inputs_are_known_by_a_word_before_or_behind(before, tmp_path):
     assert not found.plain
 
 
+@pytest.mark.parametrize(
+    ("names", "keys"),
+    [
+        (("z", "heldout_z"), {}),
+        (("latents", "latents_test"), {}),
+        (("codes", "heldout_codes"), {"z": "codes"}),
+    ],
+)
+def test_held_out_z_beside_z_are_points_that_decide(names, keys, tmp_path):
+    np.savez(tmp_path / "z.npz", **dict(zip(names, (Z, HELD), strict=True)))
+    found = read_latents(tmp_path / "z.npz", **keys)
+    assert found.z is None and found.others == ()
+    for pair, z in ((found.train, Z), (found.heldout, HELD)):
+        np.testing.assert_array_equal(pair[0], z)
+        assert not pair[1].any()
+    assert f"held out: z from {names[1]}, 100 x 8" in found.said
+
+
 def test_positions_of_one_input_are_one_group(tmp_path):
     np.savez(tmp_path / "p.npz", mean=maps(MEAN), scale=maps(SCALE))
     found = read_latents(tmp_path / "p.npz")

@@ -59,7 +59,7 @@ def test_what_counts_as_a_number(value, positive, bad):
 def test_a_share_of_one_in_twenty_may_be_left_out():
     mean = torch.zeros(40, 2)
     assert usable(spoiled(mean, [0, 39], torch.inf), mean + 1).said == "2 of 40 inputs (rows 0, 39)"
-    with pytest.raises(ValueError, match=r"^scale of training must be .*3 of 40 inputs \(rows 1, "):
+    with pytest.raises(ValueError, match=r"^scale of training inputs must .*3 of 40 inputs \(rows"):
         usable(mean, spoiled(mean + 1, [1, 2, 3], torch.nan), "training")
     assert few(torch.arange(200) < 7) == "7 of 200 inputs (rows 0, 1, 2, 3, 4, …)"
     assert of_both("1 of 40 inputs (row 7)", "").startswith("1 of 40 inputs (row 7) gave no usable")
@@ -114,6 +114,7 @@ def test_conditions_are_those_of_the_others(monkeypatch):
         assert one.answer.sentence.startswith("2 of 100 inputs (rows 7, 40) gave")
     notes = json.loads(found.to_json())["notes"]
     assert len(notes) == 1 and notes[0].endswith(ABOUT)
+    assert str(found).splitlines()[-1] == f"{notes[0]}."
 
 
 def test_repair_and_price_say_it_too(monkeypatch):
@@ -151,6 +152,23 @@ def test_an_encoder_that_fails_for_few_is_warned_of_with_the_row(place):
         warnings.simplefilter("ignore")
         again = encode(lambda x: (x, spoiled(0 * x - 1, [2], 300.0)), MEAN.float(), second="logvar")
     assert bad_rows(again[0]).nonzero().flatten().tolist() == [2]
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_of_three_tensors_the_others_tell_which_is_the_draw(place):
+    noise = torch.randn(100, 2, generator=torch.Generator().manual_seed(2))
+    parts = [MEAN.float(), 2 * SCALE.float().log(), (MEAN + SCALE * noise).float()]
+    parts[place] = spoiled(parts[place], [7, 40], torch.nan)
+    with pytest.warns(UserWarning, match=r"2 of 100 inputs \(rows 7, 40\) gave no usable"):
+        mean, scale = encode(lambda x: parts, MEAN.float(), 100)
+    assert torch.equal(mean[KEPT], MEAN[KEPT].float().double()) and bool(mean[~KEPT].isnan().all())
+    assert torch.allclose(scale[KEPT], SCALE[KEPT]) and bool(scale[~KEPT].isnan().all())
+
+
+def test_a_row_without_numbers_hides_no_model_in_training():
+    model = torch.nn.Dropout(0.5)
+    with pytest.raises(ValueError, match="must give an input one posterior"):
+        encode(lambda x: (model(x), 0 * x), BAD.float(), 100, second="logvar")
 
 
 def test_a_file_gives_the_others_and_labels_of_these(tmp_path):

@@ -80,7 +80,7 @@ def usable(mean: Tensor, scale: Tensor | None, of: str = "", positions: int = 1)
     whole = bad.reshape(-1, positions).any(1)
     if int(whole.sum()) > MOST * len(whole):
         name = max(parts, key=lambda one: int(parts[one].sum()))
-        behind = f" of {of}" if of else ""
+        behind = f" of {of} inputs" if of else ""
         raise ValueError(
             f"{name}{behind} must be finite and below {LARGEST:g}, got other values for "
             f"{few(whole)}, more than the {MOST:.0%} that can be left out; drop those inputs"

@@ -12,6 +12,7 @@ from vaelib.audits.document import (
     document_of_conditions,
     joint_question,
     jointly,
+    noted,
 )
 from vaelib.audits.moment_answers import Answer
 from vaelib.audits.summary import deciding, ends, proved
@@ -73,7 +74,11 @@ class Conditions(Mapping[int, Report[Answer]]):
         said = [f"{asked} {counts_of(one.verdict for one in self.values())}."]
         for label, one in self.items():
             said.append(f"{label}: {one.verdict}, KL(q‖p) {ends(deciding(one.rows))}")
-        return "\n".join([*said, jointly(len(self), self.alpha)])
+        notes = [f"{note}." for note in noted((), self._parts().values())]
+        return "\n".join([*said, jointly(len(self), self.alpha), *notes])
+
+    def _parts(self) -> dict[int, Found]:
+        return {label: Found(one.rows, one.answers, one.asked) for label, one in self.items()}
 
     def to_json(self) -> str:
         """All of it as one object of strict JSON, under the schema of a single report.
@@ -82,5 +87,4 @@ class Conditions(Mapping[int, Report[Answer]]):
             The object that ``vaebench audit FILE --json`` prints for a file with conditions; the
             answers of each are beneath ``conditions``, and ``joint`` says what holds of all.
         """
-        parts = {label: Found(one.rows, one.answers, one.asked) for label, one in self.items()}
-        return as_json(document_of_conditions(parts, alpha=self.alpha))
+        return as_json(document_of_conditions(self._parts(), alpha=self.alpha))

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
 from vaelib.arguments.plain import as_seed, check_flag
 from vaelib.arguments.tables import Table, as_numbers
@@ -25,7 +26,7 @@ __all__ = ["repair"]
 def repair(
     mean: Table,
     scale: Table | None = None,
-    heldout: tuple[Table, Table] | None = None,
+    heldout: tuple[Table, Table | None] | None = None,
     prior: str | Prior = "normal",
     *,
     groups: Table | None = None,
@@ -43,8 +44,8 @@ def repair(
             in any form that :func:`vaelib.audit` takes.
         scale: their standard deviations, shape (N, D); None, or all 0, for bare latents or those
             of a deterministic encoder.
-        heldout: mean and scale of inputs that were not trained on, which choose; a random fifth of
-            the inputs where None.
+        heldout: mean and scale of inputs that were not trained on, which choose, or with no scale
+            z and None; a random fifth of the inputs where None.
         prior: ``"normal"`` or ``"uniform"``, or one of these as an object.
         groups: integer labels of inputs that are not independent, as of :func:`vaelib.audit`.
         plain: whether the sampler is a mixture alone, whose file takes the shortest reader.
@@ -73,10 +74,10 @@ def repair(
     """
     from vaelib.samplers import repair as fitting
 
+    bare, held = scale is None, heldout if scale is not None else _of_points(heldout)
     as_seed(seed)
     check_flag(plain, "plain")
-    given = torch.zeros_like(as_tensor(as_numbers(mean, "mean"), "mean"))
-    taken = posteriors_of(mean, given if scale is None else scale, heldout, groups)
+    taken = posteriors_of(mean, _zeros(mean, "mean") if scale is None else scale, held, groups)
     if taken.places:
         raise ValueError(
             f"mean must have shape (N, D) to be repaired, got maps of {taken.places} places, which "
@@ -99,4 +100,15 @@ def repair(
             plain=bool(plain),
             seed=seed,
         )
-    return replace(found, prior=name_of(prior), bare=scale is None, left_out=taken.left_out)
+    return replace(found, prior=name_of(prior), bare=bare, left_out=taken.left_out)
+
+
+def _zeros(values: Table, name: str) -> Tensor:
+    return torch.zeros_like(as_tensor(as_numbers(values, name), name))
+
+
+def _of_points(heldout: object) -> object:
+    """Held-out z with scales of 0, where they came without."""
+    if isinstance(heldout, tuple | list) and len(heldout) == 2 and heldout[1] is None:
+        return heldout[0], _zeros(heldout[0], "mean of heldout")
+    return heldout

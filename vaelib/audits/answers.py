@@ -233,8 +233,8 @@ def _safe(evidence: Evidence, margin: float, prior: str, sight: str) -> Answer:
         "no": _no(evidence, margin, prior),
         "yes": f"q lies within {bracket.upper:.3g} nats of {prior}; the margin is {margin:g}. "
         f"A mode that holds less than {unseen_share(max(1, bracket.inputs)):.2g} of q, far "
-        "from all else, may have gone unseen, and one of hardly three times as much may count too "
-        "little.",
+        "from all else, may have gone unseen; one of up to three times that share may be counted "
+        "too little.",
         "undecided": " ".join(filter(None, [_undecided(evidence, margin, prior), sight])),
     }[word]
     if evidence.split == "train" and word != "flagged":

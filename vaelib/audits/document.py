@@ -31,6 +31,7 @@ __all__ = [
     "document_of_conditions",
     "joint_question",
     "jointly",
+    "noted",
 ]
 
 SCHEMA = {"name": "vaebench.audit", "version": 1}
@@ -88,7 +89,7 @@ def document(
     """
     level = found.asked.alpha if alpha is None else alpha
     rows = [_row(row) for row in found.rows]
-    every = _noted(notes, [found])
+    every = noted(notes, [found])
     whole = _whole(_answer(found, condition), found.asked, level, None, read, every, rows)
     return whole if price is None else {**whole, "price": dict(price)}
 
@@ -130,15 +131,23 @@ def document_of_conditions(
     }
     conditions = [_answer(one, label) for label, one in parts.items()]
     rows = [{"condition": label, **_row(row)} for label, one in parts.items() for row in one.rows]
-    said = _noted(notes, parts.values())
+    said = noted(notes, parts.values())
     if len({one.asked.prior for one in parts.values()}) > 1:
         asked = replace(asked, prior=_OWN)
     joint = jointly(len(parts), alpha)
     return _whole(every, asked, alpha, conditions, read, said, rows) | {"joint": joint}
 
 
-def _noted(notes: Sequence[str], parts: Iterable[Found]) -> list[str]:
-    """With what was left out, which a file's notes hold already, and what is said of maps."""
+def noted(notes: Sequence[str], parts: Iterable[Found]) -> list[str]:
+    """What a person should read first: what was left out, and what is said of maps.
+
+    Args:
+        notes: of a file, which may hold the same already.
+        parts: of each condition.
+
+    Returns:
+        Each sentence once, without its last point.
+    """
     all_said = list(notes)
     for one in parts:
         all_said += (row.message for row in one.rows if row.metric == LEFT_OUT)

@@ -9,7 +9,13 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, IterableDataset, RandomSampler
+from torch.utils.data import (
+    DataLoader,
+    IterableDataset,
+    RandomSampler,
+    SubsetRandomSampler,
+    WeightedRandomSampler,
+)
 
 from vaelib.arguments.plain import kind_of
 from vaelib.arguments.tables import as_numbers
@@ -19,6 +25,7 @@ from vaelib.encoders.seen import line_of, seen
 
 __all__ = ["Batches", "batches_of", "input_of", "inputs_of", "is_anndata", "mapped", "rows_of"]
 
+_RANDOM = (RandomSampler, SubsetRandomSampler, WeightedRandomSampler)
 _LINES = "encode(model, torch.stack(inputs)), or a DataLoader"
 
 
@@ -91,7 +98,7 @@ def inputs_of(data: Any, name: str = "data") -> Any:  # noqa: ANN401
         return data
     if isinstance(data, list | tuple) and (not data or _is_table(data)):
         return data
-    if isinstance(data, DataLoader) and isinstance(data.sampler, RandomSampler):
+    if isinstance(data, DataLoader) and _shuffles(data):
         raise ValueError(
             f"{name} must come in the order in which they were encoded, got a DataLoader that "
             "shuffles; make one with shuffle=False, and encode that"
@@ -104,6 +111,12 @@ def inputs_of(data: Any, name: str = "data") -> Any:  # noqa: ANN401
     if len(tensors) != len(parts) or len({one.shape[1:] for one in tensors}) != 1:
         raise ValueError(f"{name} must be inputs of one shape, got {seen(data)}; torch.stack(them)")
     return torch.cat([one.cpu() for one in tensors])
+
+
+def _shuffles(loader: DataLoader[Any]) -> bool:
+    """Whether it gives the inputs in another order each time."""
+    samplers = loader.sampler, getattr(loader.batch_sampler, "sampler", None)
+    return any(isinstance(one, _RANDOM) for one in samplers)
 
 
 def _is_text(data: object) -> bool:

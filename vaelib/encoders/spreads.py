@@ -50,10 +50,13 @@ def posteriors(parts: Sequence[Part], second: str) -> tuple[Tensor, Tensor, str]
     draws = [part.z for part in parts if part.z is not None]
     z = torch.cat(draws) if len(draws) == len(parts) else None
     if kind == "three":
-        if bool(bad.any()):
-            _refuse(bad, first, "numbers")
-        values, kind, z = _of_three(values, second)
-    mean, spread = values
+        for value in values[1:]:
+            bad = bad | bad_rows(value)
+        _check_few(bad, first, "numbers")
+        order, kind = _of_three(tuple(value[~bad] for value in values), second)
+        mean, spread, z = (values[place] for place in order)
+    else:
+        mean, spread = values
     reading = kind if second == "auto" or parts[0].own else second
     bad |= _bad(spread, "spreads", reading)
     _check_few(bad, mean, "numbers")
@@ -134,8 +137,8 @@ def _scale(spread: Tensor, kind: str) -> Tensor:
     return spread.sqrt() if kind == "variance" else spread
 
 
-def _of_three(values: tuple[Tensor, ...], second: str) -> tuple[tuple[Tensor, Tensor], str, Tensor]:
-    """Mean and spread of three tensors, one a draw of the others: which, the draws tell."""
+def _of_three(values: tuple[Tensor, ...], second: str) -> tuple[tuple[int, int, int], str]:
+    """Places of mean, spread and z among three tensors, and what the spread is: the draws tell."""
     found = []
     readings = _READINGS if second == "auto" else (second,)
     for first, other, last in _ORDERS:
@@ -149,10 +152,9 @@ def _of_three(values: tuple[Tensor, ...], second: str) -> tuple[tuple[Tensor, Te
             scale = (spread if reading == "logstd" else spread / 2).exp() if logs else spread
             e = _standardised(z, mean, scale.sqrt() if reading == "variance" else scale)
             if e is not None and _of_size_one(e[0]) and _standard_normal(*e):
-                found.append((first, other, last, reading))
+                found.append(((first, other, last), reading))
     if len(found) == 1:
-        first, other, last, reading = found[0]
-        return (values[first], values[other]), reading, values[last]
+        return found[0]
     why = "none" if not found else f"{len(found)} readings"
     raise ValueError(
         f"the encoder must return mean and spread, got three tensors of {tuple(values[0].shape)}, "

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import torch
 from torch import Tensor
 
 from vaelib.arguments.rows import Usable, of_both, usable
@@ -84,10 +85,16 @@ def filled(found: Latents, parts: Sequence[Part]) -> Latents:
         tuple(values[one.rows] for values in part.values)
         for part, one in zip(parts, kept, strict=True)
     )
-    if len(first) == 1:
+    if len(first) == 1 and not others:
         return replace(found, z=first[0])
-    heldout = (others[0][0], others[0][1]) if others else None
-    return replace(found, train=(first[0], first[1]), heldout=heldout)
+    train, heldout = _pair(first), _pair(others[0]) if others else None
+    return replace(found, train=train, heldout=heldout)
+
+
+def _pair(values: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Mean and scale; those of bare z are points."""
+    mean, *scale = values
+    return mean, scale[0] if scale else torch.zeros_like(mean)
 
 
 def _usable(part: Part, of: str) -> Usable:

@@ -90,7 +90,8 @@ def _repeated(found: Latents, first: Layout, last: Layout) -> Latents:
 def _chosen(named: dict[str, Entry], keys: Keys) -> list[Part]:
     """The part of the training inputs, or z, and that of the held-out ones."""
     if keys.z is not None:
-        return [bare(get(named, keys.z, "z"))]
+        beside = [named[of + keys.z] for of in _HELD if of + keys.z in named]
+        return [bare(get(named, keys.z, "z")), *map(bare, beside[:1])]
     if keys.mean is not None or keys.scale is not None:
         return _mapped(named, keys)
     found = roles(named.values())
@@ -106,7 +107,8 @@ def _chosen(named: dict[str, Entry], keys: Keys) -> list[Part]:
             f"expected mean and scale or logvar of the training inputs, or z alone, got "
             f"{listed(named.values())}; say --mean KEY --scale KEY if these are all there are"
         )
-    return [_alone(named, pairs, keys)]
+    held_z = [pairs[word]["z"] for word in words[1:] if "z" in pairs[word]]
+    return [_alone(named, pairs, keys), *(map(bare, held_z[:1]) if "z" in own else ())]
 
 
 def _pair(found: dict[str, Role], named: dict[str, Entry], word: str) -> dict[str, Entry]:

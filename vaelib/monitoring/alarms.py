@@ -25,8 +25,8 @@ class Alarm(NamedTuple):
     """Something that went wrong.
 
     Attributes:
-        kind: ``"collapse"``, ``"units"``, ``"explosion"``, ``"divergence"``, ``"constant"`` or
-            ``"repeats"`` or ``"unbound"``.
+        kind: ``"collapse"``, ``"units"``, ``"explosion"``, ``"unbound"``, ``"divergence"``,
+            ``"left_out"``, ``"constant"`` or ``"repeats"``.
         epoch: From when on.
         text: What was seen, in one sentence.
     """

@@ -114,8 +114,8 @@ class Calls:
                 f"{given.count:,}; give ids where they change"
             )
         inputs = given.inputs()
-        evaluated = int(inputs.evaluated.sum())
-        if min(evaluated, len(inputs.ids) - evaluated) < LEAST:
+        if not inputs.enough:
+            evaluated = int(inputs.evaluated.sum())
             raise ValueError(
                 f"at least {LEAST} inputs must be evaluated and as many fit, got {evaluated} and "
                 f"{len(inputs.ids) - evaluated} of {len(inputs.ids)}; hand over 60 or more"

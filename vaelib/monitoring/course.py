@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from vaelib.arguments.rows import MOST
 from vaelib.monitoring.alarms import Watch
 from vaelib.monitoring.evidence import Run, log_weight
 from vaelib.monitoring.inputs import Inputs
@@ -52,7 +53,7 @@ class Course:
             The numbers by name, see :class:`vaelib.Monitor`.
         """
         self.calls += 1
-        self.last = inputs
+        self.last = inputs = self._with_numbers(inputs, epoch)
         row = self._looked(inputs, epoch)
         played = dict.fromkeys(_PLAYED, math.nan) if row.pop("unplayed") else self._played(inputs)
         if not math.isnan(played["lower"]):
@@ -92,18 +93,35 @@ class Course:
         self._run = Run(self._run.fresh, state["log_e"], state["peak"])
         self._mixture = OnlineMixture(state["mixture"])
 
+    def _with_numbers(self, inputs: Inputs, epoch: int) -> Inputs:
+        """Without those that gave none, where these are few."""
+        bad, watch = inputs.bad, self.watch
+        kept = inputs.part(~bad)
+        if not bool(bad.any()):
+            watch.over("divergence", "left_out")
+        elif int(bad.sum()) <= MOST * len(bad) and kept.enough:
+            watch.over("divergence")
+            watch.note(
+                "left_out",
+                epoch,
+                f"at epoch {epoch} the latents of {int(bad.sum()):,} of {len(bad):,} inputs are "
+                "NaN, infinite or above 1e48, and are left out: are these inputs numbers, and does "
+                "the training diverge?",
+            )
+            return kept
+        return inputs
+
     def _looked(self, inputs: Inputs, epoch: int) -> dict[str, float]:
         """What needs no candidates, and the alarms."""
         data, watch = inputs.posteriors, self.watch
-        if bad := inputs.bad:
+        if bad := int(inputs.bad.sum()):
             watch.note(
                 "divergence",
                 epoch,
                 f"at epoch {epoch} the latents of {bad:,} of {len(data.mean):,} inputs are NaN, "
-                "infinite or above 1e50: the training has diverged",
+                "infinite or above 1e48: the training has diverged",
             )
             return {"unplayed": 1.0}
-        watch.over("divergence")
         row = described(data)
         watch.look(epoch, int(row["active_units"]), data.mean.shape[1], row["second_moment"])
         same = constant(data.part(~inputs.evaluated))

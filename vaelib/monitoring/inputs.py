@@ -10,10 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vaelib.arguments.rows import LARGEST
 from vaelib.arguments.tables import Table, as_numbers, check_order
 from vaelib.arguments.tensors import as_labels, as_tensor
 from vaelib.monitoring.identities import is_evaluated, marks_of
 from vaelib.stats.stack.candidates import Posteriors
+from vaelib.stats.stack.certify import LEAST
 
 __all__ = ["Given", "Inputs", "as_latents"]
 
@@ -45,10 +47,20 @@ class Inputs:
         return {"mean": data.mean, "scale": data.scale} | kept
 
     @property
-    def bad(self) -> int:
-        """How many have a value that is NaN, infinite or above 1e50 in size."""
+    def bad(self) -> Tensor:
+        """Which have a value that is NaN, infinite or above 1e48 in size, shape (n,)."""
         both = torch.cat([self.posteriors.mean, self.posteriors.scale], 1)
-        return int((~(both.abs() < 1e50)).any(1).sum())
+        return (~(both.abs() < LARGEST)).any(1)
+
+    def part(self, rows: Tensor) -> Inputs:
+        """Some of them."""
+        return Inputs(self.posteriors.part(rows), self.evaluated[rows], self.ids[rows])
+
+    @property
+    def enough(self) -> bool:
+        """Whether there are as many to evaluate, and to fit, as a proof takes."""
+        evaluated = int(self.evaluated.sum())
+        return min(evaluated, len(self.ids) - evaluated) >= LEAST
 
 
 def as_latents(mean: Table, scale: Table) -> tuple[Tensor, Tensor]:

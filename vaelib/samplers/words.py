@@ -39,8 +39,8 @@ def won(found: Repaired) -> str:
     if found.taken:
         return f"The sampler wins {interval(found.stack)} over {found.prior} on {count}."
     return (
-        f"No fitted density is sure to win over {found.prior} on {count}: the best stack of them "
-        f"comes to {interval(found.stack)}. The sampler is the prior itself."
+        f"No fitted density is sure (at level .01) to win over {found.prior} on {count}: the best "
+        f"stack of them comes to {interval(found.stack)}. The sampler is the prior itself."
     )
 
 
@@ -83,9 +83,9 @@ def free(found: Repaired, file: str = "") -> list[str]:
         )
     shift, scale = map(_pasted, sampler.gauge)
     if sampler.dimensions > _PASTED:
-        shift, scale = "shift", "scale"
+        shift, scale = (f"sampler.sampler.gauge[{one}]" for one in (0, 1))
         if file:
-            shift, scale = (f'load_file("{file}")["all/{one}"]' for one in (shift, scale))
+            shift, scale = (f'load_file("{file}")["all/{one}"]' for one in ("shift", "scale"))
     return [said, f"    z = {shift} + {scale} * torch.randn(n, {sampler.dimensions})"]
 
 

@@ -1,5 +1,6 @@
 """Answers of a prior that is conditioned on a label, and why there is none for codes."""
 
+import functools
 import json
 
 import pytest
@@ -8,8 +9,10 @@ import torch
 from vaelib import answers, answers_by_condition, audit_samples
 from vaelib.audits.alarms import CODES
 from vaelib.audits.answers import answers_from
+from vaelib.audits.audit import audit
 from vaelib.priors import Normal, Uniform
 from vaelib.seeding import stream
+from vaelib.stats.nulls import NormalNull
 
 
 def encoded(n, generator, shift=(0.0, 0.0, 1.0)):
@@ -116,7 +119,14 @@ def test_codes_have_no_density():
     assert given[-1].verdict == "a law of the codes"
 
 
-def test_all_conditions_are_one_object_of_json(data):
+@pytest.fixture
+def quick(monkeypatch):
+    """Fewer draws of nulls, which decide nothing."""
+    few = functools.partial(audit, null_draws=1, null=NormalNull(draws=19), test_rows=20)
+    monkeypatch.setattr("vaelib.audits.answers.audit", few)
+
+
+def test_all_conditions_are_one_object_of_json(data, quick):
     train, heldout = data
     found = answers_by_condition(*train, heldout=heldout)
     document = json.loads(found.to_json(), parse_constant=pytest.fail)
@@ -136,7 +146,7 @@ def test_all_conditions_are_one_object_of_json(data):
     assert str(found).splitlines()[-1] == document["joint"] and len(str(found).splitlines()) == 5
 
 
-def test_priors_of_their_own_are_called_so():
+def test_priors_of_their_own_are_called_so(quick):
     train = encoded(60, stream("few", 0))
     found = answers_by_condition(
         *train, {0: Normal(2), 1: Normal(2), 2: Uniform(2, low=-9.0, high=9.0)}

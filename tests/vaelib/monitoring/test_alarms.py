@@ -105,7 +105,7 @@ def test_a_few_inputs_without_numbers_are_an_alarm_and_no_warning():
     monitor, (_, heldout) = Monitor(), digits()
     monitor.watch(VAE(), heldout.index_fill(0, torch.tensor([4, 5]), torch.nan))
     (alarm,) = monitor.alarms
-    assert alarm.kind == "divergence" and "the latents of 2 of 597 inputs are NaN" in alarm.text
+    assert alarm.kind == "left_out" and "the latents of 2 of 597 inputs are NaN" in alarm.text
 
 
 def test_a_model_that_cannot_be_encoded_at_all_is_an_error():

@@ -335,13 +335,44 @@ def test_the_full_stack_plays_every_so_often_and_at_the_end():
 @pytest.mark.parametrize("value", [math.nan, math.inf, 1e60])
 def test_latents_that_are_no_numbers_raise_an_alarm_and_no_error(value):
     monitor = Monitor(every=1)
-    monitor.observe(*latents())
-    row = monitor.observe(*with_value(value))
+    mean, scale = (values.double() for values in latents())
+    monitor.observe(mean, scale)
+    mean[:11, 1] = value
+    row = monitor.observe(mean, scale)
     assert math.isnan(row["gain"]) and "full_gain" not in row and "rate" not in row
     (alarm,) = monitor.alarms
     assert alarm.kind == "divergence" and alarm.epoch == 2
-    assert "1 of 200 inputs are NaN" in alarm.text
+    assert "11 of 200 inputs are NaN" in alarm.text
     assert math.isnan(monitor.finish()["gain"])
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, 1e60])
+def test_few_latents_that_are_no_numbers_are_left_out_and_told_of_until_none_are(value):
+    ids = torch.arange(200)
+    (mean, scale), (spoiled, _) = latents(), with_value(value)
+    kept = (spoiled.abs() < 1e48).all(1)
+    assert kept.sum() == 199
+    monitor, alone = Monitor(every=1), Monitor(every=1)
+    row = monitor.observe(spoiled, scale, ids)
+    assert row | {"alarms": 0.0} == alone.observe(mean[kept], scale[kept], ids[kept])
+    assert row["alarms"] == 1 and "full_gain" in row
+    diverged = monitor.observe(spoiled + math.nan, scale, ids)
+    assert math.isnan(diverged["gain"]) and diverged["alarms"] == 2
+    assert monitor.observe(spoiled, scale, ids)["alarms"] == 2
+    assert monitor.observe(mean, scale, ids)["alarms"] == 2
+    assert monitor.observe(spoiled, scale, ids)["alarms"] == 3
+    assert [one.kind for one in monitor.alarms] == ["left_out", "divergence", "left_out"]
+
+
+def test_so_few_inputs_that_none_can_be_left_out_are_a_divergence():
+    mean, scale = latents()
+    ids = torch.arange(200)
+    monitor = Monitor()
+    evaluated = is_evaluated(ids, monitor.seed ^ 0x5A17)
+    some = torch.cat([ids[evaluated][:20], ids[~evaluated][:40]])
+    mean[some[0]] = math.nan
+    row = monitor.observe(mean[some], scale[some], some)
+    assert math.isnan(row["gain"]) and [one.kind for one in monitor.alarms] == ["divergence"]
 
 
 def test_a_constant_dimension_and_repeats_prove_nothing():

@@ -442,8 +442,8 @@ def test_audits_of_sound_posteriors_have_no_row_without_a_number_or_a_reason(n, 
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda x: x.index_fill(0, torch.tensor([2]), math.nan), "must be finite, got 3 values"),
-        (lambda x: x.index_fill(0, torch.tensor([2]), math.inf), "must be finite, got 3 values"),
+        (lambda x: x.index_fill(0, torch.arange(9), math.nan), "must be finite .* for 9 of "),
+        (lambda x: x.index_fill(0, torch.arange(9), math.inf), "must be finite .* for 9 of "),
         (lambda x: x + 0j, "must hold real numbers, got torch.complex128"),
         (lambda x: x[:5], r"same shape \(N, D\)"),
         (lambda x: x[:, :2], r"same shape \(N, D\)"),
