@@ -201,7 +201,9 @@ def _counts(found: Sequence[Row]) -> str:
     told = f"is right in {sum(row.word == 'right' for row in given)} of {len(given)}"
     if len(given) < len(found):
         told += " that have posteriors"
-    below = sum(row.word == "wrong sign" for row in given)
+    below = sum(
+        row.word == "wrong sign" or (row.word == "biased low" and row.kl == 0) for row in given
+    )
     return f"{told}, and negative in {below}, which no KL is" if below else told
 
 
