@@ -430,6 +430,7 @@ def test_the_committed_results_are_the_suite_s():
     names = {path.name for path in (ROOT / "results").iterdir() if not path.name.startswith(".")}
     listed = set((ROOT / "results" / MARKER).read_text().splitlines())
     own = {MARKER, "performance", "performance.md", "cache"}  # `tox -e perf` is told its page
+    own |= {"conformance", "conformance.md"}  # of bench.calibration.conformance
     strays = {name for name in names if name.startswith("validity-quick")}
     assert names - own - strays <= listed
 

@@ -192,7 +192,7 @@ def page(found: Sequence[Row]) -> str:
 def _cell(row: Row) -> str:
     if math.isnan(row.mean):
         return row.word
-    text = f"{row.mean:.4g} {row.word}"
+    text = f"{row.mean:.3g} {row.word}"
     return f"**{text}**" if row.word in FAULTS else text
 
 

@@ -110,7 +110,7 @@ def test_a_page_shows_what_deviates_in_bold_and_what_has_no_number_by_its_word()
         for line in text.splitlines()
         if line.startswith("| ")
     }
-    assert cells["banana"] == ["banana", "6", "0.2027", *["**0.01235 biased low**"] * 3]
+    assert cells["banana"] == ["banana", "6", "0.2027", *["**0.0123 biased low**"] * 3]
     assert cells["shell"][3:] == ["no posteriors"] * 3
     assert "holds in 2 of 2, and is 49 % of the KL" in text
     assert "**k-NN** is right in 0 of 1 that have posteriors" in text
