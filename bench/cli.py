@@ -507,6 +507,55 @@ def scaling(
 
 
 @app.command()
+def conform(
+    function: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODULE:NAME", help="Yours: returns a KL from N(0, I) in nats, or a bound."
+        ),
+    ],
+    kind: Annotated[
+        str, typer.Option(help="What it returns: estimate, lower or upper.")
+    ] = "estimate",
+    world: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Run in this one alone; repeat for more."),
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="Draws of each world, 2 to 1000.")] = 5,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One object on stdout: every number, every word.")
+    ] = False,
+    markdown: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the table to this page.")
+    ] = None,
+) -> None:
+    """Test your own estimator of KL(q‖N(0, I)) on laws whose KL is known.
+
+    The function is called by the names of its parameters: `z`, one latent of each of 1,000
+    inputs; `mean` and `scale`, their posteriors; `train_z`, `train_mean`, `train_scale` of 2,000
+    others; `seed`, `generator`. One that takes a single argument gets `z`.
+
+    Example: vaebench conform my_model:kl --world banana
+
+    Exit codes: 0 it conforms; 1 it deviates in a world; 2 the answer could not be written; 64 a
+    mistake in an option or the function, or one that answers in no world.
+    """
+    from bench.commands.conform import execute
+
+    raise typer.Exit(
+        execute(
+            function,
+            console(),
+            kind=kind,
+            names=world or (),
+            seeds=seeds,
+            as_json=as_json,
+            page=markdown,
+        )
+    )
+
+
+@app.command()
 def validate(
     results: Results = None,
     quick: Annotated[

@@ -26,6 +26,7 @@ _INDEX = "results/README.md"
 _OTHERS = {
     "predictors": "What predicts sample quality",
     "validity": "Is the suite right?",
+    "conformance": "What not to believe",
     "performance": "Speed",
 }
 """Pages of results that are no matrix's, as the navigation calls them."""

@@ -16,8 +16,6 @@ from functools import partial
 
 import torch
 
-from bench.calibration.own_worlds import OWN_WORLDS
-from bench.calibration.worlds import WORLDS
 from vaelib.datasets import digits
 from vaelib.likelihoods import Bernoulli
 from vaelib.models import VAE
@@ -29,6 +27,8 @@ from vaelib.stats.stack.candidates import Posteriors
 from vaelib.stats.stack.fitted import fit_candidates, log_ratios
 from vaelib.stats.stack.weights import cross_fitted_gains, gain_estimate
 from vaelib.training import Training, train
+from vaelib.worlds.specified import WORLDS
+from vaelib.worlds.untuned import OWN_WORLDS
 
 TRAINING, HELD_OUT = 3000, 1500
 

@@ -9,8 +9,8 @@ from bench.calibration.oracles import (
     mean_norm,
     mmd_squared_scaled_normal,
 )
-from bench.calibration.own_worlds import OWN_WORLDS
-from bench.calibration.worlds import WORLDS
+from vaelib.worlds.specified import WORLDS
+from vaelib.worlds.untuned import OWN_WORLDS
 
 __all__ = [
     "BEST_ACCURACY_DOUBLED_VARIANCE",

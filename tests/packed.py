@@ -12,7 +12,12 @@ from pathlib import Path
 __all__ = ["DATA", "main", "wrong_of_sdist", "wrong_of_wheel"]
 
 ROOT = Path(__file__).parents[1]
-DATA = ("bench/py.typed", "vaelib/py.typed", "vaelib/audits/power.csv")
+DATA = (
+    "bench/py.typed",
+    "vaelib/py.typed",
+    "vaelib/audits/power.csv",
+    "vaelib/worlds/expected.json",
+)
 """What is no Python and must be in a wheel, beside the shipped matrices."""
 
 _MOST = 4_000_000  # bytes of an archive; results are a hundred megabytes

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from bench.calibration.worlds import WORLDS
 from tests.ablation import Values, table, values
 from vaelib.seeding import stream
 from vaelib.stats.stack.candidates import Posteriors
+from vaelib.worlds.specified import WORLDS
 
 
 def test_what_a_candidate_alone_sees_is_lost_without_it():

@@ -99,6 +99,13 @@ def test_an_import_path_is_imported_by_a_dry_run(evil):
     assert evil.exists()
 
 
+@keeps("An import path that a command is handed")
+def test_an_import_path_is_imported_by_the_command_that_is_handed_it(evil):
+    before = [*sys.path]
+    assert main(["conform", "vb_evil:absent"]) == 64
+    assert evil.exists() and sys.path == [*before, os.getcwd()]
+
+
 SHADOWS = ("rich", "torch", "typer", "numpy", "bench", "vaelib", "logging", "json", "pathlib")
 
 

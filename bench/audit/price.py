@@ -1,11 +1,6 @@
 """The price of sampling from the prior, of a decoder and data that a user hands over by name."""
 
-import importlib
-import operator
-import os
-import re
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +10,8 @@ import torch
 from rich.console import Console
 
 from bench.audit.archive import Archive
-from bench.errors import ForeignError, UserError, foreign, interrupts, raised, shown
+from bench.audit.imported import imported
+from bench.errors import ForeignError, UserError, interrupts, raised, shown
 from vaelib.asking.price import price
 from vaelib.latent_files.images import Images, read_images
 from vaelib.samples.judging import KINDS
@@ -23,7 +19,7 @@ from vaelib.samples.priced import Price
 
 __all__ = ["Asked", "price_archive"]
 
-_PATH = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
+_SUCH_AS = "my_model:decoder"
 
 
 @dataclass(frozen=True)
@@ -77,7 +73,7 @@ def price_archive(
     except ValueError as error:
         raise UserError(f"--images {asked.images}: {error}") from error
     console.print(images.said, markup=False, highlight=False)
-    decoder = _imported(asked.decoder, "--decoder")
+    decoder = imported(asked.decoder, "--decoder", _SUCH_AS)
     features = _features(asked.features)
     with _running(asked):
         found = price(
@@ -114,23 +110,7 @@ def _features(name: str) -> Any:  # noqa: ANN401
             f"--features must be one of {', '.join(KINDS)} or an import path MODULE:NAME, got "
             f"{shown(name)}"
         )
-    return _imported(name, "--features")
-
-
-def _imported(name: str, option: str) -> Callable[..., Any]:
-    """What stands at an import path; what is installed comes before what lies in this folder."""
-    if not _PATH.fullmatch(name):
-        raise UserError(
-            f"{option} must be an import path MODULE:NAME, such as my_model:decoder, got "
-            f"{shown(name)}"
-        )
-    module, _, attribute = name.partition(":")
-    here = os.getcwd()
-    if here not in sys.path:
-        sys.path.append(here)
-    with foreign(f"{option}: cannot import {shown(name)}"):
-        found: Callable[..., Any] = operator.attrgetter(attribute)(importlib.import_module(module))
-    return found
+    return imported(name, "--features", _SUCH_AS)
 
 
 @contextmanager

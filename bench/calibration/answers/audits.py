@@ -13,9 +13,7 @@ from bench.calibration.answers.kinds import MOST_FITTED, Audited, Draw, Family, 
 from bench.calibration.answers.matches import MATCHES
 from bench.calibration.answers.mismatches import MISMATCHES
 from bench.calibration.experiments import Answer
-from bench.calibration.own_worlds import OWN_WORLDS
 from bench.calibration.task import Rows, Task
-from bench.calibration.worlds import WORLDS, World
 from vaelib.audits.alarms import FLAGS
 from vaelib.audits.certified import bracket
 from vaelib.audits.settings import AuditSettings
@@ -26,6 +24,9 @@ from vaelib.stats.divergences import decompose
 from vaelib.stats.finite_sample import is_saturated, marginal_kl_null
 from vaelib.stats.goodness_of_fit import GOODNESS_OF_FIT_TESTS
 from vaelib.stats.nulls import NormalNull
+from vaelib.worlds.specified import WORLDS
+from vaelib.worlds.untuned import OWN_WORLDS
+from vaelib.worlds.world import World
 
 __all__ = [
     "KLS",

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from bench.calibration.answers.matches import readable_scale
 from bench.calibration.samples import normal
-from bench.calibration.worlds import World, log_normal
+from vaelib.worlds.world import World, log_normal
 
 __all__ = ["INSIDE", "correlated", "narrow", "one_wide_axis", "shifted", "solved", "wide"]
 

@@ -6,10 +6,10 @@ from typing import Literal
 
 import torch
 
-from bench.calibration.worlds import World
 from vaelib.audits.latents import Latents
 from vaelib.posterior import AggregatePosterior
 from vaelib.priors import Normal, Prior
+from vaelib.worlds.world import World
 
 __all__ = ["Audited", "Draw", "Family", "Kind", "held_out", "in_sequence", "latents_of"]
 

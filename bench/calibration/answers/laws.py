@@ -14,10 +14,11 @@ from torch import Tensor
 
 from bench.calibration.answers.gaussian_laws import INSIDE, solved
 from bench.calibration.answers.matches import Encode, readable_scale
-from bench.calibration.own_worlds import funnel, sign_chain
 from bench.calibration.samples import normal
-from bench.calibration.worlds import World, log_chi, log_normal, radial
 from vaelib.numerics.arrays import Floats
+from vaelib.worlds.families import log_chi, radial
+from vaelib.worlds.untuned import funnel, sign_chain
+from vaelib.worlds.world import World, log_normal
 
 __all__ = ["LAWS", "beside", "line_kl"]
 

@@ -9,12 +9,13 @@ from torch import Tensor
 
 from bench.calibration.answers.kinds import Audited, Draw, Kind, held_out, in_sequence
 from bench.calibration.samples import normal
-from bench.calibration.worlds import World, place_dependent, some_active
 from vaelib.audits.latents import Latents
 from vaelib.box_posterior import aggregate
 from vaelib.posterior import AggregatePosterior
 from vaelib.priors import Flow, Mixture, Normal, Prior, Uniform
 from vaelib.seeding import global_stream
+from vaelib.worlds.specified import place_dependent, some_active
+from vaelib.worlds.world import World
 
 __all__ = ["MATCHES", "RATE", "readable_scale"]
 

@@ -6,7 +6,7 @@ from bench.calibration.answers.gaussian_laws import correlated, narrow, one_wide
 from bench.calibration.answers.kinds import Draw, Family, Kind, held_out, in_sequence
 from bench.calibration.answers.laws import LAWS
 from bench.calibration.answers.part_laws import PART_LAWS, RARE
-from bench.calibration.worlds import World
+from vaelib.worlds.world import World
 
 __all__ = ["MISMATCHES", "MISMATCH_WORLDS"]
 

@@ -17,8 +17,8 @@ from bench.calibration.answers.gaussian_laws import INSIDE, solved
 from bench.calibration.answers.laws import beside, line_kl
 from bench.calibration.answers.matches import readable_scale
 from bench.calibration.samples import normal
-from bench.calibration.worlds import World, log_normal
 from vaelib.numerics.arrays import Floats
+from vaelib.worlds.world import World, log_normal
 
 __all__ = ["PART_LAWS", "RARE"]
 

@@ -13,13 +13,13 @@ from bench.calibration.answers.rates import (
     upper_passed,
 )
 from bench.calibration.bands import clopper_pearson
-from bench.calibration.own_worlds import OWN_WORLDS
 from bench.calibration.pages.part import Part, mean, said
 from bench.calibration.pages.sight import diagnosed, sight
 from bench.report.blocks import Block
 from bench.report.markdown import fitted, markdown, quantity
 from bench.run.progress import counted
 from vaelib.audits.verdict import LEAST_FOR_YES, MARGIN
+from vaelib.worlds.untuned import OWN_WORLDS
 
 __all__ = ["answer_opening", "answer_parts", "answer_sentence"]
 

@@ -18,7 +18,18 @@ from bench.run.request import Request, results_folder
 from tests.bench.run.processes import LIMIT
 
 ROOT = Path(__file__).parents[3]
-COMMANDS = ("", "run", "check", "report", "audit", "repair", "scaling", "validate", "list")
+COMMANDS = (
+    "",
+    "run",
+    "check",
+    "report",
+    "audit",
+    "repair",
+    "scaling",
+    "conform",
+    "validate",
+    "list",
+)
 
 
 def test_no_command_is_help_and_exit_code_0(capfd):

@@ -5,7 +5,6 @@ import math
 import pytest
 import torch
 
-from bench.calibration.worlds import near_duplicates, normal
 from tests.oracles import OWN_WORLDS, WORLDS
 from vaelib.audits.certified import bracket
 from vaelib.audits.effects import Evidence
@@ -15,6 +14,8 @@ from vaelib.audits.verdict import verdict
 from vaelib.posterior import AggregatePosterior
 from vaelib.priors import Normal
 from vaelib.seeding import stream
+from vaelib.worlds.specified import near_duplicates
+from vaelib.worlds.world import normal
 
 TRAIN, HELDOUT = 3000, 1500
 

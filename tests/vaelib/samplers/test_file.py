@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from bench.calibration.worlds import normal
 from vaelib import fit_density, load_sampler
 from vaelib.samplers import file as files
 from vaelib.samplers.candidates import repair_candidates
 from vaelib.samplers.file import as_bytes, conditions_of, is_sampler, write_samplers
 from vaelib.samplers.sampler import About, Sampler
 from vaelib.stats.stack.candidates import Posteriors
+from vaelib.worlds.world import normal
 
 safetensors = pytest.importorskip("safetensors.torch")
 PAGE = Path(__file__).parents[3] / "docs" / "sampler.md"

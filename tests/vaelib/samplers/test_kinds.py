@@ -5,7 +5,6 @@ import math
 import pytest
 import torch
 
-from bench.calibration.worlds import clusters, normal
 from vaelib.priors import Uniform
 from vaelib.samplers.candidates import low_rank_gaussian, repair_candidates, standard_normal
 from vaelib.samplers.kinds import as_read, candidate_of, is_mixture, tensors_of
@@ -18,6 +17,8 @@ from vaelib.stats.stack.candidates import (
 )
 from vaelib.stats.stack.fitted import fit_candidates
 from vaelib.stats.stack.line import CopulaCandidate, RadiusCandidate
+from vaelib.worlds.specified import clusters
+from vaelib.worlds.world import normal
 
 
 def seeded(seed=0):

@@ -3,11 +3,12 @@
 import pytest
 import torch
 
-from bench.calibration.worlds import WORLDS, clusters, normal
 from vaelib import fit_density, load_sampler
 from vaelib.audits.departures import DEPARTURES
 from vaelib.priors import Normal, Uniform
 from vaelib.samplers.repair import repair
+from vaelib.worlds.specified import WORLDS, clusters
+from vaelib.worlds.world import normal
 
 
 def seeded(seed=0):

@@ -8,11 +8,11 @@ import torch
 from bench.calibration.answers.kinds import in_sequence
 from bench.calibration.answers.matches import MATCHES
 from bench.calibration.answers.mismatches import MISMATCH_WORLDS, MISMATCHES
-from bench.calibration.own_worlds import OWN_WORLDS
-from bench.calibration.worlds import WORLDS
 from vaelib.priors import Mixture
 from vaelib.priors.base import has_map
 from vaelib.seeding import stream
+from vaelib.worlds.specified import WORLDS
+from vaelib.worlds.untuned import OWN_WORLDS
 
 DRAWS = 20_000
 LEAST = {name: least for name, (_, least) in MISMATCH_WORLDS.items()}

@@ -5,13 +5,14 @@ import math
 import pytest
 import torch
 
-from bench.calibration.worlds import near_duplicates, normal
 from tests.oracles import OWN_WORLDS, WORLDS
 from vaelib.priors import Mixture, Normal
 from vaelib.seeding import stream
 from vaelib.stats.stack.candidates import Posteriors
 from vaelib.stats.stack.certify import certify, certify_in_sequence
 from vaelib.stats.stack.flags import copied_share
+from vaelib.worlds.specified import near_duplicates
+from vaelib.worlds.world import normal
 
 WORLD = {world.name: world for world in [*WORLDS, *OWN_WORLDS]}
 MATCHED = [world for world in WORLDS if world.kl == 0]

@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from bench.calibration.worlds import normal
 from vaelib.seeding import stream
 from vaelib.stats.stack.candidates import Posteriors
 from vaelib.stats.stack.certify import certify
 from vaelib.stats.stack.flags import copied_share
+from vaelib.worlds.world import normal
 
 
 def clusters(n, dimensions, generator):

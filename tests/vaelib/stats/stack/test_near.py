@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from bench.calibration.worlds import normal
 from vaelib.seeding import stream
 from vaelib.stats.stack.candidates import Posteriors
 from vaelib.stats.stack.certify import certify, certify_in_sequence
 from vaelib.stats.stack.near import copy_distance, nearest_row, recited, unrecited
+from vaelib.worlds.world import normal
 
 
 def near(z, train, distance):

@@ -3,7 +3,6 @@
 import pytest
 import torch
 
-from bench.calibration.worlds import normal
 from vaelib.seeding import stream
 from vaelib.stats.stack.repeats import (
     at_atoms,
@@ -12,6 +11,7 @@ from vaelib.stats.stack.repeats import (
     lone_rows,
     repeated_rows,
 )
+from vaelib.worlds.world import normal
 
 
 def test_repeats_are_counted():

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from bench.calibration.worlds import normal
 from vaelib.seeding import stream
 from vaelib.stats.stack.twins import twins_p_value
+from vaelib.worlds.world import normal
 
 
 def uniform(n, dimensions, generator):

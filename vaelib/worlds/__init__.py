@@ -1,0 +1,1 @@
+"""Laws of z whose KL from N(0, I) is known."""
