@@ -94,7 +94,8 @@ def _headline(found: Scaling, advised: str, where: str) -> str:
     if last.name == "covariance of positions" and last.added.value >= _WORTH:
         more = _nats(last, added=True)
         text += (
-            f" What hangs together between positions is {more} more, for the second stage to learn."
+            f" What hangs together between positions, of {found.crop or 'these'}, is at least "
+            f"{more} more, for the second stage to learn."
         )
     return text
 

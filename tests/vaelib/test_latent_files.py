@@ -320,6 +320,13 @@ def test_held_out_z_beside_z_are_points_that_decide(names, keys, tmp_path):
     assert f"held out: z from {names[1]}, 100 x 8" in found.said
 
 
+def test_held_out_z_that_are_not_used_are_named(tmp_path):
+    np.savez(tmp_path / "z.npz", mean=MEAN, scale=SCALE, z=Z, z_test=HELD)
+    found = read_latents(tmp_path / "z.npz")
+    assert found.heldout is None
+    assert [note for note in found.notes if note.startswith("z_test is taken for z of held-out")]
+
+
 def test_positions_of_one_input_are_one_group(tmp_path):
     np.savez(tmp_path / "p.npz", mean=maps(MEAN), scale=maps(SCALE))
     found = read_latents(tmp_path / "p.npz")

@@ -83,7 +83,7 @@ def as_parts(value: object, of: str, words: Sequence[str]) -> Any:  # noqa: ANN4
 
 
 def check_order(mean: object, scale: object, of: str = "") -> None:
-    """Refuse two data frames whose rows are not of the same inputs in the same order.
+    """Refuse two data frames whose rows or columns are the same in another order.
 
     Args:
         mean: a table.
@@ -91,10 +91,17 @@ def check_order(mean: object, scale: object, of: str = "") -> None:
         of: whose they are, for the error.
 
     Raises:
-        ValueError: for frames of as many rows with different labels.
+        ValueError: for frames of as many rows with different labels, or of the same columns in
+            another order.
     """
     if not (_is_frame(mean) and _is_frame(scale)):
         return
+    heads = [list(map(str, getattr(one, "columns", ()))) for one in (mean, scale)]
+    if heads[0] != heads[1] and sorted(heads[0]) == sorted(heads[1]):
+        raise ValueError(
+            f"mean and scale{of} must have their columns in the same order, got frames of the same "
+            "columns in another; take scale[mean.columns]"
+        )
     first, second = getattr(mean, "index", None), getattr(scale, "index", None)
     if first is None or second is None or callable(first) or len(first) != len(second):
         return

@@ -1,6 +1,6 @@
 """Which arrays of a file are posteriors or z, and what was made of them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -63,8 +63,20 @@ def latents_of(entries: Sequence[Entry], keys: Keys) -> Latents:
         notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
         others=others,
     )
+    if len(parts) == 1 and len(parts[0].values) > 1:
+        found = replace(found, notes=(*found.notes, *_unused(named, others)))
     found = _repeated(found, parts[0].layout, parts[-1].layout)
     return filled(found, parts)
+
+
+def _unused(named: dict[str, Entry], others: Sequence[str]) -> Iterator[str]:
+    """That z of held-out inputs beside posteriors of training inputs are not looked at."""
+    for name, role in roles(named.values()).items():
+        if role.part and role.kind in ("z", "points") and short(name) in others:
+            yield (
+                f"{short(name)} is taken for z of held-out inputs and not used, as there is no "
+                "scale of theirs: save heldout_mean and heldout_scale"
+            )
 
 
 def _repeated(found: Latents, first: Layout, last: Layout) -> Latents:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from scipy.special import ndtri
+
 from vaelib.audits.measurement import Measurement
 from vaelib.audits.moment_answers import MARGINS, Answer, decide
 from vaelib.maps.positions import CORRELATED, LOWER
@@ -74,7 +76,6 @@ def _channels(rows: Sequence[Measurement]) -> Answer:
     """Mean and deviation of each channel, and the factor that people put before a second stage."""
     means = [row.value or 0.0 for row in rows if row.metric == "channel_mean"]
     deviations = [row.value or 0.0 for row in rows if row.metric == "channel_deviation"]
-    away = max(abs(one - 1) for one in deviations)
     overall = (
         sum(s * s + m * m for s, m in zip(deviations, means, strict=True)) / len(means)
     ) ** 0.5
@@ -84,7 +85,20 @@ def _channels(rows: Sequence[Measurement]) -> Answer:
     )
     if overall > 0 and abs(overall - 1) > _ALMOST:
         sentence += f" A factor of {1 / overall:.4g} brings E z² to 1 over all."
-    word = "as N(0, I)" if away <= _ALMOST and max(map(abs, means)) <= _ALMOST else "scaled"
+    channels = [row for row in rows if row.metric in ("channel_mean", "channel_deviation")]
+    words = {_of_channel(row, len(channels)) for row in channels}
+    word = next((one for one in ("scaled", "undecided") if one in words), "as N(0, I)")
     return Answer(
         "channels", word, sentence, "furthest deviation", max(deviations, key=lambda s: abs(s - 1))
     )
+
+
+def _of_channel(row: Measurement, of: int) -> str:
+    """Whether a moment of a channel is that of N(0, I), at 95 % over all of them (Bonferroni)."""
+    if row.value is None or row.standard_error is None:
+        return "undecided"
+    half = -float(ndtri(0.025 / of)) * row.standard_error
+    matched = 1.0 if row.metric == "channel_deviation" else 0.0
+    ends = row.value - half, row.value + half
+    words = ("scaled", "as N(0, I)", "scaled")
+    return decide(ends, matched - _ALMOST, matched + _ALMOST, words)

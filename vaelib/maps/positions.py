@@ -26,6 +26,7 @@ __all__ = [
     "CORRELATED",
     "LOWER",
     "Maps",
+    "channel_errors",
     "cropped",
     "drawn_maps",
     "map_rows",
@@ -169,11 +170,37 @@ def map_rows(maps: Maps, split: str, seed: int, alpha: float) -> Iterator[Measur
             yield Measurement(split, CORRELATED, *found, source=_axis(axis, z.dim() - 2))
     inner = tuple(range(z.dim() - 1))
     means, deviations = z.mean(inner), z.std(inner)
+    errors = channel_errors(z, means, deviations)
     for channel in range(min(_CHANNELS, z.shape[-1])):
         source = f"channel {channel}"
-        yield Measurement(split, "channel_mean", float(means[channel]), source=source)
-        yield Measurement(split, "channel_deviation", float(deviations[channel]), source=source)
+        for name, values, error in zip(
+            ("channel_mean", "channel_deviation"), (means, deviations), errors, strict=True
+        ):
+            of = None if error is None else float(error[channel])
+            yield Measurement(split, name, float(values[channel]), of, source=source)
     yield proved_of_maps(maps, split, seed, alpha)
+
+
+def channel_errors(
+    z: Tensor, means: Tensor, deviations: Tensor
+) -> tuple[Tensor, Tensor] | tuple[None, None]:
+    """Standard errors of moments of channels over inputs, which are independent.
+
+    Args:
+        z: shape (n, …, C).
+        means: over inputs and positions, shape (C,).
+        deviations: the same, shape (C,).
+
+    Returns:
+        Of the means and of the deviations, each of shape (C,); None of one input.
+    """
+    if len(z) < 2:
+        return None, None
+    inner = tuple(range(1, z.dim() - 1))
+    squares = (z - means).square()
+    first, second = (x.mean(inner) if inner else x for x in (z, squares))
+    root = len(z) ** 0.5
+    return first.std(0) / root, second.std(0) / root / (2 * deviations).clamp_min(1e-300)
 
 
 def proved_of_maps(maps: Maps, split: str, seed: int, alpha: float) -> Measurement:

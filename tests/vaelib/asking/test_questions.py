@@ -84,6 +84,10 @@ def three():
         (lambda: audit([torch.ones(2)], SCALE), "^mean must be one table, got a list of tensors"),
         (lambda: audit(frame(MEAN), frame(SCALE)[::-1]), "^mean and scale must have their rows in"),
         (
+            lambda: audit(frame(MEAN), frame(SCALE)[["b", "a"]]),
+            "^mean and scale must have their col",
+        ),
+        (
             lambda: audit(MEAN, SCALE, heldout=(frame(MEAN), frame(SCALE)[::-1])),
             "^mean and scale of heldout must have their rows in the same order",
         ),

@@ -40,7 +40,7 @@ def test_a_map_is_answered_per_position_and_as_a_whole(quick):
     assert [one.question for one in found][2:4] == ["positions", "channels"]
     assert found.asked.inputs == {"train": 200, "test": 150}
     assert "150 held-out inputs (200 training inputs) of 16 positions each, D = 2" in str(found)
-    assert "positions: dependent; channels: as N(0, I)" in str(found)
+    assert "positions: dependent; channels: undecided" in str(found)
     document = json.loads(found.to_json())
     assert document["inputs"] == {"train": 200, "test": 150}
     assert "16 positions of each of 200 inputs" in document["notes"][0]

@@ -12,6 +12,7 @@ from vaelib.maps.answers import with_maps
 from vaelib.maps.positions import (
     LOWER,
     Maps,
+    channel_errors,
     map_rows,
     neighbour_correlation,
     proved_of_maps,
@@ -42,7 +43,7 @@ def test_dependent_positions_are_heard_first_and_a_yes_becomes_a_no():
     assert first.verdict == "no"
     assert first.sentence.startswith("Neighbouring positions correlate 0.8")
     assert "Of one position: yes." in first.sentence
-    assert places.verdict == "dependent" and channels.verdict == "as N(0, I)"
+    assert places.verdict == "dependent" and channels.verdict == "undecided"
     assert helps.sentence.startswith("Sample whole maps from a model of them")
     lower = next(row.value for row in rows if row.metric == LOWER)
     exact = -2 * 24 * 0.5 * math.log(1 - 0.8**2)  # nats: 24 pairs of neighbours, 2 channels
@@ -54,6 +55,29 @@ def test_independent_positions_never_give_a_yes_by_themselves():
     assert first.verdict == "undecided" and "Of whole maps nothing is proved" in first.sentence
     assert places.verdict == "uncorrelated" and helps == SAID[-1]
     assert {row.metric: row.value for row in rows}[LOWER] == 0
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_channels_of_few_inputs_are_undecided_whatever_the_estimates_are(seed):
+    (_, _, _, channels, _), rows = of(Maps(field(20, 0.95, (6, 6), 2, seed)))
+    assert channels.verdict == "undecided"
+    of_channels = [row for row in rows if row.metric.startswith("channel_")]
+    assert max(abs(row.value - round(row.value)) for row in of_channels) > 0.1
+
+
+def test_errors_of_channels_are_those_of_repeated_draws():
+    found = []
+    for seed in range(200):
+        z = field(50, 0.5, (3,), 1, seed)
+        moments = z.mean((0, 1)), z.std((0, 1))
+        found.append(torch.cat([*moments, *channel_errors(z, *moments)]))
+    mean, deviation, *told = torch.stack(found).T
+    for values, errors in zip((mean, deviation), told, strict=True):
+        assert float(values.std()) == pytest.approx(float(errors.mean()), rel=0.2)
+
+
+def test_many_independent_positions_show_that_channels_are_right():
+    assert of(Maps(field(600, 0.0)))[0][3].verdict == "as N(0, I)"
 
 
 def test_one_factor_is_named():
